@@ -1,0 +1,5 @@
+//! The outside world as one value: clock, disk, randomness, and the configuration tables.
+
+pub mod clock;
+pub mod config;
+pub mod disk;
