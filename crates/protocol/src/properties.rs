@@ -1,0 +1,350 @@
+//! What does a message's property string say, and how is it changed?
+//!
+//! A property string is `name U+0001 value U+0002`, repeated. Writers since 4.x end it with U+0002, older ones leave the last
+//! one out; both are read. There is no escaping, so a value can hold neither character. As in Java
+//! (`MessageDecoder.string2messageProperties`), an entry with an empty name or an empty value does not exist, and when a name
+//! occurs twice the last one counts.
+
+/// Stands between a name and its value.
+pub const NAME_END: char = '\u{1}';
+/// Stands after a value.
+pub const VALUE_END: char = '\u{2}';
+/// The longest property string a record can carry, in bytes: its length is a signed 16-bit number.
+pub const PROPERTIES_BYTES_MAX: usize = i16::MAX as usize;
+
+/// The property names that RocketMQ gives a meaning to (`MessageConst`).
+pub mod name {
+    /// Index keys, separated by blanks.
+    pub const KEYS: &str = "KEYS";
+    /// The message's tag.
+    pub const TAGS: &str = "TAGS";
+    /// `false`: the sender does not want to wait for flush or replication.
+    pub const WAIT: &str = "WAIT";
+    /// Delay level, 1 to 18.
+    pub const DELAY: &str = "DELAY";
+    /// Deliver after this many seconds.
+    pub const TIMER_DELAY_SEC: &str = "TIMER_DELAY_SEC";
+    /// Deliver after this many milliseconds.
+    pub const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
+    /// Deliver at this time, ms since 1970.
+    pub const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
+    /// When a timed message left the timer, ms.
+    pub const TIMER_OUT_MS: &str = "TIMER_OUT_MS";
+    /// When a timed message entered the timer, ms.
+    pub const TIMER_ENQUEUE_MS: &str = "TIMER_ENQUEUE_MS";
+    /// When a timed message was dequeued, ms.
+    pub const TIMER_DEQUEUE_MS: &str = "TIMER_DEQUEUE_MS";
+    /// How often a far timer was rolled forward.
+    pub const TIMER_ROLL_TIMES: &str = "TIMER_ROLL_TIMES";
+    /// The unique key of the timed message to recall.
+    pub const TIMER_DEL_UNIQKEY: &str = "TIMER_DEL_UNIQKEY";
+    /// The delay level of a timed message.
+    pub const TIMER_DELAY_LEVEL: &str = "TIMER_DELAY_LEVEL";
+    /// Original topic of a retry message.
+    pub const RETRY_TOPIC: &str = "RETRY_TOPIC";
+    /// Offset message id of the first copy of a retry message.
+    pub const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
+    /// Original topic of a delayed or half message.
+    pub const REAL_TOPIC: &str = "REAL_TOPIC";
+    /// Original queue id of a delayed or half message.
+    pub const REAL_QID: &str = "REAL_QID";
+    /// `true` marks a half message.
+    pub const TRAN_MSG: &str = "TRAN_MSG";
+    /// Producer group, needed for the check-back of a transaction.
+    pub const PGROUP: &str = "PGROUP";
+    /// Transaction id.
+    pub const TRANSACTION_ID: &str = "__transactionId__";
+    /// Queue offset of the prepared message.
+    pub const TRAN_PREPARED_QUEUE_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET";
+    /// How often a transaction was checked back.
+    pub const TRANSACTION_CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
+    /// Seconds before the first check-back.
+    pub const CHECK_IMMUNITY_TIME_IN_SECONDS: &str = "CHECK_IMMUNITY_TIME_IN_SECONDS";
+    /// The client's message id; indexed.
+    pub const UNIQ_KEY: &str = "UNIQ_KEY";
+    /// Extended unique information; passed through.
+    pub const EXTEND_UNIQ_INFO: &str = "EXTEND_UNIQ_INFO";
+    /// Namespace of the instance; passed through.
+    pub const INSTANCE_ID: &str = "INSTANCE_ID";
+    /// How often the message was consumed, in a retry sent by the client itself.
+    pub const RECONSUME_TIME: &str = "RECONSUME_TIME";
+    /// Highest number of retries, in a retry sent by the client itself.
+    pub const MAX_RECONSUME_TIMES: &str = "MAX_RECONSUME_TIMES";
+    /// Region of the broker that stored the message.
+    pub const MSG_REGION: &str = "MSG_REGION";
+    /// Whether the message is traced.
+    pub const TRACE_ON: &str = "TRACE_ON";
+    /// Name of the cluster that stored the message.
+    pub const CLUSTER: &str = "CLUSTER";
+    /// Number of messages in an inner batch.
+    pub const INNER_NUM: &str = "INNER_NUM";
+    /// First queue offset of an inner batch.
+    pub const INNER_BASE: &str = "INNER_BASE";
+    /// Request-reply: which request a reply belongs to.
+    pub const CORRELATION_ID: &str = "CORRELATION_ID";
+    /// Request-reply: the client id that waits for the reply.
+    pub const REPLY_TO_CLIENT: &str = "REPLY_TO_CLIENT";
+    /// Request-reply: how long the requester waits, ms.
+    pub const TTL: &str = "TTL";
+    /// Request-reply: `reply` marks a reply.
+    pub const MSG_TYPE: &str = "MSG_TYPE";
+    /// Request-reply: when the broker received the reply, ms.
+    pub const ARRIVE_TIME: &str = "ARRIVE_TIME";
+    /// Request-reply: when the reply was pushed, ms.
+    pub const PUSH_REPLY_TIME: &str = "PUSH_REPLY_TIME";
+    /// POP: the check handle.
+    pub const POP_CK: &str = "POP_CK";
+    /// POP: the queue offset of the check point.
+    pub const POP_CK_OFFSET: &str = "POP_CK_OFFSET";
+    /// POP: when the message was first popped, ms.
+    pub const FIRST_POP_TIME: &str = "1ST_POP_TIME";
+    /// Message group of an orderly message.
+    pub const SHARDING_KEY: &str = "__SHARDINGKEY";
+    /// LMQ names, separated by commas.
+    pub const INNER_MULTI_DISPATCH: &str = "INNER_MULTI_DISPATCH";
+    /// LMQ offsets, separated by commas.
+    pub const INNER_MULTI_QUEUE_OFFSET: &str = "INNER_MULTI_QUEUE_OFFSET";
+    /// Distributed-trace context.
+    pub const TRACE_CONTEXT: &str = "TRACE_CONTEXT";
+    /// Client address of a message sent by a proxy.
+    pub const BORN_HOST: &str = "__BORNHOST";
+    /// Client time of a message sent by a proxy, ms.
+    pub const BORN_TIMESTAMP: &str = "BORN_TIMESTAMP";
+    /// CRC-32 of the whole record in ten digits.
+    pub const CRC32: &str = "__CRC32#";
+    /// Original topic of a dead letter.
+    pub const DLQ_ORIGIN_TOPIC: &str = "DLQ_ORIGIN_TOPIC";
+    /// Original message id of a dead letter.
+    pub const DLQ_ORIGIN_MESSAGE_ID: &str = "DLQ_ORIGIN_MESSAGE_ID";
+}
+
+/// A borrowed property string.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Properties<'a>(&'a str);
+
+impl<'a> Properties<'a> {
+    /// Looks at `text`; any text is acceptable, entries that are none are passed over.
+    pub fn new(text: &'a str) -> Properties<'a> {
+        Properties(text)
+    }
+
+    /// The string itself.
+    pub fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// The value of `name`; of several the last, as in Java's map.
+    pub fn find(&self, name: &str) -> Option<&'a str> {
+        self.0.rsplit(VALUE_END).filter_map(entry).find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// Every entry, in the order written, repeated names included.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.0.split(VALUE_END).filter_map(entry)
+    }
+
+    /// The message's index keys: each blank-separated token of `KEYS`.
+    pub fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        tokens(self.find(name::KEYS).unwrap_or_default())
+    }
+
+    /// The client's message id.
+    pub fn unique_key(&self) -> Option<&'a str> {
+        self.find(name::UNIQ_KEY)
+    }
+
+    /// The hash by which a consume queue entry knows the message's tag: Java's hash of `TAGS`, sign-extended; 0 without one.
+    pub fn tags_code(&self) -> i64 {
+        tags_code(self.find(name::TAGS).unwrap_or_default())
+    }
+}
+
+/// A property string being written: names are set, replaced and removed, the rest stays as it was.
+///
+/// Always ends with U+0002 unless empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PropertiesBuf(String);
+
+impl PropertiesBuf {
+    /// An empty one.
+    pub fn new() -> PropertiesBuf {
+        PropertiesBuf::default()
+    }
+
+    /// Starts from what a client sent, adding the trailing U+0002 if it is missing.
+    pub fn from_text(text: &str) -> PropertiesBuf {
+        let mut buf = String::with_capacity(text.len() + 128);
+        buf.push_str(text);
+        if !buf.is_empty() && !buf.ends_with(VALUE_END) {
+            buf.push(VALUE_END);
+        }
+        PropertiesBuf(buf)
+    }
+
+    /// Gives `name` this value, whatever it had. An empty value removes it, since an empty value cannot be read back.
+    ///
+    /// A name or value that holds U+0001 or U+0002 would forge other properties; those characters are left out.
+    pub fn set(&mut self, name: &str, value: &str) -> &mut PropertiesBuf {
+        self.remove(name);
+        if !name.is_empty() && !value.is_empty() {
+            push_clean(&mut self.0, name);
+            self.0.push(NAME_END);
+            push_clean(&mut self.0, value);
+            self.0.push(VALUE_END);
+        }
+        self
+    }
+
+    /// Gives `name` this value unless it has one.
+    pub fn set_if_absent(&mut self, name: &str, value: &str) -> &mut PropertiesBuf {
+        if self.find(name).is_none() {
+            self.set(name, value);
+        }
+        self
+    }
+
+    /// Takes every entry of `name` out.
+    pub fn remove(&mut self, name: &str) -> &mut PropertiesBuf {
+        let mut at = 0;
+        while at < self.0.len() {
+            let end = self.0[at..].find(VALUE_END).map_or(self.0.len(), |stop| at + stop + VALUE_END.len_utf8());
+            let is_it = self.0[at..end].strip_prefix(name).is_some_and(|rest| rest.starts_with(NAME_END));
+            if is_it {
+                self.0.replace_range(at..end, "");
+            } else {
+                at = end;
+            }
+        }
+        self
+    }
+
+    /// The value of `name`.
+    pub fn find(&self, name: &str) -> Option<&str> {
+        self.as_properties().find(name)
+    }
+
+    /// Reads what is written so far.
+    pub fn as_properties(&self) -> Properties<'_> {
+        Properties(&self.0)
+    }
+
+    /// The string as a record or a frame carries it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The string as a record or a frame carries it.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// The tokens of a `KEYS` value.
+pub fn tokens(keys: &str) -> impl Iterator<Item = &str> {
+    keys.split(' ').filter(|key| !key.trim().is_empty())
+}
+
+/// Java's `String.hashCode`: `31 * h + unit` over the UTF-16 units, wrapping at 32 bits.
+pub fn java_hash(text: &str) -> i32 {
+    java_hash_onto(0, text)
+}
+
+/// Continues a [`java_hash`], so that a joined string need not be built.
+pub fn java_hash_onto(hash: i32, text: &str) -> i32 {
+    let step = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
+    if text.is_ascii() { text.bytes().fold(hash, |hash, byte| step(hash, u16::from(byte))) } else { text.encode_utf16().fold(hash, step) }
+}
+
+/// The tag hash of a `TAGS` value as a consume queue stores it; 0 for an empty one.
+pub fn tags_code(tags: &str) -> i64 {
+    i64::from(java_hash(tags))
+}
+
+/// Java's hash of an index key (`IndexFile.indexKeyHashMethod`): of `topic#key`, made positive.
+pub fn java_index_hash(topic: &str, key: &str) -> i32 {
+    let hash = java_hash_onto(java_hash_onto(java_hash(topic), "#"), key);
+    hash.checked_abs().unwrap_or(0)
+}
+
+fn entry(text: &str) -> Option<(&str, &str)> {
+    let (name, value) = text.split_once(NAME_END)?;
+    (!name.is_empty() && !value.is_empty()).then_some((name, value))
+}
+
+fn push_clean(out: &mut String, text: &str) {
+    if text.contains([NAME_END, VALUE_END]) {
+        out.extend(text.chars().filter(|c| ![NAME_END, VALUE_END].contains(c)));
+    } else {
+        out.push_str(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn reads_with_and_without_the_last_separator() {
+        for text in ["KEYS\u{1}a b\u{2}TAGS\u{1}t\u{2}", "KEYS\u{1}a b\u{2}TAGS\u{1}t"] {
+            let properties = Properties::new(text);
+            assert_eq!(properties.find("TAGS"), Some("t"));
+            assert_eq!(properties.keys().collect::<Vec<_>>(), ["a", "b"]);
+            assert_eq!(properties.find("TAG"), None);
+            assert_eq!(properties.iter().count(), 2);
+        }
+        assert_eq!(Properties::new("").iter().count(), 0);
+    }
+
+    #[test]
+    fn passes_over_what_is_no_entry() {
+        let properties = Properties::new("\u{2}junk\u{2}\u{1}value\u{2}name\u{1}\u{2}a\u{1}b\u{1}c\u{2}a\u{1}last");
+        assert_eq!(properties.iter().collect::<Vec<_>>(), [("a", "b\u{1}c"), ("a", "last")]);
+        assert_eq!(properties.find("a"), Some("last"));
+    }
+
+    #[test]
+    fn sets_replaces_and_removes() {
+        let mut buf = PropertiesBuf::from_text("WAIT\u{1}true\u{2}A\u{1}1\u{2}WAIT\u{1}false");
+        buf.remove("WAIT").set("A", "2").set_if_absent("A", "3").set_if_absent("B", "4").set("C", "");
+        assert_eq!(buf.as_str(), "A\u{1}2\u{2}B\u{1}4\u{2}");
+        buf.set("D", "x\u{2}TAGS\u{1}forged");
+        assert_eq!(buf.find("TAGS"), None);
+        assert_eq!(buf.find("D"), Some("xTAGSforged"));
+    }
+
+    #[test]
+    fn hashes_as_java_does() {
+        assert_eq!(java_hash(""), 0);
+        assert_eq!(java_hash("TagA"), 2_598_919);
+        assert_eq!(java_hash("hello"), 99_162_322);
+        assert_eq!(java_hash("中文"), 646_394);
+        assert_eq!(java_hash("😀"), 0xd83d * 31 + 0xde00);
+        assert_eq!(java_hash("polygenelubricants"), i32::MIN);
+        assert_eq!(java_index_hash("a", "b"), java_hash("a#b").abs());
+        assert_eq!(tags_code("polygenelubricants"), i64::from(i32::MIN));
+    }
+
+    proptest! {
+        #[test]
+        fn keeps_what_was_set(entries in prop::collection::vec(("[a-zA-Z_]{1,8}", "[^\u{1}\u{2}]{1,20}"), 0..12)) {
+            let mut buf = PropertiesBuf::new();
+            let mut model = HashMap::new();
+            for (name, value) in &entries {
+                buf.set(name, value);
+                model.insert(name.as_str(), value.as_str());
+            }
+            prop_assert_eq!(buf.as_properties().iter().collect::<HashMap<_, _>>(), model.clone());
+            prop_assert_eq!(buf.as_properties().iter().count(), model.len());
+        }
+
+        #[test]
+        fn takes_any_text(text in any::<String>(), name in any::<String>()) {
+            let _ = Properties::new(&text).find(&name);
+            let mut buf = PropertiesBuf::from_text(&text);
+            buf.set(&name, "value").remove(&name);
+            prop_assert_eq!(buf.find(&name), None);
+        }
+    }
+}
