@@ -1,0 +1,190 @@
+//! Requests of tools to a broker.
+
+use super::{Text, header, requests};
+
+header! {
+    /// Answer to the topic table: how many topics there are in all.
+    TopicTotalReply { total_topic_num: Option<i32> = "totalTopicNum" }
+}
+
+header! {
+    /// Answer to the group table: how many groups there are in all.
+    GroupTotalReply { total_group_num: Option<i32> = "totalGroupNum" }
+}
+
+header! {
+    /// Version of the configuration, a `DataVersion` as JSON.
+    VersionReply<'a> { version: Text<'a> = "version" }
+}
+
+requests! {
+    /// Creates a topic or changes its settings.
+    UpdateTopic<'a> = 17 "UPDATE_AND_CREATE_TOPIC" {
+        topic: Text<'a> = "topic",
+        default_topic: Option<Text<'a>> = "defaultTopic",
+        read_queue_nums: i32 = "readQueueNums",
+        write_queue_nums: i32 = "writeQueueNums",
+        perm: i32 = "perm",
+        topic_filter_type: Option<Text<'a>> = "topicFilterType",
+        topic_sys_flag: Option<i32> = "topicSysFlag",
+        order: Option<bool> = "order",
+        attributes: Option<Text<'a>> = "attributes",
+        force: Option<bool> = "force",
+    } -> ();
+
+    /// Creates or changes several topics. Body: `{"topicConfigList":[TopicConfig]}`.
+    UpdateTopics = 18 "UPDATE_AND_CREATE_TOPIC_LIST" {} -> ();
+
+    /// The topic table, in pages when `topicSeq` is given. Answer body: `TopicConfigAndMappingSerializeWrapper`.
+    AllTopicConfig<'a> = 21 "GET_ALL_TOPIC_CONFIG" {
+        topic_seq: Option<i32> = "topicSeq",
+        data_version: Option<Text<'a>> = "dataVersion",
+        max_topic_num: Option<i32> = "maxTopicNum",
+    } -> TopicTotalReply;
+
+    /// Changes settings at run time. Body: properties text.
+    UpdateBrokerConfig = 25 "UPDATE_BROKER_CONFIG" {} -> ();
+
+    /// All settings. Answer body: properties text.
+    BrokerConfig = 26 "GET_BROKER_CONFIG" {} -> VersionReply<'a>;
+
+    /// Figures of the running broker. Answer body: `KVTable`.
+    RuntimeInfo = 28 "GET_BROKER_RUNTIME_INFO" {} -> ();
+
+    /// All committed offsets. Answer body: `ConsumerOffsetSerializeWrapper`.
+    AllConsumerOffset = 43 "GET_ALL_CONSUMER_OFFSET" {} -> ();
+
+    /// Creates a group or changes its settings. Body: `SubscriptionGroupConfig`.
+    UpdateGroup = 200 "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP" {} -> ();
+
+    /// The group table, in pages when `groupSeq` is given. Answer body: `SubscriptionGroupWrapper`.
+    AllGroupConfig<'a> = 201 "GET_ALL_SUBSCRIPTIONGROUP_CONFIG" {
+        group_seq: Option<i32> = "groupSeq",
+        data_version: Option<Text<'a>> = "dataVersion",
+        max_group_num: Option<i32> = "maxGroupNum",
+    } -> GroupTotalReply;
+
+    /// Offsets of every queue of a topic. Answer body: `TopicStatsTable`.
+    TopicStats<'a> = 202 "GET_TOPIC_STATS_INFO" {
+        topic: Text<'a> = "topic",
+    } -> ();
+
+    /// Living consumers of a group. Answer body: `ConsumerConnection`.
+    ConsumerConnections<'a> = 203 "GET_CONSUMER_CONNECTION_LIST" {
+        consumer_group: Text<'a> = "consumerGroup",
+    } -> ();
+
+    /// Living producers of a group. Answer body: `ProducerConnection`.
+    ProducerConnections<'a> = 204 "GET_PRODUCER_CONNECTION_LIST" {
+        producer_group: Text<'a> = "producerGroup",
+    } -> ();
+
+    /// Deletes a group.
+    DeleteGroup<'a> = 207 "DELETE_SUBSCRIPTIONGROUP" {
+        group_name: Text<'a> = "groupName",
+        clean_offset: Option<bool> = "cleanOffset",
+    } -> ();
+
+    /// How far a group is. Answer body: `ConsumeStats`.
+    ConsumeStats<'a> = 208 "GET_CONSUME_STATS" {
+        consumer_group: Text<'a> = "consumerGroup",
+        topic: Option<Text<'a>> = "topic",
+        topic_list: Option<Text<'a>> = "topicList",
+    } -> ();
+
+    /// Deletes a topic and its groups' offsets.
+    DeleteTopic<'a> = 215 "DELETE_TOPIC_IN_BROKER" {
+        topic: Text<'a> = "topic",
+    } -> ();
+
+    /// Moves a group's offsets. Answer body: `{"offsetTable":{MQ:offset}}`.
+    ResetOffset<'a> = 222 "INVOKE_BROKER_TO_RESET_OFFSET" {
+        group: Text<'a> = "group",
+        topic: Text<'a> = "topic",
+        queue_id: i32 = "queueId" or -1,
+        offset: Option<i64> = "offset",
+        timestamp: i64 = "timestamp" or -1,
+        is_force: bool = "isForce" or true,
+    } -> ();
+
+    /// Creates or changes several groups. Body: `{"groupConfigList":[..]}`.
+    UpdateGroups = 225 "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST" {} -> ();
+
+    /// The groups that consume a topic. Answer body: `{"groupList":[..]}`.
+    GroupsOfTopic<'a> = 300 "QUERY_TOPIC_CONSUME_BY_WHO" {
+        topic: Text<'a> = "topic",
+    } -> ();
+
+    /// The times between which a group's messages lie. Answer body: `{"consumeTimeSpanSet":[..]}`.
+    ConsumeTimeSpan<'a> = 303 "QUERY_CONSUME_TIME_SPAN" {
+        topic: Text<'a> = "topic",
+        group: Text<'a> = "group",
+    } -> ();
+
+    /// Topics of the system. Answer body: `TopicList`.
+    SystemTopicsOfBroker = 305 "GET_SYSTEM_TOPIC_LIST_FROM_BROKER" {} -> ();
+
+    /// Drops index entries whose messages are gone. Here they go with their segment: nothing to do.
+    CleanExpiredQueues = 306 "CLEAN_EXPIRED_CONSUMEQUEUE" {} -> ();
+
+    /// Copies a group's offsets to another group.
+    CloneOffset<'a> = 314 "CLONE_GROUP_OFFSET" {
+        src_group: Text<'a> = "srcGroup",
+        dest_group: Text<'a> = "destGroup",
+        topic: Option<Text<'a>> = "topic",
+        offline: Option<bool> = "offline",
+    } -> ();
+
+    /// One statistic. Answer body: `BrokerStatsData`.
+    BrokerStats<'a> = 315 "VIEW_BROKER_STATS_DATA" {
+        stats_name: Text<'a> = "statsName",
+        stats_key: Text<'a> = "statsKey",
+    } -> ();
+
+    /// Drops the queues of topics that are no more.
+    CleanUnusedTopic = 316 "CLEAN_UNUSED_TOPIC" {} -> ();
+
+    /// How far all groups are. Answer body: `ConsumeStatsList`.
+    BrokerConsumeStats = 317 "GET_BROKER_CONSUME_STATS" {
+        is_order: bool = "isOrder" or false,
+    } -> ();
+
+    /// Entries of a queue. Answer body: `QueryConsumeQueueResponseBody`.
+    QueryQueue<'a> = 321 "QUERY_CONSUME_QUEUE" {
+        topic: Text<'a> = "topic",
+        queue_id: i32 = "queueId",
+        index: i64 = "index",
+        count: i32 = "count",
+        consumer_group: Option<Text<'a>> = "consumerGroup",
+    } -> ();
+
+    /// All producers. Answer body: `ProducerTableInfo`.
+    AllProducers = 328 "GET_ALL_PRODUCER_INFO" {} -> ();
+
+    /// Drops log segments that are past their time, now.
+    DeleteExpiredLog = 329 "DELETE_EXPIRED_COMMITLOG" {} -> ();
+
+    /// Topics a group consumes. Answer body: `{"topicList":[..]}`.
+    TopicsOfGroup<'a> = 343 "QUERY_TOPICS_BY_CONSUMER" {
+        group: Text<'a> = "group",
+    } -> ();
+
+    /// A group's subscription to a topic. Answer body: `{"group","topic","subscriptionData"}`.
+    SubscriptionOfGroup<'a> = 345 "QUERY_SUBSCRIPTION_BY_CONSUMER" {
+        group: Text<'a> = "group",
+        topic: Text<'a> = "topic",
+    } -> ();
+
+    /// One topic's settings. Answer body: `TopicConfigAndQueueMapping`.
+    TopicConfig<'a> = 351 "GET_TOPIC_CONFIG" {
+        topic: Text<'a> = "topic",
+    } -> ();
+
+    /// One group's settings. Answer body: `SubscriptionGroupConfig`.
+    GroupConfig<'a> = 352 "GET_SUBSCRIPTIONGROUP_CONFIG" {
+        group: Text<'a> = "group",
+    } -> ();
+
+    /// State of replication. Answer body: `HARuntimeInfo`.
+    HaStatus = 907 "GET_BROKER_HA_STATUS" {} -> ();
+}

@@ -1,0 +1,43 @@
+//! Requests that a broker sends to a client, some of them relayed for a tool.
+
+use super::{Text, requests};
+
+requests! {
+    /// The members or subscriptions of a group changed: rebalance now.
+    NotifyConsumerIdsChanged<'a> = 40 "NOTIFY_CONSUMER_IDS_CHANGED" {
+        consumer_group: Text<'a> = "consumerGroup",
+    } -> ();
+
+    /// A group's offsets were moved. Body: `ResetOffsetBody`.
+    ResetClientOffset<'a> = 220 "RESET_CONSUMER_CLIENT_OFFSET" {
+        topic: Text<'a> = "topic",
+        group: Text<'a> = "group",
+        timestamp: i64 = "timestamp",
+        is_force: bool = "isForce",
+    } -> ();
+
+    /// How far a client is. Answer body: `{"messageQueueTable":{MQ:offset}}`.
+    ConsumerStatusFromClient<'a> = 221 "GET_CONSUMER_STATUS_FROM_CLIENT" {
+        topic: Text<'a> = "topic",
+        group: Text<'a> = "group",
+        client_addr: Option<Text<'a>> = "clientAddr",
+    } -> ();
+
+    /// What a consumer is doing; relayed to the client. Answer body: `ConsumerRunningInfo`, passed on as it is.
+    ConsumerRunningInfo<'a> = 307 "GET_CONSUMER_RUNNING_INFO" {
+        consumer_group: Text<'a> = "consumerGroup",
+        client_id: Text<'a> = "clientId",
+        jstack_enable: Option<bool> = "jstackEnable",
+    } -> ();
+
+    /// Has a client consume one message now; relayed. Body to the client: the record.
+    ConsumeDirectly<'a> = 309 "CONSUME_MESSAGE_DIRECTLY" {
+        consumer_group: Text<'a> = "consumerGroup",
+        client_id: Option<Text<'a>> = "clientId",
+        msg_id: Option<Text<'a>> = "msgId",
+        broker_name: Option<Text<'a>> = "brokerName",
+        topic: Option<Text<'a>> = "topic",
+        topic_sys_flag: Option<i32> = "topicSysFlag",
+        group_sys_flag: Option<i32> = "groupSysFlag",
+    } -> ();
+}
