@@ -1,2 +1,30 @@
-//! Development tasks: `cargo xtask <task>`.
-fn main() {}
+//! Development tasks: `cargo xtask <task>`. Which tasks are there?
+//!
+//! - `compat`: real clients against RoxMQ or Java RocketMQ (`compat/README.md`).
+//! - `control`: what `compat` gives its suites to stop and start servers; not for use by hand.
+
+mod compat;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let outcome = match task.as_str() {
+        "compat" => compat::run(&rest),
+        "control" => compat::control::ask(&rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const USAGE: &str = "\
+usage: cargo xtask compat [--against roxmq|java] [--suite NAME ...] [--keep] [--serve] [-- SUITE ARGUMENTS]
+       (see compat/README.md)";

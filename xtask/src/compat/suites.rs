@@ -1,0 +1,42 @@
+//! Which compatibility suites are there, and what does each need?
+
+/// One suite: a program under `compat/` and the servers it wants.
+pub struct Suite {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// Folder under `compat/` that holds the executable `run`.
+    pub folder: &'static str,
+    /// Arguments of `run`.
+    pub arguments: &'static [&'static str],
+    /// Servers started for it.
+    pub topology: Topology,
+}
+
+/// Which servers a suite runs against.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Topology {
+    /// One NameServer and one broker (RoxMQ: one process for both).
+    Single,
+    /// Two NameServers and two brokers, each a process of its own.
+    Cluster,
+}
+
+/// Every suite, in the order of a full run.
+pub const SUITES: &[Suite] = &[
+    single("java55", "java", &["5.5.0"]),
+    single("java49", "java", &["4.9.8"]),
+    single("go", "go", &[]),
+    single("node", "node", &[]),
+    single("python", "python", &[]),
+    single("mqadmin", "mqadmin", &[]),
+    Suite { name: "cluster", folder: "java", arguments: &["5.5.0", "cluster"], topology: Topology::Cluster },
+];
+
+/// The suite of that name.
+pub fn named(name: &str) -> Option<&'static Suite> {
+    SUITES.iter().find(|suite| suite.name == name)
+}
+
+const fn single(name: &'static str, folder: &'static str, arguments: &'static [&'static str]) -> Suite {
+    Suite { name, folder, arguments, topology: Topology::Single }
+}
