@@ -1,0 +1,43 @@
+// Which behaviours does the Go client (rocketmq-client-go/v2) find at a broker?
+//
+// One line per case. Cases of the first table have topics, groups and clients of their own and run side by side;
+// those of the second restart the broker and so run alone, one after the other.
+package main
+
+var sideBySide = []Case{
+	{"auto_created_topic", autoCreatedTopic},
+	{"send_sync", sendSync},
+	{"send_async", sendAsync},
+	{"send_oneway", sendOneway},
+	{"send_batch", sendBatch},
+	{"send_selected_queue", sendSelectedQueue},
+	{"send_sharding_key", sendShardingKey},
+	{"send_refused", sendRefused},
+	{"body_128_kib", body128KiB},
+	{"body_compressed", bodyCompressed},
+	{"properties_chinese", propertiesChinese},
+	{"push_clustering", pushClustering},
+	{"push_broadcasting", pushBroadcasting},
+	{"push_tags", pushTags},
+	{"push_order_of_one_queue", pushOrderOfOneQueue},
+	{"push_orderly_listener", pushOrderlyListener},
+	{"push_start_positions", pushStartPositions},
+	{"push_while_sending", pushWhileSending},
+	{"pull_from_offset", pullFromOffset},
+	{"pull_tags", pullTags},
+	{"pull_poll_and_ack", pullPollAndAck},
+	{"offsets_over_client_restart", offsetsOverClientRestart},
+	{"two_consumers_share_and_take_over", twoConsumersShareAndTakeOver},
+	{"admin_create_topic", adminCreateTopic},
+	{"admin_delete_topic", adminDeleteTopic},
+	{"admin_groups", adminGroups},
+}
+
+var alone = []Case{
+	{"offsets_over_broker_restart", offsetsOverBrokerRestart},
+	{"clients_live_through_broker_restart", clientsLiveThroughBrokerRestart},
+}
+
+func main() {
+	runSuite(sideBySide, alone)
+}
