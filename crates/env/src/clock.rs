@@ -1,0 +1,88 @@
+//! What time is it?
+//!
+//! One value, handed down from `main`. The manual clock stands still until a test moves it, so that no test sleeps.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A clock; clones show the same time.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System { started: Instant },
+    Manual { start_ms: i64, now_ms: Arc<AtomicI64> },
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Clock {
+        Clock(Source::System { started: Instant::now() })
+    }
+
+    /// A clock that shows `start_ms` (ms since 1970) until it is advanced.
+    pub fn manual(start_ms: i64) -> Clock {
+        Clock(Source::Manual { start_ms, now_ms: Arc::new(AtomicI64::new(start_ms)) })
+    }
+
+    /// Wall time, ms since 1970. The machine's can jump, also backwards.
+    pub fn now_ms(&self) -> i64 {
+        match &self.0 {
+            Source::System { .. } => match SystemTime::now().duration_since(UNIX_EPOCH) {
+                Ok(since) => since.as_millis() as i64,
+                Err(before) => -(before.duration().as_millis() as i64),
+            },
+            Source::Manual { now_ms, .. } => now_ms.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Time since this clock was made; never goes back.
+    pub fn elapsed(&self) -> Duration {
+        match &self.0 {
+            Source::System { started } => started.elapsed(),
+            Source::Manual { start_ms, now_ms } => {
+                Duration::from_millis(now_ms.load(Ordering::SeqCst).saturating_sub(*start_ms).max(0) as u64)
+            }
+        }
+    }
+
+    /// Moves a manual clock forward.
+    ///
+    /// # Panics
+    /// If this is the machine's clock: nobody moves that.
+    pub fn advance(&self, by: Duration) {
+        match &self.0 {
+            Source::System { .. } => panic!("the system clock cannot be advanced"),
+            Source::Manual { now_ms, .. } => {
+                now_ms.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock::system()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told() {
+        let clock = Clock::manual(1_000);
+        let same = clock.clone();
+        assert_eq!((clock.now_ms(), clock.elapsed()), (1_000, Duration::ZERO));
+        same.advance(Duration::from_millis(250));
+        assert_eq!((clock.now_ms(), clock.elapsed()), (1_250, Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn the_system_clock_is_in_this_century() {
+        assert!(Clock::system().now_ms() > 1_700_000_000_000);
+    }
+}

@@ -1,0 +1,288 @@
+//! How are files read, written and made durable?
+//!
+//! One value, handed down from `main`: [`Disk::real`] is the operating system's, [`SimDisk`] lives in memory, loses power
+//! when told, and keeps of what was not synced only what a bad disk would. All access is by explicit reads and writes at an
+//! offset: through a writable mapping a full disk would be a signal instead of an error.
+
+mod real;
+mod sim;
+
+pub use sim::{Fault, SimDisk};
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file system; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Disk(World);
+
+#[derive(Clone, Debug)]
+enum World {
+    Real,
+    Sim(SimDisk),
+}
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// To read; it must exist.
+    Read,
+    /// To read and write; it must exist.
+    Write,
+    /// To read and write; made if it does not exist.
+    Create,
+    /// To read and write; emptied if it exists, made if not.
+    Truncate,
+}
+
+/// Room on the device that holds a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes an unprivileged process can still write.
+    pub free: u64,
+    /// Bytes of the device.
+    pub total: u64,
+}
+
+/// An open file. Reads and writes name their position, so one handle serves any number of threads.
+#[derive(Debug)]
+pub struct File(Handle);
+
+#[derive(Debug)]
+enum Handle {
+    Real(std::fs::File),
+    Sim(sim::SimFile),
+}
+
+/// Holds a folder's lock file; dropping it lets go.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code, reason = "held for its drop")] LockHandle);
+
+#[derive(Debug)]
+#[allow(dead_code, reason = "held for their drop")]
+enum LockHandle {
+    Real(std::fs::File),
+    Sim(sim::SimLock),
+}
+
+impl Disk {
+    /// The operating system's files.
+    pub fn real() -> Disk {
+        Disk(World::Real)
+    }
+
+    /// Makes a folder and its parents, and makes their entries durable.
+    pub fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        match &self.0 {
+            World::Real => real::create_dir_all(path),
+            World::Sim(sim) => sim.create_dir_all(path),
+        }
+    }
+
+    /// Opens a file. A file that this made is durable only after [`Disk::sync_dir`] of its folder.
+    pub fn open(&self, path: &Path, how: Open) -> io::Result<File> {
+        match &self.0 {
+            World::Real => real::open(path, how).map(Handle::Real).map(File),
+            World::Sim(sim) => sim.open(path, how).map(Handle::Sim).map(File),
+        }
+    }
+
+    /// The names of the files (not folders) in a folder, sorted. Names that are not UTF-8 are left out.
+    pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        match &self.0 {
+            World::Real => real::list(path),
+            World::Sim(sim) => sim.list(path),
+        }
+    }
+
+    /// Gives a file another name in the same folder, replacing what has it. Durable after [`Disk::sync_dir`].
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match &self.0 {
+            World::Real => std::fs::rename(from, to),
+            World::Sim(sim) => sim.rename(from, to),
+        }
+    }
+
+    /// Takes a file's name away; open handles go on. Durable after [`Disk::sync_dir`].
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        match &self.0 {
+            World::Real => std::fs::remove_file(path),
+            World::Sim(sim) => sim.remove(path),
+        }
+    }
+
+    /// Makes the names in a folder durable.
+    pub fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        match &self.0 {
+            World::Real => real::sync_dir(path),
+            World::Sim(sim) => sim.sync_dir(path),
+        }
+    }
+
+    /// Room on the device that holds `path`, which must exist.
+    pub fn space(&self, path: &Path) -> io::Result<Space> {
+        match &self.0 {
+            World::Real => real::space(path),
+            World::Sim(sim) => sim.space(),
+        }
+    }
+
+    /// Takes the exclusive lock of `path`, a file made if needed; [`io::ErrorKind::WouldBlock`] if somebody has it.
+    pub fn lock(&self, path: &Path) -> io::Result<Lock> {
+        match &self.0 {
+            World::Real => real::lock(path).map(LockHandle::Real).map(Lock),
+            World::Sim(sim) => sim.lock(path).map(LockHandle::Sim).map(Lock),
+        }
+    }
+
+    /// Makes `bytes` the contents of `path` so that a crash leaves the old or the new, whole: writes beside it, syncs,
+    /// renames, syncs the folder. When it returns, the new is durable. One writer per path.
+    pub fn replace_atomically(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let temporary = temporary_of(path);
+        let file = self.open(&temporary, Open::Truncate)?;
+        file.write_at(0, bytes)?;
+        file.sync_data()?;
+        drop(file);
+        self.rename(&temporary, path)?;
+        self.sync_dir(path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// The contents of `path`, `None` if it does not exist. What [`Disk::replace_atomically`] left unfinished is not looked at.
+    pub fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        let file = match self.open(path, Open::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let len = file.len()?;
+        let mut bytes = Vec::new();
+        file.append_to(0, usize::try_from(len).map_err(io::Error::other)?, &mut bytes)?;
+        Ok(Some(bytes))
+    }
+}
+
+impl File {
+    /// Writes all of `bytes` at `offset`, growing the file if needed. Not durable before [`File::sync_data`].
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        match &self.0 {
+            Handle::Real(file) => std::os::unix::fs::FileExt::write_all_at(file, bytes, offset),
+            Handle::Sim(file) => file.write_at(offset, bytes),
+        }
+    }
+
+    /// Fills `bytes` from `offset`; [`io::ErrorKind::UnexpectedEof`] if the file ends before.
+    pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        match &self.0 {
+            Handle::Real(file) => std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset),
+            Handle::Sim(file) => file.read_at(offset, bytes),
+        }
+    }
+
+    /// Appends `len` bytes from `offset` to `out`, which keeps its length on an error.
+    pub fn append_to(&self, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        match &self.0 {
+            Handle::Real(file) => real::append_to(file, offset, len, out),
+            Handle::Sim(file) => file.append_to(offset, len, out),
+        }
+    }
+
+    /// Makes what was written, and the file's length, durable. After an error what was not durable is lost: do not retry.
+    pub fn sync_data(&self) -> io::Result<()> {
+        match &self.0 {
+            Handle::Real(file) => file.sync_data(),
+            Handle::Sim(file) => file.sync_data(),
+        }
+    }
+
+    /// The file's length in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "a file is not a collection")]
+    pub fn len(&self) -> io::Result<u64> {
+        match &self.0 {
+            Handle::Real(file) => file.metadata().map(|data| data.len()),
+            Handle::Sim(file) => file.len(),
+        }
+    }
+
+    /// Cuts the file, or extends it with zeros that take no room yet.
+    pub fn set_len(&self, len: u64) -> io::Result<()> {
+        match &self.0 {
+            Handle::Real(file) => file.set_len(len),
+            Handle::Sim(file) => file.set_len(len),
+        }
+    }
+
+    /// Takes room for the first `len` bytes, which read as zeros where nothing was written; the file becomes at least that long.
+    pub fn allocate(&self, len: u64) -> io::Result<()> {
+        match &self.0 {
+            Handle::Real(file) => real::allocate(file, len),
+            Handle::Sim(file) => file.allocate(len),
+        }
+    }
+}
+
+/// Where [`Disk::replace_atomically`] writes before the rename.
+fn temporary_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".tmp");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What holds on either disk.
+    fn check(disk: &Disk, root: &Path) {
+        let folder = root.join("a/b");
+        disk.create_dir_all(&folder).expect("creates");
+        let path = folder.join("file");
+        assert_eq!(disk.open(&path, Open::Read).expect_err("absent").kind(), io::ErrorKind::NotFound);
+        assert_eq!(disk.read(&path).expect("reads"), None);
+
+        let file = disk.open(&path, Open::Create).expect("creates");
+        file.write_at(3, b"abc").expect("writes");
+        assert_eq!(file.len().expect("len"), 6);
+        let mut out = vec![b'>'];
+        file.append_to(2, 3, &mut out).expect("reads");
+        assert_eq!(out, b">\0ab");
+        assert_eq!(file.append_to(2, 30, &mut out).expect_err("ends").kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(out, b">\0ab");
+        let mut two = [0; 2];
+        file.read_at(4, &mut two).expect("reads");
+        assert_eq!(&two, b"bc");
+        file.allocate(10).expect("allocates");
+        assert_eq!(file.len().expect("len"), 10);
+        file.set_len(4).expect("cuts");
+        file.sync_data().expect("syncs");
+        assert_eq!(disk.read(&path).expect("reads"), Some(b"\0\0\0a".to_vec()));
+
+        disk.replace_atomically(&path, b"new").expect("replaces");
+        disk.open(&folder.join("file.tmp"), Open::Create).expect("left over");
+        disk.replace_atomically(&path, b"newer").expect("replaces");
+        assert_eq!(disk.read(&path).expect("reads"), Some(b"newer".to_vec()));
+        disk.rename(&path, &folder.join("other")).expect("renames");
+        assert_eq!(disk.list(&folder).expect("lists"), ["other"]);
+        assert!(disk.list(root).expect("lists").is_empty(), "folders are not files");
+        disk.remove(&folder.join("other")).expect("removes");
+        assert!(disk.list(&folder).expect("lists").is_empty());
+
+        let lock = disk.lock(&root.join("lock")).expect("locks");
+        assert_eq!(disk.lock(&root.join("lock")).expect_err("taken").kind(), io::ErrorKind::WouldBlock);
+        drop(lock);
+        disk.lock(&root.join("lock")).expect("free again");
+        let space = disk.space(root).expect("space");
+        assert!(space.free <= space.total);
+    }
+
+    #[test]
+    fn the_real_disk_does_it() {
+        let root = tempfile::tempdir().expect("folder");
+        check(&Disk::real(), root.path());
+    }
+
+    #[test]
+    fn the_simulated_disk_does_it() {
+        check(&SimDisk::new(1).disk(), Path::new("/data"));
+    }
+}

@@ -1,0 +1,97 @@
+//! The operating system's files, where `std` alone does not do.
+
+use super::{Open, Space};
+use rustix::fs::{FallocateFlags, FlockOperation};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::path::{Path, PathBuf};
+
+pub(super) fn create_dir_all(path: &Path) -> io::Result<()> {
+    let mut missing: Vec<PathBuf> = Vec::new();
+    let mut at = path;
+    while !at.as_os_str().is_empty() && !at.try_exists()? {
+        missing.push(at.to_owned());
+        match at.parent() {
+            Some(parent) => at = parent,
+            None => break,
+        }
+    }
+    std::fs::create_dir_all(path)?;
+    for made in missing {
+        sync_dir(made.parent().unwrap_or(Path::new("")))?;
+    }
+    Ok(())
+}
+
+pub(super) fn open(path: &Path, how: Open) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(how != Open::Read);
+    match how {
+        Open::Read | Open::Write => {}
+        Open::Create => drop(options.create(true)),
+        Open::Truncate => drop(options.create(true).truncate(true)),
+    }
+    options.open(path)
+}
+
+pub(super) fn list(path: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path)?.sync_all()
+}
+
+pub(super) fn space(path: &Path) -> io::Result<Space> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize })
+}
+
+pub(super) fn lock(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(file)
+}
+
+pub(super) fn allocate(file: &File, len: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len) {
+        Ok(()) => Ok(()),
+        // Some file systems (network, overlay) cannot; the file then takes room as it is written.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => match file.metadata()?.len() < len {
+            true => file.set_len(len),
+            false => Ok(()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads into the spare room of `out` without clearing it first.
+pub(super) fn append_to(file: &File, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    out.reserve(len);
+    let start = out.len();
+    let mut done = 0;
+    while done < len {
+        let room: &mut [MaybeUninit<u8>] = &mut out.spare_capacity_mut()[done..len];
+        match rustix::io::pread(file, room, offset + done as u64) {
+            Ok((read, _)) if read.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok((read, _)) => done += read.len(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // SAFETY: `reserve` made room for `len` bytes after `start`, and the loop above initialised every one of them.
+    unsafe { out.set_len(start + len) };
+    Ok(())
+}
