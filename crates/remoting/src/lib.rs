@@ -1,1 +1,38 @@
-//! RoxMQ remoting.
+//! Connections: framing, shards, turns, answers in any order, and calls in both directions. No business rules.
+//!
+//! A server is a few *shards*, each a thread with a single-threaded runtime that owns its sockets. All sockets that are ready are
+//! read before anything is acted upon: that is a *turn*. During a turn the [`Service`] gathers work and answers; at its end it acts
+//! once for all of it, and every connection with answers is written once. One append and one write for many messages is the largest
+//! lever there is on such machines.
+//!
+//! ```text
+//!  acceptor -> shard with the fewest connections
+//!  shard:  ready sockets --read--> frames --Service::request--> (drafts gathered, answers put into out buffers)
+//!          end of turn   --Service::turn--> one append, more answers --write--> each socket once
+//!  other threads -> mailbox of the shard -> next turn
+//! ```
+
+pub mod client;
+mod connection;
+mod message;
+mod server;
+mod shard;
+
+pub use connection::{Connection, ConnectionId};
+pub use message::{Answer, CallError, Incoming, Received, Ticket};
+pub use server::{Listen, Server, ServerOptions};
+pub use shard::{Peer, ShardHandle};
+
+use std::rc::Rc;
+
+/// What a server does with requests. There is one value per shard; it stays on the shard's thread.
+pub trait Service: 'static {
+    /// Takes one request. It is answered now, at the end of the turn, or later, through `from` or its [`Peer`].
+    fn request(&self, from: &Rc<Connection>, request: Incoming<'_>);
+
+    /// All sockets that were ready have been read, or somebody called [`ShardHandle::wake`].
+    fn turn(&self);
+
+    /// The connection is gone; nothing written to it arrives any more.
+    fn closed(&self, connection: &Connection);
+}

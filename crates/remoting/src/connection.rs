@@ -1,0 +1,323 @@
+//! One socket: reading frames off it, gathering answers for it, writing them once a turn.
+
+use crate::message::{Answer, Incoming, Received, Ticket};
+use crate::shard::{Peer, Shard};
+use crate::{CallError, Service};
+use roxmq_protocol::frame::{self, Encoding};
+use roxmq_protocol::header;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+use tracing::debug;
+
+/// Number of a connection, never used twice in a process.
+pub type ConnectionId = u64;
+
+/// Unsent answers above which no further request of the connection is looked at, in bytes.
+const OUT_PAUSE_BYTES: usize = 4 * 1024 * 1024;
+/// Unsent answers above which the connection is closed: answers to parked requests cannot be paused. In bytes.
+const OUT_CLOSE_BYTES: usize = 64 * 1024 * 1024;
+/// Buffers larger than this are given back once they are empty, so that an idle connection costs next to nothing. In bytes.
+const KEEP_BUFFER_BYTES: usize = 16 * 1024;
+/// Calls to one client that may wait for an answer.
+const CALLS_MAX: usize = 4096;
+
+/// One accepted socket. It lives on its shard's thread.
+pub struct Connection {
+    /// Its number.
+    pub id: ConnectionId,
+    /// Who is at the other end.
+    pub remote: SocketAddr,
+    /// Which of our addresses the other end dialled.
+    pub local: SocketAddr,
+    /// Which listener accepted it, by index.
+    pub listener: usize,
+    shard: Rc<Shard>,
+    stream: TcpStream,
+    out: RefCell<Out>,
+    drained: Notify,
+    closing: Notify,
+    closed: Cell<bool>,
+    dirty: Cell<bool>,
+    writing: Cell<bool>,
+    last_active: Cell<Instant>,
+    calls: RefCell<Calls>,
+}
+
+#[derive(Default)]
+struct Out {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+#[derive(Default)]
+struct Calls {
+    next_opaque: i32,
+    waiting: HashMap<i32, oneshot::Sender<Received>>,
+}
+
+impl Connection {
+    pub(crate) fn new(shard: Rc<Shard>, id: ConnectionId, stream: TcpStream, listener: usize) -> io::Result<Connection> {
+        Ok(Connection {
+            id,
+            remote: crate::message::canonical(stream.peer_addr()?),
+            local: crate::message::canonical(stream.local_addr()?),
+            listener,
+            shard,
+            stream,
+            out: RefCell::default(),
+            drained: Notify::new(),
+            closing: Notify::new(),
+            closed: Cell::new(false),
+            dirty: Cell::new(false),
+            writing: Cell::new(false),
+            last_active: Cell::new(Instant::now()),
+            calls: RefCell::default(),
+        })
+    }
+
+    /// A handle that other threads can keep.
+    pub fn peer(&self) -> Peer {
+        Peer::new(self.shard.handle(), self.id, self.remote)
+    }
+
+    /// Answers a request. Answers to oneway requests are dropped.
+    pub fn answer(self: &Rc<Self>, ticket: Ticket, answer: Answer) {
+        if !ticket.oneway {
+            self.write(|out| answer.write(ticket, out));
+        }
+    }
+
+    /// Appends whole frames to what is written at the end of the turn.
+    pub fn write(self: &Rc<Self>, frames: impl FnOnce(&mut Vec<u8>)) {
+        if self.closed.get() {
+            return;
+        }
+        let unsent = {
+            let mut out = self.out.borrow_mut();
+            frames(&mut out.bytes);
+            out.bytes.len() - out.sent
+        };
+        if unsent > OUT_CLOSE_BYTES {
+            debug!(remote = %self.remote, unsent, "closing a connection that does not read its answers");
+            self.close();
+        } else if !self.dirty.replace(true) {
+            self.shard.written_to(Rc::clone(self));
+        }
+    }
+
+    /// Unsent bytes of answers.
+    pub fn unsent(&self) -> usize {
+        let out = self.out.borrow();
+        out.bytes.len() - out.sent
+    }
+
+    /// Ends the connection; what is unsent is lost.
+    pub fn close(&self) {
+        if !self.closed.replace(true) {
+            // Whoever waits has looked at `closed` in the same step of this thread, so none can miss this.
+            self.closing.notify_waiters();
+            self.drained.notify_waiters();
+        }
+    }
+
+    /// When bytes last went in either direction.
+    pub(crate) fn last_active(&self) -> Instant {
+        self.last_active.get()
+    }
+
+    pub(crate) fn call(
+        self: &Rc<Self>,
+        request: impl FnOnce(i32, &mut Vec<u8>),
+        answer: oneshot::Sender<Received>,
+    ) -> Result<(), CallError> {
+        let opaque = {
+            let mut calls = self.calls.borrow_mut();
+            if calls.waiting.len() >= CALLS_MAX {
+                calls.waiting.retain(|_, waiter| !waiter.is_closed());
+                if calls.waiting.len() >= CALLS_MAX {
+                    return Err(CallError::Busy);
+                }
+            }
+            calls.next_opaque = calls.next_opaque.wrapping_add(1);
+            let opaque = calls.next_opaque;
+            calls.waiting.insert(opaque, answer);
+            opaque
+        };
+        self.write(|out| request(opaque, out));
+        Ok(())
+    }
+
+    /// Writes as much as the socket takes; the rest follows from a task of its own.
+    pub(crate) fn flush(self: &Rc<Self>) {
+        self.dirty.set(false);
+        if !self.writing.get() && !self.write_out() {
+            self.writing.set(true);
+            let connection = Rc::clone(self);
+            tokio::task::spawn_local(async move { connection.write_rest().await });
+        }
+    }
+
+    async fn write_rest(self: Rc<Self>) {
+        while !self.closed.get() {
+            tokio::select! {
+                writable = self.stream.writable() => if writable.is_err() || self.write_out() { break },
+                () = self.closing.notified() => break,
+            }
+        }
+        self.writing.set(false);
+    }
+
+    /// Is everything sent, or nothing left to be done?
+    fn write_out(&self) -> bool {
+        let mut guard = self.out.borrow_mut();
+        let out = &mut *guard;
+        while out.sent < out.bytes.len() {
+            match self.stream.try_write(&out.bytes[out.sent..]) {
+                Ok(written) => {
+                    out.sent += written;
+                    self.last_active.set(Instant::now());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if out.sent > OUT_PAUSE_BYTES {
+                        out.bytes.drain(..out.sent);
+                        out.sent = 0;
+                    }
+                    if out.bytes.len() - out.sent <= OUT_PAUSE_BYTES {
+                        self.drained.notify_waiters();
+                    }
+                    return false;
+                }
+                Err(_) => {
+                    drop(guard);
+                    self.close();
+                    return true;
+                }
+            }
+        }
+        out.sent = 0;
+        if out.bytes.capacity() > KEEP_BUFFER_BYTES {
+            out.bytes = Vec::new();
+        } else {
+            out.bytes.clear();
+        }
+        self.drained.notify_waiters();
+        true
+    }
+
+    /// Reads until the connection ends.
+    pub(crate) async fn serve<S: Service>(self: Rc<Self>, service: Rc<S>) {
+        let mut held = Vec::new();
+        while !self.closed.get() {
+            if self.unsent() > OUT_PAUSE_BYTES {
+                self.drained.notified().await;
+                if self.unsent() <= OUT_PAUSE_BYTES && !self.take_held(&mut held, &*service) {
+                    break;
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                () = self.closing.notified() => break,
+                ready = self.stream.readable() => if ready.is_err() { break },
+            }
+            if !self.read_once(&mut held, &*service) {
+                break;
+            }
+            // One read a turn: the others that are ready come first, then the end of the turn.
+            tokio::task::yield_now().await;
+        }
+        if !self.closed.get() {
+            // The peer has closed its half. What was answered in this turn still goes out.
+            self.shard.wake();
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            self.write_out();
+        }
+        self.closed.set(true);
+        self.calls.borrow_mut().waiting.clear();
+        service.closed(&self);
+    }
+
+    /// One read and everything that is whole in it. False when the connection is to end.
+    fn read_once<S: Service>(self: &Rc<Self>, held: &mut Vec<u8>, service: &S) -> bool {
+        if held.is_empty() {
+            let mut scratch = self.shard.scratch.borrow_mut();
+            let read = match self.stream.try_read(&mut scratch) {
+                Ok(0) => return false,
+                Ok(read) => read,
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            };
+            self.last_active.set(Instant::now());
+            let Some(consumed) = self.consume(&scratch[..read], service) else {
+                return false;
+            };
+            held.extend_from_slice(&scratch[consumed..read]);
+            return true;
+        }
+        // Room for what the frame still lacks, but no more ahead of its arrival than one scratch buffer.
+        let missing = frame::claimed_len(held).saturating_sub(held.len());
+        held.reserve(missing.clamp(4096, self.shard.scratch.borrow().len()));
+        match self.stream.try_read_buf(held) {
+            Ok(0) => false,
+            Ok(_) => {
+                self.last_active.set(Instant::now());
+                self.take_held(held, service)
+            }
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+
+    fn take_held<S: Service>(self: &Rc<Self>, held: &mut Vec<u8>, service: &S) -> bool {
+        let Some(consumed) = self.consume(held, service) else {
+            return false;
+        };
+        if consumed == held.len() {
+            *held = Vec::new();
+        } else {
+            held.drain(..consumed);
+        }
+        true
+    }
+
+    /// Hands over every whole frame, until the answers pile up. How many bytes are done with; `None` when they are no frames.
+    fn consume<S: Service>(self: &Rc<Self>, input: &[u8], service: &S) -> Option<usize> {
+        let mut consumed = 0;
+        while self.unsent() <= OUT_PAUSE_BYTES && !self.closed.get() {
+            let frame = match frame::split(&input[consumed..]) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => {
+                    debug!(remote = %self.remote, %error, "closing a connection that sends no frames");
+                    return None;
+                }
+            };
+            let header = match header::read(&frame) {
+                Ok(header) => header,
+                Err(error) => {
+                    debug!(remote = %self.remote, %error, "closing a connection that sends no header");
+                    return None;
+                }
+            };
+            consumed += frame.len;
+            if header.is_response() {
+                if let Some(waiter) = self.calls.borrow_mut().waiting.remove(&header.opaque) {
+                    // The caller may have given up; then nobody misses the answer.
+                    let _ = waiter.send(Received::keep(&frame));
+                }
+            } else {
+                service.request(self, Incoming { header, body: frame.body, encoding: frame.encoding });
+            }
+        }
+        self.shard.wake();
+        Some(consumed)
+    }
+}
+
+/// Requests of ours are written as JSON: the C++ client reads nothing else.
+pub(crate) const OUR_ENCODING: Encoding = Encoding::Json;

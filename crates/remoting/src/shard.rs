@@ -1,0 +1,315 @@
+//! One thread's share of the connections: its turns, and the mailbox other threads reach it by.
+
+use crate::connection::{Connection, ConnectionId, OUR_ENCODING};
+use crate::message::{Answer, Received, Ticket};
+use crate::{CallError, Service};
+use parking_lot::Mutex;
+use roxmq_protocol::header::{self, Top};
+use roxmq_protocol::request::Request;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+use tracing::warn;
+
+/// Bytes read from one socket in one turn at most; the buffer is shared by all connections of a shard.
+const SCRATCH_BYTES: usize = 256 * 1024;
+/// Letters that may lie in a mailbox. Above, senders are told that the shard is busy.
+const MAILBOX_MAX: usize = 1 << 20;
+/// How often idle connections are looked for.
+const IDLE_SCAN: Duration = Duration::from_secs(5);
+/// How long a stopping shard goes on writing answers.
+const DRAIN: Duration = Duration::from_secs(2);
+
+enum Letter {
+    Accepted { stream: std::net::TcpStream, listener: usize },
+    Write { to: ConnectionId, frames: Vec<u8> },
+    Call { to: ConnectionId, request: CallFrame, answer: oneshot::Sender<Received> },
+    Close { to: ConnectionId },
+    Stop,
+}
+
+type CallFrame = Box<dyn FnOnce(i32, &mut Vec<u8>) + Send>;
+
+struct Mailbox {
+    letters: Mutex<Vec<Letter>>,
+    waiting: Notify,
+    connections: AtomicUsize,
+}
+
+/// Reaches a shard from any thread.
+#[derive(Clone)]
+pub struct ShardHandle(Arc<Mailbox>);
+
+static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
+
+impl ShardHandle {
+    pub(crate) fn new() -> ShardHandle {
+        ShardHandle(Arc::new(Mailbox { letters: Mutex::default(), waiting: Notify::new(), connections: AtomicUsize::new(0) }))
+    }
+
+    /// Has the shard take a turn soon.
+    pub fn wake(&self) {
+        self.0.waiting.notify_one();
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> usize {
+        self.0.connections.load(Ordering::Relaxed)
+    }
+
+    fn post(&self, letter: Letter) -> bool {
+        let mut letters = self.0.letters.lock();
+        if letters.len() >= MAILBOX_MAX {
+            return false;
+        }
+        letters.push(letter);
+        drop(letters);
+        self.wake();
+        true
+    }
+
+    pub(crate) fn accepted(&self, stream: std::net::TcpStream, listener: usize) {
+        self.0.connections.fetch_add(1, Ordering::Relaxed);
+        if !self.post(Letter::Accepted { stream, listener }) {
+            self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        // A full mailbox is emptied within a turn; a stop must not get lost in it.
+        self.0.letters.lock().push(Letter::Stop);
+        self.wake();
+    }
+}
+
+/// Reaches one connection from any thread, as long as it lives.
+#[derive(Clone)]
+pub struct Peer {
+    shard: ShardHandle,
+    id: ConnectionId,
+    remote: SocketAddr,
+}
+
+impl Peer {
+    pub(crate) fn new(shard: ShardHandle, id: ConnectionId, remote: SocketAddr) -> Peer {
+        Peer { shard, id, remote }
+    }
+
+    /// The connection's number.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Who is at the other end.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// Answers a request of the connection.
+    pub fn answer(&self, ticket: Ticket, answer: Answer) {
+        if !ticket.oneway {
+            let mut frames = Vec::new();
+            answer.write(ticket, &mut frames);
+            self.shard.post(Letter::Write { to: self.id, frames });
+        }
+    }
+
+    /// Sends a request that nobody answers.
+    pub fn tell<'a, R: Request<'a>>(&self, request: &R, body: &[u8]) {
+        let mut frames = Vec::new();
+        header::write_frame(&mut frames, OUR_ENCODING, Top::request(0, R::CODE, true), |sink| request.write(sink), body);
+        self.shard.post(Letter::Write { to: self.id, frames });
+    }
+
+    /// Sends a request and waits for the client's answer.
+    ///
+    /// # Errors
+    /// When the connection is gone or goes, when too many calls wait, or when no answer comes in time.
+    pub async fn call<R>(&self, request: R, body: Vec<u8>, timeout: Duration) -> Result<Received, CallError>
+    where
+        R: Request<'static> + Send + 'static,
+    {
+        let (answer, received) = oneshot::channel();
+        let request: CallFrame = Box::new(move |opaque, out| {
+            header::write_frame(out, OUR_ENCODING, Top::request(opaque, R::CODE, false), |sink| request.write(sink), &body);
+        });
+        if !self.shard.post(Letter::Call { to: self.id, request, answer }) {
+            return Err(CallError::Busy);
+        }
+        match tokio::time::timeout(timeout, received).await {
+            Ok(Ok(received)) => Ok(received),
+            Ok(Err(_)) => Err(CallError::Closed),
+            Err(_) => Err(CallError::Timeout(timeout.as_millis() as u64)),
+        }
+    }
+
+    /// Ends the connection.
+    pub fn close(&self) {
+        self.shard.post(Letter::Close { to: self.id });
+    }
+}
+
+/// What a shard's connections share. Lives on the shard's thread.
+pub(crate) struct Shard {
+    handle: ShardHandle,
+    pub(crate) scratch: RefCell<Box<[u8]>>,
+    written_to: RefCell<Vec<Rc<Connection>>>,
+    connections: RefCell<HashMap<ConnectionId, Weak<Connection>>>,
+    woken: Cell<bool>,
+    idle_max: Duration,
+}
+
+impl Shard {
+    pub(crate) fn new(handle: ShardHandle, idle_max: Duration) -> Rc<Shard> {
+        Rc::new(Shard {
+            handle,
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            written_to: RefCell::default(),
+            connections: RefCell::default(),
+            woken: Cell::new(false),
+            idle_max,
+        })
+    }
+
+    pub(crate) fn handle(&self) -> ShardHandle {
+        self.handle.clone()
+    }
+
+    /// Has the turn end after the connections that are ready now.
+    pub(crate) fn wake(&self) {
+        if !self.woken.replace(true) {
+            self.handle.wake();
+        }
+    }
+
+    pub(crate) fn written_to(&self, connection: Rc<Connection>) {
+        self.written_to.borrow_mut().push(connection);
+        self.wake();
+    }
+
+    /// Takes turns until a stop is posted.
+    pub(crate) async fn run<S: Service>(self: Rc<Self>, service: Rc<S>) {
+        let mut scan = tokio::time::interval(IDLE_SCAN);
+        scan.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.handle.0.waiting.notified() => {}
+                _ = scan.tick() => self.close_idle(),
+            }
+            self.woken.set(false);
+            let stop = self.read_letters(&service);
+            service.turn();
+            self.flush();
+            if stop {
+                return self.drain(&*service).await;
+            }
+        }
+    }
+
+    fn flush(&self) {
+        // Writing wakes nobody on this thread, so the list cannot grow meanwhile; its buffer is kept for the next turn.
+        let mut list = self.written_to.take();
+        for connection in list.drain(..) {
+            connection.flush();
+        }
+        let mut slot = self.written_to.borrow_mut();
+        if slot.is_empty() {
+            *slot = list;
+        }
+    }
+
+    fn read_letters<S: Service>(self: &Rc<Self>, service: &Rc<S>) -> bool {
+        let letters = std::mem::take(&mut *self.handle.0.letters.lock());
+        let mut stop = false;
+        for letter in letters {
+            match letter {
+                Letter::Accepted { stream, listener } => self.accept(stream, listener, service),
+                Letter::Write { to, frames } => {
+                    if let Some(connection) = self.connection(to) {
+                        connection.write(|out| out.extend_from_slice(&frames));
+                    }
+                }
+                Letter::Call { to, request, answer } => {
+                    if let Some(connection) = self.connection(to) {
+                        // A refused call drops `answer`, which tells the caller.
+                        let _ = connection.call(request, answer);
+                    }
+                }
+                Letter::Close { to } => self.connection(to).iter().for_each(|connection| connection.close()),
+                Letter::Stop => stop = true,
+            }
+        }
+        stop
+    }
+
+    fn connection(&self, id: ConnectionId) -> Option<Rc<Connection>> {
+        self.connections.borrow().get(&id).and_then(Weak::upgrade)
+    }
+
+    fn accept<S: Service>(self: &Rc<Self>, stream: std::net::TcpStream, listener: usize, service: &Rc<S>) {
+        let id = NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed);
+        let connection = TcpStream::from_std(stream).and_then(|stream| Connection::new(Rc::clone(self), id, stream, listener));
+        let connection = match connection {
+            Ok(connection) => Rc::new(connection),
+            Err(error) => {
+                warn!(%error, "an accepted socket was gone before it was served");
+                self.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+        };
+        self.connections.borrow_mut().insert(id, Rc::downgrade(&connection));
+        let (shard, service) = (Rc::clone(self), Rc::clone(service));
+        tokio::task::spawn_local(async move {
+            connection.serve(service).await;
+            shard.connections.borrow_mut().remove(&id);
+            shard.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+
+    fn close_idle(&self) {
+        let now = Instant::now();
+        for connection in self.connections.borrow().values().filter_map(Weak::upgrade) {
+            if now.duration_since(connection.last_active()) >= self.idle_max {
+                connection.close();
+            }
+        }
+    }
+
+    /// Writes what is left of the answers, for a bounded time, then closes.
+    async fn drain<S: Service>(self: &Rc<Self>, service: &S) {
+        let until = Instant::now() + DRAIN;
+        loop {
+            self.read_letters_quietly();
+            service.turn();
+            self.flush();
+            let unsent: usize = self.connections.borrow().values().filter_map(Weak::upgrade).map(|c| c.unsent()).sum();
+            if unsent == 0 || Instant::now() >= until {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for connection in self.connections.borrow().values().filter_map(Weak::upgrade) {
+            connection.close();
+        }
+        tokio::task::yield_now().await;
+    }
+
+    /// While stopping, only what is on its way to a client still counts.
+    fn read_letters_quietly(&self) {
+        for letter in std::mem::take(&mut *self.handle.0.letters.lock()) {
+            if let Letter::Write { to, frames } = letter
+                && let Some(connection) = self.connection(to)
+            {
+                connection.write(|out| out.extend_from_slice(&frames));
+            }
+        }
+    }
+}
