@@ -144,6 +144,14 @@ func sorted(texts []string) []string {
 	return copied
 }
 
+func distinct(bodies []string) map[string]bool {
+	once := map[string]bool{}
+	for _, body := range bodies {
+		once[body] = true
+	}
+	return once
+}
+
 // queueIDs that the messages came from.
 func queueIDs(messages []*primitive.MessageExt) map[int]bool {
 	ids := map[int]bool{}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,7 +123,7 @@ func runSuite(sideBySide, alone []Case) {
 			fmt.Printf("PASS %s (%.1f s)\n", c.name, time.Since(began).Seconds())
 		} else {
 			failed++
-			fmt.Printf("FAIL %s: %s\n", c.name, why)
+			fmt.Printf("FAIL %s: %s\n", c.name, strings.ReplaceAll(why, "\n", " / "))
 		}
 	}
 
