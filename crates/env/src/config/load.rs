@@ -1,0 +1,363 @@
+//! Where do the values of a configuration come from, and what is said about those that are not taken?
+
+use super::java_keys::Stance;
+use super::properties;
+use super::table::Table;
+
+/// Where a setting was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An environment variable.
+    Environment {
+        /// Its name.
+        variable: String,
+    },
+    /// A properties file.
+    File {
+        /// The file's path as it was given.
+        path: String,
+        /// The line on which the entry starts, from 1.
+        line: usize,
+    },
+    /// The command line.
+    Argument,
+    /// A request that changes the running configuration.
+    Request {
+        /// The line of the request's body, from 1.
+        line: usize,
+    },
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Environment { variable } => write!(out, "environment variable {variable}"),
+            Origin::File { path, line } => write!(out, "{path}, line {line}"),
+            Origin::Argument => write!(out, "command line"),
+            Origin::Request { line } => write!(out, "request, line {line}"),
+        }
+    }
+}
+
+/// A key with a value, as somebody wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key as written.
+    pub key: String,
+    /// The value as written.
+    pub value: String,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// The settings in a properties text that was read from `path`.
+pub fn settings_of_file(path: &str, text: &str) -> Result<Vec<Setting>, ConfigError> {
+    let entries = properties::parse(text)
+        .map_err(|properties::BadEscape { line }| ConfigError::Syntax { origin: Origin::File { path: path.to_owned(), line } })?;
+    let setting = |entry: properties::Entry| Setting {
+        key: entry.key,
+        value: entry.value,
+        origin: Origin::File { path: path.to_owned(), line: entry.line },
+    };
+    Ok(entries.into_iter().map(setting).collect())
+}
+
+/// The settings in environment variables of the form `ROXMQ_<KEY>`, where case and further underscores do not count:
+/// `ROXMQ_LISTEN_PORT` and `ROXMQ_listenPort` are both `listenPort`. `NAMESRV_ADDR` is `namesrvAddr`, as for Apache RocketMQ.
+/// `prefix` stands before the key where two roles are configured together (`NAMESERVER_`). Other variables are not looked at, and
+/// unknown names are no warning: Kubernetes sets `ROXMQ_PORT` and the like for a service named roxmq.
+pub fn settings_of_environment<C: Table>(prefix: &str, variables: &[(String, String)]) -> Vec<Setting> {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let key_of = |variable: &str| {
+        if variable == "NAMESRV_ADDR" {
+            return C::key("namesrvAddr");
+        }
+        let wanted = plain(variable.strip_prefix("ROXMQ_")?.strip_prefix(prefix)?);
+        C::keys().iter().find(|key| plain(key.name) == wanted)
+    };
+    let setting = |(variable, value): &(String, String)| {
+        Some(Setting {
+            key: key_of(variable)?.name.to_owned(),
+            value: value.clone(),
+            origin: Origin::Environment { variable: variable.clone() },
+        })
+    };
+    variables.iter().filter_map(setting).collect()
+}
+
+/// A configuration, and what its user should be told about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded<C> {
+    /// The values.
+    pub config: C,
+    /// Settings that had no effect, in the order in which they were written.
+    pub notices: Vec<Notice>,
+}
+
+/// The defaults with `settings` applied in order, so that the settings which win come last.
+pub fn load<C: Table>(settings: &[Setting]) -> Result<Loaded<C>, ConfigError> {
+    let mut loaded = Loaded { config: C::default(), notices: Vec::new() };
+    for setting in settings {
+        if let Some(notice) = apply(&mut loaded.config, setting)? {
+            loaded.notices.push(notice);
+        }
+    }
+    agree(&loaded.config)?;
+    Ok(loaded)
+}
+
+/// Gives `config` the value of one setting, or says why it has no effect.
+pub(super) fn apply<C: Table>(config: &mut C, setting: &Setting) -> Result<Option<Notice>, ConfigError> {
+    if let Some(key) = C::key(&setting.key) {
+        let illegal =
+            || ConfigError::Illegal { key: key.name, value: setting.value.clone(), allowed: key.allowed(), origin: setting.origin.clone() };
+        return if key.set(config, &setting.value) { Ok(None) } else { Err(illegal()) };
+    }
+    for group in C::java_keys() {
+        let Some((key, java_default)) = group.keys.iter().find(|(key, _)| *key == setting.key) else { continue };
+        let changes_something = setting.value.trim() != *java_default;
+        return match group.stance {
+            Stance::Refused if changes_something => {
+                Err(ConfigError::NotServed { key, value: setting.value.clone(), reason: group.reason, origin: setting.origin.clone() })
+            }
+            Stance::NotServed if changes_something => Ok(Some(Notice::NotServed { setting: setting.clone(), reason: group.reason })),
+            Stance::Refused | Stance::NotServed => Ok(None),
+            Stance::Meaningless => Ok(Some(Notice::Meaningless { setting: setting.clone(), reason: group.reason })),
+        };
+    }
+    Ok(Some(Notice::Unknown { setting: setting.clone(), nearest: C::nearest_key(&setting.key) }))
+}
+
+pub(super) fn agree<C: Table>(config: &C) -> Result<(), ConfigError> {
+    match config.contradiction() {
+        None => Ok(()),
+        Some((keys, what)) => Err(ConfigError::Contradiction { keys, what }),
+    }
+}
+
+/// A setting that has no effect, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// No key has this name.
+    Unknown {
+        /// What was written.
+        setting: Setting,
+        /// The known name that was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// It asks for something that RoxMQ does not do.
+    NotServed {
+        /// What was written.
+        setting: Setting,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// It tunes a part of the Java implementation that RoxMQ does not have.
+    Meaningless {
+        /// What was written.
+        setting: Setting,
+        /// Why there is nothing to tune.
+        reason: &'static str,
+    },
+}
+
+impl Notice {
+    /// Whether the user probably expects an effect which does not come: a warning rather than a remark.
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Notice::Unknown { .. } | Notice::NotServed { .. } => true,
+            Notice::Meaningless { .. } => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Notice {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Notice::Unknown { setting, nearest } => {
+                write!(out, "unknown key {} ({})", setting.key, setting.origin)?;
+                nearest.map_or(Ok(()), |name| write!(out, "; did you mean {name}?"))
+            }
+            Notice::NotServed { setting, reason } => {
+                write!(out, "{}={} has no effect ({}): {reason}", setting.key, setting.value, setting.origin)
+            }
+            Notice::Meaningless { setting, reason } => {
+                write!(out, "{} means nothing here ({}): {reason}", setting.key, setting.origin)
+            }
+        }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A value that its key does not allow.
+    #[error("{key}={value} ({origin}): allowed is {allowed}")]
+    Illegal {
+        /// The key.
+        key: &'static str,
+        /// The value as written.
+        value: String,
+        /// What would be allowed.
+        allowed: String,
+        /// Where it was written.
+        origin: Origin,
+    },
+    /// A value whose effect would be a promise that is not kept, such as access control.
+    #[error("{key}={value} ({origin}) cannot be honoured: {reason}")]
+    NotServed {
+        /// The key.
+        key: &'static str,
+        /// The value as written.
+        value: String,
+        /// What is missing.
+        reason: &'static str,
+        /// Where it was written.
+        origin: Origin,
+    },
+    /// Values which are allowed one by one but not together.
+    #[error("{keys}: {what}")]
+    Contradiction {
+        /// The keys concerned.
+        keys: &'static str,
+        /// What is wrong with their values.
+        what: String,
+    },
+    /// A text that is not in the properties format.
+    #[error("{origin}: \\u must be followed by four hexadecimal digits")]
+    Syntax {
+        /// Where it was written.
+        origin: Origin,
+    },
+    /// A key that must not be changed over the wire.
+    #[error("{key} cannot be changed at run time")]
+    Forbidden {
+        /// The key.
+        key: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BrokerConfig, FlushDiskType, NameServerConfig};
+    use super::*;
+
+    /// What comes of a `broker.conf`: the values of `keys`, then what is said; or the error.
+    fn outcome(text: &str, keys: &[&str]) -> String {
+        let loaded = settings_of_file("broker.conf", text).and_then(|settings| load::<BrokerConfig>(&settings));
+        match loaded {
+            Err(error) => error.to_string(),
+            Ok(loaded) => {
+                let value = |name: &&str| BrokerConfig::key(name).unwrap().print(&loaded.config);
+                let values = keys.iter().map(value);
+                values.chain(loaded.notices.iter().map(Notice::to_string)).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
+    #[test]
+    fn reads_the_file_that_rocketmq_ships() {
+        let text = "brokerClusterName = DefaultCluster\nbrokerName = broker-a\nbrokerId = 0\ndeleteWhen = 04\n\
+                    fileReservedTime = 48\nbrokerRole = ASYNC_MASTER\nflushDiskType = ASYNC_FLUSH\n";
+        let loaded = load::<BrokerConfig>(&settings_of_file("broker.conf", text).unwrap()).unwrap();
+        assert_eq!(loaded.notices, []);
+        assert_eq!(loaded.config.broker_name, "broker-a");
+        assert_eq!(loaded.config.file_reserved_h, 48);
+        assert_eq!(loaded.config.flush_disk_type, FlushDiskType::AsyncFlush);
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        for (text, expected) in [
+            ("listenPort=10921 ", "10921"),
+            ("listenPort=1\nlistenPort=12000", "listenPort=1 (broker.conf, line 1): allowed is a whole number from 3 to 65535"),
+            ("#\nflushDiskType=SYNC", "flushDiskType=SYNC (broker.conf, line 2): allowed is ASYNC_FLUSH or SYNC_FLUSH"),
+            (
+                "brokerRole=SLAVE",
+                "brokerRole=SLAVE (broker.conf, line 1): allowed is ASYNC_MASTER (SYNC_MASTER and SLAVE promise a second copy, and replication is not served)",
+            ),
+            (
+                "aclEnable=true",
+                "aclEnable=true (broker.conf, line 1) cannot be honoured: access control is not served, so nothing would be protected",
+            ),
+            ("aclEnable=false", "10911"),
+            ("listenport=1", "10911\nunknown key listenport (broker.conf, line 1); did you mean listenPort?"),
+            ("colour=blue", "10911\nunknown key colour (broker.conf, line 1)"),
+            (
+                "enablePopBufferMerge=true",
+                "10911\nenablePopBufferMerge=true has no effect (broker.conf, line 1): POP consumption is not served",
+            ),
+            ("enablePopBufferMerge=false", "10911"),
+            (
+                "transientStorePoolEnable=true",
+                "10911\ntransientStorePoolEnable means nothing here (broker.conf, line 1): the log is written with plain writes, not through memory-mapped pages or pools of them",
+            ),
+            (
+                "mappedFileSizeCommitLog=1MiB",
+                "mappedFileSizeCommitLog and maxMessageSize: a log file of 1048576 bytes cannot hold the largest record, 4229120 bytes",
+            ),
+            ("mappedFileSizeCommitLog=1MiB\nmaxMessageSize=512KiB", "10911"),
+            ("\n\nbrokerName=\\u12", "broker.conf, line 3: \\u must be followed by four hexadecimal digits"),
+        ] {
+            assert_eq!(outcome(text, &["listenPort"]), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_comes_later_wins() {
+        let from = |key: &str, value: &str| Setting { key: key.into(), value: value.into(), origin: Origin::Argument };
+        let loaded = load::<BrokerConfig>(&[from("listenPort", "11000"), from("listenPort", "12000")]).unwrap();
+        assert_eq!((loaded.config.listen_port, loaded.config.fast_listen_port()), (12_000, 11_998));
+    }
+
+    #[test]
+    fn the_environment_is_read_leniently() {
+        let variables = [
+            ("NAMESRV_ADDR", "n1:9876;n2:9876"),
+            ("ROXMQ_LISTEN_PORT", "10921"),
+            ("ROXMQ_brokerIP1", "10.0.0.1"),
+            ("ROXMQ_PORT", "tcp://10.1.1.1:9876"),
+            ("ROXMQ_NAMESERVER_LISTENPORT", "9877"),
+            ("listenPort", "1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let broker = load::<BrokerConfig>(&settings_of_environment::<BrokerConfig>("", &variables)).unwrap();
+        assert_eq!(broker.notices, []);
+        assert_eq!(broker.config.namesrv_addr, ["n1:9876", "n2:9876"]);
+        assert_eq!((broker.config.listen_port, broker.config.broker_ip1.as_deref()), (10_921, Some("10.0.0.1")));
+        let settings = settings_of_environment::<NameServerConfig>("NAMESERVER_", &variables);
+        let nameserver = load::<NameServerConfig>(&settings).unwrap();
+        assert_eq!(nameserver.config.listen_port, 9_877);
+    }
+
+    #[test]
+    fn a_printed_configuration_is_read_back() {
+        let settings =
+            "brokerName=b\nnamesrvAddr=n1:9876;[::1]:9876\nbrokerIP1=::1\nretentionBytes=10GiB\nmessageDelayLevel=1s 2d\nregionId=\u{e9}";
+        let one = load::<BrokerConfig>(&settings_of_file("f", settings).unwrap()).unwrap().config;
+        let text = one.to_properties();
+        assert!(text.is_ascii(), "Java reads the text as Latin-1");
+        let again = load::<BrokerConfig>(&settings_of_file("f", &text).unwrap()).unwrap();
+        assert_eq!((again.config, again.notices), (one, vec![]));
+        let names: Vec<&str> = text.lines().map(|line| line.split('=').next().unwrap()).collect();
+        assert!(names.is_sorted() && names.contains(&"brokerRole") && names.contains(&"storePathRootDir"));
+    }
+
+    #[test]
+    fn every_default_is_legal_and_every_key_stands_once() {
+        fn check<C: Table>() {
+            let mut names: Vec<&str> = C::keys().iter().map(|key| key.name).collect();
+            for key in C::keys() {
+                let printed = key.print(&C::default());
+                assert!(key.set(&mut C::default(), &printed), "{}={printed}", key.name);
+            }
+            names.extend(C::java_keys().iter().flat_map(|group| group.keys).map(|(key, _)| *key));
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count);
+        }
+        check::<BrokerConfig>();
+        check::<NameServerConfig>();
+    }
+}

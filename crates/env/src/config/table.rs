@@ -1,0 +1,137 @@
+//! What does one line of a settings table say, and what can be done with a table?
+
+use super::java_keys::JavaKeys;
+use super::nearest::nearest;
+use super::properties;
+
+/// When a new value of a key takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// At once, when it is set in a running process.
+    Now,
+    /// At the next start: it is saved, and the running process keeps the old value.
+    Restart,
+}
+
+/// One line of a settings table.
+pub struct Key<C: 'static> {
+    /// RocketMQ's own name of the key, or ours where RocketMQ has none.
+    pub name: &'static str,
+    /// The heading under which the key is described.
+    pub section: &'static str,
+    /// The unit of the value: `ms`, `s`, `h`, `bytes`, or nothing.
+    pub unit: &'static str,
+    /// When a new value takes effect.
+    pub change: Change,
+    /// What the key does, in a sentence or two.
+    pub doc: &'static str,
+    /// How the default is described where its value depends on the machine.
+    pub default_shown: Option<&'static str>,
+    pub(super) allowed: fn() -> String,
+    pub(super) set: fn(&mut C, &str) -> bool,
+    pub(super) print: fn(&C) -> String,
+}
+
+impl<C> Key<C> {
+    /// What is allowed, as the end of the sentence "allowed is ...".
+    pub fn allowed(&self) -> String {
+        (self.allowed)()
+    }
+
+    /// Gives the field of this key the value that `text` stands for; `false`, and no change, if it is not allowed. Blanks around the
+    /// text do not count.
+    pub fn set(&self, config: &mut C, text: &str) -> bool {
+        (self.set)(config, text.trim())
+    }
+
+    /// The value as [`Key::set`] reads it.
+    pub fn print(&self, config: &C) -> String {
+        (self.print)(config)
+    }
+}
+
+/// A role's settings: a plain struct whose fields are described by table lines.
+pub trait Table: Clone + Default + PartialEq + std::fmt::Debug + 'static {
+    /// The role in one word, also the prefix of its keys where two roles are configured together.
+    const ROLE: &'static str;
+
+    /// The table, in the order of the reference page.
+    fn keys() -> &'static [Key<Self>];
+
+    /// Keys of Apache RocketMQ for this role that are no settings here.
+    fn java_keys() -> &'static [JavaKeys];
+
+    /// Keys that must not be changed over the wire, in addition to those which never may.
+    fn black_list(&self) -> &[String];
+
+    /// What two or more values together must fulfil: the keys concerned, and what is wrong with their values.
+    fn contradiction(&self) -> Option<(&'static str, String)>;
+
+    /// The line of `name`, which is matched exactly as Java does.
+    fn key(name: &str) -> Option<&'static Key<Self>> {
+        Self::keys().iter().find(|key| key.name == name)
+    }
+
+    /// The known name that differs least from `name`, if the difference looks like a slip.
+    fn nearest_key(name: &str) -> Option<&'static str> {
+        let own = Self::keys().iter().map(|key| key.name);
+        let java = Self::java_keys().iter().flat_map(|group| group.keys).map(|(key, _)| *key);
+        nearest(name, own.chain(java))
+    }
+
+    /// The whole configuration as properties text sorted by key: the body of GET_BROKER_CONFIG and GET_NAMESRV_CONFIG.
+    fn to_properties(&self) -> String {
+        let mut lines: Vec<String> = Self::keys().iter().map(|key| properties::print(key.name, &key.print(self))).collect();
+        lines.sort_unstable();
+        lines.concat()
+    }
+}
+
+/// Declares a role's settings from one line per key:
+/// `field: Type = default, "key", kind, "unit", When, "what it does";`, optionally with `shown "the default in words"` before the `;`.
+macro_rules! table {
+    (
+        $(#[$meta:meta])*
+        $config:ident {
+            $( $section:literal {
+                $( $field:ident: $type:ty = $default:expr, $name:literal, $kind:expr, $unit:literal, $change:ident, $doc:literal
+                    $(, shown $shown:literal)? ; )*
+            } )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $config {
+            $( $( #[doc = concat!("`", $name, "`: ", $doc)] pub $field: $type, )* )*
+        }
+
+        impl Default for $config {
+            fn default() -> Self {
+                Self { $( $( $field: $default, )* )* }
+            }
+        }
+
+        static KEYS: &[Key<$config>] = &[
+            $( $( Key {
+                name: $name,
+                section: $section,
+                unit: $unit,
+                change: Change::$change,
+                doc: $doc,
+                default_shown: table!(@shown $($shown)?),
+                allowed: || Kind::<$type>::allowed(&$kind),
+                set: |config, text| match $kind.parse(text) {
+                    Some(value) => {
+                        config.$field = value;
+                        true
+                    }
+                    None => false,
+                },
+                print: |config| $kind.print(&config.$field),
+            }, )* )*
+        ];
+    };
+    (@shown) => { None };
+    (@shown $shown:literal) => { Some($shown) };
+}
+pub(super) use table;

@@ -1,0 +1,123 @@
+//! What happens when a running process is told to change its configuration?
+//!
+//! UPDATE_BROKER_CONFIG (25) and UPDATE_NAMESRV_CONFIG (318) carry properties text. As in Java (Configuration, AdminBrokerProcessor),
+//! keys that are not known are passed over in silence and a key of the black list refuses the whole request. Unlike Java, a value that
+//! is not allowed refuses the whole request too.
+
+use super::load::{ConfigError, Origin, Setting, agree, apply};
+use super::properties;
+use super::table::{Change, Table};
+
+/// A change of the configuration that was checked as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update<C> {
+    /// The configuration that is in force now: only keys that can change at run time have new values.
+    pub running: C,
+    /// Keys of `running` whose value is another one than before.
+    pub changed: Vec<&'static str>,
+    /// Keys whose new value takes effect at the next start.
+    pub after_restart: Vec<&'static str>,
+    /// What the configuration file must say from now on: for [`properties::merge`].
+    pub saved: Vec<(&'static str, String)>,
+    /// Keys that are no settings here and were passed over.
+    pub ignored: Vec<String>,
+}
+
+impl<C: Table> Update<C> {
+    /// Checks the properties text `body` against the `running` configuration. Nothing changes unless all of it is legal.
+    pub fn parse(running: &C, body: &str) -> Result<Self, ConfigError> {
+        let entries =
+            properties::parse(body).map_err(|properties::BadEscape { line }| ConfigError::Syntax { origin: Origin::Request { line } })?;
+        let forbidden = |key: &str| NEVER.contains(&key) || running.black_list().iter().any(|listed| listed == key);
+        if let Some(entry) = entries.iter().find(|entry| forbidden(&entry.key)) {
+            return Err(ConfigError::Forbidden { key: entry.key.clone() });
+        }
+
+        let mut update =
+            Update { running: running.clone(), changed: Vec::new(), after_restart: Vec::new(), saved: Vec::new(), ignored: Vec::new() };
+        let mut wanted = running.clone();
+        for entry in entries {
+            let Some(key) = C::key(&entry.key) else {
+                let setting = Setting { key: entry.key, value: entry.value, origin: Origin::Request { line: entry.line } };
+                // Refuses what would be a promise that is not kept.
+                apply(&mut wanted, &setting)?;
+                update.ignored.push(setting.key);
+                continue;
+            };
+            let setting = Setting { key: entry.key, value: entry.value, origin: Origin::Request { line: entry.line } };
+            apply(&mut wanted, &setting)?;
+            let value = key.print(&wanted);
+            update.saved.retain(|(name, _)| *name != key.name);
+            update.saved.push((key.name, value.clone()));
+            if key.change == Change::Now {
+                key.set(&mut update.running, &value);
+            }
+        }
+        agree(&wanted)?;
+        agree(&update.running)?;
+
+        for (name, value) in &update.saved {
+            let Some(key) = C::key(name) else { continue };
+            match key.change {
+                _ if key.print(running) == *value => {}
+                Change::Now => update.changed.push(key.name),
+                Change::Restart => update.after_restart.push(key.name),
+            }
+        }
+        Ok(update)
+    }
+}
+
+/// Never changed over the wire: they say where files are, or what may be changed (CVE-2023-33246 came through such keys).
+const NEVER: [&str; 6] = ["brokerConfigPath", "rocketmqHome", "configBlackList", "configStorePath", "kvConfigPath", "storePathRootDir"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::BrokerConfig;
+    use super::*;
+
+    fn update(body: &str) -> Result<Update<BrokerConfig>, ConfigError> {
+        Update::parse(&BrokerConfig::default(), body)
+    }
+
+    #[test]
+    fn only_keys_that_can_change_now_do() {
+        let update =
+            update("fileReservedTime=12\nlistenPort=12000\nnoSuchKey=1\nautoCreateTopicEnable=true\nserverWorkerThreads=9").unwrap();
+        let before = BrokerConfig::default();
+        assert_eq!((update.running.file_reserved_h, update.running.listen_port), (12, before.listen_port));
+        assert_eq!(update.changed, ["fileReservedTime"]);
+        assert_eq!(update.after_restart, ["listenPort"]);
+        assert_eq!(update.ignored, ["noSuchKey", "serverWorkerThreads"]);
+        let saved = properties::merge("# mine\nlistenPort = 10911\n", &update.saved).unwrap();
+        assert_eq!(saved, "# mine\nlistenPort=12000\nfileReservedTime=12\nautoCreateTopicEnable=true\n");
+    }
+
+    #[test]
+    fn all_of_it_is_legal_or_nothing_changes() {
+        for (body, expected) in [
+            ("fileReservedTime=12\nbrokerPermission=9", "brokerPermission=9 (request, line 2): allowed is a whole number from 0 to 7"),
+            ("brokerConfigPath=/etc/passwd", "brokerConfigPath cannot be changed at run time"),
+            ("rocketmqHome=/", "rocketmqHome cannot be changed at run time"),
+            ("a=1\nconfigBlackList=", "configBlackList cannot be changed at run time"),
+            (
+                "aclEnable=true",
+                "aclEnable=true (request, line 1) cannot be honoured: access control is not served, so nothing would be protected",
+            ),
+            (
+                "maxMessageSize=1MiB\nmappedFileSizeCommitLog=64KiB",
+                "mappedFileSizeCommitLog and maxMessageSize: a log file of 65536 bytes cannot hold the largest record, 1083392 bytes",
+            ),
+            ("a=\\u1", "request, line 1: \\u must be followed by four hexadecimal digits"),
+        ] {
+            assert_eq!(update(body).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn the_black_list_can_be_extended() {
+        let running = BrokerConfig { config_black_list: vec!["fileReservedTime".into()], ..BrokerConfig::default() };
+        let refused = Update::parse(&running, "fileReservedTime=1").unwrap_err();
+        assert_eq!(refused, ConfigError::Forbidden { key: "fileReservedTime".into() });
+    }
+}
