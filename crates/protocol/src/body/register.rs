@@ -153,15 +153,15 @@ fn decode_parts(mut rest: &[u8], with_mapping: bool) -> Result<RegisterBrokerBod
     })
 }
 
-/// `name read write perm FILTERTYPE {attributes}` (Java `TopicConfig.encode`).
+/// `name read write perm FILTERTYPE {attributes}` (Java `TopicConfig.encode`; brokers before 5.0 end with the type).
 fn topic_line(topic: &TopicConfig) -> String {
     let TopicConfig { topic_name, read_queue_nums, write_queue_nums, perm, topic_filter_type, attributes, .. } = topic;
-    let mut line = format!("{topic_name} {read_queue_nums} {write_queue_nums} {perm} {}", topic_filter_type.as_str());
-    if !attributes.is_empty() {
-        line.push(' ');
-        line.push_str(&String::from_utf8_lossy(&json::to_vec(attributes, Dialect::Fastjson)));
-    }
-    line
+    let attributes = json::to_vec(attributes, Dialect::Fastjson);
+    format!(
+        "{topic_name} {read_queue_nums} {write_queue_nums} {perm} {} {}",
+        topic_filter_type.as_str(),
+        String::from_utf8_lossy(&attributes)
+    )
 }
 
 fn parse_topic_line(line: &str) -> Result<TopicConfig, RegistrationError> {
