@@ -1,5 +1,6 @@
 //! The outside world as one value: clock, disk, randomness, and the configuration tables.
 
+pub mod address;
 pub mod clock;
 pub mod config;
 pub mod disk;

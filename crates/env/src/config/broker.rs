@@ -33,8 +33,8 @@ table! {
             broker_ip1: Option<String> = None, "brokerIP1", OptionalHost, "", Restart,
                 "The address that clients are told to connect to. Without it, the best address of this machine is used, and clients \
                  that share a machine or a network with the NameServer are told the one they can reach.", shown "found out";
-            listen_port: u16 = 10_911, "listenPort", whole(3..=65_535), "", Restart,
-                "The port for all requests. The port two below it serves the same clients' sends (VIP channel).";
+            listen_port: u16 = 10_911, "listenPort", whole(0..=65_535), "", Restart,
+                "The port for all requests. The port two below it serves the same clients' sends (VIP channel). 0 takes a free port, and there is no VIP channel.";
             bind_address: IpAddr = Ipv4Addr::UNSPECIFIED.into(), "bindAddress", Ip, "", Restart,
                 "The address to listen on; 0.0.0.0 is every address of this machine.";
             shards: u32 = 0, "shards", whole(0..=1_024), "", Restart,
@@ -211,6 +211,9 @@ impl Table for BrokerConfig {
     }
 
     fn contradiction(&self) -> Option<(&'static str, String)> {
+        if (1..=2).contains(&self.listen_port) {
+            return Some(("listenPort", "the VIP channel's port is two below it".into()));
+        }
         let record_bytes_max = self.max_message_bytes + RECORD_OVERHEAD_BYTES;
         (self.segment_bytes < record_bytes_max).then(|| {
             let what = format!("a log file of {} bytes cannot hold the largest record, {record_bytes_max} bytes", self.segment_bytes);
@@ -220,9 +223,10 @@ impl Table for BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// The port of the VIP channel, on which old producers send and ask (Java: BrokerController, `listenPort - 2`).
-    pub fn fast_listen_port(&self) -> u16 {
-        self.listen_port - 2
+    /// The port of the VIP channel, on which old producers send and ask (Java: BrokerController, `listenPort - 2`); none where the main
+    /// port is chosen by the system.
+    pub fn fast_listen_port(&self) -> Option<u16> {
+        self.listen_port.checked_sub(2).filter(|port| *port > 0)
     }
 }
 

@@ -270,7 +270,7 @@ mod tests {
     fn says_what_is_wrong_and_where() {
         for (text, expected) in [
             ("listenPort=10921 ", "10921"),
-            ("listenPort=1\nlistenPort=12000", "listenPort=1 (broker.conf, line 1): allowed is a whole number from 3 to 65535"),
+            ("listenPort=-1\nlistenPort=12000", "listenPort=-1 (broker.conf, line 1): allowed is a whole number from 0 to 65535"),
             ("#\nflushDiskType=SYNC", "flushDiskType=SYNC (broker.conf, line 2): allowed is ASYNC_FLUSH or SYNC_FLUSH"),
             (
                 "brokerRole=SLAVE",
@@ -307,7 +307,7 @@ mod tests {
     fn what_comes_later_wins() {
         let from = |key: &str, value: &str| Setting { key: key.into(), value: value.into(), origin: Origin::Argument };
         let loaded = load::<BrokerConfig>(&[from("listenPort", "11000"), from("listenPort", "12000")]).unwrap();
-        assert_eq!((loaded.config.listen_port, loaded.config.fast_listen_port()), (12_000, 11_998));
+        assert_eq!((loaded.config.listen_port, loaded.config.fast_listen_port()), (12_000, Some(11_998)));
     }
 
     #[test]

@@ -11,8 +11,8 @@ table! {
     /// The settings of a NameServer.
     NameServerConfig {
         "Network" {
-            listen_port: u16 = 9_876, "listenPort", whole(1..=65_535), "", Restart,
-                "The port for all requests.";
+            listen_port: u16 = 9_876, "listenPort", whole(0..=65_535), "", Restart,
+                "The port for all requests. 0 takes a free port.";
             bind_address: IpAddr = Ipv4Addr::UNSPECIFIED.into(), "bindAddress", Ip, "", Restart,
                 "The address to listen on; 0.0.0.0 is every address of this machine.";
             shards: u32 = 0, "shards", whole(0..=1_024), "", Restart,

@@ -1,0 +1,358 @@
+//! Which address should a client be told to connect to?
+//!
+//! A broker registers one address, and the NameServer passes it on to every client. Where nobody has configured it (`brokerIP1`), the
+//! right one depends on who asks: 127.0.0.1 for a program on the same laptop, the address of this network for one next door, never a
+//! container bridge's for somebody outside. Two pure functions decide it:
+//!
+//! - [`advertised`] chooses what a broker registers, from the interfaces of its machine;
+//! - [`reachable_for`] adjusts it in the route answer, from the connection on which the client asked.
+//!
+//! ```text
+//!   broker ── 103, address=192.168.1.5:10911, ext roxmqAddressAuto=true ──> NameServer      (same machine: came over loopback)
+//!   client 127.0.0.1    ── asks on 127.0.0.1    ──>  told 127.0.0.1:10911
+//!   client 192.168.1.9  ── asks on 192.168.1.5  ──>  told 192.168.1.5:10911
+//!   client 10.8.0.2     ── asks on 10.8.0.1     ──>  told 10.8.0.1:10911   (a VPN that the broker did not think of)
+//! ```
+//!
+//! That an address was found out, not configured, travels as an extra field, [`AUTO_FIELD`], of the registration (103). A Java NameServer
+//! ignores it, a Java broker never sends it, and then addresses pass through unchanged.
+
+use std::ffi::CStr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+/// The extra field of a registration whose address was found out by the broker; its value is `true`.
+pub const AUTO_FIELD: &str = "roxmqAddressAuto";
+
+/// An address of a network interface of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The interface's name, such as `eth0`.
+    pub name: String,
+    /// One of its addresses; an interface with several stands several times.
+    pub address: IpAddr,
+}
+
+/// What a broker tells the NameServers about where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advertised {
+    /// The host, without brackets and port.
+    pub host: String,
+    /// Whether the host was found out rather than configured, so that [`reachable_for`] may replace it.
+    pub auto: bool,
+}
+
+/// Chooses the host that a broker registers.
+///
+/// `configured` (`brokerIP1`) always wins. A broker that listens on one address is there. Otherwise the interfaces are rated: the address
+/// from which this machine reaches the world (`outward`) before others, real networks before VPNs, those before bridges of containers
+/// and virtual machines, IPv4 before IPv6 (a client without IPv6 is the likelier one), link-local addresses and loopback last.
+pub fn advertised(configured: Option<&str>, listen: IpAddr, interfaces: &[Interface], outward: Option<IpAddr>) -> Advertised {
+    if let Some(host) = configured {
+        return Advertised { host: host.to_owned(), auto: false };
+    }
+    if !listen.is_unspecified() {
+        return Advertised { host: listen.to_string(), auto: true };
+    }
+    let best = interfaces
+        .iter()
+        .filter(|interface| Some(interface.address) == outward || !is_unusable(interface.address))
+        .min_by_key(|interface| (rating(interface), Some(interface.address) != outward, interface.address.is_ipv6()));
+    let address = best.map(|interface| interface.address).or(outward).unwrap_or(Ipv4Addr::LOCALHOST.into());
+    Advertised { host: address.to_string(), auto: true }
+}
+
+/// How far from here an interface's address is likely to be reachable; the first is the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Network,
+    Tunnel,
+    Bridge,
+    LinkLocal,
+    Loopback,
+}
+
+fn rating(interface: &Interface) -> Reach {
+    let named = |prefixes: &[&str]| prefixes.iter().any(|prefix| interface.name.starts_with(prefix));
+    if interface.address.is_loopback() {
+        Reach::Loopback
+    } else if is_link_local(interface.address) {
+        Reach::LinkLocal
+    } else if named(&BRIDGES) {
+        Reach::Bridge
+    } else if named(&TUNNELS) {
+        Reach::Tunnel
+    } else {
+        Reach::Network
+    }
+}
+
+/// How the NameServer came to know a broker's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// Somebody configured it, or the broker is not one of ours: it is passed on as it is.
+    Configured,
+    /// It was found out by a broker on the NameServer's own machine.
+    AutoHere,
+    /// It was found out by a broker on another machine, whose registration came from this address.
+    AutoElsewhere {
+        /// The broker's end of the connection, as the NameServer sees it.
+        seen_from: IpAddr,
+    },
+}
+
+impl Registered {
+    /// What a registration says that came over a connection from `peer` to `local` with or without [`AUTO_FIELD`].
+    pub fn from_connection(auto: bool, peer: IpAddr, local: IpAddr) -> Self {
+        let (peer, local) = (peer.to_canonical(), local.to_canonical());
+        if !auto {
+            Registered::Configured
+        } else if peer.is_loopback() || peer == local {
+            Registered::AutoHere
+        } else {
+            Registered::AutoElsewhere { seen_from: peer }
+        }
+    }
+}
+
+/// The broker address that stands in the route answer for a client.
+///
+/// `client` and `local` are the two ends of the connection on which the client asked, `broker` is the registered address. The port is
+/// never changed.
+///
+/// - A configured address is the answer.
+/// - A broker on this machine is where the client has just reached us: at `local`. A client on this machine that asked over loopback is
+///   answered with loopback of the family in which the broker registered, as the broker listens there.
+/// - A broker elsewhere is at its registered address, unless nobody outside its machine can reach that one (loopback, link-local, or
+///   Docker's default networks while neither its registration nor the client comes from them). Then it is where its registration came from.
+pub fn reachable_for(client: IpAddr, local: IpAddr, broker: SocketAddr, registered: Registered) -> SocketAddr {
+    let (client, local, guess) = (client.to_canonical(), local.to_canonical(), broker.ip().to_canonical());
+    let host = match registered {
+        Registered::Configured => return broker,
+        Registered::AutoHere if local.is_loopback() => match guess {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        },
+        // The scope of a link-local address has a meaning on one machine only, so it cannot stand in an answer.
+        Registered::AutoHere if is_unusable(local) => guess,
+        Registered::AutoHere => local,
+        Registered::AutoElsewhere { seen_from } => {
+            let shut_in = is_docker_default(guess) && !is_docker_default(seen_from) && !is_docker_default(client);
+            if is_unusable(guess) || shut_in { seen_from } else { guess }
+        }
+    };
+    SocketAddr::new(host, broker.port())
+}
+
+/// Whether an address says nothing to another machine.
+fn is_unusable(address: IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified() || is_link_local(address)
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+/// 172.16.0.0/12, from which Docker takes the networks of its containers.
+fn is_docker_default(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 172 && (16..32).contains(&v4.octets()[1]))
+}
+
+/// The addresses of this machine's interfaces that are up.
+pub fn interfaces() -> io::Result<Vec<Interface>> {
+    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
+    // SAFETY: getifaddrs writes a pointer to a list that it allocated, or fails and writes nothing.
+    if unsafe { libc::getifaddrs(&mut list) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut found = Vec::new();
+    let mut at = list;
+    while !at.is_null() {
+        // SAFETY: `at` is an entry of the list, which is freed below and not before.
+        let entry = unsafe { &*at };
+        let is_up = entry.ifa_flags & libc::IFF_UP as libc::c_uint != 0;
+        // SAFETY: an entry's address is null or points to a socket address of the family that it names.
+        if let Some(address) = unsafe { ip_of(entry.ifa_addr) }.filter(|_| is_up) {
+            // SAFETY: an entry's name is a C string that lives as long as the list.
+            let name = unsafe { CStr::from_ptr(entry.ifa_name) }.to_string_lossy().into_owned();
+            found.push(Interface { name, address });
+        }
+        at = entry.ifa_next;
+    }
+    // SAFETY: the list came from getifaddrs, and nothing refers to it any more.
+    unsafe { libc::freeifaddrs(list) };
+    Ok(found)
+}
+
+/// # Safety
+/// `address` is null or points to a socket address of the family that it names.
+unsafe fn ip_of(address: *const libc::sockaddr) -> Option<IpAddr> {
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: the caller vouches for the pointer; each cast is to the type of the family. Unaligned reads, as nothing promises alignment.
+    unsafe {
+        match i32::from((*address).sa_family) {
+            libc::AF_INET => {
+                let v4 = address.cast::<libc::sockaddr_in>().read_unaligned();
+                Some(Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr)).into())
+            }
+            libc::AF_INET6 => {
+                let v6 = address.cast::<libc::sockaddr_in6>().read_unaligned();
+                Some(Ipv6Addr::from(v6.sin6_addr.s6_addr).into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The address from which this machine would reach the world: what the routing table says, without sending anything. `None` without a
+/// default route.
+pub fn outward() -> Option<IpAddr> {
+    // Addresses for documentation: routed like any other, assigned to nobody.
+    let v4 = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
+    let v6 = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9));
+    [v4, v6].into_iter().find_map(|far| {
+        let near: IpAddr = if far.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((near, 0)).ok()?;
+        socket.connect(far).ok()?;
+        Some(socket.local_addr().ok()?.ip()).filter(|address| !is_unusable(*address))
+    })
+}
+
+/// Names of interfaces that lead to containers and virtual machines of this machine.
+const BRIDGES: [&str; 17] = [
+    "docker",
+    "br-",
+    "veth",
+    "virbr",
+    "vmnet",
+    "vboxnet",
+    "podman",
+    "cni",
+    "flannel",
+    "cali",
+    "kube",
+    "lxc",
+    "lxd",
+    "incusbr",
+    "bridge1",
+    "nerdctl",
+    "vEthernet",
+];
+/// Names of interfaces that lead into a VPN.
+const TUNNELS: [&str; 6] = ["tun", "tap", "wg", "tailscale", "utun", "zt"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn machine(text: &str) -> Vec<Interface> {
+        let interface = |part: &str| {
+            let (name, address) = part.split_once('=').unwrap();
+            Interface { name: name.into(), address: ip(address) }
+        };
+        text.split_whitespace().map(interface).collect()
+    }
+
+    #[test]
+    fn a_broker_registers_the_address_that_reaches_farthest() {
+        let laptop = "lo=127.0.0.1 docker0=172.17.0.1 wlan0=192.168.1.5 lo=::1 wlan0=fe80::1 wlan0=2001:db8::5";
+        for (configured, listen, interfaces, outward, expected) in [
+            ("", "0.0.0.0", laptop, "192.168.1.5", "192.168.1.5 auto"),
+            ("", "0.0.0.0", laptop, "", "192.168.1.5 auto"),
+            ("mq.example.org", "0.0.0.0", laptop, "192.168.1.5", "mq.example.org"),
+            ("127.0.0.1", "10.0.0.1", laptop, "", "127.0.0.1"),
+            ("", "10.0.0.1", laptop, "192.168.1.5", "10.0.0.1 auto"),
+            ("", "127.0.0.1", laptop, "192.168.1.5", "127.0.0.1 auto"),
+            // Two networks: the one that leads outward.
+            ("", "0.0.0.0", "lo=127.0.0.1 eth0=10.0.0.1 eth1=10.1.0.1", "10.1.0.1", "10.1.0.1 auto"),
+            // A VPN takes all traffic, yet colleagues next door are the likelier clients.
+            ("", "0.0.0.0", "lo=127.0.0.1 wg0=10.8.0.2 eth0=10.0.0.1", "10.8.0.2", "10.0.0.1 auto"),
+            ("", "0.0.0.0", "lo=127.0.0.1 docker0=172.17.0.1 tun0=10.8.0.2", "", "10.8.0.2 auto"),
+            // Inside a container there is one network, whatever it is named.
+            ("", "0.0.0.0", "lo=127.0.0.1 eth0=172.17.0.2", "172.17.0.2", "172.17.0.2 auto"),
+            ("", "0.0.0.0", "lo=127.0.0.1 docker0=172.17.0.1", "", "172.17.0.1 auto"),
+            // IPv6 only.
+            ("", "::", "lo=::1 eth0=fe80::1 eth0=2001:db8::5", "2001:db8::5", "2001:db8::5 auto"),
+            // No network at all.
+            ("", "0.0.0.0", "lo=127.0.0.1 lo=::1 eth0=169.254.3.4", "", "127.0.0.1 auto"),
+            ("", "0.0.0.0", "", "", "127.0.0.1 auto"),
+        ] {
+            let configured = (!configured.is_empty()).then_some(configured);
+            let outward = (!outward.is_empty()).then(|| ip(outward));
+            let Advertised { host, auto } = advertised(configured, ip(listen), &machine(interfaces), outward);
+            let chosen = format!("{host}{}", if auto { " auto" } else { "" });
+            assert_eq!(chosen, expected, "{interfaces} outward {outward:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_told_what_it_can_reach() {
+        use Registered::{AutoElsewhere, AutoHere, Configured};
+        let elsewhere = |seen_from: &str| AutoElsewhere { seen_from: ip(seen_from) };
+        for (client, local, broker, registered, expected) in [
+            // brokerIP1 always wins.
+            ("10.0.0.9", "10.0.0.1", "203.0.113.7:10911", Configured, "203.0.113.7:10911"),
+            ("127.0.0.1", "127.0.0.1", "172.17.0.2:10911", Configured, "172.17.0.2:10911"),
+            // Same host, over loopback, in either family.
+            ("127.0.0.1", "127.0.0.1", "192.168.1.5:10911", AutoHere, "127.0.0.1:10911"),
+            ("::1", "::1", "192.168.1.5:10911", AutoHere, "127.0.0.1:10911"),
+            ("::1", "::1", "[2001:db8::5]:10911", AutoHere, "[::1]:10911"),
+            ("::ffff:127.0.0.1", "::ffff:127.0.0.1", "192.168.1.5:10911", AutoHere, "127.0.0.1:10911"),
+            // Same host, over its own address.
+            ("192.168.1.5", "192.168.1.5", "192.168.1.5:10911", AutoHere, "192.168.1.5:10911"),
+            // Another host: never loopback, never a bridge, but where it has just reached us.
+            ("192.168.1.9", "192.168.1.5", "127.0.0.1:10911", AutoHere, "192.168.1.5:10911"),
+            ("192.168.1.9", "192.168.1.5", "172.17.0.1:10911", AutoHere, "192.168.1.5:10911"),
+            ("10.8.0.2", "10.8.0.1", "192.168.1.5:10921", AutoHere, "10.8.0.1:10921"),
+            ("::ffff:192.168.1.9", "::ffff:192.168.1.5", "172.17.0.1:10911", AutoHere, "192.168.1.5:10911"),
+            ("2001:db8::9", "2001:db8::5", "192.168.1.5:10911", AutoHere, "[2001:db8::5]:10911"),
+            // A container on this host reaches us at the bridge, and is told so.
+            ("172.17.0.3", "172.17.0.1", "192.168.1.5:10911", AutoHere, "172.17.0.1:10911"),
+            // A link-local address means nothing without its scope.
+            ("fe80::9", "fe80::5", "192.168.1.5:10911", AutoHere, "192.168.1.5:10911"),
+            // The broker is on another machine.
+            ("10.0.0.9", "10.0.0.1", "10.0.0.2:10911", elsewhere("10.0.0.2"), "10.0.0.2:10911"),
+            ("10.0.0.9", "10.0.0.1", "10.0.0.2:10911", elsewhere("10.5.0.2"), "10.0.0.2:10911"),
+            ("10.0.0.9", "10.0.0.1", "127.0.0.1:10911", elsewhere("10.0.0.2"), "10.0.0.2:10911"),
+            ("10.0.0.9", "10.0.0.1", "[fe80::2]:10911", elsewhere("10.0.0.2"), "10.0.0.2:10911"),
+            // It is in a container there, and registers through the address translation of its host.
+            ("10.0.0.9", "10.0.0.1", "172.17.0.2:10911", elsewhere("10.0.0.2"), "10.0.0.2:10911"),
+            // All in one Docker network; and a private network that uses the same range.
+            ("172.18.0.4", "172.18.0.2", "172.18.0.3:10911", elsewhere("172.18.0.3"), "172.18.0.3:10911"),
+            ("172.31.0.4", "172.31.0.2", "172.31.9.9:10911", elsewhere("172.31.9.9"), "172.31.9.9:10911"),
+            // The NameServer is in a container: translated registrations seem to come from its gateway.
+            ("10.0.0.9", "172.17.0.2", "10.0.0.2:10911", elsewhere("172.17.0.1"), "10.0.0.2:10911"),
+        ] {
+            let told = reachable_for(ip(client), ip(local), broker.parse().unwrap(), registered);
+            assert_eq!(told.to_string(), expected, "{client} -> {local}, broker {broker} {registered:?}");
+        }
+    }
+
+    #[test]
+    fn a_registration_says_where_it_comes_from() {
+        for (auto, peer, local, expected) in [
+            (false, "127.0.0.1", "127.0.0.1", Registered::Configured),
+            (true, "127.0.0.1", "127.0.0.1", Registered::AutoHere),
+            (true, "::1", "::1", Registered::AutoHere),
+            (true, "::ffff:127.0.0.1", "::ffff:127.0.0.1", Registered::AutoHere),
+            (true, "192.168.1.5", "192.168.1.5", Registered::AutoHere),
+            (true, "192.168.1.6", "192.168.1.5", Registered::AutoElsewhere { seen_from: ip("192.168.1.6") }),
+        ] {
+            assert_eq!(Registered::from_connection(auto, ip(peer), ip(local)), expected);
+        }
+    }
+
+    #[test]
+    fn this_machine_has_a_loopback() {
+        assert!(interfaces().unwrap().iter().any(|interface| interface.address.is_loopback()));
+    }
+}
