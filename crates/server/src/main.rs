@@ -4,6 +4,7 @@ mod args;
 mod screen;
 mod settings;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use args::{Command, EXIT_USAGE};
@@ -14,12 +15,12 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     match command {
-        Command::Help => print!("{}", args::HELP),
-        Command::Version => println!("roxmq {}", env!("CARGO_PKG_VERSION")),
+        Command::Help => write(args::HELP),
+        Command::Version => write(concat!("roxmq ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::PrintConfig(start) => match settings_of(&start) {
             Ok(settings) => {
                 tell(&settings);
-                print!("{}", settings::print(&settings));
+                write(&settings::print(&settings));
             }
             Err(error) => return refuse(&error),
         },
@@ -32,6 +33,11 @@ fn settings_of(start: &args::Start) -> Result<settings::Settings, settings::Sett
     let environment: Vec<(String, String)> =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
     settings::gather(start, &environment, &|path| std::fs::read_to_string(path))
+}
+
+/// Writes to the output; nobody is told if its reader has gone, as with `roxmq config | head`.
+fn write(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Says which settings have no effect, on the error stream: the output may be a file.

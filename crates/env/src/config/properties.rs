@@ -108,6 +108,10 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         }
         let continued = is_continued(content);
         let content = if continued { &content[..content.len() - 1] } else { content };
+        if !open && content.is_empty() {
+            // A backslash alone continues nothing: the next line is a line of its own, perhaps a comment.
+            continue;
+        }
         match logical.last_mut() {
             Some((_, joined)) if open => joined.push_str(content),
             _ => logical.push((index + 1, content.to_owned())),
@@ -227,6 +231,7 @@ mod tests {
             ("a=1\na=2", &[("a", "1"), ("a", "2")]),
             ("\u{feff}a=1", &[("a", "1")]),
             ("a=end\\", &[("a", "end")]),
+            ("\\\n# no\na=1", &[("a", "1")]),
         ] {
             assert_eq!(pairs(text), expected(list), "{text:?}");
         }
