@@ -8,21 +8,18 @@
 //! - [`reachable_for`] adjusts it in the route answer, from the connection on which the client asked.
 //!
 //! ```text
-//!   broker ── 103, address=192.168.1.5:10911, ext roxmqAddressAuto=true ──> NameServer      (same machine: came over loopback)
+//!   broker ── 103, brokerAddr=192.168.1.5:10911, roxmqAutoAddress=true ──> NameServer       (same machine: came over loopback)
 //!   client 127.0.0.1    ── asks on 127.0.0.1    ──>  told 127.0.0.1:10911
 //!   client 192.168.1.9  ── asks on 192.168.1.5  ──>  told 192.168.1.5:10911
 //!   client 10.8.0.2     ── asks on 10.8.0.1     ──>  told 10.8.0.1:10911   (a VPN that the broker did not think of)
 //! ```
 //!
-//! That an address was found out, not configured, travels as an extra field, [`AUTO_FIELD`], of the registration (103). A Java NameServer
-//! ignores it, a Java broker never sends it, and then addresses pass through unchanged.
+//! That an address was found out, not configured, travels as a field of the registration (103) that Java does not have,
+//! `roxmqAutoAddress`. A Java NameServer ignores it, a Java broker never sends it, and then addresses pass through unchanged.
 
 use std::ffi::CStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-
-/// The extra field of a registration whose address was found out by the broker; its value is `true`.
-pub const AUTO_FIELD: &str = "roxmqAddressAuto";
 
 /// An address of a network interface of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +99,7 @@ pub enum Registered {
 }
 
 impl Registered {
-    /// What a registration says that came over a connection from `peer` to `local` with or without [`AUTO_FIELD`].
+    /// What a registration says that came over a connection from `peer` to `local` that says or does not say `roxmqAutoAddress`.
     pub fn from_connection(auto: bool, peer: IpAddr, local: IpAddr) -> Self {
         let (peer, local) = (peer.to_canonical(), local.to_canonical());
         if !auto {

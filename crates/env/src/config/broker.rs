@@ -34,7 +34,7 @@ table! {
                 "The address that clients are told to connect to. Without it, the best address of this machine is used, and clients \
                  that share a machine or a network with the NameServer are told the one they can reach.", shown "found out";
             listen_port: u16 = 10_911, "listenPort", whole(0..=65_535), "", Restart,
-                "The port for all requests. The port two below it serves the same clients' sends (VIP channel). 0 takes a free port, and there is no VIP channel.";
+                "The port for all requests. The port two below it serves the same clients' sends (VIP channel). 0 takes a free port.";
             bind_address: IpAddr = Ipv4Addr::UNSPECIFIED.into(), "bindAddress", Ip, "", Restart,
                 "The address to listen on; 0.0.0.0 is every address of this machine.";
             shards: u32 = 0, "shards", whole(0..=1_024), "", Restart,
@@ -223,10 +223,10 @@ impl Table for BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// The port of the VIP channel, on which old producers send and ask (Java: BrokerController, `listenPort - 2`); none where the main
-    /// port is chosen by the system.
-    pub fn fast_listen_port(&self) -> Option<u16> {
-        self.listen_port.checked_sub(2).filter(|port| *port > 0)
+    /// The port of the VIP channel, on which old producers send and ask (Java: BrokerController, `listenPort - 2`). Like the main port it
+    /// is 0, a free one, where the system chooses; no client finds it then.
+    pub fn fast_listen_port(&self) -> u16 {
+        self.listen_port.saturating_sub(2)
     }
 }
 
