@@ -1,1 +1,244 @@
-//! RoxMQ nameserver.
+//! The NameServer: it knows which brokers are alive and which of them holds which topic, and tells whoever asks.
+//!
+//! NameServers do not know each other. Brokers register with all of them, clients ask any of them, and what one has lost it learns
+//! again within half a minute. [`table::RouteTable`] is the state, `routes.rs` says which request does what, this file runs it.
+
+mod error;
+mod handlers;
+mod kv;
+mod routes;
+pub mod table;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use roxmq_env::clock::Clock;
+use roxmq_env::config::NameServerConfig;
+use roxmq_env::disk::Disk;
+use roxmq_protocol::header::Header;
+use roxmq_protocol::request::NotifyMinBrokerIdChange;
+use roxmq_remoting::client::Client;
+use roxmq_remoting::{Connection, Incoming, Listen, Server, ServerOptions, Service};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, info, warn};
+
+use crate::kv::KvConfig;
+use crate::table::{BrokerRef, ChannelId, MinIdChange, Policy, RouteTable, Viewer};
+
+/// Connections above which further ones are closed.
+const CONNECTIONS_MAX: usize = 100_000;
+/// Notices that may wait to be sent; further ones are dropped, brokers ask for their group every second anyway.
+const NOTICES_MAX: usize = 1_024;
+/// How long telling one broker may take, as in Java.
+const NOTICE_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// A running NameServer.
+pub struct Running {
+    server: Server,
+    stop: Arc<Notify>,
+    watch: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.addresses()[0]
+    }
+
+    /// Writes what is left of the answers, closes all connections and ends its threads.
+    pub fn stop(self) {
+        self.server.stop();
+        self.stop.notify_one();
+        if self.watch.join().is_err() {
+            warn!("the thread that watches over brokers had panicked");
+        }
+    }
+}
+
+/// Starts a NameServer. Port 0 takes a free one.
+///
+/// # Errors
+/// When it cannot listen, or the key-value file cannot be read.
+pub fn serve(config: NameServerConfig, clock: Clock, disk: Disk) -> io::Result<Running> {
+    let listen = Listen { address: SocketAddr::new(config.bind_address, config.listen_port) };
+    let options = ServerOptions {
+        name: "nameserver",
+        shards: match config.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            shards => shards as usize,
+        },
+        idle_max: Duration::from_secs(config.connection_idle_s),
+        connections_max: CONNECTIONS_MAX,
+    };
+    let scan_interval = Duration::from_millis(config.scan_interval_ms);
+    let (notices, to_tell) = mpsc::channel(NOTICES_MAX);
+    let state = Arc::new(NameServer::open(config, clock, disk, notices)?);
+    let stop = Arc::new(Notify::new());
+    let watch = start_watch(Arc::clone(&state), scan_interval, to_tell, Arc::clone(&stop))?;
+    let server = Server::start(&[listen], options, move |_| Shard { state: Arc::clone(&state) });
+    match server {
+        Ok(server) => Ok(Running { server, stop, watch }),
+        Err(error) => {
+            stop.notify_one();
+            Err(error)
+        }
+    }
+}
+
+/// The state that all connections share.
+pub(crate) struct NameServer {
+    table: RwLock<RouteTable>,
+    kv: Mutex<KvConfig>,
+    config: RwLock<Arc<NameServerConfig>>,
+    /// Held while settings change, so that the file and the running ones agree.
+    changing: Mutex<()>,
+    clock: Clock,
+    disk: Disk,
+    notices: mpsc::Sender<MinIdChange>,
+}
+
+/// A request and the connection it came on.
+pub(crate) struct Call<'a> {
+    header: &'a Header<'a>,
+    body: &'a [u8],
+    channel: ChannelId,
+    remote: IpAddr,
+    local: IpAddr,
+}
+
+impl Call<'_> {
+    fn viewer(&self) -> Viewer {
+        Viewer { dialled: self.local }
+    }
+}
+
+impl NameServer {
+    fn open(config: NameServerConfig, clock: Clock, disk: Disk, notices: mpsc::Sender<MinIdChange>) -> io::Result<NameServer> {
+        let kv = Mutex::new(KvConfig::open(disk.clone(), &config.kv_config_path)?);
+        Ok(NameServer {
+            table: RwLock::default(),
+            kv,
+            config: RwLock::new(Arc::new(config)),
+            changing: Mutex::default(),
+            clock,
+            disk,
+            notices,
+        })
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    /// The settings now. No lock is held afterwards, so that no order of locks has to be kept.
+    fn config(&self) -> Arc<NameServerConfig> {
+        Arc::clone(&self.config.read())
+    }
+
+    fn policy(&self) -> Policy {
+        let config = self.config();
+        Policy {
+            delete_topic_with_registration: config.delete_topic_with_registration,
+            support_acting_master: config.support_acting_master,
+            notify_min_broker_id: config.notify_min_broker_id,
+        }
+    }
+
+    fn tell(&self, notices: impl IntoIterator<Item = MinIdChange>) {
+        for notice in notices {
+            if self.notices.try_send(notice).is_err() {
+                warn!("a notice of a new lowest broker id was dropped: too many are waiting");
+            }
+        }
+    }
+
+    fn take_off(&self, brokers: &[BrokerRef]) {
+        let notices = self.table.write().unregister(brokers, &self.policy());
+        self.tell(notices);
+    }
+
+    /// A connection is gone, and with it the brokers that registered on it.
+    fn channel_lost(&self, channel: ChannelId) {
+        let brokers = self.table.read().brokers_on(channel);
+        if !brokers.is_empty() {
+            info!(?brokers, "the connection of brokers is gone");
+            self.take_off(&brokers);
+        }
+    }
+
+    /// Takes off brokers that have been silent for too long.
+    fn scan(&self) {
+        let silent = self.table.read().silent(self.now());
+        if !silent.is_empty() {
+            warn!(brokers = ?silent, "brokers have been silent for too long");
+            self.take_off(&silent);
+        }
+    }
+}
+
+struct Shard {
+    state: Arc<NameServer>,
+}
+
+impl Service for Shard {
+    fn request(&self, from: &Rc<Connection>, request: Incoming<'_>) {
+        let call =
+            Call { header: &request.header, body: request.frame.body, channel: from.id, remote: from.remote.ip(), local: from.local.ip() };
+        from.answer(request.ticket(), routes::answer(&self.state, &call));
+    }
+
+    fn turn(&self) {}
+
+    fn closed(&self, connection: &Connection) {
+        self.state.channel_lost(connection.id);
+    }
+}
+
+/// The thread that looks for silent brokers and tells brokers of new lowest ids.
+fn start_watch(
+    state: Arc<NameServer>,
+    scan_interval: Duration,
+    mut to_tell: mpsc::Receiver<MinIdChange>,
+    stop: Arc<Notify>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("nameserver-watch".into()).spawn(move || {
+        runtime.block_on(async move {
+            let client = Client::new();
+            let mut scan = tokio::time::interval(scan_interval);
+            scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = stop.notified() => break,
+                    _ = scan.tick() => state.scan(),
+                    Some(notice) = to_tell.recv() => tell_brokers(&client, notice),
+                }
+            }
+        });
+    })
+}
+
+fn tell_brokers(client: &Client, notice: MinIdChange) {
+    let MinIdChange { broker_name, min_id, min_addr, offline_addr, ha_addr, tell } = notice;
+    let request = NotifyMinBrokerIdChange {
+        min_broker_id: min_id,
+        broker_name: Some(broker_name.into()),
+        min_broker_addr: Some(min_addr.into()),
+        offline_broker_addr: offline_addr.map(Into::into),
+        ha_broker_addr: ha_addr.map(Into::into),
+    };
+    for addr in tell {
+        let (client, request) = (client.clone(), request.clone());
+        tokio::spawn(async move {
+            if let Err(error) = client.call(&addr, &request, b"", NOTICE_TIMEOUT).await {
+                debug!(addr, %error, "a broker was not told of a new lowest id");
+            }
+        });
+    }
+}

@@ -1,0 +1,21 @@
+//! Handlers by subject. Each takes the server's parts, a typed request, and says what is answered.
+
+pub(crate) mod config;
+pub(crate) mod keys;
+pub(crate) mod lists;
+pub(crate) mod registration;
+pub(crate) mod topics;
+
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_remoting::Answer;
+use serde::Serialize;
+
+use crate::error::Refusal;
+
+/// What a handler returns.
+pub(crate) type Handled = Result<Answer, Refusal>;
+
+/// Success with a body as all clients read it.
+fn with_body(body: &impl Serialize) -> Handled {
+    Ok(Answer::body(json::to_vec(body, Dialect::Fastjson)))
+}

@@ -1,0 +1,116 @@
+//! Brokers come, live and go.
+
+use std::time::Duration;
+
+use roxmq_protocol::body::{DataVersion, RegisterBrokerBody, RegistrationForm, body_crc32};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request::{BrokerHeartbeat, ChangedReply, QueryDataVersion, RegisterBroker, RegisterBrokerReply, UnregisterBroker};
+use roxmq_remoting::Answer;
+use tracing::{info, warn};
+
+use super::Handled;
+use crate::error::Refusal;
+use crate::kv::ORDER_TOPICS;
+use crate::table::{BrokerRef, Master, Reach, Registered, Registration};
+use crate::{Call, NameServer};
+
+/// Brokers before this version register with a bare table of topics (`V3_0_11`).
+const VERSION_WITH_BODY: i32 = 37;
+/// Brokers from this version on append static topics to a compressed body (`V5_0_0`).
+const VERSION_WITH_MAPPING: i32 = 413;
+/// First byte of every zlib stream with the usual window.
+const ZLIB: u8 = 0x78;
+
+/// Takes a registration and tells a replica who its master is.
+pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterBroker<'_>) -> Handled {
+    if request.body_crc32 != 0 && body_crc32(call.body) != request.body_crc32 {
+        return Err(Refusal::Checksum);
+    }
+    let body = match call.body {
+        [] => RegisterBrokerBody::default(),
+        body => RegisterBrokerBody::decode(body, form(call, request.compressed))?,
+    };
+    let cluster = request.cluster_name.into_owned();
+    let (broker_name, addr) = (request.broker_name.into_owned(), request.broker_addr.into_owned());
+    let registration = Registration {
+        cluster: cluster.clone(),
+        broker_name: broker_name.clone(),
+        broker_id: request.broker_id,
+        addr: addr.clone(),
+        ha_addr: request.ha_server_addr.map(|addr| addr.into_owned()),
+        zone_name: request.zone_name.map(|zone| zone.into_owned()),
+        silence_max: request.heartbeat_timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis),
+        acting_master: request.enable_acting_master,
+        topics: body.topic_config_serialize_wrapper,
+        filter_servers: body.filter_server_list,
+        channel: call.channel,
+        reach: if request.auto_address == Some(true) { Reach::of_connection(call.remote, call.local) } else { Reach::AsGiven },
+    };
+    let is_new = server.table.read().topic_version(&cluster, &addr).is_none();
+    let registered = server.table.write().register(registration, &server.policy(), server.now());
+    match registered {
+        Registered::Accepted { master, notice } => {
+            if is_new {
+                info!(cluster, broker_name, broker_id = request.broker_id, addr, "a broker registered");
+            }
+            server.tell(notice);
+            Ok(accepted(server, call, &cluster, master))
+        }
+        Registered::Outdated => {
+            warn!(cluster, broker_name, addr, "a broker's registration was ignored: another address with a newer state holds its id");
+            Ok(accepted(server, call, &cluster, None))
+        }
+        Registered::NotRegisteredYet => Err(Refusal::NotRegisteredYet),
+    }
+}
+
+/// Java's brokers of 5.x announce a compressed body as plain, so the bytes decide too.
+fn form(call: &Call<'_>, compressed: bool) -> RegistrationForm {
+    if call.header.version < VERSION_WITH_BODY {
+        RegistrationForm::TopicsOnly
+    } else if compressed || call.body.first() == Some(&ZLIB) {
+        RegistrationForm::Compressed { with_mapping: call.header.version >= VERSION_WITH_MAPPING }
+    } else {
+        RegistrationForm::Plain
+    }
+}
+
+fn accepted(server: &NameServer, call: &Call<'_>, cluster: &str, master: Option<Master>) -> Answer {
+    let (table, viewer) = (server.table.read(), call.viewer());
+    let reply = RegisterBrokerReply {
+        ha_server_addr: master.as_ref().and_then(|master| table.ha_addr_for(cluster, &master.addr, &viewer)).map(Into::into),
+        master_addr: master.map(|master| table.addr_for(cluster, &master.addr, &viewer).into()),
+    };
+    let order = server.config().return_order_config.then(|| server.kv.lock().namespace(ORDER_TOPICS)).flatten();
+    let body = order.map(|table| json::to_vec(&table, Dialect::Fastjson)).unwrap_or_default();
+    Answer::body(body).fields(reply)
+}
+
+/// Takes a broker off the routes.
+pub(crate) fn unregister(server: &NameServer, _: &Call<'_>, request: UnregisterBroker<'_>) -> Handled {
+    let broker = BrokerRef {
+        cluster: request.cluster_name.into_owned(),
+        broker_name: request.broker_name.into_owned(),
+        broker_id: request.broker_id,
+        addr: request.broker_addr.into_owned(),
+    };
+    info!(broker.cluster, broker.broker_name, broker.broker_id, broker.addr, "a broker unregistered");
+    server.take_off(&[broker]);
+    Ok(Answer::ok())
+}
+
+/// Did the broker's topics change? The question is a sign of life too.
+pub(crate) fn data_version(server: &NameServer, call: &Call<'_>, request: QueryDataVersion<'_>) -> Handled {
+    let asked: DataVersion = json::from_slice(call.body)?;
+    let mut table = server.table.write();
+    let known = table.topic_version(&request.cluster_name, &request.broker_addr);
+    table.heartbeat(&request.cluster_name, &request.broker_addr, server.now());
+    let body = known.map(|version| json::to_vec(&version, Dialect::Fastjson)).unwrap_or_default();
+    Ok(Answer::body(body).fields(ChangedReply { changed: known != Some(asked) }))
+}
+
+/// A sign of life.
+pub(crate) fn heartbeat(server: &NameServer, _: &Call<'_>, request: BrokerHeartbeat<'_>) -> Handled {
+    server.table.write().heartbeat(&request.cluster_name, &request.broker_addr, server.now());
+    Ok(Answer::ok())
+}

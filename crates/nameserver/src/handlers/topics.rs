@@ -1,0 +1,77 @@
+//! Routes of single topics.
+
+use std::collections::BTreeSet;
+
+use roxmq_protocol::body::TopicRouteData;
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request::{
+    AddWritePerm, AddWriteReply, DeleteTopicInNameServer, RegisterTopic, RouteByTopic, WipeWritePerm, WipeWriteReply,
+};
+use roxmq_remoting::Answer;
+
+use super::Handled;
+use crate::error::Refusal;
+use crate::kv::ORDER_TOPICS;
+use crate::table::MASTER_ID;
+use crate::{Call, NameServer};
+
+/// Clients from this version on read strict JSON (`V4_9_4`).
+const VERSION_WITH_STANDARD_JSON: i32 = 401;
+
+/// Where is a topic?
+pub(crate) fn route(server: &NameServer, call: &Call<'_>, request: RouteByTopic<'_>) -> Handled {
+    let config = server.config();
+    if config.wait_for_service && server.now().as_secs() < config.wait_for_service_s {
+        return Err(Refusal::NotReady);
+    }
+    let route = server.table.read().route(&request.topic, &call.viewer(), &server.policy());
+    let mut route = route.ok_or_else(|| Refusal::NoRoute(request.topic.to_string()))?;
+    if config.order_message {
+        route.order_topic_conf = server.kv.lock().value(ORDER_TOPICS, &request.topic).map(str::to_owned);
+    }
+    if call.header.fields.text("__ZONE_MODE").is_some_and(|mode| mode.eq_ignore_ascii_case("true"))
+        && let Some(zone) = call.header.fields.text("__ZONE_NAME").filter(|zone| !zone.is_empty())
+    {
+        keep_zone(&mut route, &zone);
+    }
+    let standard = call.header.version >= VERSION_WITH_STANDARD_JSON || request.accept_standard_json_only == Some(true);
+    Ok(Answer::body(json::to_vec(&route, if standard { Dialect::Standard } else { Dialect::Fastjson })))
+}
+
+/// Leaves the brokers of the asker's zone, and those without a master wherever they are (`ZoneRouteRPCHook`).
+fn keep_zone(route: &mut TopicRouteData, zone: &str) {
+    route.broker_datas.retain(|broker| {
+        let in_zone = broker.zone_name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(zone));
+        in_zone || !broker.broker_addrs.contains_key(&MASTER_ID)
+    });
+    let names: BTreeSet<&str> = route.broker_datas.iter().map(|broker| broker.broker_name.as_str()).collect();
+    let addrs: BTreeSet<&str> = route.broker_datas.iter().flat_map(|broker| broker.broker_addrs.values()).map(String::as_str).collect();
+    route.queue_datas.retain(|queues| names.contains(queues.broker_name.as_str()));
+    route.filter_server_table.retain(|addr, _| addrs.contains(addr.as_str()));
+}
+
+/// Adds a topic of registered brokers.
+pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterTopic<'_>) -> Handled {
+    let route: TopicRouteData = json::from_slice(call.body)?;
+    server.table.write().register_topic(&request.topic, &route.queue_datas);
+    Ok(Answer::ok())
+}
+
+/// Forgets a topic.
+pub(crate) fn delete(server: &NameServer, _: &Call<'_>, request: DeleteTopicInNameServer<'_>) -> Handled {
+    let cluster = request.cluster_name.as_deref().filter(|cluster| !cluster.is_empty());
+    server.table.write().delete_topic(&request.topic, cluster);
+    Ok(Answer::ok())
+}
+
+/// Stops sends to a broker.
+pub(crate) fn wipe_write_perm(server: &NameServer, _: &Call<'_>, request: WipeWritePerm<'_>) -> Handled {
+    let topics = server.table.write().wipe_write_perm(&request.broker_name);
+    Ok(Answer::with(WipeWriteReply { wipe_topic_count: topics as i32 }))
+}
+
+/// Lets a broker be sent to again.
+pub(crate) fn add_write_perm(server: &NameServer, _: &Call<'_>, request: AddWritePerm<'_>) -> Handled {
+    let topics = server.table.write().add_write_perm(&request.broker_name);
+    Ok(Answer::with(AddWriteReply { add_topic_count: topics as i32 }))
+}

@@ -1,0 +1,78 @@
+//! Which clusters, brokers and topics are there?
+
+use roxmq_protocol::body::{BrokerMemberGroup, ClusterInfo, TopicList};
+
+use super::{Queues, RouteTable, Viewer};
+
+/// The topic belongs to a unit (`TopicSysFlag`).
+const FLAG_UNIT: i32 = 1;
+/// Units subscribe to the topic.
+const FLAG_UNIT_SUB: i32 = 2;
+
+/// Which topics of units are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitTopics {
+    /// Topics of units.
+    Unit,
+    /// Topics that units subscribe to.
+    WithUnitSubscription,
+    /// Topics of no unit that units subscribe to.
+    OutsideWithUnitSubscription,
+}
+
+impl RouteTable {
+    /// All clusters and groups.
+    pub fn cluster_info(&self, viewer: &Viewer) -> ClusterInfo {
+        let groups = self.groups.iter().map(|(name, group)| (name.to_string(), self.broker_data(name, group, viewer)));
+        let clusters = self.clusters.iter().map(|(cluster, names)| (cluster.clone(), names.iter().map(|name| name.to_string()).collect()));
+        ClusterInfo { broker_addr_table: groups.collect(), cluster_addr_table: clusters.collect() }
+    }
+
+    /// The living brokers of one group; none if it is not known.
+    pub fn member_group(&self, cluster: &str, broker_name: &str, viewer: &Viewer) -> BrokerMemberGroup {
+        BrokerMemberGroup {
+            broker_addrs: self.groups.get(broker_name).map(|group| self.addrs_for(group, viewer)).unwrap_or_default(),
+            broker_name: broker_name.to_owned(),
+            cluster: cluster.to_owned(),
+        }
+    }
+
+    /// All topics.
+    pub fn topics(&self) -> TopicList {
+        self.topics_where(|_| true)
+    }
+
+    /// The topics on the brokers of a cluster.
+    pub fn topics_of_cluster(&self, cluster: &str) -> TopicList {
+        let Some(names) = self.clusters.get(cluster) else { return TopicList::default() };
+        let holds = |queues: &std::collections::BTreeMap<super::Name, Queues>| queues.keys().any(|name| names.contains(name));
+        let topics = self.topics.iter().filter(|(_, queues)| holds(queues)).map(|(topic, _)| topic.clone());
+        TopicList { broker_addr: None, topic_list: topics.collect() }
+    }
+
+    /// Names of clusters and groups, which are topics too, and a broker that knows the other system topics.
+    pub fn system_topics(&self, viewer: &Viewer) -> TopicList {
+        let names =
+            self.clusters.iter().flat_map(|(cluster, names)| std::iter::once(cluster.clone()).chain(names.iter().map(|n| n.to_string())));
+        let first = self.groups.values().find_map(|group| self.addrs_for(group, viewer).into_values().next());
+        TopicList { broker_addr: first, topic_list: names.collect() }
+    }
+
+    /// Topics of units, as the queues of the first broker are flagged.
+    pub fn unit_topics(&self, wanted: UnitTopics) -> TopicList {
+        self.topics_where(|queues| {
+            let (unit, sub) = (queues.sys_flag & FLAG_UNIT != 0, queues.sys_flag & FLAG_UNIT_SUB != 0);
+            match wanted {
+                UnitTopics::Unit => unit,
+                UnitTopics::WithUnitSubscription => sub,
+                UnitTopics::OutsideWithUnitSubscription => sub && !unit,
+            }
+        })
+    }
+
+    fn topics_where(&self, wanted: impl Fn(&Queues) -> bool) -> TopicList {
+        let first_is_wanted = |queues: &std::collections::BTreeMap<super::Name, Queues>| queues.values().next().is_some_and(&wanted);
+        let topics = self.topics.iter().filter(|(_, queues)| first_is_wanted(queues)).map(|(topic, _)| topic.clone());
+        TopicList { broker_addr: None, topic_list: topics.collect() }
+    }
+}
