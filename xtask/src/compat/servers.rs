@@ -397,7 +397,8 @@ fn log_path(server: &Server) -> PathBuf {
 fn log_tail(server: &Server) -> String {
     let text = fs::read(log_path(server)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
+    // The logging library of the Java servers reports on itself at length.
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains(" |-INFO in ")).collect();
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
 }
 

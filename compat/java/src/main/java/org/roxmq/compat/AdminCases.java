@@ -1,0 +1,145 @@
+package org.roxmq.compat;
+
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.common.TopicConfig;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
+
+/** Administration from within a program. The commands of `mqadmin` have a suite of their own. */
+final class AdminCases {
+    static final List<Case> ALL = List.of(
+        Case.of("admin-topic-life", AdminCases::topicLife),
+        Case.of("admin-topic-permissions", AdminCases::permissions),
+        Case.of("admin-topic-read-and-write-queues", AdminCases::readAndWriteQueues),
+        Case.of("admin-cluster", AdminCases::cluster),
+        Case.of("admin-topic-and-consumer-statistics", AdminCases::statistics),
+        Case.of("admin-producer-connection", AdminCases::producerConnection));
+
+    private static void topicLife(Scene scene) throws Exception {
+        String topic = scene.createdTopic(3);
+        DefaultMQAdminExt admin = scene.admin();
+        TopicConfig config = admin.examineTopicConfig(Scene.BROKER_ADDRESS, topic);
+        Check.equal(3, config.getWriteQueueNums(), "write queues");
+        Check.equal(3, config.getReadQueueNums(), "read queues");
+        Check.equal(6, config.getPerm(), "permissions");
+        Check.that(admin.fetchAllTopicList().getTopicList().contains(topic), "not in the list of topics");
+        scene.producer().send(Scene.message(topic, "body"), Scene.queue(topic, 0));
+        scene.createTopic(topic, 5);
+        Check.equal(1L, scene.producer().maxOffset(Scene.queue(topic, 0)), "messages after queues were added");
+
+        admin.deleteTopicInBroker(Set.of(Scene.BROKER_ADDRESS), topic);
+        admin.deleteTopicInNameServer(nameservers(), Scene.CLUSTER, topic);
+        try {
+            admin.examineTopicRouteInfo(topic);
+            throw new Check.Failed("a deleted topic has a route");
+        } catch (MQClientException gone) {
+            Check.equal(17, gone.getResponseCode(), gone.getErrorMessage());
+        }
+        scene.createTopic(topic, 2);
+        Check.equal(0L, scene.producer().maxOffset(Scene.queue(topic, 0)), "messages of the topic created again");
+        Check.equal(0L, scene.producer().send(Scene.message(topic, "body"), Scene.queue(topic, 0)).getQueueOffset(), "queue offset");
+    }
+
+    private static Set<String> nameservers() {
+        return Set.of(Scene.NAMESERVERS.split(";"));
+    }
+
+    /** Sets the permissions of a topic at the broker: 2 writes, 4 reads. */
+    static void permit(Scene scene, String topic, int permissions) throws Exception {
+        TopicConfig config = scene.admin().examineTopicConfig(Scene.BROKER_ADDRESS, topic);
+        config.setPerm(permissions);
+        scene.admin().createAndUpdateTopicConfig(Scene.BROKER_ADDRESS, config);
+    }
+
+    private static void permissions(Scene scene) throws Exception {
+        String topic = scene.createdTopic(2);
+        permit(scene, topic, 4);
+        Scene.until("a producer without queues", () -> {
+            try {
+                return scene.producer().fetchPublishMessageQueues(topic).isEmpty();
+            } catch (MQClientException none) {
+                return true;
+            }
+        });
+        permit(scene, topic, 6);
+        Scene.until("a producer with queues", () -> {
+            try {
+                return scene.producer().send(Scene.message(topic, "body")).getSendStatus() == SendStatus.SEND_OK;
+            } catch (MQClientException notYet) {
+                return false;
+            }
+        });
+    }
+
+    private static void readAndWriteQueues(Scene scene) throws Exception {
+        String topic = scene.topic();
+        TopicConfig config = new TopicConfig(topic, 6, 2, 6);
+        scene.admin().createAndUpdateTopicConfig(Scene.BROKER_ADDRESS, config);
+        Scene.until("a route", () -> {
+            try {
+                return scene.producer().fetchPublishMessageQueues(topic).size() == 2;
+            } catch (MQClientException notYet) {
+                return false;
+            }
+        });
+        Set<Integer> read = scene.pull(scene.group()).fetchSubscribeMessageQueues(topic).stream()
+            .map(MessageQueue::getQueueId).collect(Collectors.toSet());
+        Check.equal(Set.of(0, 1, 2, 3, 4, 5), read, "queues to read");
+    }
+
+    private static void cluster(Scene scene) throws Exception {
+        var info = scene.admin().examineBrokerClusterInfo();
+        Check.equal(Set.of(Scene.BROKER), info.getClusterAddrTable().get(Scene.CLUSTER), "brokers of the cluster");
+        Check.equal(Scene.BROKER_ADDRESS, info.getBrokerAddrTable().get(Scene.BROKER).getBrokerAddrs().get(0L), "address");
+        var route = scene.admin().examineTopicRouteInfo(Scene.CLUSTER);
+        Check.equal(Scene.BROKER, route.getBrokerDatas().get(0).getBrokerName(), "route of the cluster's name");
+        var pattern = scene.admin().examineTopicRouteInfo("TBW102").getQueueDatas().get(0);
+        Check.equal(8, pattern.getWriteQueueNums(), "queues of TBW102");
+        Check.equal(7, pattern.getPerm(), "permissions of TBW102");
+    }
+
+    private static void statistics(Scene scene) throws Exception {
+        String topic = scene.createdTopic(4);
+        String group = scene.group();
+        var fresh = scene.admin().examineTopicStats(topic).getOffsetTable();
+        Check.equal(4, fresh.size(), "queues of a topic without messages");
+        fresh.values().forEach(offset -> Check.equal(0L, offset.getMaxOffset(), "largest offset"));
+        List<String> bodies = scene.send(topic, null, "body", 40);
+        Inbox inbox = scene.receive(group, topic, "*");
+        inbox.awaitExactly(bodies);
+        inbox.consumer.shutdown();
+        scene.send(topic, null, "more", 8);
+        var queue = scene.admin().examineTopicStats(topic).getOffsetTable().get(Scene.queue(topic, 1));
+        Check.equal(0L, queue.getMinOffset(), "smallest offset");
+        Check.equal(12L, queue.getMaxOffset(), "largest offset");
+        Check.within(System.currentTimeMillis() - 60_000, System.currentTimeMillis(), queue.getLastUpdateTimestamp(), "time");
+        Scene.until("the offsets of a consumer that has stopped", () -> {
+            var offsets = scene.admin().examineConsumeStats(group, topic).getOffsetTable();
+            return offsets.values().stream().mapToLong(each -> each.getConsumerOffset()).sum() == 40;
+        });
+        var stats = scene.admin().examineConsumeStats(group, topic);
+        Check.equal(8L, stats.computeTotalDiff(), "messages behind");
+    }
+
+    private static void producerConnection(Scene scene) throws Exception {
+        String topic = scene.createdTopic(1);
+        scene.producer().send(Scene.message(topic, "body"));
+        String group = scene.producer().getProducerGroup();
+        String id = scene.producer().buildMQClientId();
+        Scene.until("the producer's connection", () -> {
+            try {
+                var connections = scene.admin().examineProducerConnectionInfo(group, topic).getConnectionSet();
+                return connections.stream().anyMatch(each -> each.getClientId().equals(id));
+            } catch (org.apache.rocketmq.client.exception.MQBrokerException | MQClientException notYet) {
+                return false;
+            }
+        });
+    }
+
+    private AdminCases() {
+    }
+}

@@ -1,0 +1,154 @@
+package org.roxmq.compat;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** Runs the cases of the Java client and prints one line for each (compat/README.md). */
+public final class Main {
+    private static final int CASES_AT_ONCE = 4;
+    private static final int CASE_SECONDS_MAX = 150;
+
+    /** Clients print to standard output as well, and not always whole lines. */
+    private static final PrintStream RESULTS = System.out;
+
+    private int passed;
+    private int failed;
+
+    public static void main(String[] arguments) throws Exception {
+        // The client's own threads are not daemons in every version.
+        System.exit(new Main().run(List.of(arguments)));
+    }
+
+    private int run(List<String> arguments) throws Exception {
+        System.setOut(System.err);
+        if (arguments.contains("consume-forever")) {
+            return RebalanceCases.consumeForever(RESULTS);
+        }
+        boolean cluster = arguments.contains("cluster");
+        List<String> words = new ArrayList<>(arguments.subList(1, arguments.size()));
+        words.remove("cluster");
+        boolean onlyBinary = Boolean.getBoolean("compat.binary");
+        List<Case> wanted = new ArrayList<>();
+        for (Case each : cluster ? ClusterCases.ALL : Case.all()) {
+            if (each.named(words) && (!onlyBinary || each.binaryToo)) {
+                wanted.add(each);
+            }
+        }
+        runAtOnce(wanted);
+        for (Case each : wanted) {
+            if (each.alone && !putOff(each)) {
+                report(each, outcome(each));
+            }
+        }
+        if (!cluster && !onlyBinary) {
+            runAgainWithBinaryHeaders(wanted, arguments);
+        }
+        RESULTS.println(passed + " passed, " + failed + " failed");
+        return failed == 0 ? 0 : 1;
+    }
+
+    /** Most cases only wait, so several run together; those that stop servers run alone. */
+    private void runAtOnce(List<Case> wanted) {
+        ExecutorService pool = Executors.newFixedThreadPool(CASES_AT_ONCE);
+        for (Case each : wanted) {
+            if (!each.alone && !putOff(each)) {
+                pool.execute(() -> report(each, outcome(each)));
+            }
+        }
+        pool.shutdown();
+        try {
+            pool.awaitTermination(1, TimeUnit.HOURS);
+        } catch (InterruptedException stopped) {
+            throw new IllegalStateException(stopped);
+        }
+    }
+
+    private synchronized boolean putOff(Case each) {
+        String why = Scene.AGAINST_JAVA ? null : Later.CASES.get(each.name);
+        if (why != null) {
+            RESULTS.println("LATER " + prefix() + each.name + ": " + why);
+        }
+        return why != null;
+    }
+
+    /** Null when the case passed, otherwise why not. */
+    private static String outcome(Case each) {
+        ExecutorService alone = Executors.newSingleThreadExecutor();
+        try (Scene scene = new Scene(each.name)) {
+            Future<?> run = alone.submit(() -> {
+                each.body.run(scene);
+                return null;
+            });
+            run.get(CASE_SECONDS_MAX, TimeUnit.SECONDS);
+            return null;
+        } catch (TimeoutException late) {
+            return "not done after " + CASE_SECONDS_MAX + " s";
+        } catch (ExecutionException wrapped) {
+            return describe(wrapped.getCause());
+        } catch (Exception other) {
+            return describe(other);
+        } finally {
+            alone.shutdownNow();
+        }
+    }
+
+    private static String describe(Throwable thrown) {
+        StringBuilder text = new StringBuilder();
+        text.append(thrown instanceof Check.Failed ? "" : thrown.getClass().getSimpleName() + " ");
+        text.append(thrown.getMessage());
+        for (StackTraceElement frame : thrown.getStackTrace()) {
+            if (frame.getClassName().endsWith("Cases")) {
+                text.append(" (").append(frame.getFileName()).append(':').append(frame.getLineNumber()).append(')');
+                break;
+            }
+        }
+        return text.toString().replace('\n', ' ');
+    }
+
+    private synchronized void report(Case each, String why) {
+        if (why == null) {
+            passed++;
+            RESULTS.println("PASS " + prefix() + each.name);
+        } else {
+            failed++;
+            RESULTS.println("FAIL " + prefix() + each.name + ": " + why);
+        }
+    }
+
+    private static String prefix() {
+        return Boolean.getBoolean("compat.binary") ? "binary-" : "";
+    }
+
+    /** The client reads its header format from a system property once, so this needs a second virtual machine. */
+    private void runAgainWithBinaryHeaders(List<Case> wanted, List<String> arguments) throws IOException, InterruptedException {
+        if (wanted.stream().noneMatch(each -> each.binaryToo)) {
+            return;
+        }
+        List<String> options = List.of("-Drocketmq.serialize.type=ROCKETMQ", "-Dcompat.binary=true");
+        Process second = Scene.virtualMachine(options, arguments).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        try (BufferedReader lines = new BufferedReader(new InputStreamReader(second.getInputStream(), StandardCharsets.UTF_8))) {
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                if (line.startsWith("PASS ")) {
+                    passed++;
+                } else if (line.startsWith("FAIL ")) {
+                    failed++;
+                } else if (line.endsWith(" failed")) {
+                    continue;
+                }
+                RESULTS.println(line);
+            }
+        }
+        second.waitFor();
+    }
+}

@@ -1,0 +1,268 @@
+package org.roxmq.compat;
+
+import java.io.ByteArrayOutputStream;
+import java.lang.reflect.Method;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.rocketmq.client.ClientConfig;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
+
+/** What a case works with: its own names and clients (shut down when it ends), bounded waits, and the control of the servers. */
+final class Scene implements AutoCloseable {
+    static final String NAMESERVERS = variable("NAMESRV_ADDR");
+    static final String BROKER = variable("COMPAT_BROKER_NAME");
+    static final String BROKER_ADDRESS = variable("COMPAT_BROKER_ADDR");
+    static final String CLUSTER = variable("COMPAT_CLUSTER_NAME");
+    static final boolean AGAINST_JAVA = variable("COMPAT_TARGET").equals("java");
+    /** How long a wait lasts when a case says nothing else. Far above what is normal: two processors run many things here. */
+    static final int SECONDS = 45;
+
+    private static final AtomicInteger INSTANCES = new AtomicInteger();
+    private final String name;
+    private final Deque<AutoCloseable> open = new ArrayDeque<>();
+    private int names;
+    private DefaultMQProducer producer;
+    private DefaultMQAdminExt admin;
+
+    Scene(String name) {
+        this.name = name;
+    }
+
+    // Names. A second virtual machine of the same run must not meet the first one's.
+
+    String topic() {
+        return unique("T");
+    }
+
+    String group() {
+        return unique("G");
+    }
+
+    private synchronized String unique(String kind) {
+        String binary = Boolean.getBoolean("compat.binary") ? "b" : "";
+        return kind + "_" + variable("COMPAT_RUN") + binary + "_" + name + "_" + names++;
+    }
+
+    // Clients.
+
+    /** The case's producer, started at first use. */
+    synchronized DefaultMQProducer producer() throws Exception {
+        if (producer == null) {
+            producer = newProducer();
+        }
+        return producer;
+    }
+
+    DefaultMQProducer newProducer() throws Exception {
+        DefaultMQProducer made = new DefaultMQProducer(group());
+        configure(made);
+        // The default of 3 s is for networks; here other cases take the processors.
+        made.setSendMsgTimeout(10_000);
+        made.start();
+        closing(made::shutdown);
+        return made;
+    }
+
+    synchronized DefaultMQAdminExt admin() throws Exception {
+        if (admin == null) {
+            DefaultMQAdminExt made = new DefaultMQAdminExt(10_000);
+            made.setAdminExtGroup(group());
+            configure(made);
+            made.start();
+            closing(made::shutdown);
+            admin = made;
+        }
+        return admin;
+    }
+
+    /** Not started. */
+    DefaultMQPushConsumer push(String group) {
+        DefaultMQPushConsumer made = new DefaultMQPushConsumer(group);
+        configure(made);
+        closing(made::shutdown);
+        return made;
+    }
+
+    /** Started, everything it receives in the inbox. */
+    Inbox receive(String group, String topic, String expression) throws Exception {
+        DefaultMQPushConsumer consumer = push(group);
+        // With the default, Java loses a message that reaches an empty queue while a new group asks where to begin.
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.subscribe(topic, expression);
+        Inbox inbox = new Inbox(consumer);
+        consumer.start();
+        return inbox;
+    }
+
+    /** Started. */
+    DefaultMQPullConsumer pull(String group) throws Exception {
+        DefaultMQPullConsumer made = new DefaultMQPullConsumer(group);
+        configure(made);
+        made.start();
+        closing(made::shutdown);
+        return made;
+    }
+
+    /** Not started. */
+    DefaultLitePullConsumer litePull(String group) {
+        DefaultLitePullConsumer made = new DefaultLitePullConsumer(group);
+        configure(made);
+        closing(made::shutdown);
+        return made;
+    }
+
+    private static void configure(ClientConfig client) {
+        client.setNamesrvAddr(NAMESERVERS);
+        // Clients with the same instance name would share connections and be one member of their groups.
+        client.setInstanceName("case" + INSTANCES.incrementAndGet());
+        client.setPollNameServerInterval(1_000);
+    }
+
+    private synchronized void closing(AutoCloseable client) {
+        open.push(client);
+    }
+
+    @Override
+    public synchronized void close() throws Exception {
+        while (!open.isEmpty()) {
+            open.pop().close();
+        }
+    }
+
+    // Topics.
+
+    /** A topic with that many queues, created with the client's own call; returns when clients see it. */
+    String createdTopic(int queues) throws Exception {
+        String topic = topic();
+        createTopic(topic, queues);
+        return topic;
+    }
+
+    void createTopic(String topic, int queues) throws Exception {
+        // Since 5.0 the call takes attributes as well.
+        for (Method method : DefaultMQProducer.class.getMethods()) {
+            if (method.getName().equals("createTopic") && method.getParameterCount() == 3) {
+                method.invoke(producer(), "TBW102", topic, queues);
+                break;
+            } else if (method.getName().equals("createTopic") && method.getParameterCount() == 4
+                && method.getParameterTypes()[3] == java.util.Map.class) {
+                method.invoke(producer(), "TBW102", topic, queues, new HashMap<String, String>());
+                break;
+            }
+        }
+        until("a route of " + topic + " with " + queues + " queues", () -> queuesOf(topic).size() >= queues);
+    }
+
+    private List<MessageQueue> queuesOf(String topic) {
+        try {
+            return producer().fetchPublishMessageQueues(topic);
+        } catch (Exception unknownYet) {
+            return List.of();
+        }
+    }
+
+    static MessageQueue queue(String topic, int id) {
+        return new MessageQueue(topic, BROKER, id);
+    }
+
+    // Messages.
+
+    static Message message(String topic, String body) {
+        return new Message(topic, bytes(body));
+    }
+
+    static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    static String text(Message message) {
+        return new String(message.getBody(), StandardCharsets.UTF_8);
+    }
+
+    /** Sends bodies `prefix0`, `prefix1`, ... and returns them. */
+    List<String> send(String topic, String tags, String prefix, int count) throws Exception {
+        List<String> bodies = new ArrayList<>();
+        for (int number = 0; number < count; number++) {
+            Message message = message(topic, prefix + number);
+            message.setTags(tags);
+            producer().send(message);
+            bodies.add(prefix + number);
+        }
+        return bodies;
+    }
+
+    /** Bytes that no compression makes smaller, the same at each call. */
+    static byte[] noise(int length) {
+        byte[] bytes = new byte[length];
+        new Random(length).nextBytes(bytes);
+        return bytes;
+    }
+
+    /** Text that compresses well. */
+    static byte[] prose(int length) {
+        ByteArrayOutputStream text = new ByteArrayOutputStream();
+        for (int line = 0; text.size() < length; line++) {
+            text.writeBytes(bytes("line " + line + " of a long message, 一行中文\n"));
+        }
+        return java.util.Arrays.copyOf(text.toByteArray(), length);
+    }
+
+    // Waits.
+
+    static void until(String what, Callable<Boolean> condition) throws Exception {
+        until(what, SECONDS, condition);
+    }
+
+    static void until(String what, int seconds, Callable<Boolean> condition) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+        while (!condition.call()) {
+            Check.that(System.nanoTime() < deadline, "not within " + seconds + " s: " + what);
+            Thread.sleep(20);
+        }
+    }
+
+    // Servers.
+
+    static void control(String... words) throws Exception {
+        List<String> command = new ArrayList<>(List.of(variable("COMPAT_CONTROL")));
+        command.addAll(List.of(words));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        Check.equal(0, process.waitFor(), String.join(" ", words) + " (" + said.trim() + ")");
+    }
+
+    /** This program once more. */
+    static ProcessBuilder virtualMachine(List<String> options, List<String> arguments) {
+        List<String> command = new ArrayList<>();
+        command.add(System.getProperty("java.home") + "/bin/java");
+        command.add("-Duser.home=" + System.getProperty("user.home"));
+        command.add("-Drocketmq.client.localOffsetStoreDir=" + System.getProperty("rocketmq.client.localOffsetStoreDir"));
+        command.addAll(options);
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        command.addAll(arguments);
+        return new ProcessBuilder(command);
+    }
+
+    private static String variable(String name) {
+        String value = System.getenv(name);
+        if (value == null) {
+            throw new IllegalStateException(name + " is not set; `cargo xtask compat` sets it");
+        }
+        return value;
+    }
+}
