@@ -43,6 +43,7 @@ fn row<C: Table>(key: &Key<C>, defaults: &C) -> String {
     let change = match key.change {
         Change::Now => "now",
         Change::Restart => "restart",
+        Change::NotYet => "no effect yet",
     };
     format!("| `{}` | {default} | {} | {change} | {} |", key.name, key.allowed(), key.doc)
 }
@@ -79,7 +80,8 @@ A value that is not allowed stops the start with the key, the value, what is all
 warning that names the nearest known one. `roxmq config` prints the configuration that would be used.
 
 `mqadmin updateBrokerConfig` and `updateNamesrvConfig` change a running process. Keys marked *now* take effect at once, keys marked *restart*
-at the next start; both are saved to the configuration file, where only the lines of the changed keys are rewritten.
+at the next start; both are saved to the configuration file, where only the lines of the changed keys are rewritten. Keys marked *no effect yet*
+are checked and kept, but nothing acts on them in this version; setting one to something else than its default is a warning.
 ";
 
 const TABLE_HEAD: &str = "\

@@ -2,7 +2,7 @@
 
 use super::java_keys::Stance;
 use super::properties;
-use super::table::Table;
+use super::table::{Change, Table};
 
 /// Where a setting was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,11 @@ pub(super) fn apply<C: Table>(config: &mut C, setting: &Setting) -> Result<Optio
     if let Some(key) = C::key(&setting.key) {
         let illegal =
             || ConfigError::Illegal { key: key.name, value: setting.value.clone(), allowed: key.allowed(), origin: setting.origin.clone() };
-        return if key.set(config, &setting.value) { Ok(None) } else { Err(illegal()) };
+        if !key.set(config, &setting.value) {
+            return Err(illegal());
+        }
+        let without_effect = key.change == Change::NotYet && key.print(config) != key.print(&C::default());
+        return Ok(without_effect.then(|| Notice::NotServed { setting: setting.clone(), reason: "nothing acts on this key yet" }));
     }
     for group in C::java_keys() {
         let Some((key, java_default)) = group.keys.iter().find(|(key, _)| *key == setting.key) else { continue };

@@ -11,6 +11,8 @@ pub enum Change {
     Now,
     /// At the next start: it is saved, and the running process keeps the old value.
     Restart,
+    /// Never in this version: it is checked and kept, and nothing acts on it yet.
+    NotYet,
 }
 
 /// One line of a settings table.

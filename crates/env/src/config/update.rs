@@ -62,6 +62,7 @@ impl<C: Table> Update<C> {
                 _ if key.print(running) == *value => {}
                 Change::Now => update.changed.push(key.name),
                 Change::Restart => update.after_restart.push(key.name),
+                Change::NotYet => {}
             }
         }
         Ok(update)
