@@ -1,0 +1,119 @@
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.remoting.exception.RemotingException;
+import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
+
+/** Who is connected while the commands run? A producer and push consumers of the real client, driven by the scenario's {@code @} lines. */
+final class LiveClients {
+    private final String nameserver;
+    private final String brokerName;
+    private final Map<String, String> variables;
+    private final DefaultMQAdminExt admin;
+    private final Map<String, DefaultMQPushConsumer> consumers = new HashMap<>();
+    private DefaultMQProducer producer;
+
+    LiveClients(String nameserver, String brokerName, Map<String, String> variables, DefaultMQAdminExt admin) {
+        this.nameserver = nameserver;
+        this.brokerName = brokerName;
+        this.variables = variables;
+        this.admin = admin;
+    }
+
+    /** Does what an {@code @} line says; throws when it cannot. */
+    void act(String[] words) throws Exception {
+        switch (words[0]) {
+            case "@producer":
+                producer = new DefaultMQProducer(words[1]);
+                producer.setNamesrvAddr(nameserver);
+                producer.setClientIP("127.0.0.1");
+                producer.setInstanceName("live-producer");
+                producer.setSendMsgTimeout(10_000);
+                producer.start();
+                break;
+            case "@send":
+                send(words[1], Integer.parseInt(words[2]), Integer.parseInt(words[3]), words[4], words[5]);
+                break;
+            case "@consume":
+                consume(words[1], words[2]);
+                break;
+            case "@await-consumed":
+                awaitConsumed(words[1], words[2]);
+                break;
+            case "@stop-consume":
+                consumers.remove(words[1]).shutdown();
+                break;
+            default:
+                throw new IllegalArgumentException("unknown action " + words[0]);
+        }
+    }
+
+    void stop() {
+        consumers.values().forEach(DefaultMQPushConsumer::shutdown);
+        if (producer != null) {
+            producer.shutdown();
+        }
+    }
+
+    /** Sends {@code count} messages to one queue; $UNIQUE_ID and $OFFSET_ID become those of the last one. */
+    private void send(String topic, int queue, int count, String tag, String key) throws Exception {
+        for (int i = 0; i < count; i++) {
+            Message message = new Message(topic, tag, key + i, ("message " + i + " of queue " + queue).getBytes("UTF-8"));
+            message.putUserProperty("colour", "red");
+            SendResult result = producer.send(message, new MessageQueue(topic, brokerName, queue));
+            variables.put("UNIQUE_ID", result.getMsgId());
+            variables.put("OFFSET_ID", result.getOffsetMsgId());
+        }
+    }
+
+    private void consume(String group, String topic) throws Exception {
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        consumer.setNamesrvAddr(nameserver);
+        consumer.setClientIP("127.0.0.1");
+        consumer.setInstanceName("live-consumer");
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.subscribe(topic, "*");
+        Set<String> seen = ConcurrentHashMap.newKeySet();
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            for (MessageExt message : messages) {
+                seen.add(message.getMsgId());
+            }
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+        variables.put("CLIENT_ID", consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().getClientId());
+        consumers.put(group, consumer);
+    }
+
+    /** Waits until the broker's committed offsets of the group have reached the end of every queue of the topic. */
+    private void awaitConsumed(String group, String topic) throws Exception {
+        DefaultMQPushConsumer consumer = consumers.get(group);
+        Set<Integer> behind = new HashSet<>();
+        Suite.within(30, "group " + group + " at the end of " + topic, () -> {
+            consumer.getDefaultMQPushConsumerImpl().persistConsumerOffset();
+            try {
+                behind.clear();
+                admin.examineConsumeStats(group, topic).getOffsetTable().forEach((queue, offsets) -> {
+                    if (offsets.getConsumerOffset() < offsets.getBrokerOffset()) {
+                        behind.add(queue.getQueueId());
+                    }
+                });
+                return behind.isEmpty();
+            } catch (RemotingException | org.apache.rocketmq.client.exception.MQClientException
+                | org.apache.rocketmq.client.exception.MQBrokerException e) {
+                return false;
+            }
+        });
+    }
+}
