@@ -19,7 +19,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// An address of a network interface of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,15 +46,6 @@ impl Advertised {
     /// When the system does not list its interfaces.
     pub fn of_this_machine(configured: Option<&str>, listen: IpAddr) -> io::Result<Self> {
         Ok(advertised(configured, listen, &interfaces()?, outward()))
-    }
-
-    /// Host and port as one address; a host name is looked up, and its first address taken.
-    ///
-    /// # Errors
-    /// When the name has no address.
-    pub fn socket_address(&self, port: u16) -> io::Result<SocketAddr> {
-        let mut found = (self.host.as_str(), port).to_socket_addrs()?;
-        found.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{} has no address", self.host)))
     }
 }
 
@@ -371,8 +362,6 @@ mod tests {
     fn this_machine_has_a_loopback_and_an_address_to_advertise() {
         assert!(interfaces().unwrap().iter().any(|interface| interface.address.is_loopback()));
         let found = Advertised::of_this_machine(None, Ipv4Addr::UNSPECIFIED.into()).unwrap();
-        assert!(found.auto && found.socket_address(10_911).is_ok_and(|address| !address.ip().is_unspecified()), "{found:?}");
-        let v6 = Advertised { host: "::1".into(), auto: false };
-        assert_eq!(v6.socket_address(1).unwrap().to_string(), "[::1]:1");
+        assert!(found.auto && found.host.parse::<IpAddr>().is_ok_and(|address| !address.is_unspecified()), "{found:?}");
     }
 }
