@@ -1,1 +1,299 @@
-//! RoxMQ broker.
+//! The broker: requests of producers, consumers and tools, on one store.
+//!
+//! Three files tell everything: `routes.rs` (which request goes to which handler, and how it is run), `services.rs` (what runs by
+//! itself) and `error.rs` (what is answered when something fails). Handlers are free functions over [`Broker`], one file for each
+//! capability. State is in `tables`, each part with its own lock and file.
+
+mod admin;
+mod consumers;
+mod error;
+mod figures;
+mod groups;
+mod names;
+mod offsets;
+mod pool;
+mod progress;
+mod pull;
+mod query;
+mod registration;
+mod relay;
+mod routes;
+mod send;
+mod services;
+mod shard;
+mod tables;
+mod topics;
+
+pub use error::Refusal;
+pub use routes::{Served, served};
+
+use figures::Figures;
+use parking_lot::RwLock;
+use pool::Pool;
+use roxmq_env::clock::Clock;
+use roxmq_env::config::{BrokerConfig, FlushDiskType};
+use roxmq_env::disk::Disk;
+use roxmq_protocol::body::{SubscriptionData, SubscriptionGroupConfig};
+use roxmq_protocol::header::Header;
+use roxmq_remoting::{Listen, Peer, Server, ServerOptions};
+use roxmq_store::{FlushMode, Placed, Store, StoreConfig};
+use shard::{BrokerShard, ShardDoor};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+use tables::TableFile;
+use tables::arrivals::{Arrivals, QueueKey};
+use tables::clients::{Clients, Subscription};
+use tables::groups::Groups;
+use tables::offsets::Offsets;
+use tables::statistics::{Counter, Statistic, Statistics};
+use tables::topics::Topics;
+use thiserror::Error;
+
+/// Open connections above which further ones are closed at once.
+const CONNECTIONS_MAX: usize = 60_000;
+
+/// What the broker is told at its start.
+pub struct Setup {
+    /// Its settings.
+    pub config: BrokerConfig,
+    /// Was the advertised address chosen by us, so that a NameServer may answer a better one?
+    pub address_is_chosen: bool,
+    /// The host that clients are told: a name or an address.
+    pub advertised_host: String,
+    /// Time.
+    pub clock: Clock,
+    /// Files.
+    pub disk: Disk,
+}
+
+/// Why a broker does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The data folder cannot be used.
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] roxmq_store::OpenError),
+    /// The advertised host has no address, so that messages could not say where they are.
+    #[error("the advertised host {0} (brokerIP1) has no address: {1}")]
+    Advertised(String, io::Error),
+    /// A table cannot be read, an address not be listened on, or a thread not be started.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A broker's state, shared by its threads.
+pub struct Broker {
+    config: RwLock<Arc<BrokerConfig>>,
+    clock: Clock,
+    disk: Disk,
+    store: Arc<Store>,
+    topics: Topics,
+    groups: Groups,
+    offsets: Offsets,
+    clients: Clients,
+    arrivals: Arrivals,
+    statistics: Statistics,
+    broker_puts: Arc<Counter>,
+    broker_gets: Arc<Counter>,
+    figures: Figures,
+    pool: Pool,
+    shards: RwLock<Vec<ShardDoor>>,
+    registration: registration::Registration,
+    /// Host and port as clients are told.
+    address: String,
+    /// The same as an address, which stored messages carry and offset ids are made of.
+    advertised: SocketAddr,
+    address_is_chosen: bool,
+    started_ms: i64,
+    marks: Marks,
+    everything: Arc<Subscription>,
+}
+
+/// What the broker writes into every stored message.
+struct Marks {
+    region: String,
+    trace_on: &'static str,
+    cluster: String,
+}
+
+/// A request as a handler sees it.
+pub struct Call<'a> {
+    /// The decoded header.
+    pub header: &'a Header<'a>,
+    /// The body.
+    pub body: &'a [u8],
+    /// Who asks.
+    pub peer: &'a Peer,
+    /// Which of our addresses was asked.
+    pub local: SocketAddr,
+}
+
+/// A broker that serves.
+pub struct RunningBroker {
+    broker: Arc<Broker>,
+    server: Server,
+}
+
+impl RunningBroker {
+    /// Opens the data folder, listens, registers with the NameServers and serves.
+    ///
+    /// # Errors
+    /// When the folder, a table or an address cannot be used.
+    pub fn start(setup: Setup) -> Result<RunningBroker, StartError> {
+        let config = &setup.config;
+        let options = ServerOptions {
+            name: "broker",
+            shards: if config.shards == 0 { std::thread::available_parallelism()?.get() } else { config.shards as usize },
+            idle_max: Duration::from_secs(config.connection_idle_s),
+            connections_max: CONNECTIONS_MAX,
+        };
+        let listen =
+            [config.listen_port, config.fast_listen_port()].map(|port| Listen { address: SocketAddr::new(config.bind_address, port) });
+        let broker = Arc::new(Broker::open(setup)?);
+        let for_shards = Arc::clone(&broker);
+        let server = Server::start(&listen, options, move |handle| BrokerShard::new(Arc::clone(&for_shards), handle))?;
+        services::start(&broker);
+        Ok(RunningBroker { broker, server })
+    }
+
+    /// The broker's state.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// Addresses listened on: all requests, and the VIP port.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.server.addresses()
+    }
+
+    /// Leaves the NameServers, answers what is under way, saves the tables, flushes the log and marks the stop as clean.
+    pub fn stop(self) {
+        self.broker.pool.block_on(registration::leave(&self.broker));
+        self.server.stop();
+        self.broker.pool.stop();
+        services::save_tables(&self.broker);
+        self.broker.store.shutdown();
+    }
+}
+
+impl Broker {
+    fn open(setup: Setup) -> Result<Broker, StartError> {
+        let Setup { config, address_is_chosen, advertised_host, clock, disk } = setup;
+        let advertised = resolve(&advertised_host, config.listen_port)?;
+        let tables = config.store_root.join("config");
+        let store = Store::open(clock.clone(), disk.clone(), store_config(&config))?;
+        disk.create_dir_all(&tables)?;
+        let file = |name| TableFile::new(&disk, &tables, name);
+        let topics = Topics::load(&clock, file("topics.json"))?;
+        let groups = Groups::load(&clock, file("subscriptionGroup.json"))?;
+        let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
+        topics::add_system_topics(&topics, &config);
+        topics::adopt_from_log(&topics, &store);
+        groups::add_system_groups(&groups);
+        let statistics = Statistics::default();
+        let everything = SubscriptionData { sub_string: SubscriptionData::ALL.to_owned(), ..SubscriptionData::default() };
+        Ok(Broker {
+            started_ms: clock.now_ms(),
+            marks: Marks {
+                region: config.region_id.clone(),
+                trace_on: if config.trace_on { "true" } else { "false" },
+                cluster: config.broker_cluster_name.clone(),
+            },
+            broker_puts: statistics.counter(Statistic::BrokerPutNums, &config.broker_cluster_name),
+            broker_gets: statistics.counter(Statistic::BrokerGetNums, &config.broker_cluster_name),
+            config: RwLock::new(Arc::new(config)),
+            figures: Figures::new(&clock),
+            pool: Pool::start()?,
+            clock,
+            disk,
+            store,
+            topics,
+            groups,
+            offsets,
+            clients: Clients::default(),
+            arrivals: Arrivals::default(),
+            statistics,
+            shards: RwLock::default(),
+            registration: registration::Registration::default(),
+            address: host_and_port(&advertised_host, advertised.port()),
+            advertised,
+            address_is_chosen,
+            everything: Arc::new(Subscription::new(everything)),
+        })
+    }
+
+    /// The settings as they are now.
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        Arc::clone(&self.config.read())
+    }
+
+    /// The host and port that clients are told.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Waits until every NameServer was told of this broker, or `patience` is over. How many of how many know it.
+    pub fn wait_registered(&self, patience: Duration) -> (usize, usize) {
+        self.registration.wait(patience, self.config().namesrv_addr.len())
+    }
+
+    fn add_shard(&self, door: ShardDoor) -> usize {
+        let mut shards = self.shards.write();
+        shards.push(door);
+        shards.len() - 1
+    }
+
+    fn tell_shard(&self, shard: usize, queue: QueueKey) {
+        if let Some(door) = self.shards.read().get(shard) {
+            door.tell(queue);
+        }
+    }
+
+    /// Counts what was stored.
+    fn stored(&self, prepared: &send::Prepared, places: &[Placed]) {
+        let bytes: u64 = places.iter().map(|place| place.size as u64).sum();
+        let count = places.len() as u64;
+        self.figures.put(count, bytes);
+        self.statistics.counter(Statistic::TopicPutNums, &prepared.topic.topic_name).add(count);
+        self.statistics.counter(Statistic::TopicPutSize, &prepared.topic.topic_name).add(bytes);
+        self.broker_puts.add(count);
+    }
+
+    /// The group's settings; it is made on first use where that is allowed.
+    fn group(&self, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
+        names::check_group(group)?;
+        let config = self.config();
+        let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
+        self.groups.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
+    }
+}
+
+fn resolve(host: &str, port: u16) -> Result<SocketAddr, StartError> {
+    let failed = |error| StartError::Advertised(host.to_owned(), error);
+    let mut addresses = (host, port).to_socket_addrs().map_err(failed)?;
+    addresses.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+}
+
+/// IPv6 addresses stand in brackets.
+fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+fn store_config(config: &BrokerConfig) -> StoreConfig {
+    StoreConfig {
+        root: config.store_root.clone(),
+        commit_log_dir: config.commit_log_dir.clone(),
+        segment_bytes: config.segment_bytes,
+        flush: match config.flush_disk_type {
+            FlushDiskType::SyncFlush => FlushMode::Sync,
+            FlushDiskType::AsyncFlush => FlushMode::Async { interval_ms: config.flush_interval_ms },
+        },
+        file_reserved_hours: config.file_reserved_h,
+        retention_bytes: config.retention_bytes,
+        disk_reserve_bytes: config.disk_reserve_bytes,
+        max_message_bytes: config.max_message_bytes as usize,
+        tail_checkpoint_bytes: config.tail_checkpoint_bytes,
+        ..StoreConfig::default()
+    }
+}

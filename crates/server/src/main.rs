@@ -2,6 +2,7 @@
 
 mod args;
 mod screen;
+mod serve;
 mod settings;
 
 use std::io::Write as _;
@@ -24,7 +25,17 @@ fn main() -> ExitCode {
             }
             Err(error) => return refuse(&error),
         },
-        Command::Serve(_) | Command::Bench(_) => return refuse(&"not built into this binary"),
+        Command::Serve(start) => match settings_of(&start) {
+            Ok(settings) => {
+                tell(&settings);
+                if let Err(error) = serve::run(settings) {
+                    eprintln!("roxmq: {error}");
+                    return ExitCode::FAILURE;
+                }
+            }
+            Err(error) => return refuse(&error),
+        },
+        Command::Bench(_) => return refuse(&"not built into this binary"),
     }
     ExitCode::SUCCESS
 }

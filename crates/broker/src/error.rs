@@ -1,0 +1,157 @@
+//! Why a request is refused, and what is answered then.
+
+use roxmq_protocol::code;
+use roxmq_protocol::json::JsonError;
+use roxmq_protocol::record::DraftError;
+use roxmq_protocol::request::FieldError;
+use roxmq_remoting::{Answer, CallError};
+use thiserror::Error;
+
+/// A refusal: what happened, not what it is called on the wire.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum Refusal {
+    /// A field is missing or unreadable.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The body is not the JSON that is expected.
+    #[error("the body cannot be read: {0}")]
+    Body(#[from] JsonError),
+    /// The body is empty and must not be.
+    #[error("the body is empty")]
+    BodyEmpty,
+    /// A name that no topic or group can have.
+    #[error("{0}")]
+    Name(String),
+    /// The broker's own topic.
+    #[error("Sending message to topic[{0}] is forbidden.")]
+    SendForbidden(String),
+    /// A system topic cannot be changed or deleted.
+    #[error("The topic[{0}] is conflict with system topic.")]
+    SystemTopic(String),
+    /// The broker takes no messages.
+    #[error("the broker[{0}] sending message is forbidden")]
+    BrokerNotWritable(String),
+    /// The broker answers no pulls.
+    #[error("the broker[{0}] pulling message is forbidden")]
+    BrokerNotReadable(String),
+    /// The topic takes no messages.
+    #[error("the topic[{0}] sending message is forbidden")]
+    TopicNotWritable(String),
+    /// The topic is not read.
+    #[error("the topic[{0}] pulling message is forbidden")]
+    TopicNotReadable(String),
+    /// There is no such topic, and none may be created.
+    #[error("topic[{0}] not exist, apply first please! See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.")]
+    TopicUnknown(String),
+    /// The topic has fewer queues.
+    #[error("request queueId[{queue_id}] is illegal, topic:[{topic}] has {queues} queues")]
+    QueueUnknown {
+        /// Topic asked for.
+        topic: String,
+        /// Queue asked for.
+        queue_id: i32,
+        /// How many it has.
+        queues: i32,
+    },
+    /// There is no such group, and none may be created.
+    #[error("subscription group [{0}] does not exist, See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.")]
+    GroupUnknown(String),
+    /// The group may not consume.
+    #[error("subscription group no permission, {0}")]
+    GroupForbidden(String),
+    /// Lite pull is switched off.
+    #[error("the broker[{0}] for lite pull consumer is forbidden")]
+    LitePullForbidden(String),
+    /// Nobody of the group is connected.
+    #[error("the consumer's group info not exist")]
+    SubscriptionGroupOffline,
+    /// The group does not subscribe to the topic.
+    #[error("the consumer's subscription not exist")]
+    SubscriptionUnknown,
+    /// The broker knows an older subscription.
+    #[error("the consumer's subscription not latest")]
+    SubscriptionOld,
+    /// The expression cannot be read.
+    #[error("parse the consumer's subscription failed: {0}")]
+    Expression(String),
+    /// Only tags can be filtered by.
+    #[error("The broker does not support consumer to filter message by {0}")]
+    ExpressionKind(String),
+    /// The message is too large or breaks another rule.
+    #[error("the message is illegal, maybe msg body or properties length not matched. {0}")]
+    Message(String),
+    /// Something that RocketMQ does and RoxMQ does not yet: said, never ignored.
+    #[error("{0} are not supported by this version of RoxMQ")]
+    Unsupported(&'static str),
+    /// The disk is full.
+    #[error("service not available now. The broker's disk is full: {0}")]
+    DiskFull(String),
+    /// A write or a flush failed once; nothing more is taken.
+    #[error("service not available now. The store was closed for writing after an error: {0}")]
+    Fenced(String),
+    /// Too much is waiting already.
+    #[error("[OVERLOAD]system busy, start flow control for a while: {0}")]
+    Busy(&'static str),
+    /// Before the time from which sends are accepted.
+    #[error("broker unable to service, until {0}")]
+    NotYet(i64),
+    /// Nothing was found.
+    #[error("{0}")]
+    NotFound(String),
+    /// An argument makes no sense.
+    #[error("{0}")]
+    Argument(String),
+    /// Not allowed, for the reason given.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Nobody of the group, or not this client, is connected.
+    #[error("{0}")]
+    NotOnline(String),
+    /// A relayed request had no answer.
+    #[error("the client did not answer: {0}")]
+    Relay(#[from] CallError),
+    /// Anything else, in words.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Refusal {
+    /// The response code.
+    pub fn code(&self) -> i32 {
+        match self {
+            Refusal::Field(_) | Refusal::Body(_) | Refusal::BodyEmpty | Refusal::NotYet(_) | Refusal::Failed(_) => code::SYSTEM_ERROR,
+            Refusal::ExpressionKind(_) => code::SYSTEM_ERROR,
+            Refusal::Name(_) | Refusal::SystemTopic(_) | Refusal::QueueUnknown { .. } | Refusal::Argument(_) => code::INVALID_PARAMETER,
+            Refusal::SendForbidden(_)
+            | Refusal::BrokerNotWritable(_)
+            | Refusal::BrokerNotReadable(_)
+            | Refusal::TopicNotWritable(_)
+            | Refusal::TopicNotReadable(_)
+            | Refusal::LitePullForbidden(_)
+            | Refusal::Forbidden(_)
+            | Refusal::GroupForbidden(_) => code::NO_PERMISSION,
+            Refusal::TopicUnknown(_) => code::TOPIC_NOT_EXIST,
+            Refusal::GroupUnknown(_) => code::SUBSCRIPTION_GROUP_NOT_EXIST,
+            Refusal::SubscriptionGroupOffline | Refusal::SubscriptionUnknown => code::SUBSCRIPTION_NOT_EXIST,
+            Refusal::SubscriptionOld => code::SUBSCRIPTION_NOT_LATEST,
+            Refusal::Expression(_) => code::SUBSCRIPTION_PARSE_FAILED,
+            Refusal::Message(_) | Refusal::Unsupported(_) => code::MESSAGE_ILLEGAL,
+            Refusal::DiskFull(_) | Refusal::Fenced(_) => code::SERVICE_NOT_AVAILABLE,
+            Refusal::Busy(_) => code::SYSTEM_BUSY,
+            Refusal::NotFound(_) => code::QUERY_NOT_FOUND,
+            Refusal::NotOnline(_) => code::CONSUMER_NOT_ONLINE,
+            Refusal::Relay(_) => code::CONSUME_MSG_TIMEOUT,
+        }
+    }
+
+    /// The answer.
+    pub fn answer(&self) -> Answer {
+        Answer::refused(self.code(), self.to_string())
+    }
+}
+
+impl From<DraftError> for Refusal {
+    fn from(error: DraftError) -> Refusal {
+        Refusal::Message(error.to_string())
+    }
+}

@@ -1,0 +1,78 @@
+//! Subscription groups: made and changed (200, 225), listed (201, 352), deleted (207). Java: `SubscriptionGroupManager`.
+
+use crate::names;
+use crate::tables::groups::Groups;
+use crate::{Broker, Call, Refusal, topics};
+use roxmq_protocol::body::{SubscriptionGroupConfig, SubscriptionGroupList};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request;
+use roxmq_remoting::Answer;
+use tracing::info;
+
+/// Groups in one answer to 201 when the caller asks for pages.
+const PAGE_MAX: i32 = 2000;
+
+/// Adds the groups that are there from the start.
+pub fn add_system_groups(groups: &Groups) {
+    for group in names::SYSTEM_GROUPS {
+        if groups.find(group).is_none() {
+            let broadcast = group.starts_with("CID_ONS");
+            groups.put(SubscriptionGroupConfig {
+                group_name: group.to_owned(),
+                consume_broadcast_enable: true,
+                consume_from_min_enable: !broadcast,
+                ..SubscriptionGroupConfig::default()
+            });
+        }
+    }
+}
+
+/// Code 200.
+pub fn update(broker: &Broker, call: &Call<'_>, _: request::UpdateGroup) -> Result<Answer, Refusal> {
+    if call.body.is_empty() {
+        return Err(Refusal::BodyEmpty);
+    }
+    put(broker, json::from_slice(call.body)?)?;
+    Ok(Answer::ok())
+}
+
+/// Code 225.
+pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -> Result<Answer, Refusal> {
+    let sent: SubscriptionGroupList = json::from_slice(call.body)?;
+    sent.group_config_list.into_iter().try_for_each(|group| put(broker, group))?;
+    Ok(Answer::ok())
+}
+
+fn put(broker: &Broker, group: SubscriptionGroupConfig) -> Result<(), Refusal> {
+    names::check_group(&group.group_name)?;
+    broker.groups.put(group);
+    Ok(())
+}
+
+/// Code 201.
+pub fn all(broker: &Broker, _: &Call<'_>, request: request::AllGroupConfig<'_>) -> Result<Answer, Refusal> {
+    let mut all = broker.groups.all();
+    let total = all.subscription_group_table.len() as i32;
+    if let Some(first) = request.group_seq {
+        let count = request.max_group_num.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+        all.subscription_group_table = all.subscription_group_table.into_iter().skip(first.max(0) as usize).take(count as usize).collect();
+    }
+    Ok(Answer::body(json::to_vec(&all, Dialect::Fastjson)).fields(request::GroupTotalReply { total_group_num: Some(total) }))
+}
+
+/// Code 352.
+pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> Result<Answer, Refusal> {
+    let group = broker.groups.find(&request.group).ok_or_else(|| Refusal::GroupUnknown(request.group.to_string()))?;
+    Ok(Answer::body(json::to_vec(&*group, Dialect::Fastjson)))
+}
+
+/// Code 207.
+pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) -> Result<Answer, Refusal> {
+    broker.groups.remove(&request.group_name);
+    if request.clean_offset == Some(true) {
+        broker.offsets.forget_group(&request.group_name);
+        topics::forget(broker, &names::retry_topic(&request.group_name));
+    }
+    info!(group = %request.group_name, "deleted a group");
+    Ok(Answer::ok())
+}

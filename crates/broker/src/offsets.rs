@@ -1,0 +1,142 @@
+//! Offsets: of queues (29-32), of groups (14, 15, 43), set by tools (222, 314).
+//!
+//! Follows Java's `ConsumerManageProcessor` and `AdminBrokerProcessor`.
+
+use crate::{Broker, Call, Refusal};
+use roxmq_protocol::body::{MessageQueue, ResetOffsetBody, TopicConfig};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::record::QueueOffset;
+use roxmq_protocol::request::{self, OffsetReply, TimestampReply};
+use roxmq_remoting::Answer;
+use roxmq_store::Boundary;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tracing::info;
+
+fn bounds(broker: &Broker, topic: &str, queue_id: i32) -> (QueueOffset, QueueOffset) {
+    u32::try_from(queue_id).ok().and_then(|queue_id| broker.store.bounds(topic, queue_id)).unwrap_or_default()
+}
+
+/// Code 30. An unknown queue is an empty one, as in Java.
+pub fn max(broker: &Broker, _: &Call<'_>, request: request::MaxOffset<'_>) -> Result<Answer, Refusal> {
+    Ok(Answer::with(OffsetReply { offset: bounds(broker, &request.topic, request.queue_id).1.0 }))
+}
+
+/// Code 31.
+pub fn min(broker: &Broker, _: &Call<'_>, request: request::MinOffset<'_>) -> Result<Answer, Refusal> {
+    Ok(Answer::with(OffsetReply { offset: bounds(broker, &request.topic, request.queue_id).0.0 }))
+}
+
+/// Code 29.
+pub fn by_time(broker: &Broker, _: &Call<'_>, request: request::SearchOffsetByTimestamp<'_>) -> Result<Answer, Refusal> {
+    let is_upper = request.boundary_type.as_deref().is_some_and(|boundary| boundary.eq_ignore_ascii_case("upper"));
+    let boundary = if is_upper { Boundary::Upper } else { Boundary::Lower };
+    let offset = match u32::try_from(request.queue_id) {
+        Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, request.timestamp, boundary).0,
+        Err(_) => 0,
+    };
+    Ok(Answer::with(OffsetReply { offset }))
+}
+
+/// Code 32.
+pub fn earliest_time(broker: &Broker, _: &Call<'_>, request: request::EarliestStoreTime<'_>) -> Result<Answer, Refusal> {
+    let (min, max) = bounds(broker, &request.topic, request.queue_id);
+    let timestamp = if min == max { None } else { broker.store.store_time(&request.topic, request.queue_id as u32, min) };
+    Ok(Answer::with(TimestampReply { timestamp: timestamp.unwrap_or(-1) }))
+}
+
+/// Code 14. Without a committed offset a group begins at 0 where the queue still has its first message, or none at all: nothing can be
+/// skipped by that. Otherwise the client decides by its own `consumeFromWhere`.
+pub fn committed(broker: &Broker, _: &Call<'_>, request: request::QueryConsumerOffset<'_>) -> Result<Answer, Refusal> {
+    if let Some(offset) = broker.offsets.find(&request.consumer_group, &request.topic, request.queue_id) {
+        return Ok(Answer::with(OffsetReply { offset }));
+    }
+    let (min, _) = bounds(broker, &request.topic, request.queue_id);
+    if min.0 <= 0 && request.set_zero_if_not_found != Some(false) {
+        return Ok(Answer::with(OffsetReply { offset: 0 }));
+    }
+    Err(Refusal::NotFound("Not found, maybe this group consumer boot first".into()))
+}
+
+/// Code 15.
+pub fn commit(broker: &Broker, _: &Call<'_>, request: request::UpdateConsumerOffset<'_>) -> Result<Answer, Refusal> {
+    broker.group(&request.consumer_group)?;
+    if broker.topics.find(&request.topic).is_none() {
+        return Err(Refusal::TopicUnknown(request.topic.into_owned()));
+    }
+    if request.queue_id < 0 || request.commit_offset < 0 {
+        let (queue, offset) = (request.queue_id, request.commit_offset);
+        return Err(Refusal::Argument(format!("queue {queue} cannot be committed at offset {offset}")));
+    }
+    broker.offsets.commit(&request.consumer_group, &request.topic, request.queue_id, request.commit_offset);
+    Ok(Answer::ok())
+}
+
+/// Code 43.
+pub fn all(broker: &Broker, _: &Call<'_>, _: request::AllConsumerOffset) -> Result<Answer, Refusal> {
+    Ok(Answer::body(json::to_vec(&broker.offsets.all(), Dialect::Fastjson)))
+}
+
+/// Code 222.
+pub fn reset(broker: &Broker, _: &Call<'_>, request: request::ResetOffset<'_>) -> Result<Answer, Refusal> {
+    let topic = known_topic(broker, &request.topic)?;
+    if broker.groups.find(&request.group).is_none() {
+        return Err(Refusal::GroupUnknown(request.group.into_owned()));
+    }
+    let queues = match request.queue_id {
+        -1 => 0..topic.write_queue_nums,
+        one if (0..topic.write_queue_nums).contains(&one) => one..one + 1,
+        other => return Err(Refusal::Failed(format!("queue {other} of topic[{}] does not exist", request.topic))),
+    };
+    let mut targets = BTreeMap::new();
+    for queue_id in queues {
+        targets.insert(queue_id, target(broker, &request, queue_id)?);
+    }
+    let broker_name = broker.config().broker_name.clone();
+    let mut offset_table = BTreeMap::new();
+    for (queue_id, offset) in targets {
+        broker.offsets.reset(&request.group, &request.topic, queue_id, offset);
+        offset_table.insert(MessageQueue::new(&*request.topic, &*broker_name, queue_id), offset);
+    }
+    info!(group = %request.group, topic = %request.topic, ?offset_table, "a tool moved a group's offsets");
+    Ok(Answer::body(json::to_vec(&ResetOffsetBody { offset_table }, Dialect::Fastjson)))
+}
+
+/// Where one queue's offset is moved to.
+fn target(broker: &Broker, request: &request::ResetOffset<'_>, queue_id: i32) -> Result<i64, Refusal> {
+    let (min, max) = bounds(broker, &request.topic, queue_id);
+    if let Some(offset) = request.offset.filter(|offset| *offset >= 0 && request.queue_id >= 0) {
+        if !(min.0..=max.0 + 1).contains(&offset) {
+            let text = format!("Target offset {offset} not in consume queue range [{}-{}]", min.0, max.0);
+            return Err(Refusal::Failed(text));
+        }
+        return Ok(offset);
+    }
+    if request.timestamp < 0 {
+        return Ok(max.0);
+    }
+    let by_time = broker.store.offset_by_time(&request.topic, queue_id as u32, request.timestamp, Boundary::Lower).0;
+    // Without force a group only goes back.
+    let committed = broker.offsets.find(&request.group, &request.topic, queue_id);
+    Ok(match committed {
+        Some(committed) if !request.is_force && committed < by_time => committed,
+        _ => by_time,
+    })
+}
+
+/// Code 314.
+pub fn copy(broker: &Broker, _: &Call<'_>, request: request::CloneOffset<'_>) -> Result<Answer, Refusal> {
+    let topics = match request.topic.as_deref().filter(|topic| !topic.trim().is_empty()) {
+        Some(topic) => vec![topic.to_owned()],
+        None => broker.offsets.topics_of(&request.src_group),
+    };
+    for topic in topics.iter().filter(|topic| broker.topics.find(topic).is_some()) {
+        broker.offsets.copy(&request.src_group, &request.dest_group, topic);
+    }
+    Ok(Answer::ok())
+}
+
+/// The topic, or the refusal that it is unknown.
+pub fn known_topic(broker: &Broker, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
+    broker.topics.find(topic).ok_or_else(|| Refusal::TopicUnknown(topic.to_owned()))
+}

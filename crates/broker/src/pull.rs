@@ -1,0 +1,226 @@
+//! Reading messages by offset (11, 361). Follows Java's `PullMessageProcessor` and `DefaultPullMessageResultHandler`.
+
+use crate::Broker;
+use crate::error::Refusal;
+use crate::tables::arrivals::QueueKey;
+use crate::tables::clients::{Subscription, is_everything, tags};
+use crate::tables::statistics::Statistic;
+use crate::tables::topics::PERM_READ;
+use roxmq_protocol::body::{MessageModel, SubscriptionData};
+use roxmq_protocol::code;
+use roxmq_protocol::header::{self, Fields, Top};
+use roxmq_protocol::properties::java_hash;
+use roxmq_protocol::record::QueueOffset;
+use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullReply};
+use roxmq_remoting::{Connection, Ticket};
+use roxmq_store::{ReadLimits, ReadStatus};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest hold, whatever the client asks for: old Go clients ask in nanoseconds.
+const HOLD_MAX: Duration = Duration::from_secs(30);
+/// Bytes of an index entry as Java counts them when it bounds how far one pull scans.
+const JAVA_INDEX_ENTRY_BYTES: u32 = 20;
+
+/// The fields of an answer to a pull that was refused before the queue was looked at.
+pub const NO_OFFSETS: PullReply = PullReply {
+    suggest_which_broker_id: 0,
+    next_begin_offset: 0,
+    min_offset: 0,
+    max_offset: 0,
+    topic_sys_flag: None,
+    group_sys_flag: None,
+    forbidden_type: None,
+};
+
+/// A checked pull.
+pub struct PreparedPull {
+    /// Group that pulls.
+    pub group: Arc<str>,
+    /// Queue to read.
+    pub queue: QueueKey,
+    /// Where to start.
+    pub from: i64,
+    /// How long it may wait for a message.
+    pub hold: Duration,
+    limits: ReadLimits,
+    subscription: Arc<Subscription>,
+    topic_sys_flag: i32,
+    group_sys_flag: i32,
+    suggested_broker: i64,
+}
+
+/// A pull that waits, and who waits.
+pub struct Parked {
+    /// Its connection.
+    pub from: Rc<Connection>,
+    /// Its request.
+    pub ticket: Ticket,
+    /// Until when, as [`roxmq_env::clock::Clock::elapsed`] counts.
+    pub deadline: Duration,
+    /// What is wanted.
+    pub pull: PreparedPull,
+}
+
+impl Parked {
+    /// Answers the pull.
+    pub fn answer(&self, result: PullResult, body: &[u8]) {
+        if self.ticket.oneway {
+            return;
+        }
+        let top = Top::answer(self.ticket.opaque, result.code, Some(result.remark));
+        self.from.write(|out| header::write_frame(out, self.ticket.encoding, top, |sink| result.reply.write(sink), body));
+    }
+}
+
+/// What a pull gives, beside its body.
+pub struct PullResult {
+    /// Response code.
+    pub code: i32,
+    /// The store's word for it.
+    pub remark: &'static str,
+    /// Fields of the answer.
+    pub reply: PullReply,
+}
+
+/// Checks a pull, in Java's order, and stores the offset that rides on it.
+///
+/// # Errors
+/// What forbids the pull.
+pub fn prepare(broker: &Broker, fields: &Fields<'_>, lite: bool) -> Result<PreparedPull, Refusal> {
+    let request = Pull::read(fields)?;
+    let config = broker.config();
+    if config.broker_permission as i32 & PERM_READ == 0 {
+        return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
+    }
+    if lite && !config.lite_pull {
+        return Err(Refusal::LitePullForbidden(config.broker_name.clone()));
+    }
+    let group = broker.group(&request.consumer_group)?;
+    if !group.consume_enable {
+        return Err(Refusal::GroupForbidden(request.consumer_group.into_owned()));
+    }
+    let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
+    if topic.perm & PERM_READ == 0 {
+        return Err(Refusal::TopicNotReadable(request.topic.into_owned()));
+    }
+    if !(0..topic.read_queue_nums).contains(&request.queue_id) {
+        let queues = topic.read_queue_nums;
+        return Err(Refusal::QueueUnknown { topic: request.topic.into_owned(), queue_id: request.queue_id, queues });
+    }
+    let subscription = subscription(broker, &request, group.consume_broadcast_enable)?;
+    if request.sys_flag & PULL_COMMIT != 0 {
+        broker.offsets.commit(&request.consumer_group, &request.topic, request.queue_id, request.commit_offset);
+    }
+    let hold = if request.sys_flag & PULL_SUSPEND == 0 {
+        Duration::ZERO
+    } else if config.long_polling {
+        Duration::from_millis(request.suspend_timeout_ms.max(0) as u64).min(HOLD_MAX)
+    } else {
+        Duration::from_millis(config.short_polling_ms)
+    };
+    let messages_max = request.max_msg_nums.clamp(1, config.pull_messages_max as i32) as u32;
+    let bytes_max = match request.max_msg_bytes {
+        Some(bytes) if bytes > 0 => (bytes as u64).min(config.pull_bytes_max),
+        _ => config.pull_bytes_max,
+    };
+    let scan_bytes = config.filter_scan_bytes.max(request.max_msg_nums.max(0) as u32 * JAVA_INDEX_ENTRY_BYTES);
+    Ok(PreparedPull {
+        group: request.consumer_group.as_ref().into(),
+        queue: QueueKey { topic: request.topic.as_ref().into(), queue_id: request.queue_id as u32 },
+        from: request.queue_offset,
+        hold,
+        limits: ReadLimits { messages_max, bytes_max: bytes_max as usize, scan_max: (scan_bytes / JAVA_INDEX_ENTRY_BYTES).max(1) },
+        subscription,
+        topic_sys_flag: topic.topic_sys_flag,
+        group_sys_flag: group.group_sys_flag,
+        suggested_broker: group.broker_id,
+    })
+}
+
+/// What the pull wants: as it says itself, or as its group said in a heartbeat.
+fn subscription(broker: &Broker, request: &Pull<'_>, broadcast: bool) -> Result<Arc<Subscription>, Refusal> {
+    if request.sys_flag & PULL_SUBSCRIPTION != 0 {
+        let expression = request.subscription.as_deref().unwrap_or(SubscriptionData::ALL);
+        let kind = request.expression_type.as_deref().unwrap_or(SubscriptionData::TAG);
+        check_kind(kind)?;
+        if is_everything(expression) {
+            return Ok(Arc::clone(&broker.everything));
+        }
+        let data = SubscriptionData {
+            topic: request.topic.to_string(),
+            sub_string: expression.to_owned(),
+            code_set: tags(expression).map(java_hash).collect(),
+            sub_version: request.sub_version,
+            ..SubscriptionData::default()
+        };
+        if data.code_set.is_empty() {
+            return Err(Refusal::Expression(format!("no tag in {expression:?}")));
+        }
+        return Ok(Arc::new(Subscription::new(data)));
+    }
+    let Some((model, subscription)) = broker.clients.subscription(&request.consumer_group, &request.topic) else {
+        return Err(Refusal::SubscriptionGroupOffline);
+    };
+    if model == MessageModel::Broadcasting && !broadcast {
+        return Err(Refusal::GroupForbidden(format!("the consumer group[{}] can not consume by broadcast way", request.consumer_group)));
+    }
+    let subscription = subscription.ok_or(Refusal::SubscriptionUnknown)?;
+    if subscription.data.sub_version < request.sub_version {
+        return Err(Refusal::SubscriptionOld);
+    }
+    check_kind(&subscription.data.expression_type)?;
+    Ok(subscription)
+}
+
+/// Only tags can be filtered by today.
+pub fn check_kind(kind: &str) -> Result<(), Refusal> {
+    if kind.is_empty() || kind == SubscriptionData::TAG { Ok(()) } else { Err(Refusal::ExpressionKind(kind.to_owned())) }
+}
+
+/// Reads what the pull wants; the records are appended to `body`.
+pub fn read(broker: &Broker, pull: &PreparedPull, body: &mut Vec<u8>) -> PullResult {
+    let QueueKey { topic, queue_id } = &pull.queue;
+    if let Some(offset) = broker.offsets.take_reset(&pull.group, topic, *queue_id as i32) {
+        let (min, max) = broker.store.bounds(topic, *queue_id).unwrap_or_default();
+        return PullResult { code: code::PULL_OFFSET_MOVED, remark: "OFFSET_RESET", reply: reply(pull, offset, min, max) };
+    }
+    let wanted = &mut |entry: &roxmq_store::IndexEntry| pull.subscription.wants(entry.tags_code);
+    let read = broker.store.read(topic, *queue_id, QueueOffset(pull.from), pull.limits, wanted, None, body);
+    let (code, remark) = match read.status {
+        ReadStatus::Found => (code::SUCCESS, "FOUND"),
+        ReadStatus::NoMatchedMessage => (code::PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE"),
+        ReadStatus::MessageWasRemoving => (code::PULL_RETRY_IMMEDIATELY, "MESSAGE_WAS_REMOVING"),
+        ReadStatus::NoMatchedLogicQueue if pull.from != 0 => (code::PULL_OFFSET_MOVED, "NO_MATCHED_LOGIC_QUEUE"),
+        ReadStatus::NoMatchedLogicQueue => (code::PULL_NOT_FOUND, "NO_MATCHED_LOGIC_QUEUE"),
+        ReadStatus::NoMessageInQueue if pull.from != 0 => (code::PULL_OFFSET_MOVED, "NO_MESSAGE_IN_QUEUE"),
+        ReadStatus::NoMessageInQueue => (code::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE"),
+        ReadStatus::OffsetFoundNull => (code::PULL_NOT_FOUND, "OFFSET_FOUND_NULL"),
+        ReadStatus::OffsetOverflowOne => (code::PULL_NOT_FOUND, "OFFSET_OVERFLOW_ONE"),
+        ReadStatus::OffsetOverflowBadly => (code::PULL_OFFSET_MOVED, "OFFSET_OVERFLOW_BADLY"),
+        ReadStatus::OffsetTooSmall => (code::PULL_OFFSET_MOVED, "OFFSET_TOO_SMALL"),
+    };
+    if read.messages > 0 {
+        broker.figures.got(read.messages);
+        let key = format!("{topic}@{}", pull.group);
+        broker.statistics.counter(Statistic::GroupGetNums, &key).add(u64::from(read.messages));
+        broker.statistics.counter(Statistic::GroupGetSize, &key).add(body.len() as u64);
+        broker.broker_gets.add(u64::from(read.messages));
+    } else {
+        broker.figures.missed();
+    }
+    PullResult { code, remark, reply: reply(pull, read.next.0, read.min, read.max) }
+}
+
+fn reply(pull: &PreparedPull, next: i64, min: QueueOffset, max: QueueOffset) -> PullReply {
+    PullReply {
+        suggest_which_broker_id: pull.suggested_broker,
+        next_begin_offset: next,
+        min_offset: min.0,
+        max_offset: max.0,
+        topic_sys_flag: Some(pull.topic_sys_flag),
+        group_sys_flag: Some(pull.group_sys_flag),
+        forbidden_type: None,
+    }
+}

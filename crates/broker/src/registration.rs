@@ -1,0 +1,158 @@
+//! Telling the NameServers which topics this broker has (103, 104). Follows Java's `BrokerOuterAPI.registerBrokerAll`.
+
+use crate::Broker;
+use parking_lot::{Condvar, Mutex};
+use roxmq_env::config::BrokerConfig;
+use roxmq_protocol::body::{KVTable, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request::{RegisterBroker, RegisterBrokerReply, UnregisterBroker};
+use roxmq_remoting::CallError;
+use roxmq_remoting::client::Client;
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+/// How soon a NameServer that did not answer is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long leaving may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// State of the registration.
+#[derive(Default)]
+pub struct Registration {
+    changed: Notify,
+    client: Client,
+    known_by: Mutex<HashSet<String>>,
+    answered: Condvar,
+}
+
+impl Registration {
+    /// Topics or permissions changed: register now.
+    pub fn changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until `count` NameServers know the broker, or `patience` is over. How many of how many know it.
+    pub fn wait(&self, patience: Duration, count: usize) -> (usize, usize) {
+        let mut known_by = self.known_by.lock();
+        self.answered.wait_while_for(&mut known_by, |known_by| known_by.len() < count, patience);
+        (known_by.len(), count)
+    }
+}
+
+/// Registers for as long as the broker lives.
+pub async fn run(broker: Arc<Broker>) {
+    loop {
+        let all_answered = register(&broker).await;
+        let pause = if all_answered { Duration::from_millis(broker.config().register_period_ms) } else { RETRY };
+        tokio::select! {
+            () = broker.registration.changed.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Tells every NameServer, at the same time. Did all of them answer?
+async fn register(broker: &Arc<Broker>) -> bool {
+    let config = broker.config();
+    let body = body(broker, &config);
+    let mut calls = JoinSet::new();
+    for name_server in config.namesrv_addr.clone() {
+        let (broker, config, body) = (Arc::clone(broker), Arc::clone(&config), body.clone());
+        calls.spawn(async move {
+            let outcome = register_with(&broker, &config, &name_server, &body).await;
+            note(&broker, &name_server, outcome)
+        });
+    }
+    calls.join_all().await.into_iter().all(|answered| answered)
+}
+
+fn note(broker: &Broker, name_server: &str, outcome: Result<(), CallError>) -> bool {
+    let mut known_by = broker.registration.known_by.lock();
+    match outcome {
+        Ok(()) => {
+            if known_by.insert(name_server.to_owned()) {
+                info!(name_server, "registered");
+            }
+            broker.registration.answered.notify_all();
+            true
+        }
+        Err(error) => {
+            if known_by.remove(name_server) {
+                warn!(name_server, %error, "the NameServer does not answer; trying on");
+            }
+            false
+        }
+    }
+}
+
+async fn register_with(broker: &Broker, config: &BrokerConfig, name_server: &str, body: &[u8]) -> Result<(), CallError> {
+    let request = RegisterBroker {
+        broker_name: config.broker_name.as_str().into(),
+        broker_addr: broker.address.as_str().into(),
+        cluster_name: config.broker_cluster_name.as_str().into(),
+        ha_server_addr: Some(SocketAddr::new(broker.advertised.ip(), broker.advertised.port().saturating_add(1)).to_string().into()),
+        broker_id: config.broker_id as i64,
+        heartbeat_timeout_ms: None,
+        enable_acting_master: None,
+        compressed: false,
+        body_crc32: (crc32fast::hash(body) & 0x7FFF_FFFF) as i32,
+        zone_name: None,
+        auto_address: broker.address_is_chosen.then_some(true),
+    };
+    let timeout = Duration::from_millis(config.register_timeout_ms);
+    let answer = broker.registration.client.call(name_server, &request, body, timeout).await?;
+    answer.fields::<RegisterBrokerReply<'_>>()?;
+    if let Ok(table) = json::from_slice::<KVTable>(answer.body()) {
+        crate::topics::keep_order_configuration(broker, &table);
+    }
+    Ok(())
+}
+
+/// The topics as NameServers are told: the broker's own permission limits each topic's.
+fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
+    let permission = config.broker_permission as i32;
+    let table: BTreeMap<String, TopicConfig> = broker
+        .topics
+        .all()
+        .into_iter()
+        .map(|(name, topic)| {
+            let perm = if permission & 6 == 6 { topic.perm } else { topic.perm & permission };
+            (name, TopicConfig { perm, ..topic })
+        })
+        .collect();
+    let body = RegisterBrokerBody {
+        filter_server_list: Vec::new(),
+        topic_config_serialize_wrapper: TopicConfigAndMappingSerializeWrapper {
+            data_version: broker.topics.version(),
+            topic_config_table: table,
+            ..Default::default()
+        },
+    };
+    json::to_vec(&body, Dialect::Standard)
+}
+
+/// Tells every NameServer that the broker goes away.
+pub async fn leave(broker: &Arc<Broker>) {
+    let config = broker.config();
+    let mut calls = JoinSet::new();
+    for name_server in config.namesrv_addr.clone() {
+        let (broker, config) = (Arc::clone(broker), Arc::clone(&config));
+        calls.spawn(async move {
+            let request = UnregisterBroker {
+                broker_name: config.broker_name.as_str().into(),
+                broker_addr: broker.address.as_str().into(),
+                cluster_name: config.broker_cluster_name.as_str().into(),
+                broker_id: config.broker_id as i64,
+            };
+            // A NameServer that is gone finds out by itself.
+            let _ = broker.registration.client.call(&name_server, &request, b"", LEAVE_TIMEOUT).await;
+        });
+    }
+    calls.join_all().await;
+}

@@ -1,0 +1,154 @@
+//! Which request goes to which handler, and how it is run: one line each.
+//!
+//! - `send` and `pull` are the hot paths: see `shard.rs`.
+//! - `turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
+//! - `pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
+//! - `relay`: a client has to answer first.
+
+use crate::relay::Later;
+use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, progress, query, relay, topics};
+use roxmq_protocol::request::{self, HeaderFields, Request};
+use roxmq_remoting::Answer;
+
+pub use roxmq_protocol::request::SendForm;
+
+/// A handler that answers itself.
+pub type Handler = fn(&Broker, &Call<'_>) -> Result<Answer, Refusal>;
+/// A handler whose answer comes from a client.
+pub type RelayHandler = fn(&Broker, &Call<'_>) -> Result<Later, Refusal>;
+
+/// How a request is run.
+#[derive(Clone, Copy)]
+pub enum Route {
+    /// Stores messages.
+    Send(SendForm),
+    /// Reads messages.
+    Pull {
+        /// From a lite pull consumer.
+        lite: bool,
+    },
+    /// On the shard.
+    Turn(Handler),
+    /// On the pool.
+    Pool(Handler),
+    /// Through a client.
+    Relay(RelayHandler),
+}
+
+/// A row of the documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    /// Request code.
+    pub code: i32,
+    /// Java's name for it.
+    pub name: &'static str,
+    /// `send`, `pull`, `turn`, `pool` or `relay`.
+    pub lane: &'static str,
+}
+
+macro_rules! routes {
+    ($($type:ident => $lane:ident $(($argument:expr))? $(, $handler:path)?;)*) => {
+        /// How a request with this code is run; `None` is answered with "not supported".
+        pub fn find(code: i32) -> Option<Route> {
+            Some(match code {
+                $(<request::$type as Request>::CODE => routes!(@route $lane $type $(($argument))? $(, $handler)?),)*
+                _ => return None,
+            })
+        }
+
+        /// The requests that a broker serves.
+        pub fn served() -> Vec<Served> {
+            vec![$(Served {
+                code: <request::$type as Request>::CODE,
+                name: <request::$type as Request>::NAME,
+                lane: stringify!($lane),
+            }),*]
+        }
+    };
+    (@route send $type:ident ($form:expr)) => { Route::Send($form) };
+    (@route pull $type:ident ($lite:expr)) => { Route::Pull { lite: $lite } };
+    (@route turn $type:ident, $handler:path) => {
+        Route::Turn(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
+    };
+    (@route pool $type:ident, $handler:path) => {
+        Route::Pool(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
+    };
+    (@route relay $type:ident, $handler:path) => {
+        Route::Relay(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
+    };
+}
+
+routes! {
+    SendMessageV1           => send(SendForm::Long);
+    SendMessageV2           => send(SendForm::Short);
+    SendBatchMessage        => send(SendForm::Short);
+    PullMessage             => pull(false);
+    LitePullMessage         => pull(true);
+
+    QueryConsumerOffset     => turn, offsets::committed;
+    UpdateConsumerOffset    => turn, offsets::commit;
+    MaxOffset               => turn, offsets::max;
+    MinOffset               => turn, offsets::min;
+    SearchOffsetByTimestamp => pool, offsets::by_time;
+    EarliestStoreTime       => pool, offsets::earliest_time;
+    AllConsumerOffset       => pool, offsets::all;
+    ResetOffset             => pool, offsets::reset;
+    CloneOffset             => pool, offsets::copy;
+
+    Heartbeat               => turn, consumers::heartbeat;
+    UnregisterClient        => turn, consumers::unregister;
+    ConsumerList            => turn, consumers::ids;
+    CheckClientConfig       => turn, consumers::check;
+    ConsumerConnections     => pool, consumers::connections;
+    ProducerConnections     => pool, consumers::producers;
+    AllProducers            => pool, consumers::all_producers;
+    ConsumerRunningInfo     => relay, relay::running_info;
+    ConsumeDirectly         => relay, relay::consume_directly;
+
+    QueryMessage            => pool, query::by_key;
+    ViewMessageById         => pool, query::by_log_offset;
+    QueryQueue              => pool, query::queue_entries;
+
+    UpdateTopic             => pool, topics::update;
+    UpdateTopics            => pool, topics::update_many;
+    AllTopicConfig          => pool, topics::all;
+    TopicConfig             => pool, topics::one;
+    SystemTopicsOfBroker    => pool, topics::system;
+    DeleteTopic             => pool, topics::delete;
+    CleanUnusedTopic        => pool, topics::clean_unused;
+    CleanExpiredQueues      => pool, topics::clean_expired;
+    DeleteExpiredLog        => pool, topics::delete_expired;
+
+    UpdateGroup             => pool, groups::update;
+    UpdateGroups            => pool, groups::update_many;
+    AllGroupConfig          => pool, groups::all;
+    GroupConfig             => pool, groups::one;
+    DeleteGroup             => pool, groups::delete;
+
+    TopicStats              => pool, progress::of_topic;
+    ConsumeStats            => pool, progress::of_group;
+    BrokerConsumeStats      => pool, progress::of_all_groups;
+    GroupsOfTopic           => pool, progress::groups_of_topic;
+    TopicsOfGroup           => pool, progress::topics_of;
+    SubscriptionOfGroup     => pool, progress::subscription;
+    ConsumeTimeSpan         => pool, progress::time_span;
+
+    BrokerConfig            => pool, admin::config;
+    UpdateBrokerConfig      => pool, admin::update_config;
+    RuntimeInfo             => pool, admin::runtime_info;
+    BrokerStats             => pool, admin::statistic;
+    HaStatus                => pool, admin::replication;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_found_by_its_code() {
+        for row in served() {
+            assert!(find(row.code).is_some(), "{}", row.name);
+        }
+        assert!(find(-1).is_none() && find(105).is_none());
+    }
+}

@@ -1,0 +1,266 @@
+//! Storing messages: checks, the stored properties, the draft, the answer (10, 310, 320).
+//!
+//! Follows Java's `SendMessageProcessor` and `AbstractSendMessageProcessor.msgCheck`.
+
+use crate::error::Refusal;
+use crate::names;
+use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
+use crate::{Broker, topics};
+use roxmq_protocol::body::TopicConfig;
+use roxmq_protocol::header::{self, Fields, Top};
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, name};
+use roxmq_protocol::record::{Draft, MessageId, batch_items};
+use roxmq_protocol::request::{SendForm, SendMessage};
+use roxmq_remoting::Ticket;
+use roxmq_store::{AppendError, Batch, Placed};
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Buffers that sends use one after the other.
+#[derive(Default)]
+pub struct Flow {
+    properties: String,
+    unique: UniqueKeys,
+}
+
+/// A send whose drafts are in the batch.
+pub struct Prepared {
+    /// Which drafts of the batch.
+    pub range: Range<usize>,
+    /// Where they go.
+    pub topic: Arc<TopicConfig>,
+    /// Which queue.
+    pub queue_id: u32,
+    /// What the answer calls the transaction: the unique key.
+    pub unique_key: String,
+    /// Does the sender wait until the messages are durable?
+    pub waits: bool,
+}
+
+/// Checks one send and puts its drafts into `batch`. On an error nothing of it is in the batch.
+///
+/// # Errors
+/// Whatever forbids storing it.
+pub fn prepare(
+    broker: &Broker,
+    sender: SocketAddr,
+    fields: &Fields<'_>,
+    form: SendForm,
+    body: &[u8],
+    flow: &mut Flow,
+    batch: &mut Batch,
+) -> Result<Prepared, Refusal> {
+    let request = SendMessage::read(fields, form)?;
+    let config = broker.config();
+    let now = broker.clock.now_ms();
+    if now < config.accept_sends_from_ms as i64 {
+        return Err(Refusal::NotYet(config.accept_sends_from_ms as i64));
+    }
+    names::check_topic(&request.topic)?;
+    if names::is_send_forbidden(&request.topic) {
+        return Err(Refusal::SendForbidden(request.topic.into_owned()));
+    }
+    let topic = destination(broker, &request)?;
+    if config.broker_permission as i32 & PERM_WRITE == 0 && topic.order {
+        return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
+    }
+    if topic.perm & PERM_WRITE == 0 {
+        return Err(Refusal::TopicNotWritable(request.topic.into_owned()));
+    }
+    let queue_id = queue(&request, &topic)?;
+    if body.len() as u64 > config.max_message_bytes {
+        let (length, limit) = (body.len(), config.max_message_bytes);
+        return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")));
+    }
+    let given = Properties::new(&request.properties);
+    refuse_what_is_missing(given, &request)?;
+
+    let first = batch.len();
+    let unique_key = match given.unique_key() {
+        Some(key) => key.to_owned(),
+        None => flow.unique.next(broker.advertised, now),
+    };
+    let draft = Draft {
+        topic: &topic.topic_name,
+        queue_id,
+        flag: request.flag,
+        sys_flag: request.sys_flag,
+        born_timestamp: request.born_timestamp,
+        born_host: sender,
+        store_host: broker.advertised,
+        reconsume_times: request.reconsume_times,
+        prepared_transaction_offset: 0,
+        body,
+        properties: "",
+    };
+    if request.batch {
+        push_batch(broker, draft, &unique_key, flow, batch)?;
+    } else {
+        stored_properties(broker, given, &unique_key, &mut flow.properties)?;
+        batch.push(Draft { properties: &flow.properties, ..draft })?;
+    }
+    let waits = given.find(name::WAIT) != Some("false");
+    Ok(Prepared { range: first..batch.len(), topic, queue_id, unique_key, waits })
+}
+
+/// What belongs to delayed, timed and transactional messages is not there yet. Storing them as plain messages would deliver them
+/// too early or although they were rolled back.
+fn refuse_what_is_missing(given: Properties<'_>, request: &SendMessage<'_>) -> Result<(), Refusal> {
+    if given.find(name::DELAY).is_some_and(|level| level.parse::<i32>().is_ok_and(|level| level > 0)) {
+        return Err(Refusal::Unsupported("Delayed messages"));
+    }
+    if [name::TIMER_DELAY_SEC, name::TIMER_DELAY_MS, name::TIMER_DELIVER_MS].iter().any(|timer| given.find(timer).is_some()) {
+        return Err(Refusal::Unsupported("Timed messages"));
+    }
+    if given.find(name::TRAN_MSG).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Err(Refusal::Unsupported("Transactional messages"));
+    }
+    if request.topic.starts_with(names::RETRY_PREFIX) {
+        return Err(Refusal::Unsupported("Retries by the consumer"));
+    }
+    Ok(())
+}
+
+fn destination(broker: &Broker, request: &SendMessage<'_>) -> Result<Arc<TopicConfig>, Refusal> {
+    match broker.topics.find(&request.topic) {
+        Some(topic) => Ok(topic),
+        None => topics::create_for_send(broker, request).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string())),
+    }
+}
+
+/// The queue meant; a negative one leaves it to the broker.
+fn queue(request: &SendMessage<'_>, topic: &TopicConfig) -> Result<u32, Refusal> {
+    let queues = topic.read_queue_nums.max(topic.write_queue_nums);
+    if request.queue_id >= queues {
+        return Err(Refusal::QueueUnknown { topic: request.topic.to_string(), queue_id: request.queue_id, queues });
+    }
+    Ok(match u32::try_from(request.queue_id) {
+        Ok(queue_id) => queue_id,
+        Err(_) => fastrand::u32(..topic.write_queue_nums.max(1) as u32),
+    })
+}
+
+/// Puts every member of a client's batch into `batch`, or none of them.
+fn push_batch(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Flow, batch: &mut Batch) -> Result<(), Refusal> {
+    // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
+    let key_of = |given: &Properties<'_>| given.unique_key().unwrap_or(unique_key).to_owned();
+    let mut count = 0;
+    for item in batch_items(draft.body) {
+        let given = Properties::new(item.map_err(|error| Refusal::Message(error.to_string()))?.properties);
+        stored_properties(broker, given, &key_of(&given), &mut flow.properties)?;
+        count += 1;
+    }
+    if count == 0 {
+        return Err(Refusal::Message("the batch is empty".into()));
+    }
+    for item in batch_items(draft.body).flatten() {
+        let given = Properties::new(item.properties);
+        stored_properties(broker, given, &key_of(&given), &mut flow.properties)?;
+        batch.push(Draft { flag: item.flag, body: item.body, properties: &flow.properties, ..draft })?;
+    }
+    Ok(())
+}
+
+/// What is stored: what the producer gave without `WAIT` and `POP_CK`, with the unique key and the broker's own marks.
+fn stored_properties(broker: &Broker, given: Properties<'_>, unique_key: &str, out: &mut String) -> Result<(), Refusal> {
+    const OURS: [&str; 6] = [name::WAIT, name::POP_CK, name::MSG_REGION, name::TRACE_ON, name::CLUSTER, name::UNIQ_KEY];
+    out.clear();
+    let mut put = |name: &str, value: &str| {
+        out.push_str(name);
+        out.push('\u{1}');
+        out.push_str(value);
+        out.push('\u{2}');
+    };
+    for (name, value) in given.iter().filter(|(name, _)| !OURS.contains(name)) {
+        put(name, value);
+    }
+    put(name::UNIQ_KEY, unique_key);
+    let marks = &broker.marks;
+    put(name::MSG_REGION, &marks.region);
+    put(name::TRACE_ON, marks.trace_on);
+    put(name::CLUSTER, &marks.cluster);
+    if out.len() > PROPERTIES_BYTES_MAX {
+        return Err(Refusal::Message(format!("msg properties length {} B, msg properties length limit 32KB.", out.len())));
+    }
+    Ok(())
+}
+
+/// Appends the answer to a stored send to `out`.
+pub fn write_answer(broker: &Broker, ticket: Ticket, prepared: &Prepared, places: &[Placed], code: i32, out: &mut Vec<u8>) {
+    let Some(first) = places.first() else { return };
+    let mut msg_id = String::with_capacity(33 * places.len());
+    for place in places {
+        if !msg_id.is_empty() {
+            msg_id.push(',');
+        }
+        MessageId { store_host: broker.advertised, log_offset: place.log_offset }.write(&mut msg_id);
+    }
+    let top = Top::answer(ticket.opaque, code, (code != 0).then_some("FLUSH_DISK_TIMEOUT"));
+    header::write_frame(
+        out,
+        ticket.encoding,
+        top,
+        |sink| {
+            sink.text("msgId", &msg_id);
+            sink.number("queueId", prepared.queue_id);
+            sink.number("queueOffset", first.queue_offset.0);
+            sink.text("transactionId", &prepared.unique_key);
+            sink.text("MSG_REGION", &broker.marks.region);
+            sink.text("TRACE_ON", broker.marks.trace_on);
+        },
+        b"",
+    );
+}
+
+/// What is answered when the store does not take a batch.
+pub fn refusal(error: &AppendError) -> Refusal {
+    match error {
+        AppendError::DiskFull(_) => Refusal::DiskFull(error.to_string()),
+        AppendError::Fenced(why) => Refusal::Fenced(why.to_string()),
+        other => Refusal::Failed(other.to_string()),
+    }
+}
+
+/// Makes a topic on the first send to it, from the settings of the topic that the producer names.
+/// Java: `TopicConfigManager.createTopicInSendMessageMethod`.
+pub fn auto_created(request: &SendMessage<'_>, default: &TopicConfig) -> Option<TopicConfig> {
+    if default.perm & PERM_INHERIT == 0 {
+        return None;
+    }
+    let queues = request.default_topic_queue_nums.min(default.write_queue_nums).max(1);
+    Some(TopicConfig {
+        topic_name: request.topic.to_string(),
+        read_queue_nums: queues,
+        write_queue_nums: queues,
+        perm: default.perm & !PERM_INHERIT & (PERM_READ | PERM_WRITE),
+        topic_filter_type: default.topic_filter_type,
+        topic_sys_flag: i32::from(request.unit_mode),
+        ..TopicConfig::default()
+    })
+}
+
+/// Makes unique keys for messages that come without one, shaped as the clients' own: 32 digits of address, process, salt, time, count.
+#[derive(Default)]
+struct UniqueKeys {
+    salt: u32,
+    count: u16,
+}
+
+impl UniqueKeys {
+    fn next(&mut self, advertised: SocketAddr, now_ms: i64) -> String {
+        if self.salt == 0 {
+            self.salt = fastrand::u32(1..);
+        }
+        self.count = self.count.wrapping_add(1);
+        let ip = match advertised.ip() {
+            std::net::IpAddr::V4(ip) => u32::from(ip),
+            std::net::IpAddr::V6(ip) => ip.segments()[6..].iter().fold(0, |ip, part| ip << 16 | u32::from(*part)),
+        };
+        let mut key = String::with_capacity(32);
+        // Writing to a String cannot fail.
+        let _ = write!(key, "{ip:08X}{:04X}{:08X}{:08X}{:04X}", std::process::id() as u16, self.salt, now_ms as u32, self.count);
+        key
+    }
+}

@@ -1,0 +1,370 @@
+//! One shard of the broker: what a turn gathers, and what is done at its end.
+//!
+//! ```text
+//!  request -> send: draft into the batch, a pending answer     pull: answer now, or park
+//!  turn    -> one append for the batch
+//!          -> answers whose messages are durable; the others wait for the flush watermark
+//!          -> parked pulls whose queue got a message
+//! ```
+
+use crate::pull::Parked;
+use crate::routes::{self, Route, SendForm};
+use crate::send::{self, Flow, Prepared};
+use crate::tables::arrivals::QueueKey;
+use crate::{Broker, Call, Refusal};
+use parking_lot::Mutex;
+use roxmq_protocol::code;
+use roxmq_protocol::record::LogOffset;
+use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle, Ticket};
+use roxmq_store::{Batch, Placed};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes of drafts above which a turn's batch is appended before its end, so that one turn cannot hoard memory.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What other threads leave for a shard: queues that got a message.
+#[derive(Default)]
+pub struct Inbox {
+    arrived: Mutex<Vec<QueueKey>>,
+}
+
+/// A shard as the rest of the broker sees it.
+pub struct ShardDoor {
+    /// Wakes it.
+    pub handle: ShardHandle,
+    /// What is left for it.
+    pub inbox: Arc<Inbox>,
+}
+
+impl ShardDoor {
+    /// Tells the shard that a queue got a message.
+    pub fn tell(&self, queue: QueueKey) {
+        self.inbox.arrived.lock().push(queue);
+        self.handle.wake();
+    }
+}
+
+/// A send whose record is in the batch, and who waits for its answer.
+struct Pending {
+    from: Rc<Connection>,
+    ticket: Ticket,
+    prepared: Prepared,
+}
+
+/// A stored send that waits until its record is durable.
+struct Unflushed {
+    end: LogOffset,
+    deadline: Duration,
+    pending: Pending,
+    places: Vec<Placed>,
+}
+
+/// The broker's work on one thread.
+pub struct BrokerShard {
+    broker: Arc<Broker>,
+    number: usize,
+    inbox: Arc<Inbox>,
+    batch: RefCell<Batch>,
+    pending: RefCell<Vec<Pending>>,
+    unflushed: RefCell<VecDeque<Unflushed>>,
+    parked: RefCell<HashMap<QueueKey, Vec<Parked>>>,
+    parked_count: Cell<usize>,
+    flow: RefCell<Flow>,
+    answer_body: RefCell<Vec<u8>>,
+}
+
+impl BrokerShard {
+    /// A shard of `broker`, reached through `handle` from now on.
+    pub fn new(broker: Arc<Broker>, handle: ShardHandle) -> BrokerShard {
+        let inbox = Arc::new(Inbox::default());
+        let number = broker.add_shard(ShardDoor { handle: handle.clone(), inbox: Arc::clone(&inbox) });
+        broker.store.wake_when_flushed(Arc::new(move || handle.wake()));
+        BrokerShard {
+            broker,
+            number,
+            inbox,
+            batch: RefCell::new(Batch::new()),
+            pending: RefCell::default(),
+            unflushed: RefCell::default(),
+            parked: RefCell::default(),
+            parked_count: Cell::new(0),
+            flow: RefCell::default(),
+            answer_body: RefCell::default(),
+        }
+    }
+
+    fn take_send(&self, from: &Rc<Connection>, request: &Incoming<'_>, form: SendForm) {
+        let ticket = request.ticket();
+        if self.pending.borrow().len() + self.unflushed.borrow().len() >= self.broker.config().sends_waiting_max as usize {
+            return from.answer(ticket, Refusal::Busy("too many sends wait").answer());
+        }
+        let prepared = send::prepare(
+            &self.broker,
+            from.remote,
+            &request.header.fields,
+            form,
+            request.frame.body,
+            &mut self.flow.borrow_mut(),
+            &mut self.batch.borrow_mut(),
+        );
+        match prepared {
+            Ok(prepared) => self.pending.borrow_mut().push(Pending { from: Rc::clone(from), ticket, prepared }),
+            Err(refusal) => from.answer(ticket, refusal.answer()),
+        }
+        if self.batch.borrow().bytes() >= BATCH_BYTES_MAX {
+            self.append();
+        }
+    }
+
+    fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, lite: bool) {
+        let pull = match crate::pull::prepare(&self.broker, &request.header.fields, lite) {
+            Ok(pull) => pull,
+            Err(refusal) => {
+                // Java's clients read these fields of every answer to a pull, also of a refusal.
+                return from.answer(request.ticket(), refusal.answer().fields(crate::pull::NO_OFFSETS));
+            }
+        };
+        let now = self.broker.clock.elapsed();
+        let parked = Parked { from: Rc::clone(from), ticket: request.ticket(), deadline: now + pull.hold, pull };
+        self.serve_pull(parked, now, true);
+    }
+
+    /// Answers a pull, or parks it when there is nothing and it may wait.
+    fn serve_pull(&self, parked: Parked, now: Duration, first: bool) {
+        let mut body = self.answer_body.borrow_mut();
+        body.clear();
+        let may_wait = parked.deadline > now && !parked.ticket.oneway;
+        let result = crate::pull::read(&self.broker, &parked.pull, &mut body);
+        if result.code != code::PULL_NOT_FOUND || !may_wait {
+            return parked.answer(result, &body);
+        }
+        let queue = parked.pull.queue.clone();
+        if self.parked_count.get() >= self.broker.config().pulls_waiting_max as usize {
+            return parked.answer(result, &body);
+        }
+        self.park(&queue, parked);
+        if first {
+            // A message may have come between the look and the registration; then nobody would tell us of it.
+            let unseen =
+                self.broker.store.bounds(&queue.topic, queue.queue_id).is_some_and(|(_, max)| max.0 > result.reply.next_begin_offset);
+            if unseen {
+                drop(body);
+                self.arrived(&queue);
+            }
+        }
+    }
+
+    fn park(&self, queue: &QueueKey, pull: Parked) {
+        let mut parked = self.parked.borrow_mut();
+        let waiting = parked.entry(queue.clone()).or_default();
+        if waiting.is_empty() {
+            self.broker.arrivals.wait(queue, self.number);
+        }
+        waiting.push(pull);
+        self.parked_count.set(self.parked_count.get() + 1);
+    }
+
+    /// Takes a queue's parked pulls off the table.
+    fn unpark(&self, queue: &QueueKey, which: impl FnMut(&mut Parked) -> bool) -> Vec<Parked> {
+        let mut parked = self.parked.borrow_mut();
+        let Some(waiting) = parked.get_mut(queue) else { return Vec::new() };
+        let taken: Vec<Parked> = waiting.extract_if(.., which).collect();
+        if waiting.is_empty() {
+            parked.remove(queue);
+            self.broker.arrivals.leave(queue, self.number);
+        }
+        self.parked_count.set(self.parked_count.get() - taken.len());
+        taken
+    }
+
+    /// A queue got a message: everybody who waits for it looks again.
+    fn arrived(&self, queue: &QueueKey) {
+        let now = self.broker.clock.elapsed();
+        for parked in self.unpark(queue, |_| true) {
+            self.serve_pull(parked, now, false);
+        }
+    }
+
+    /// Appends what the turn gathered and answers what is durable already.
+    fn append(&self) {
+        let pending = std::mem::take(&mut *self.pending.borrow_mut());
+        let mut batch = self.batch.borrow_mut();
+        if batch.len() == 0 {
+            return;
+        }
+        let outcome = self.broker.store.append(&mut batch);
+        if let Err(error) = outcome {
+            let refusal = send::refusal(&error);
+            self.broker.figures.put_failed(batch.len());
+            batch.clear();
+            for Pending { from, ticket, .. } in &pending {
+                from.answer(*ticket, refusal.answer());
+            }
+            return;
+        }
+        let durable = self.broker.store.durable();
+        let timeout = Duration::from_millis(self.broker.config().sync_flush_timeout_ms);
+        let deadline = self.broker.clock.elapsed() + timeout;
+        let mut arrived: Vec<QueueKey> = Vec::new();
+        for pending in pending {
+            let places: Vec<Placed> = pending.prepared.range.clone().map(|draft| batch.placed(draft)).collect();
+            let end = places.last().map_or(LogOffset(0), |place| place.end);
+            self.broker.stored(&pending.prepared, &places);
+            if end <= durable {
+                self.answer_send(&pending, &places, code::SUCCESS);
+                self.tell_of(&pending.prepared, &mut arrived);
+            } else if pending.prepared.waits {
+                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places, pending });
+            } else {
+                self.answer_send(&pending, &places, code::SUCCESS);
+                let silent = Pending { ticket: Ticket { oneway: true, ..pending.ticket }, ..pending };
+                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places: Vec::new(), pending: silent });
+            }
+        }
+        batch.clear();
+        drop(batch);
+        arrived.iter().for_each(|queue| self.arrived(queue));
+    }
+
+    /// Answers the sends that the flush watermark has passed, those that waited too long, and all of them once the store is closed.
+    fn answer_flushed(&self) {
+        if self.unflushed.borrow().is_empty() {
+            return;
+        }
+        let durable = self.broker.store.durable();
+        let now = self.broker.clock.elapsed();
+        let fenced = self.broker.store.fenced();
+        let mut arrived = Vec::new();
+        loop {
+            let mut unflushed = self.unflushed.borrow_mut();
+            let Some(first) = unflushed.front() else { break };
+            let flushed = first.end <= durable;
+            if !flushed && first.deadline > now && fenced.is_none() {
+                break;
+            }
+            let Some(first) = unflushed.pop_front() else { break };
+            drop(unflushed);
+            if flushed {
+                self.answer_send(&first.pending, &first.places, code::SUCCESS);
+                self.tell_of(&first.pending.prepared, &mut arrived);
+            } else if let Some(why) = &fenced {
+                first.pending.from.answer(first.pending.ticket, Refusal::Fenced(why.clone()).answer());
+            } else {
+                self.answer_send(&first.pending, &first.places, code::FLUSH_DISK_TIMEOUT);
+                // It is in the log and will be read once it is durable.
+                let silent = Pending { ticket: Ticket { oneway: true, ..first.pending.ticket }, ..first.pending };
+                self.unflushed.borrow_mut().push_back(Unflushed { deadline: Duration::MAX, pending: silent, ..first });
+            }
+        }
+        arrived.iter().for_each(|queue| self.arrived(queue));
+    }
+
+    fn answer_send(&self, pending: &Pending, places: &[Placed], code: i32) {
+        if !pending.ticket.oneway {
+            pending.from.write(|out| send::write_answer(&self.broker, pending.ticket, &pending.prepared, places, code, out));
+        }
+    }
+
+    /// Finds who waits for the queue of a stored message. Queues of this shard are gathered, the others' shards are told.
+    fn tell_of(&self, prepared: &Prepared, mine: &mut Vec<QueueKey>) {
+        let Some((queue, shards)) = self.broker.arrivals.waiting(&prepared.topic.topic_name, prepared.queue_id) else { return };
+        for shard in shards {
+            if shard != self.number {
+                self.broker.tell_shard(shard, queue.clone());
+            } else if !mine.contains(&queue) {
+                mine.push(queue.clone());
+            }
+        }
+    }
+
+    fn answer_late(&self) {
+        if self.parked_count.get() == 0 {
+            return;
+        }
+        let now = self.broker.clock.elapsed();
+        let late: Vec<QueueKey> = {
+            let parked = self.parked.borrow();
+            parked.iter().filter(|(_, waiting)| waiting.iter().any(|pull| pull.deadline <= now)).map(|(queue, _)| queue.clone()).collect()
+        };
+        for queue in late {
+            for parked in self.unpark(&queue, |pull| pull.deadline <= now) {
+                self.serve_pull(parked, now, false);
+            }
+        }
+    }
+}
+
+impl Service for BrokerShard {
+    fn request(&self, from: &Rc<Connection>, request: Incoming<'_>) {
+        let ticket = request.ticket();
+        let Some(route) = routes::find(request.header.code) else {
+            let remark = format!(" request type {} not supported", request.header.code);
+            return from.answer(ticket, Answer::refused(code::REQUEST_CODE_NOT_SUPPORTED, remark));
+        };
+        let peer = from.peer();
+        let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
+        match route {
+            Route::Send(form) => self.take_send(from, &request, form),
+            Route::Pull { lite } => self.take_pull(from, &request, lite),
+            Route::Turn(handler) => from.answer(ticket, guarded(|| handler(&self.broker, &call))),
+            Route::Pool(handler) => {
+                let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
+                let kept = request.keep();
+                let queued = self.broker.pool.run(move || {
+                    let header = kept.header();
+                    let call = Call { header: &header, body: kept.body(), peer: &peer, local };
+                    peer.answer(ticket, guarded(|| handler(&broker, &call)));
+                });
+                if !queued {
+                    from.answer(ticket, Refusal::Busy("too many admin requests wait").answer());
+                }
+            }
+            Route::Relay(handler) => match handler(&self.broker, &call) {
+                Ok(answer) => {
+                    let peer = from.peer();
+                    let queued = self.broker.pool.spawn(async move {
+                        let answer = answer.await.unwrap_or_else(|refusal| refusal.answer());
+                        peer.answer(ticket, answer);
+                    });
+                    if !queued {
+                        from.answer(ticket, Refusal::Busy("too many relayed requests wait").answer());
+                    }
+                }
+                Err(refusal) => from.answer(ticket, refusal.answer()),
+            },
+        }
+    }
+
+    fn turn(&self) {
+        self.append();
+        let arrived = std::mem::take(&mut *self.inbox.arrived.lock());
+        arrived.iter().for_each(|queue| self.arrived(queue));
+        self.answer_flushed();
+        self.answer_late();
+    }
+
+    fn closed(&self, connection: &Connection) {
+        let queues: Vec<QueueKey> = {
+            let parked = self.parked.borrow();
+            let of_it = |waiting: &Vec<Parked>| waiting.iter().any(|pull| pull.from.id == connection.id);
+            parked.iter().filter(|(_, waiting)| of_it(waiting)).map(|(queue, _)| queue.clone()).collect()
+        };
+        for queue in queues {
+            self.unpark(&queue, |pull| pull.from.id == connection.id);
+        }
+        crate::consumers::connection_lost(&self.broker, connection.id);
+    }
+}
+
+/// Runs a handler; a panic in it is answered like any other failure and costs nobody else anything.
+fn guarded(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(handler)) {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(refusal)) => refusal.answer(),
+        Err(_) => Refusal::Failed("the request failed inside the broker; its log says where".into()).answer(),
+    }
+}

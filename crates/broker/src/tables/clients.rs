@@ -1,0 +1,258 @@
+//! Which clients are connected, for which groups, and what their groups subscribe to.
+//!
+//! A client is a connection: when it goes, or is silent for `channelExpiredTimeout`, the client is gone. All members of a group are taken
+//! to subscribe alike; the subscription with the highest version counts. Follows Java's `ConsumerManager` and `ProducerManager`.
+
+use parking_lot::RwLock;
+use roxmq_protocol::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
+use roxmq_protocol::header::Language;
+use roxmq_protocol::properties::java_hash;
+use roxmq_remoting::{ConnectionId, Peer};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// One connected client as a member of a group.
+#[derive(Clone)]
+pub struct Member {
+    /// How to reach it.
+    pub peer: Peer,
+    /// The name it gave itself.
+    pub client_id: String,
+    /// Its language.
+    pub language: Language,
+    /// Its version.
+    pub version: i32,
+    /// When it was last heard of, in ms.
+    pub seen_ms: i64,
+    /// Fingerprint of its last full heartbeat.
+    pub fingerprint: i32,
+}
+
+/// What a group subscribes to on one topic, ready to be compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// As the client sent it.
+    pub data: SubscriptionData,
+    /// Hashes of the wanted tags, `None` for all messages.
+    pub codes: Option<HashSet<i32>>,
+}
+
+impl Subscription {
+    /// Makes a subscription of what a client sent. Clients without `codeSet` (C++, Python) have it made from their expression.
+    pub fn new(data: SubscriptionData) -> Subscription {
+        let codes = if is_everything(&data.sub_string) || data.expression_type == SubscriptionData::SQL92 {
+            None
+        } else if data.code_set.is_empty() {
+            Some(tags(&data.sub_string).map(java_hash).collect())
+        } else {
+            Some(data.code_set.iter().copied().collect())
+        };
+        Subscription { data, codes }
+    }
+
+    /// May a message with this tag hash be wanted? Equal hashes of different tags are told apart by the client.
+    pub fn wants(&self, tags_code: i64) -> bool {
+        self.codes.as_ref().is_none_or(|codes| codes.contains(&(tags_code as i32)))
+    }
+}
+
+/// Does the expression want every message?
+pub fn is_everything(expression: &str) -> bool {
+    let expression = expression.trim();
+    expression.is_empty() || expression == SubscriptionData::ALL
+}
+
+/// The tags of an expression like `a || b`.
+pub fn tags(expression: &str) -> impl Iterator<Item = &str> {
+    expression.split("||").map(str::trim).filter(|tag| !tag.is_empty())
+}
+
+/// A consumer group with at least one member.
+#[derive(Clone)]
+pub struct ConsumerGroup {
+    /// How it consumes.
+    pub consume_type: ConsumeType,
+    /// Does one member get a message, or all?
+    pub message_model: MessageModel,
+    /// Where it wants to begin.
+    pub from_where: ConsumeFromWhere,
+    /// Its subscriptions by topic.
+    pub subscriptions: BTreeMap<String, Arc<Subscription>>,
+    /// Its members.
+    pub members: HashMap<ConnectionId, Member>,
+}
+
+/// The tables of connected clients.
+#[derive(Default)]
+pub struct Clients {
+    consumers: RwLock<HashMap<String, ConsumerGroup>>,
+    producers: RwLock<HashMap<String, HashMap<ConnectionId, Member>>>,
+}
+
+/// Who has to be told that a group changed.
+pub type Audience = Vec<Peer>;
+
+impl Clients {
+    /// A producer says that it is there.
+    pub fn producer_seen(&self, group: &str, member: Member) {
+        self.producers.write().entry(group.to_owned()).or_default().insert(member.peer.id(), member);
+    }
+
+    /// A consumer says that it is there and what it subscribes to. The members to tell when that changed anything.
+    pub fn consumer_seen(&self, data: &ConsumerData, member: Member) -> Option<Audience> {
+        let mut consumers = self.consumers.write();
+        let group = consumers.entry(data.group_name.clone()).or_insert_with(|| ConsumerGroup {
+            consume_type: data.consume_type,
+            message_model: data.message_model,
+            from_where: data.consume_from_where,
+            subscriptions: BTreeMap::new(),
+            members: HashMap::new(),
+        });
+        group.consume_type = data.consume_type;
+        group.message_model = data.message_model;
+        group.from_where = data.consume_from_where;
+        // A client that reconnects has one connection: the new one.
+        group.members.retain(|id, known| *id == member.peer.id() || known.client_id != member.client_id);
+        let joined = group.members.insert(member.peer.id(), member).is_none();
+        let subscribed = group.subscribe(&data.subscription_data_set);
+        (joined || subscribed).then(|| group.audience())
+    }
+
+    /// A light heartbeat: is the fingerprint still the one of the member's last full one?
+    pub fn consumer_unchanged(&self, group: &str, connection: ConnectionId, fingerprint: i32, now_ms: i64) -> bool {
+        let mut consumers = self.consumers.write();
+        let Some(member) = consumers.get_mut(group).and_then(|group| group.members.get_mut(&connection)) else {
+            return false;
+        };
+        member.seen_ms = now_ms;
+        member.fingerprint == fingerprint
+    }
+
+    /// A client leaves a consumer group. The members to tell.
+    pub fn consumer_left(&self, group: &str, connection: ConnectionId) -> Option<Audience> {
+        let mut consumers = self.consumers.write();
+        let members = &mut consumers.get_mut(group)?.members;
+        members.remove(&connection)?;
+        let audience = members.values().map(|member| member.peer.clone()).collect();
+        if members.is_empty() {
+            consumers.remove(group);
+        }
+        Some(audience)
+    }
+
+    /// A client leaves a producer group.
+    pub fn producer_left(&self, group: &str, connection: ConnectionId) {
+        let mut producers = self.producers.write();
+        if let Some(members) = producers.get_mut(group) {
+            members.remove(&connection);
+            if members.is_empty() {
+                producers.remove(group);
+            }
+        }
+    }
+
+    /// A connection is gone: the consumer groups it was in, with the members to tell.
+    pub fn connection_lost(&self, connection: ConnectionId) -> Vec<(String, Audience)> {
+        let in_producers: Vec<String> = {
+            let producers = self.producers.read();
+            producers.iter().filter(|(_, members)| members.contains_key(&connection)).map(|(group, _)| group.clone()).collect()
+        };
+        in_producers.iter().for_each(|group| self.producer_left(group, connection));
+        let in_consumers: Vec<String> = {
+            let consumers = self.consumers.read();
+            consumers.iter().filter(|(_, group)| group.members.contains_key(&connection)).map(|(group, _)| group.clone()).collect()
+        };
+        in_consumers.into_iter().filter_map(|group| self.consumer_left(&group, connection).map(|audience| (group, audience))).collect()
+    }
+
+    /// Connections of which nothing was heard since `before_ms`.
+    pub fn silent_since(&self, before_ms: i64) -> Vec<Peer> {
+        let mut silent = Vec::new();
+        let mut look = |member: &Member| {
+            if member.seen_ms < before_ms {
+                silent.push(member.peer.clone());
+            }
+        };
+        self.producers.read().values().flat_map(HashMap::values).for_each(&mut look);
+        self.consumers.read().values().flat_map(|group| group.members.values()).for_each(&mut look);
+        silent
+    }
+
+    /// A group's subscription to a topic: the outer `None` when nobody of the group is connected.
+    pub fn subscription(&self, group: &str, topic: &str) -> Option<(MessageModel, Option<Arc<Subscription>>)> {
+        let consumers = self.consumers.read();
+        let group = consumers.get(group)?;
+        Some((group.message_model, group.subscriptions.get(topic).cloned()))
+    }
+
+    /// A consumer group with its members.
+    pub fn consumer_group(&self, group: &str) -> Option<ConsumerGroup> {
+        self.consumers.read().get(group).cloned()
+    }
+
+    /// The names of the connected consumer groups that subscribe to a topic.
+    pub fn groups_subscribed(&self, topic: &str) -> Vec<String> {
+        let consumers = self.consumers.read();
+        consumers.iter().filter(|(_, group)| group.subscriptions.contains_key(topic)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The client ids of a group.
+    pub fn consumer_ids(&self, group: &str) -> Vec<String> {
+        let consumers = self.consumers.read();
+        consumers.get(group).map(|group| group.members.values().map(|member| member.client_id.clone()).collect()).unwrap_or_default()
+    }
+
+    /// The member of a group that has this client id.
+    pub fn consumer(&self, group: &str, client_id: &str) -> Option<Member> {
+        let consumers = self.consumers.read();
+        consumers.get(group)?.members.values().find(|member| member.client_id == client_id).cloned()
+    }
+
+    /// The members of a producer group.
+    pub fn producers(&self, group: &str) -> Vec<Member> {
+        self.producers.read().get(group).map(|members| members.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// All producer groups with their members.
+    pub fn all_producers(&self) -> BTreeMap<String, Vec<Member>> {
+        let producers = self.producers.read();
+        producers.iter().map(|(group, members)| (group.clone(), members.values().cloned().collect())).collect()
+    }
+}
+
+impl ConsumerGroup {
+    fn audience(&self) -> Audience {
+        self.members.values().map(|member| member.peer.clone()).collect()
+    }
+
+    /// Takes over newer subscriptions and drops those that are missing. Did the set of topics or an expression change?
+    fn subscribe(&mut self, sent: &[SubscriptionData]) -> bool {
+        let mut changed = false;
+        for data in sent {
+            match self.subscriptions.get(&data.topic) {
+                Some(known) if known.data.sub_version >= data.sub_version => {}
+                known => {
+                    changed |= known.is_none_or(|known| known.data.sub_string != data.sub_string);
+                    self.subscriptions.insert(data.topic.clone(), Arc::new(Subscription::new(data.clone())));
+                }
+            }
+        }
+        let before = self.subscriptions.len();
+        self.subscriptions.retain(|topic, _| sent.iter().any(|data| data.topic == *topic));
+        changed || self.subscriptions.len() != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_become_hashes() {
+        let of = |sub_string: &str| Subscription::new(SubscriptionData { sub_string: sub_string.into(), ..Default::default() });
+        assert!(of("*").wants(1) && of("").wants(0) && of(" * ").wants(7));
+        let tagged = of("a || TagB");
+        assert!(tagged.wants(java_hash("a") as i64) && tagged.wants(java_hash("TagB") as i64));
+        assert!(!tagged.wants(0) && !tagged.wants(java_hash("b") as i64));
+    }
+}

@@ -1,0 +1,161 @@
+//! How far groups have come. File: `config/consumerOffset.json`, Java's shape (`topic@group` -> queue -> offset).
+//!
+//! The table may be ahead of its file by the save interval; after a crash a group starts again at most that far back, never further on.
+
+use super::TableFile;
+use parking_lot::Mutex;
+use roxmq_env::clock::Clock;
+use roxmq_protocol::body::{ConsumerOffsetSerializeWrapper, DataVersion};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+/// The table of committed offsets.
+pub struct Offsets {
+    clock: Clock,
+    file: TableFile,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    /// topic -> group -> queue -> offset
+    committed: HashMap<String, HashMap<String, BTreeMap<i32, i64>>>,
+    /// Offsets set by a tool that the group's next pull has to be told: topic -> group -> queue -> offset.
+    resets: HashMap<String, HashMap<String, BTreeMap<i32, i64>>>,
+    version: DataVersion,
+}
+
+const SEPARATOR: char = '@';
+
+impl Offsets {
+    /// Loads the table.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn load(clock: &Clock, file: TableFile) -> io::Result<Offsets> {
+        let loaded: Option<ConsumerOffsetSerializeWrapper> = file.load()?;
+        let loaded = loaded.unwrap_or_default();
+        let mut table = Table { version: loaded.data_version.unwrap_or(DataVersion::new(clock.now_ms())), ..Table::default() };
+        for (key, offsets) in loaded.offset_table {
+            if let Some((topic, group)) = key.split_once(SEPARATOR) {
+                table.committed.entry(topic.to_owned()).or_default().insert(group.to_owned(), offsets);
+            }
+        }
+        Ok(Offsets { clock: clock.clone(), file, table: Mutex::new(table) })
+    }
+
+    /// The committed offset.
+    pub fn find(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        self.table.lock().committed.get(topic)?.get(group)?.get(&queue_id).copied()
+    }
+
+    /// Commits an offset, unless a reset waits to be told to the group.
+    pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        let mut table = self.table.lock();
+        let reset_waits = table.resets.get(topic).and_then(|groups| groups.get(group)).is_some_and(|queues| queues.contains_key(&queue_id));
+        if !reset_waits {
+            table.put(group, topic, queue_id, offset);
+            self.file.touch();
+        }
+    }
+
+    /// Sets an offset by a tool; the group's next pull of the queue is told. See [`Offsets::take_reset`].
+    pub fn reset(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        let mut table = self.table.lock();
+        table.put(group, topic, queue_id, offset);
+        let groups = table.resets.entry(topic.to_owned()).or_default();
+        groups.entry(group.to_owned()).or_default().insert(queue_id, offset);
+        self.file.touch();
+    }
+
+    /// The offset that a tool has set since the group last pulled the queue.
+    pub fn take_reset(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        let mut table = self.table.lock();
+        if table.resets.is_empty() {
+            return None;
+        }
+        let groups = table.resets.get_mut(topic)?;
+        let queues = groups.get_mut(group)?;
+        let offset = queues.remove(&queue_id)?;
+        if queues.is_empty() {
+            groups.remove(group);
+        }
+        if groups.is_empty() {
+            table.resets.remove(topic);
+        }
+        Some(offset)
+    }
+
+    /// The groups that have committed on a topic.
+    pub fn groups_of(&self, topic: &str) -> Vec<String> {
+        self.table.lock().committed.get(topic).map(|groups| groups.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The topics on which a group has committed.
+    pub fn topics_of(&self, group: &str) -> Vec<String> {
+        let table = self.table.lock();
+        table.committed.iter().filter(|(_, groups)| groups.contains_key(group)).map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// Copies a group's offsets on a topic to another group.
+    pub fn copy(&self, from: &str, to: &str, topic: &str) {
+        let mut table = self.table.lock();
+        if let Some(groups) = table.committed.get_mut(topic)
+            && let Some(offsets) = groups.get(from).cloned()
+        {
+            groups.insert(to.to_owned(), offsets);
+            self.file.touch();
+        }
+    }
+
+    /// Forgets all offsets on a topic.
+    pub fn forget_topic(&self, topic: &str) {
+        let mut table = self.table.lock();
+        table.committed.remove(topic);
+        table.resets.remove(topic);
+        self.file.touch();
+    }
+
+    /// Forgets all offsets of a group.
+    pub fn forget_group(&self, group: &str) {
+        let mut table = self.table.lock();
+        table.committed.values_mut().for_each(|groups| drop(groups.remove(group)));
+        table.committed.retain(|_, groups| !groups.is_empty());
+        self.file.touch();
+    }
+
+    /// The whole table.
+    pub fn all(&self) -> ConsumerOffsetSerializeWrapper {
+        let mut table = self.table.lock();
+        table.version = table.version.next(self.clock.now_ms(), 0);
+        let mut offset_table = BTreeMap::new();
+        for (topic, groups) in &table.committed {
+            for (group, offsets) in groups {
+                offset_table.insert(format!("{topic}{SEPARATOR}{group}"), offsets.clone());
+            }
+        }
+        ConsumerOffsetSerializeWrapper { data_version: Some(table.version), offset_table }
+    }
+
+    /// Writes the table if it changed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save(&self) -> io::Result<()> {
+        self.file.save(|| self.all())
+    }
+}
+
+impl Table {
+    fn put(&mut self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        // The usual case finds everything there and allocates nothing.
+        if let Some(slot) =
+            self.committed.get_mut(topic).and_then(|groups| groups.get_mut(group)).and_then(|queues| queues.get_mut(&queue_id))
+        {
+            *slot = offset;
+            return;
+        }
+        let groups = self.committed.entry(topic.to_owned()).or_default();
+        groups.entry(group.to_owned()).or_default().insert(queue_id, offset);
+    }
+}

@@ -1,0 +1,124 @@
+//! Starting the roles, and stopping them when the system or the user says so.
+
+use crate::screen::{self, BrokerReady, NameServerReady, Ready};
+use crate::settings::{self, Settings};
+use roxmq_broker::{RunningBroker, Setup};
+use roxmq_env::address;
+use roxmq_env::clock::Clock;
+use roxmq_env::config::BrokerConfig;
+use roxmq_env::disk::Disk;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::error::Error;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+/// How long the screen waits for the NameServers to know the broker. A NameServer that is down does not hold the broker up.
+const REGISTRATION_PATIENCE: Duration = Duration::from_millis(200);
+/// The variable that says what is logged, in the form of `tracing_subscriber`'s filter.
+const LOG_VARIABLE: &str = "ROXMQ_LOG";
+
+/// Runs the roles until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When a role cannot start. What had started is stopped.
+pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
+    start_log();
+    raise_file_limit();
+    let (clock, disk) = (Clock::system(), Disk::real());
+    let Settings { nameserver, broker, .. } = settings;
+
+    let nameserver = nameserver.map(|config| roxmq_nameserver::serve(config, clock.clone(), disk.clone())).transpose()?;
+    let mut ready = Ready { nameserver: nameserver.as_ref().map(|running| NameServerReady { listen: running.address() }), broker: None };
+    let broker = match broker {
+        Some(mut config) => {
+            if let Some(nameserver) = &nameserver {
+                settings::register_with_own(&mut config, nameserver.address().port());
+            }
+            let (running, shown) = start_broker(config, clock, disk)?;
+            ready.broker = Some(shown);
+            Some(running)
+        }
+        None => None,
+    };
+
+    print_screen(&ready);
+    wait_for_stop()?;
+    if let Some(broker) = broker {
+        broker.stop();
+    }
+    if let Some(nameserver) = nameserver {
+        nameserver.stop();
+    }
+    info!("stopped");
+    Ok(())
+}
+
+fn start_broker(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<(RunningBroker, BrokerReady), Box<dyn Error>> {
+    let interfaces = address::interfaces().unwrap_or_default();
+    let chosen = address::advertised(config.broker_ip1.as_deref(), config.bind_address, &interfaces, address::outward());
+    let shown = BrokerReady {
+        name: config.broker_name.clone(),
+        cluster: config.broker_cluster_name.clone(),
+        listen: (config.bind_address, config.listen_port).into(),
+        fast_port: Some(config.fast_listen_port()),
+        advertised: String::new(),
+        auto: chosen.auto,
+        nameservers: config.namesrv_addr.clone(),
+        data: std::path::absolute(&config.store_root)?,
+        flush: config.flush_disk_type.to_string(),
+        in_container: is_in_container(),
+    };
+    let running = RunningBroker::start(Setup { config, address_is_chosen: chosen.auto, advertised_host: chosen.host, clock, disk })?;
+    let (known, asked) = running.broker().wait_registered(REGISTRATION_PATIENCE);
+    if known < asked {
+        warn!(known, asked, "not every NameServer has answered yet; registration goes on");
+    }
+    let shown = BrokerReady { advertised: running.broker().address().to_owned(), ..shown };
+    Ok((running, shown))
+}
+
+fn print_screen(ready: &Ready) {
+    // Nobody is told if the reader of the output has gone.
+    let mut out = std::io::stdout();
+    let _ = out.write_all(screen::text(env!("CARGO_PKG_VERSION"), ready).as_bytes());
+    let _ = out.flush();
+}
+
+fn start_log() {
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+/// Each connection is a file: take as many as the system lets us have.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        warn!(%error, "the number of open files could not be raised");
+    }
+}
+
+fn is_in_container() -> bool {
+    ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists())
+        || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
+fn wait_for_stop() -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => info!("stopping: SIGTERM"),
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                info!("stopping: interrupted");
+            }
+        }
+        Ok(())
+    })
+}
