@@ -14,7 +14,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// No handler has this code.
-    #[error("[REQUEST_CODE_NOT_SUPPORTED] request type {0} not supported")]
+    #[error(" request type {0} not supported")]
     NotSupported(i32),
     /// A field is missing or not of its type.
     #[error(transparent)]

@@ -8,6 +8,8 @@ mod handlers;
 mod kv;
 mod routes;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

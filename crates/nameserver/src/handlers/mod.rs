@@ -19,3 +19,8 @@ pub(crate) type Handled = Result<Answer, Refusal>;
 fn with_body(body: &impl Serialize) -> Handled {
     Ok(Answer::body(json::to_vec(body, Dialect::Fastjson)))
 }
+
+/// The zone of a broker or a client, in a field that Java's RPC hooks add (`MixAll.ZONE_NAME`).
+const ZONE_NAME: &str = "__ZONE_NAME";
+/// Whether a client wants brokers of its zone only (`MixAll.ZONE_MODE`).
+const ZONE_MODE: &str = "__ZONE_MODE";

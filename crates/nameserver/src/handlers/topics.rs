@@ -9,7 +9,7 @@ use roxmq_protocol::request::{
 };
 use roxmq_remoting::Answer;
 
-use super::Handled;
+use super::{Handled, ZONE_MODE, ZONE_NAME};
 use crate::error::Refusal;
 use crate::kv::ORDER_TOPICS;
 use crate::table::MASTER_ID;
@@ -29,8 +29,8 @@ pub(crate) fn route(server: &NameServer, call: &Call<'_>, request: RouteByTopic<
     if config.order_message {
         route.order_topic_conf = server.kv.lock().value(ORDER_TOPICS, &request.topic).map(str::to_owned);
     }
-    if call.header.fields.text("__ZONE_MODE").is_some_and(|mode| mode.eq_ignore_ascii_case("true"))
-        && let Some(zone) = call.header.fields.text("__ZONE_NAME").filter(|zone| !zone.is_empty())
+    if call.header.fields.text(ZONE_MODE).is_some_and(|mode| mode.eq_ignore_ascii_case("true"))
+        && let Some(zone) = call.header.fields.text(ZONE_NAME).filter(|zone| !zone.is_empty())
     {
         keep_zone(&mut route, &zone);
     }

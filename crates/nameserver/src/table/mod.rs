@@ -15,8 +15,6 @@
 mod lists;
 mod reach;
 mod route;
-#[cfg(test)]
-mod tests;
 
 pub use lists::UnitTopics;
 pub use reach::{Reach, Viewer};
@@ -288,21 +286,14 @@ impl RouteTable {
         self.version_of(&(cluster.to_owned(), addr.to_owned()))
     }
 
-    /// Adds one topic's queues on registered brokers; entries of unknown brokers end it, as in Java.
+    /// Adds one topic's queues on registered brokers; nothing if one of them is not known.
     pub fn register_topic(&mut self, topic: &str, queues: &[QueueData]) {
-        let known: Vec<_> = queues
-            .iter()
-            .map_while(|data| self.groups.get_key_value(data.broker_name.as_str()).map(|(name, _)| (name.clone(), data)))
-            .collect();
-        if known.is_empty() {
-            return;
-        }
-        let entry = self.topics.entry(topic.to_owned()).or_default();
-        for (name, data) in known {
-            entry.insert(
-                name,
-                Queues { read: data.read_queue_nums, write: data.write_queue_nums, perm: data.perm, sys_flag: data.topic_sys_flag },
-            );
+        let name_of = |data: &QueueData| self.groups.get_key_value(data.broker_name.as_str()).map(|(name, _)| name.clone());
+        let Some(names) = queues.iter().map(name_of).collect::<Option<Vec<Name>>>() else { return };
+        for (name, data) in names.into_iter().zip(queues) {
+            let queues =
+                Queues { read: data.read_queue_nums, write: data.write_queue_nums, perm: data.perm, sys_flag: data.topic_sys_flag };
+            self.topics.entry(topic.to_owned()).or_default().insert(name, queues);
         }
     }
 

@@ -1,0 +1,309 @@
+//! Scripts of requests, and what is answered: as the NameServer of Java 5.5.0 answered the same script.
+//!
+//! ```text
+//! # set key=value                       a setting of the NameServer
+//! > a 105 topic=T version=400           request 105 on connection `a` with fields, from a client of version 400 (513 if not said)
+//! {"a":1}                               its body, if it has one
+//! < 0 changed=true                      the answer's code and fields
+//! < {"a":1}                             its body
+//! < 17 | "text"                         the remark of another code than success
+//! > close a                             the connection is gone
+//! > wait 300                            milliseconds pass, then silent brokers are looked for
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use roxmq_env::config::{Origin, Setting, load};
+use roxmq_env::disk::SimDisk;
+use roxmq_protocol::frame::{self, Encoding};
+use roxmq_protocol::header::{self, Top};
+use roxmq_remoting::Ticket;
+
+use super::*;
+
+const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 5));
+
+struct Script {
+    server: NameServer,
+    notices: mpsc::Receiver<MinIdChange>,
+    clock: Clock,
+    channels: BTreeMap<String, ChannelId>,
+    /// Where requests come from and which address they dialled.
+    ends: (IpAddr, IpAddr),
+}
+
+impl Script {
+    fn new(script: &str) -> Script {
+        let setting = |line: &str| {
+            let (key, value) = line.strip_prefix("# set ")?.split_once('=')?;
+            Some(Setting { key: key.into(), value: value.into(), origin: Origin::Argument })
+        };
+        let settings: Vec<Setting> = script.lines().filter_map(setting).collect();
+        let loaded = load::<NameServerConfig>(&settings).unwrap();
+        assert_eq!(loaded.notices, []);
+        let clock = Clock::manual(0);
+        let (sender, notices) = mpsc::channel(NOTICES_MAX);
+        let server = NameServer::open(loaded.config, clock.clone(), SimDisk::new(1).disk(), sender).unwrap();
+        Script { server, notices, clock, channels: BTreeMap::new(), ends: (IpAddr::V4(Ipv4Addr::new(192, 168, 1, 77)), HOST) }
+    }
+
+    fn channel(&mut self, name: &str) -> ChannelId {
+        let next = self.channels.len() as ChannelId + 1;
+        *self.channels.entry(name.to_owned()).or_insert(next)
+    }
+
+    fn close(&mut self, name: &str) {
+        let channel = self.channel(name);
+        self.server.channel_lost(channel);
+    }
+
+    fn wait(&mut self, ms: u64) {
+        self.clock.advance(Duration::from_millis(ms));
+        self.server.scan();
+    }
+
+    /// One request, `<connection> <code> field=value..`; the answer as in scripts.
+    fn ask(&mut self, request: &str, body: &str) -> String {
+        let mut words = request.split(' ');
+        let channel = self.channel(words.next().unwrap());
+        let code: i32 = words.next().unwrap().parse().unwrap();
+        let mut fields: BTreeMap<&str, &str> = words.map(|word| word.split_once('=').unwrap()).collect();
+        let version = fields.remove("version").map_or(header::OUR_VERSION, |version| version.parse().unwrap());
+        let mut sent = Vec::new();
+        let all = |sink: &mut header::FieldSink<'_>| fields.iter().for_each(|(key, value)| sink.text(key, value));
+        header::write_frame(&mut sent, Encoding::Json, Top::request(1, code, false), all, body.as_bytes());
+
+        let frame = frame::split(&sent).unwrap().unwrap();
+        let mut header = header::read(&frame).unwrap();
+        header.version = version;
+        let (remote, local) = self.ends;
+        let answer = routes::answer(&self.server, &Call { header: &header, body: frame.body, channel, remote, local });
+        shown(answer)
+    }
+
+    fn run(&mut self, script: &str) -> String {
+        let mut out = Vec::new();
+        let mut lines = script.lines().filter(|line| !line.starts_with("< ")).peekable();
+        while let Some(line) = lines.next() {
+            out.push(line.to_owned());
+            match line.strip_prefix("> ").map(|command| command.split_once(' ').unwrap()) {
+                None => {}
+                Some(("close", name)) => self.close(name),
+                Some(("wait", ms)) => self.wait(ms.parse().unwrap()),
+                Some(_) => {
+                    let body = lines.next_if(|line| line.starts_with(['{', '['])).unwrap_or_default();
+                    out.extend((!body.is_empty()).then(|| body.to_owned()));
+                    out.push(self.ask(&line[2..], body));
+                }
+            }
+        }
+        out.join("\n")
+    }
+}
+
+fn shown(answer: roxmq_remoting::Answer) -> String {
+    let mut frame = Vec::new();
+    answer.write(Ticket { opaque: 1, encoding: Encoding::Json, oneway: false }, &mut frame);
+    let frame = frame::split(&frame).unwrap().unwrap();
+    let header = header::read(&frame).unwrap();
+    let fields: BTreeMap<_, _> = header.fields.iter().collect();
+    let mut shown = format!("< {}", header.code);
+    fields.iter().for_each(|(key, value)| shown.push_str(&format!(" {key}={value}")));
+    if let Some(remark) = header.remark.filter(|_| header.code != 0) {
+        shown.push_str(&format!(" | {}", serde_json::to_string(&remark.unescape()).unwrap()));
+    }
+    if !frame.body.is_empty() {
+        shown.push_str(&format!("\n< {}", String::from_utf8_lossy(frame.body)));
+    }
+    shown
+}
+
+fn check(script: &str) {
+    let answered = Script::new(script).run(script);
+    for (number, (ours, java)) in answered.lines().zip(script.lines()).enumerate() {
+        assert_eq!(ours, java, "line {}", number + 1);
+    }
+    assert_eq!(answered.lines().count(), script.trim_end().lines().count());
+}
+
+#[test]
+fn registration() {
+    check(include_str!("scripts/registration.txt"));
+}
+
+#[test]
+fn identity_and_silence() {
+    check(include_str!("scripts/identity.txt"));
+}
+
+#[test]
+fn acting_master_and_zones() {
+    check(include_str!("scripts/acting-master.txt"));
+}
+
+#[test]
+fn keys_order_and_forbidden_lists() {
+    check(include_str!("scripts/keys.txt"));
+}
+
+/// A body of registration with these topics.
+fn topics(names: &[&str]) -> String {
+    let table: Vec<String> = names.iter().map(|name| format!(r#""{name}":{{"topicName":"{name}"}}"#)).collect();
+    format!(r#"{{"topicConfigSerializeWrapper":{{"topicConfigTable":{{{}}}}}}}"#, table.join(","))
+}
+
+#[test]
+fn a_refused_broker_leaves_nothing_behind() {
+    // Java keeps a group without addresses.
+    let mut script = Script::new("");
+    let answer = script.ask("a 103 clusterName=c brokerName=a brokerId=0 brokerAddr=10.0.0.1:1", &topics(&["T"]));
+    assert_eq!(answer, r#"< 1 | "register broker failed""#);
+    assert_eq!(script.ask("a 106", ""), "< 0\n< {\"brokerAddrTable\":{},\"clusterAddrTable\":{}}");
+}
+
+#[test]
+fn a_compressed_body_is_read_even_when_it_is_announced_as_plain() {
+    let mut script = Script::new("");
+    let body = roxmq_protocol::json::from_slice::<roxmq_protocol::body::RegisterBrokerBody>(topics(&["T", "U"]).as_bytes()).unwrap();
+    let compressed = body.encode_compressed();
+    for (number, fields) in ["compressed=true", "compressed=false"].into_iter().enumerate() {
+        let mut sent = Vec::new();
+        let text = format!("clusterName=c brokerName=b{number} brokerId=0 brokerAddr=10.0.0.{number}:1 {fields}");
+        let all = |sink: &mut header::FieldSink<'_>| {
+            text.split(' ').filter_map(|word| word.split_once('=')).for_each(|(key, value)| sink.text(key, value));
+        };
+        header::write_frame(&mut sent, Encoding::Json, Top::request(1, 103, false), all, &compressed);
+        let frame = frame::split(&sent).unwrap().unwrap();
+        let header = header::read(&frame).unwrap();
+        let call = Call { header: &header, body: frame.body, channel: 1, remote: HOST, local: HOST };
+        assert_eq!(shown(routes::answer(&script.server, &call)), "< 0");
+    }
+    let list = script.ask("c 206", "");
+    assert_eq!(list, "< 0\n< {\"topicList\":[\"T\",\"U\"]}");
+}
+
+#[test]
+fn brokers_hear_of_a_new_lowest_id() {
+    let mut script = Script::new("# set notifyMinBrokerIdChanged=true");
+    let register = |script: &mut Script, id: i64| {
+        let request = format!("b{id} 103 clusterName=c brokerName=a brokerId={id} brokerAddr=10.0.0.{id}:1 haServerAddr=10.0.0.{id}:2");
+        script.ask(&request, &topics(&["T", "U"]));
+        script.notices.try_recv().ok()
+    };
+    assert_eq!(register(&mut script, 3), None);
+    assert_eq!(register(&mut script, 4), None);
+    let came = register(&mut script, 1).unwrap();
+    assert_eq!((came.min_id, came.min_addr.as_str(), came.ha_addr.as_deref()), (1, "10.0.0.1:1", Some("10.0.0.1:2")));
+    assert_eq!((came.offline_addr, came.tell), (None, vec!["10.0.0.3:1".to_owned(), "10.0.0.4:1".to_owned()]));
+
+    script.close("b4");
+    assert!(script.notices.try_recv().is_err());
+    script.close("b1");
+    let went = script.notices.try_recv().unwrap();
+    assert_eq!((went.min_id, went.offline_addr.as_deref(), went.ha_addr), (3, Some("10.0.0.1:1"), None));
+    assert_eq!(went.tell, ["10.0.0.3:1"]);
+}
+
+#[test]
+fn a_broker_that_does_not_know_its_address_is_found_by_everybody() {
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    let seen_by = |registered: (&str, &str), dialled: &str| {
+        let mut script = Script::new("");
+        script.ends = (ip(registered.0), ip(registered.1));
+        let fields = "clusterName=c brokerName=a brokerAddr=127.0.0.1:10911 haServerAddr=127.0.0.1:10912 roxmqAutoAddress=true brokerId=0";
+        script.ask(&format!("a 103 {fields}"), &topics(&["T", "U"]));
+        script.ends = (ip("10.9.9.9"), ip(dialled));
+        let answer = script.ask("c 105 topic=T", "");
+        let replica = "clusterName=c brokerName=a brokerAddr=10.9.9.9:10911 haServerAddr=10.9.9.9:10912 brokerId=1";
+        let master = script.ask(&format!("b 103 {replica}"), &topics(&["T", "U"]));
+        let addr = answer.split(r#""0":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        assert!(master.ends_with(&format!("masterAddr={addr}")), "{master}");
+        addr
+    };
+    // In one process or on one host: wherever the asker reached the NameServer.
+    assert_eq!(seen_by(("127.0.0.1", "127.0.0.1"), "127.0.0.1"), "127.0.0.1:10911");
+    assert_eq!(seen_by(("127.0.0.1", "127.0.0.1"), "192.168.1.5"), "192.168.1.5:10911");
+    assert_eq!(seen_by(("192.168.1.5", "192.168.1.5"), "127.0.0.1"), "127.0.0.1:10911");
+    assert_eq!(seen_by(("::1", "::1"), "2001:db8::5"), "[2001:db8::5]:10911");
+    assert_eq!(seen_by(("::ffff:127.0.0.1", "::ffff:127.0.0.1"), "::ffff:192.168.1.5"), "192.168.1.5:10911");
+    // On another host: where it came from.
+    assert_eq!(seen_by(("192.168.1.6", "192.168.1.5"), "192.168.1.5"), "192.168.1.6:10911");
+    assert_eq!(seen_by(("2001:db8::6", "2001:db8::5"), "127.0.0.1"), "[2001:db8::6]:10911");
+}
+
+#[test]
+fn settings_change_at_run_time() {
+    let mut script = Script::new("");
+    let change = "enableAllTopicList=false\nlistenPort=1234\nnoSuchKey=1\n";
+    let mut sent = Vec::new();
+    header::write_frame(&mut sent, Encoding::Json, Top::request(1, 318, false), |_| {}, change.as_bytes());
+    let frame = frame::split(&sent).unwrap().unwrap();
+    let header = header::read(&frame).unwrap();
+    let call = Call { header: &header, body: frame.body, channel: 1, remote: HOST, local: HOST };
+    assert_eq!(shown(routes::answer(&script.server, &call)), "< 0");
+    assert_eq!(script.ask("c 206", ""), r#"< 1 | "disable""#);
+    let settings = script.ask("c 319", "");
+    assert!(settings.contains("enableAllTopicList=false\n") && settings.contains("listenPort=9876\n"), "{settings}");
+    let saved = script.server.disk.read(&script.server.config().config_path).unwrap().unwrap();
+    assert_eq!(String::from_utf8(saved).unwrap(), "enableAllTopicList=false\nlistenPort=1234\n");
+
+    let call = Call { body: b"kvConfigPath=/etc/passwd", ..call };
+    assert!(shown(routes::answer(&script.server, &call)).starts_with("< 16 | "));
+}
+
+#[test]
+fn routes_wait_for_brokers_after_the_start() {
+    let mut script = Script::new("# set needWaitForService=true\n# set waitSecondsForService=2");
+    script.ask("a 103 clusterName=c brokerName=a brokerId=0 brokerAddr=10.0.0.1:1", &topics(&["T", "U"]));
+    assert_eq!(script.ask("c 105 topic=T", ""), r#"< 1 | "name server not ready""#);
+    script.wait(2_000);
+    assert!(script.ask("c 105 topic=T", "").starts_with("< 0\n"));
+}
+
+#[test]
+fn missing_fields_and_bad_bodies_are_answered() {
+    let mut script = Script::new("");
+    assert_eq!(script.ask("c 105", ""), r#"< 1 | "the field topic is missing""#);
+    assert!(script.ask("c 103 clusterName=c brokerName=a brokerId=x brokerAddr=a:1", "").starts_with("< 1 | "));
+    for body in ["{", "[]", "{\"topicConfigSerializeWrapper\":7}", "x\u{9c}"] {
+        let answer = script.ask("c 103 clusterName=c brokerName=a brokerId=0 brokerAddr=a:1", body);
+        assert!(answer.starts_with("< 1 | "), "{body}: {answer}");
+    }
+    assert_eq!(script.ask("c 106", ""), "< 0\n< {\"brokerAddrTable\":{},\"clusterAddrTable\":{}}");
+}
+
+#[test]
+fn it_serves_on_a_socket_and_notices_a_lost_broker() {
+    let config = NameServerConfig { bind_address: Ipv4Addr::LOCALHOST.into(), listen_port: 0, shards: 2, ..NameServerConfig::default() };
+    let running = serve(config, Clock::system(), SimDisk::new(1).disk()).unwrap();
+    let mut broker = TcpStream::connect(running.address()).unwrap();
+    let mut client = TcpStream::connect(running.address()).unwrap();
+    let register = "103 clusterName=c brokerName=a brokerId=0 brokerAddr=127.0.0.1:10911";
+    assert_eq!(exchange(&mut broker, register, &topics(&["T", "U"])), 0);
+    assert_eq!(exchange(&mut client, "105 topic=T", ""), 0);
+    drop(broker);
+    // The loss is noticed as soon as the other shard reads the end of the stream.
+    while exchange(&mut client, "105 topic=T", "") != 17 {
+        std::thread::yield_now();
+    }
+    running.stop();
+}
+
+fn exchange(stream: &mut TcpStream, request: &str, body: &str) -> i32 {
+    use std::io::{Read, Write};
+    let mut words = request.split(' ');
+    let code = words.next().unwrap().parse().unwrap();
+    let fields: Vec<_> = words.map(|word| word.split_once('=').unwrap()).collect();
+    let mut sent = Vec::new();
+    let all = |sink: &mut header::FieldSink<'_>| fields.iter().for_each(|(key, value)| sink.text(key, value));
+    header::write_frame(&mut sent, Encoding::Json, Top::request(1, code, false), all, body.as_bytes());
+    stream.write_all(&sent).unwrap();
+    let mut answer = vec![0; 4];
+    stream.read_exact(&mut answer).unwrap();
+    let length = u32::from_be_bytes([answer[0], answer[1], answer[2], answer[3]]) as usize;
+    answer.resize(4 + length, 0);
+    stream.read_exact(&mut answer[4..]).unwrap();
+    header::read(&frame::split(&answer).unwrap().unwrap()).unwrap().code
+}
