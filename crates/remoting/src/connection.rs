@@ -311,7 +311,7 @@ impl Connection {
                     let _ = waiter.send(Received::keep(&frame));
                 }
             } else {
-                service.request(self, Incoming { header, body: frame.body, encoding: frame.encoding });
+                service.request(self, Incoming { header, frame });
             }
         }
         self.shard.wake();

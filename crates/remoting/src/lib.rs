@@ -30,7 +30,7 @@ pub trait Service: 'static {
     /// Takes one request. It is answered now, at the end of the turn, or later, through `from` or its [`Peer`].
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>);
 
-    /// All sockets that were ready have been read, or somebody called [`ShardHandle::wake`].
+    /// All sockets that were ready have been read, somebody called [`ShardHandle::wake`], or 100 ms went by.
     fn turn(&self);
 
     /// The connection is gone; nothing written to it arrives any more.

@@ -12,16 +12,19 @@ use thiserror::Error;
 pub struct Incoming<'a> {
     /// The decoded header.
     pub header: Header<'a>,
-    /// The body.
-    pub body: &'a [u8],
-    /// How the header was written, and so how the answer's will be.
-    pub encoding: Encoding,
+    /// The frame it came in.
+    pub frame: Frame<'a>,
 }
 
 impl Incoming<'_> {
-    /// What is needed to answer later.
+    /// What is needed to answer later. An answer is encoded as its request was.
     pub fn ticket(&self) -> Ticket {
-        Ticket { opaque: self.header.opaque, encoding: self.encoding, oneway: self.header.is_oneway() }
+        Ticket { opaque: self.header.opaque, encoding: self.frame.encoding, oneway: self.header.is_oneway() }
+    }
+
+    /// A copy that outlives the receive buffer.
+    pub fn keep(&self) -> Received {
+        Received::keep(&self.frame)
     }
 }
 
@@ -90,7 +93,7 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// The answer to a call of ours: a whole frame, kept as it came.
+/// A whole frame, kept as it came: the answer to a call of ours, or a request that is handled on another thread.
 #[derive(Clone, Debug)]
 pub struct Received {
     frame: Vec<u8>,

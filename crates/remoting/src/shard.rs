@@ -22,6 +22,8 @@ use tracing::warn;
 const SCRATCH_BYTES: usize = 256 * 1024;
 /// Letters that may lie in a mailbox. Above, senders are told that the shard is busy.
 const MAILBOX_MAX: usize = 1 << 20;
+/// A turn is taken at least this often, for what waits for a time.
+const TICK: Duration = Duration::from_millis(100);
 /// How often idle connections are looked for.
 const IDLE_SCAN: Duration = Duration::from_secs(5);
 /// How long a stopping shard goes on writing answers.
@@ -196,13 +198,18 @@ impl Shard {
 
     /// Takes turns until a stop is posted.
     pub(crate) async fn run<S: Service>(self: Rc<Self>, service: Rc<S>) {
-        let mut scan = tokio::time::interval(IDLE_SCAN);
-        scan.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut next_scan = Instant::now() + IDLE_SCAN;
         loop {
             tokio::select! {
                 biased;
                 () = self.handle.0.waiting.notified() => {}
-                _ = scan.tick() => self.close_idle(),
+                _ = tick.tick() => {}
+            }
+            if Instant::now() >= next_scan {
+                next_scan = Instant::now() + IDLE_SCAN;
+                self.close_idle();
             }
             self.woken.set(false);
             let stop = self.read_letters(&service);

@@ -5,7 +5,7 @@ use crate::settings::{self, Settings};
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_env::address;
 use roxmq_env::clock::Clock;
-use roxmq_env::config::BrokerConfig;
+use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::error::Error;
@@ -69,7 +69,7 @@ fn start_broker(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<(Runni
         auto: chosen.auto,
         nameservers: config.namesrv_addr.clone(),
         data: std::path::absolute(&config.store_root)?,
-        flush: config.flush_disk_type.to_string(),
+        flush: shown_flush(config.flush_disk_type).to_owned(),
         in_container: is_in_container(),
     };
     let running = RunningBroker::start(Setup { config, address_is_chosen: chosen.auto, advertised_host: chosen.host, clock, disk })?;
@@ -79,6 +79,13 @@ fn start_broker(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<(Runni
     }
     let shown = BrokerReady { advertised: running.broker().address().to_owned(), ..shown };
     Ok((running, shown))
+}
+
+fn shown_flush(kind: FlushDiskType) -> &'static str {
+    match kind {
+        FlushDiskType::AsyncFlush => "ASYNC_FLUSH",
+        FlushDiskType::SyncFlush => "SYNC_FLUSH",
+    }
 }
 
 fn print_screen(ready: &Ready) {

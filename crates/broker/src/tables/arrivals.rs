@@ -14,12 +14,15 @@ pub struct QueueKey {
     pub queue_id: u32,
 }
 
+/// Queue id -> the shards that hold pulls for it.
+type ShardsByQueue = HashMap<u32, Vec<usize>>;
+
 /// The table of waiting shards.
 #[derive(Default)]
 pub struct Arrivals {
     /// How many queues are waited for; looked at before the table is locked.
     count: AtomicUsize,
-    waiting: Mutex<HashMap<Arc<str>, HashMap<u32, Vec<usize>>>>,
+    waiting: Mutex<HashMap<Arc<str>, ShardsByQueue>>,
 }
 
 impl Arrivals {
