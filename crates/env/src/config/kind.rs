@@ -330,6 +330,18 @@ pub enum BrokerRole {
     AsyncMaster,
 }
 
+impl Display for FlushDiskType {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&FLUSH_DISK_TYPE.print(self))
+    }
+}
+
+impl Display for BrokerRole {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&BROKER_ROLE.print(self))
+    }
+}
+
 /// One of a few words.
 pub(super) struct Choice<T: 'static> {
     words: &'static [(&'static str, T)],
