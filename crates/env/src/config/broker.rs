@@ -41,13 +41,13 @@ table! {
                 "How many event loops serve the connections; 0 is one for each core.";
             connection_idle_s: u64 = 120, "serverChannelMaxIdleTimeSeconds", whole(1..=86_400), "s", Restart,
                 "A connection on which nothing moves for this long is closed.";
-            socket_backlog: u32 = 1_024, "serverSocketBacklog", whole(1..=65_535), "", Restart,
+            socket_backlog: u32 = 1_024, "serverSocketBacklog", whole(1..=65_535), "", NotYet,
                 "How many connections may wait to be accepted.";
-            socket_send_bytes: u64 = 0, "serverSocketSndBufSize", Bytes(0..=1 << 30), "bytes", Restart,
+            socket_send_bytes: u64 = 0, "serverSocketSndBufSize", Bytes(0..=1 << 30), "bytes", NotYet,
                 "The send buffer of a connection; 0 leaves it to the system.";
-            socket_receive_bytes: u64 = 0, "serverSocketRcvBufSize", Bytes(0..=1 << 30), "bytes", Restart,
+            socket_receive_bytes: u64 = 0, "serverSocketRcvBufSize", Bytes(0..=1 << 30), "bytes", NotYet,
                 "The receive buffer of a connection; 0 leaves it to the system.";
-            connect_timeout_ms: u64 = 3_000, "connectTimeoutMillis", whole(1..=600_000), "ms", Restart,
+            connect_timeout_ms: u64 = 3_000, "connectTimeoutMillis", whole(1..=600_000), "ms", NotYet,
                 "How long the broker waits for a connection to a NameServer.";
         }
         "Registration" {
@@ -55,13 +55,13 @@ table! {
                 "How often the broker tells every NameServer its topics. A NameServer forgets a broker after 120 s of silence.";
             register_timeout_ms: u64 = 24_000, "registerBrokerTimeoutMills", whole(100..=600_000), "ms", Now,
                 "How long a registration waits for a NameServer's answer.";
-            force_register: bool = true, "forceRegister", YesNo, "", Now,
+            force_register: bool = true, "forceRegister", YesNo, "", NotYet,
                 "Whether the broker registers each time, or only when a NameServer does not have its current topics.";
-            compressed_register: bool = false, "compressedRegister", YesNo, "", Now,
+            compressed_register: bool = false, "compressedRegister", YesNo, "", NotYet,
                 "Whether registrations are compressed.";
             channel_expired_ms: u64 = 120_000, "channelExpiredTimeout", whole(1_000..=86_400_000), "ms", Restart,
                 "A client that sends no heartbeat for this long is forgotten.";
-            subscription_expired_ms: u64 = 600_000, "subscriptionExpiredTimeout", whole(1_000..=86_400_000), "ms", Restart,
+            subscription_expired_ms: u64 = 600_000, "subscriptionExpiredTimeout", whole(1_000..=86_400_000), "ms", NotYet,
                 "A group's subscription that no member confirms for this long is forgotten.";
         }
         "Topics and groups" {
@@ -81,7 +81,7 @@ table! {
                 "Whether the topic of message traces exists from the start. Without it, the first trace creates it.";
             trace_topic_name: String = "RMQ_SYS_TRACE_TOPIC".into(), "msgTraceTopicName", Name, "", Restart,
                 "The topic of message traces.";
-            trace_on: bool = true, "traceOn", YesNo, "", Now,
+            trace_on: bool = true, "traceOn", YesNo, "", Restart,
                 "What answers to sends say about tracing (TRACE_ON).";
             mixed_message_type: bool = false, "enableMixedMessageType", YesNo, "", Now,
                 "Whether a topic may be given the message type MIXED.";
@@ -115,7 +115,7 @@ table! {
         "Retention and disk space" {
             file_reserved_h: u64 = 72, "fileReservedTime", whole(1..=876_000), "h", Now,
                 "How long messages are kept. A log file is deleted when its newest message is older.";
-            delete_hours: Vec<u8> = vec![4], "deleteWhen", Hours, "", Now,
+            delete_hours: Vec<u8> = vec![4], "deleteWhen", Hours, "", NotYet,
                 "The hours of the day, local time, in which expired log files are deleted.";
             retention_bytes: Option<u64> = None, "retentionBytes", OptionalBytes, "bytes", Now,
                 "How much log is kept at most; older log files are deleted even if they are not expired. 0 sets no limit.";
@@ -131,7 +131,7 @@ table! {
                 "Without long polling, how long a pull that finds nothing waits.";
             lite_pull: bool = true, "litePullMessageEnable", YesNo, "", Now,
                 "Whether lite pull consumers are served.";
-            reject_pull_consumers: bool = false, "rejectPullConsumerEnable", YesNo, "", Now,
+            reject_pull_consumers: bool = false, "rejectPullConsumerEnable", YesNo, "", NotYet,
                 "Whether consumers of the old pull interface are refused.";
             pull_bytes_max: u64 = 256 << 10, "maxTransferBytesOnMessageInMemory", Bytes(1 << 10..=8 << 20), "bytes", Now,
                 "The most bytes that one pull returns. A larger message is returned alone.";
@@ -143,39 +143,39 @@ table! {
                 "How many messages a query by unique key returns at most.";
             query_messages_max: u32 = 64, "maxMsgsNumBatch", whole(1..=1_024), "", Now,
                 "How many messages any query by key returns at most.";
-            server_side_reset: bool = true, "useServerSideResetOffset", YesNo, "", Now,
+            server_side_reset: bool = true, "useServerSideResetOffset", YesNo, "", NotYet,
                 "Whether a reset of offsets takes effect at the broker, also for groups without a living member.";
-            assign_queues: bool = true, "serverLoadBalancerEnable", YesNo, "", Now,
+            assign_queues: bool = true, "serverLoadBalancerEnable", YesNo, "", NotYet,
                 "Whether the broker shares out the queues for consumers that ask it to.";
         }
         "Filters" {
-            sql_filter: bool = true, "enablePropertyFilter", YesNo, "", Now,
+            sql_filter: bool = true, "enablePropertyFilter", YesNo, "", NotYet,
                 "Whether consumers may filter with SQL92.";
-            filter_retries: bool = false, "filterSupportRetry", YesNo, "", Now,
+            filter_retries: bool = false, "filterSupportRetry", YesNo, "", NotYet,
                 "Whether SQL92 filters also apply to retried messages.";
         }
         "Delay, timers and transactions" {
-            delay_ladder: DelayLadder = DelayLadder::default(), "messageDelayLevel", Ladder, "", Restart,
+            delay_ladder: DelayLadder = DelayLadder::default(), "messageDelayLevel", Ladder, "", NotYet,
                 "The waiting times of the delay levels, from level 1, also used for retries (from level 3).";
-            timer: bool = true, "timerWheelEnable", YesNo, "", Restart,
+            timer: bool = true, "timerWheelEnable", YesNo, "", NotYet,
                 "Whether messages may be given an exact time of delivery.";
-            timer_precision_ms: u64 = 1_000, "timerPrecisionMs", whole(1..=60_000), "ms", Restart,
+            timer_precision_ms: u64 = 1_000, "timerPrecisionMs", whole(1..=60_000), "ms", NotYet,
                 "How exact that time is. A message is never delivered before its time.";
-            timer_max_delay_s: u64 = 34_560_000, "timerMaxDelaySec", whole(1..=315_360_000), "s", Now,
+            timer_max_delay_s: u64 = 34_560_000, "timerMaxDelaySec", whole(1..=315_360_000), "s", NotYet,
                 "How far ahead that time may be: 400 days.";
-            recall_messages: bool = false, "recallMessageEnable", YesNo, "", Now,
+            recall_messages: bool = false, "recallMessageEnable", YesNo, "", NotYet,
                 "Whether a producer may recall a message that waits for its time.";
-            recall_when_draining: bool = true, "allowRecallWhenBrokerNotWriteable", YesNo, "", Now,
+            recall_when_draining: bool = true, "allowRecallWhenBrokerNotWriteable", YesNo, "", NotYet,
                 "Whether it may even when the broker takes no sends.";
-            reject_transactions: bool = false, "rejectTransactionMessage", YesNo, "", Now,
+            reject_transactions: bool = false, "rejectTransactionMessage", YesNo, "", NotYet,
                 "Whether transactional sends are refused.";
-            transaction_immunity_ms: u64 = 6_000, "transactionTimeOut", whole(1..=86_400_000), "ms", Now,
+            transaction_immunity_ms: u64 = 6_000, "transactionTimeOut", whole(1..=86_400_000), "ms", NotYet,
                 "How long a transaction may stay open before its producer is asked about it.";
-            transaction_check_interval_ms: u64 = 30_000, "transactionCheckInterval", whole(10..=86_400_000), "ms", Now,
+            transaction_check_interval_ms: u64 = 30_000, "transactionCheckInterval", whole(10..=86_400_000), "ms", NotYet,
                 "How often producers are asked about open transactions.";
-            transaction_checks_max: u32 = 15, "transactionCheckMax", whole(1..=100_000), "", Now,
+            transaction_checks_max: u32 = 15, "transactionCheckMax", whole(1..=100_000), "", NotYet,
                 "After so many questions without an answer a transaction is parked in TRANS_CHECK_MAX_TIME_TOPIC.";
-            store_replies: bool = true, "storeReplyMessageEnable", YesNo, "", Now,
+            store_replies: bool = true, "storeReplyMessageEnable", YesNo, "", NotYet,
                 "Whether replies of request-reply are also stored.";
         }
         "Flow control" {

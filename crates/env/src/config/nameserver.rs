@@ -19,11 +19,11 @@ table! {
                 "How many event loops serve the connections; 0 is one for each core.";
             connection_idle_s: u64 = 120, "serverChannelMaxIdleTimeSeconds", whole(1..=86_400), "s", Restart,
                 "A connection on which nothing moves for this long is closed.";
-            socket_backlog: u32 = 1_024, "serverSocketBacklog", whole(1..=65_535), "", Restart,
+            socket_backlog: u32 = 1_024, "serverSocketBacklog", whole(1..=65_535), "", NotYet,
                 "How many connections may wait to be accepted.";
-            socket_send_bytes: u64 = 0, "serverSocketSndBufSize", Bytes(0..=1 << 30), "bytes", Restart,
+            socket_send_bytes: u64 = 0, "serverSocketSndBufSize", Bytes(0..=1 << 30), "bytes", NotYet,
                 "The send buffer of a connection; 0 leaves it to the system.";
-            socket_receive_bytes: u64 = 0, "serverSocketRcvBufSize", Bytes(0..=1 << 30), "bytes", Restart,
+            socket_receive_bytes: u64 = 0, "serverSocketRcvBufSize", Bytes(0..=1 << 30), "bytes", NotYet,
                 "The receive buffer of a connection; 0 leaves it to the system.";
         }
         "Routes" {
