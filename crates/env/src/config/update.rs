@@ -98,9 +98,9 @@ mod tests {
     fn all_of_it_is_legal_or_nothing_changes() {
         for (body, expected) in [
             ("fileReservedTime=12\nbrokerPermission=9", "brokerPermission=9 (request, line 2): allowed is a whole number from 0 to 7"),
-            ("brokerConfigPath=/etc/passwd", "brokerConfigPath cannot be changed at run time"),
-            ("rocketmqHome=/", "rocketmqHome cannot be changed at run time"),
-            ("a=1\nconfigBlackList=", "configBlackList cannot be changed at run time"),
+            ("brokerConfigPath=/etc/passwd", "Can not update config in black list."),
+            ("rocketmqHome=/", "Can not update config in black list."),
+            ("a=1\nconfigBlackList=", "Can not update config in black list."),
             (
                 "aclEnable=true",
                 "aclEnable=true (request, line 1) cannot be honoured: access control is not served, so nothing would be protected",
