@@ -44,6 +44,8 @@ pub struct Connection {
     closing: Notify,
     closed: Cell<bool>,
     dirty: Cell<bool>,
+    /// Whole frames may be held back until answers have been sent.
+    paused: Cell<bool>,
     writing: Cell<bool>,
     last_active: Cell<Instant>,
     calls: RefCell<Calls>,
@@ -75,6 +77,7 @@ impl Connection {
             closing: Notify::new(),
             closed: Cell::new(false),
             dirty: Cell::new(false),
+            paused: Cell::new(false),
             writing: Cell::new(false),
             last_active: Cell::new(Instant::now()),
             calls: RefCell::default(),
@@ -214,10 +217,13 @@ impl Connection {
     pub(crate) async fn serve<S: Service>(self: Rc<Self>, service: Rc<S>) {
         let mut held = Vec::new();
         while !self.closed.get() {
-            if self.unsent() > OUT_PAUSE_BYTES {
-                self.drained.notified().await;
-                if self.unsent() <= OUT_PAUSE_BYTES && !self.take_held(&mut held, &*service) {
+            if self.paused.get() {
+                if self.unsent() > OUT_PAUSE_BYTES {
+                    self.drained.notified().await;
+                } else if !self.take_held(&mut held, &*service) {
                     break;
+                } else {
+                    tokio::task::yield_now().await;
                 }
                 continue;
             }
@@ -288,7 +294,11 @@ impl Connection {
     /// Hands over every whole frame, until the answers pile up. How many bytes are done with; `None` when they are no frames.
     fn consume<S: Service>(self: &Rc<Self>, input: &[u8], service: &S) -> Option<usize> {
         let mut consumed = 0;
-        while self.unsent() <= OUT_PAUSE_BYTES && !self.closed.get() {
+        loop {
+            self.paused.set(self.unsent() > OUT_PAUSE_BYTES);
+            if self.paused.get() || self.closed.get() {
+                break;
+            }
             let frame = match frame::split(&input[consumed..]) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
