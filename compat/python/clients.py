@@ -1,0 +1,159 @@
+"""How does a case get clients and messages?"""
+
+import ctypes
+import functools
+import itertools
+import os
+import threading
+from dataclasses import dataclass
+
+from harness import RUN, brief
+from rocketmq.client import Message, Producer, PullConsumer, PushConsumer
+from rocketmq.ffi import MessageModel, dll
+
+NAMESRV_ADDR = os.environ["NAMESRV_ADDR"]
+instances = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message as its consumer saw it: the client's own object ends with the listener's call."""
+
+    body: str
+    id: str
+    queue_id: int
+    queue_offset: int
+    tags: str
+    keys: str
+    properties: dict
+    store_size: int
+    reconsume_times: int
+
+
+def received(message, properties=()):
+    def text(value):
+        return None if value is None else value.decode()
+
+    return Received(
+        body=text(message.body), id=message.id, queue_id=message.queue_id, queue_offset=message.queue_offset,
+        tags=text(message.tags), keys=text(message.keys), store_size=message.store_size, reconsume_times=message.reconsume_times,
+        properties={name: text(message.get_property(name)) for name in properties},
+    )
+
+
+def message(topic, body, tag=None, keys=None, properties=None):
+    m = Message(topic)
+    m.set_body(body)
+    if tag:
+        m.set_tags(tag)
+    if keys:
+        m.set_keys(keys)
+    for name, value in (properties or {}).items():
+        m.set_property(name, value)
+    return m
+
+
+def producer(case, suffix="p", **settings):
+    p = Producer(f"{case.group}-{suffix}", **settings)
+    p.set_namesrv_addr(NAMESRV_ADDR)
+    # Every client has an instance name, so a client id and connections, of its own.
+    dll.SetProducerInstanceName.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    dll.SetProducerInstanceName(p._handle, f"{RUN}-{next(instances)}".encode())
+    p.start()
+    case.endings.append(p.shutdown)
+    return p
+
+
+def send_bodies(case, p, topic, bodies):
+    results = []
+    for body in bodies:
+        result = p.send_sync(message(topic, body))
+        case.equal(result.status, 0, "send status")
+        results.append(result)
+    return results
+
+
+def numbered(prefix, count):
+    return [f"{prefix}-{i:04}" for i in range(count)]
+
+
+class Inbox:
+    """What a push consumer was given, in the order it was given."""
+
+    def __init__(self, case, consumer, properties):
+        self.case, self.consumer, self.properties = case, consumer, properties
+        self.lock, self.messages, self.open = threading.Lock(), [], True
+
+    def put(self, m):
+        seen = received(m, self.properties)
+        with self.lock:
+            self.messages.append(seen)
+
+    def all(self):
+        with self.lock:
+            return list(self.messages)
+
+    def bodies(self):
+        return [m.body for m in self.all()]
+
+    def until_bodies(self, expected, what):
+        self.case.until(lambda: len(self.all()) >= len(expected), what, lambda: brief(self.bodies()))
+        self.case.same_bodies(self.bodies(), expected, what)
+
+    def close(self):
+        if self.open:
+            self.consumer.shutdown()
+        self.open = False
+
+
+def push(case, topic, expression="*", group=None, model=MessageModel.CLUSTERING, orderly=False, threads=None, properties=()):
+    """A push consumer of the case's group that puts all it is given into an inbox."""
+    c = PushConsumer(group or case.group, orderly=orderly, message_model=model)
+    c.set_namesrv_addr(NAMESRV_ADDR)
+    c.set_instance_name(f"{RUN}-{next(instances)}")
+    if threads:
+        c.set_thread_count(threads)
+    inbox = Inbox(case, c, properties)
+    c.subscribe(topic, inbox.put, expression)
+    c.start()
+    case.endings.append(inbox.close)
+    return inbox
+
+
+@functools.cache
+def pull_consumer():
+    """The one pull consumer of all cases. The package gives pull consumers no instance names, so all of a process would share one
+    client underneath, and the shutdown of any would end the pulls of the others."""
+    c = PullConsumer(f"compat-python-{RUN}-reader")
+    c.set_namesrv_addr(NAMESRV_ADDR)
+    c.start()
+    return c
+
+
+def pull_offsets(topic):
+    """The next offset of each queue of the topic that was pulled, by the keys of the package's table."""
+    return {key: offset for key, offset in PullConsumer.offset_table.items() if f"'{topic}'" in key or key.startswith(f"{topic}@")}
+
+
+def stored(case, topic, count, properties=()):
+    """Waits until the topic shows so many messages and gives them, pulled from the start of every queue."""
+    for key in pull_offsets(topic):
+        del PullConsumer.offset_table[key]
+    reader, found = pull_consumer(), []
+
+    def enough():
+        found.extend(received(m, properties) for m in reader.pull(topic))
+        return len(found) >= count
+
+    case.until(enough, f"{count} messages in {topic}", lambda: brief([m.body for m in found]))
+    return found
+
+
+def primed(case, p):
+    """Puts a message into each of the four queues and waits until they show: the client cannot choose where a new group starts, and starts
+    it at the end of a queue that it finds empty, past whatever comes in meanwhile."""
+    bodies = numbered("prime", 4)
+    for i, body in enumerate(bodies):
+        p.send_orderly(message(case.topic, body), i)
+    stored(case, case.topic, 4)
+    return bodies

@@ -1,0 +1,124 @@
+"""How does a case run, wait and say what it saw?"""
+
+import fnmatch
+import os
+import subprocess
+import sys
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+# Bounds every wait. It covers two rounds of the client's slowest timer, the heartbeat of 30 s.
+PATIENCE_S = 70
+# How often a condition is looked at while waiting for it.
+LOOK_EVERY_S = 0.02
+# Bounds a case: the library's calls themselves may never come back.
+CASE_BOUND_S = 240
+# How many cases run side by side: they wait far more than they work.
+AT_ONCE = 6
+
+RUN = os.environ.get("COMPAT_RUN") or "%x" % int(time.time() * 1000)
+
+
+class Unexpected(Exception):
+    """Something other than what was expected; the text says both."""
+
+
+class Case:
+    """What a case may use: names of its own, checks, and a list of what to close when it ends."""
+
+    def __init__(self, name):
+        self.name = name
+        self.endings = []
+
+    @property
+    def topic(self):
+        return f"compat-python-{RUN}-{self.name}"
+
+    @property
+    def group(self):
+        return f"compat-python-{RUN}-g-{self.name}"
+
+    def check(self, holds, what):
+        if not holds:
+            raise Unexpected(what)
+
+    def equal(self, got, expected, what):
+        self.check(got == expected, f"{what}: got {got!r}, expected {expected!r}")
+
+    def same_order(self, got, expected, what):
+        self.check(got == expected, f"{what}: got {brief(got)}, expected {brief(expected)}")
+
+    def same_bodies(self, got, expected, what):
+        self.same_order(sorted(got), sorted(expected), what)
+
+    def until(self, holds, what, seen):
+        """Waits for a condition; `seen` is asked for what there was instead when patience ends."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds():
+            self.check(time.monotonic() < deadline, f"not seen within {PATIENCE_S} s: {what}; seen: {seen()}")
+            time.sleep(LOOK_EVERY_S)
+
+    def restart_broker(self):
+        """Comes back when the broker serves again."""
+        control = os.environ.get("COMPAT_CONTROL")
+        self.check(control, "COMPAT_CONTROL is not set, the broker cannot be restarted")
+        subprocess.run([control, "restart-broker"], check=True, capture_output=True)
+
+
+def brief(texts):
+    shown = texts if len(texts) <= 12 else [*texts[:6], "...", *texts[-6:]]
+    return f"{len(texts)}: {shown}"
+
+
+def outcome(name, body):
+    """None when the case passed, otherwise why not, in one line."""
+    case = Case(name)
+    try:
+        body(case)
+        return None
+    except Unexpected as why:
+        return " / ".join(str(why).splitlines())
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return " / ".join(f"{type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})".splitlines())
+    finally:
+        for ending in reversed(case.endings):
+            try:
+                ending()
+            except Exception as error:
+                print(f"closing after {name}: {error}")
+
+
+def run_suite(side_by_side, alone):
+    counts = {"PASS": 0, "FAIL": 0}
+
+    def one(item):
+        name, body = item
+        began = time.monotonic()
+        why = outcome(name, body)
+        counts["PASS" if why is None else "FAIL"] += 1
+        print(f"PASS {name} ({time.monotonic() - began:.1f} s)" if why is None else f"FAIL {name}: {why}", flush=True)
+
+    def bounded(name, finished):
+        try:
+            finished.result(timeout=CASE_BOUND_S)
+        except TimeoutError:
+            counts["FAIL"] += 1
+            print(f"FAIL {name}: still running after {CASE_BOUND_S} s", flush=True)
+
+    together, alone = wanted(side_by_side), wanted(alone)
+    pool = ThreadPoolExecutor(AT_ONCE)
+    for (name, _), finished in [(item, pool.submit(one, item)) for item in together]:
+        bounded(name, finished)
+    for item in alone:
+        bounded(item[0], ThreadPoolExecutor(1).submit(one, item))
+    print(f"{counts['PASS']} passed, {counts['FAIL']} failed", flush=True)
+    # The library's own threads may still run; nothing is left to wait for.
+    os._exit(1 if counts["FAIL"] or not counts["PASS"] else 0)
+
+
+def wanted(cases):
+    """The cases named on the command line (shell patterns); all of them without names."""
+    patterns = sys.argv[1:] or ["*"]
+    return [(name, body) for name, body in cases.items() if any(fnmatch.fnmatch(name, p) for p in patterns)]
