@@ -1,6 +1,9 @@
 //! Bytes <-> types: frames, headers, requests, bodies and the message record. No IO, no async.
+//!
+//! Everything here follows Apache RocketMQ's bytes; where real clients disagree with the Java sources, the clients win.
 
 pub mod body;
+pub mod code;
 pub mod frame;
 pub mod header;
 pub mod json;
