@@ -39,7 +39,7 @@ pub fn resolve_java(repository: &Path) -> Result<Target, String> {
     let list = repository.join("target/compat/java-server/classpath");
     run_quietly(
         Command::new("mvn")
-            .args(["--quiet", "--batch-mode", "dependency:build-classpath", "-Dmdep.includeScope=runtime"])
+            .args(["--quiet", "--batch-mode", "-Dstyle.color=never", "dependency:build-classpath", "-Dmdep.includeScope=runtime"])
             .arg(format!("-Dmdep.outputFile={}", list.display()))
             .arg(format!("-Drocketmq.version={JAVA_VERSION}"))
             .current_dir(repository.join("compat/java/server")),
@@ -48,13 +48,15 @@ pub fn resolve_java(repository: &Path) -> Result<Target, String> {
     Ok(Target::Java { classpath: classpath.trim().to_owned() })
 }
 
+/// Shows what the command printed only when it failed, except for its standard error.
 fn run_quietly(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{program}: {status}")),
-        Err(error) => Err(format!("{program}: {error}")),
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
     }
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    Err(format!("{program}: {}", output.status))
 }
 
 /// All servers of a run; the first ones are NameServers.
@@ -398,7 +400,7 @@ fn log_tail(server: &Server) -> String {
     let text = fs::read(log_path(server)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     // The logging library of the Java servers reports on itself at length.
-    let lines: Vec<&str> = text.lines().filter(|line| !line.contains(" |-INFO in ")).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.contains(" |-")).collect();
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
 }
 
@@ -449,5 +451,9 @@ const JAVA_BROKER: &JavaMain = &JavaMain {
     ],
 };
 
-/// Small files: Java maps whole ones.
-const JAVA_BROKER_SETTINGS: &[(&str, &str)] = &[("mappedFileSizeCommitLog", "67108864")];
+/// Beyond the settings of every broker; Java maps whole files, so these are small.
+const JAVA_BROKER_SETTINGS: &[(&str, &str)] = &[
+    ("mappedFileSizeCommitLog", "67108864"),
+    // Java refuses what has waited 200 ms for its turn, which happens on two processors that run clients as well.
+    ("waitTimeMillsInSendQueue", "5000"),
+];

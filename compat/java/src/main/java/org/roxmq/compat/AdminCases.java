@@ -29,7 +29,7 @@ final class AdminCases {
         Check.that(admin.fetchAllTopicList().getTopicList().contains(topic), "not in the list of topics");
         scene.producer().send(Scene.message(topic, "body"), Scene.queue(topic, 0));
         scene.createTopic(topic, 5);
-        Check.equal(1L, scene.producer().maxOffset(Scene.queue(topic, 0)), "messages after queues were added");
+        scene.awaitStored(topic, 5, 1);
 
         admin.deleteTopicInBroker(Set.of(Scene.BROKER_ADDRESS), topic);
         admin.deleteTopicInNameServer(nameservers(), Scene.CLUSTER, topic);
@@ -113,6 +113,7 @@ final class AdminCases {
         inbox.awaitExactly(bodies);
         inbox.consumer.shutdown();
         scene.send(topic, null, "more", 8);
+        scene.awaitStored(topic, 4, 48);
         var queue = scene.admin().examineTopicStats(topic).getOffsetTable().get(Scene.queue(topic, 1));
         Check.equal(0L, queue.getMinOffset(), "smallest offset");
         Check.equal(12L, queue.getMaxOffset(), "largest offset");

@@ -1,6 +1,7 @@
 package org.roxmq.compat;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -35,6 +36,7 @@ final class PullCases {
         for (int number = 0; number < 100; number++) {
             scene.producer().send(Scene.message(topic, "body" + number), Scene.queue(topic, number % 4));
         }
+        scene.awaitStored(topic, 4, 100);
         DefaultMQPullConsumer consumer = scene.pull(scene.group());
         Set<MessageQueue> queues = consumer.fetchSubscribeMessageQueues(topic);
         Check.equal(4, queues.size(), "queues");
@@ -64,6 +66,7 @@ final class PullCases {
         for (int number = 0; number < 5; number++) {
             scene.producer().send(Scene.message(topic, "body" + number), Scene.queue(topic, 0));
         }
+        scene.awaitStored(topic, 2, 5);
         DefaultMQPullConsumer consumer = scene.pull(scene.group());
         MessageQueue full = Scene.queue(topic, 0);
         says(consumer, full, 4, PullStatus.FOUND, 5, 5);
@@ -89,6 +92,7 @@ final class PullCases {
         String topic = scene.createdTopic(1);
         scene.send(topic, "a", "a", 10);
         scene.send(topic, "b", "b", 10);
+        scene.awaitStored(topic, 1, 20);
         DefaultMQPullConsumer consumer = scene.pull(scene.group());
         MessageQueue queue = Scene.queue(topic, 0);
         PullResult found = consumer.pull(queue, "b || c", 0, 32);
@@ -113,6 +117,7 @@ final class PullCases {
         for (int number = 0; number < 20; number++) {
             scene.producer().send(new Message(topic, Scene.noise(64 << 10)));
         }
+        scene.awaitStored(topic, 1, 120);
         DefaultMQPullConsumer consumer = scene.pull(scene.group());
         Check.equal(5, consumer.pull(queue, "*", 0, 5).getMsgFoundList().size(), "messages of a pull of 5");
         Check.equal(32, consumer.pull(queue, "*", 0, 1_000).getMsgFoundList().size(), "messages of a pull of 1000");
@@ -162,6 +167,7 @@ final class PullCases {
     private static void async(Scene scene) throws Exception {
         String topic = scene.createdTopic(1);
         List<String> bodies = scene.send(topic, null, "body", 10);
+        scene.awaitStored(topic, 1, 10);
         CompletableFuture<PullResult> found = new CompletableFuture<>();
         scene.pull(scene.group()).pull(Scene.queue(topic, 0), "*", 0, 32, new PullCallback() {
             @Override
@@ -189,6 +195,7 @@ final class PullCases {
     private static void notReadable(Scene scene) throws Exception {
         String topic = scene.createdTopic(1);
         scene.producer().send(Scene.message(topic, "body"));
+        scene.awaitStored(topic, 1, 1);
         AdminCases.permit(scene, topic, 2);
         DefaultMQPullConsumer consumer = scene.pull(scene.group());
         Check.refused(16, () -> consumer.pull(Scene.queue(topic, 0), "*", 0, 32), "pull of a topic that may only be written");
@@ -205,7 +212,7 @@ final class PullCases {
         Check.equal(0L, consumer.fetchConsumeOffset(queue, true), "offset of a new group");
         consumer.updateConsumeOffset(queue, 7);
         Check.equal(7L, consumer.fetchConsumeOffset(queue, false), "offset in memory");
-        consumer.getOffsetStore().persist(queue);
+        consumer.getOffsetStore().persistAll(new HashSet<>(Set.of(queue)));
         DefaultMQPullConsumer another = scene.pull(group);
         Scene.until("the offset at the broker", () -> another.fetchConsumeOffset(queue, true) == 7);
         consumer.getOffsetStore().updateConsumeOffsetToBroker(queue, 3, false);
@@ -225,6 +232,7 @@ final class PullCases {
             Scene.until("the next millisecond", () -> System.currentTimeMillis() > last + 5);
             scene.producer().send(Scene.message(topic, "body" + number), queue);
         }
+        scene.awaitStored(topic, 2, 10);
         List<MessageExt> messages = consumer.pull(queue, "*", 0, 32).getMsgFoundList();
         Check.equal(0L, consumer.minOffset(queue), "smallest offset");
         Check.equal(10L, consumer.maxOffset(queue), "largest offset");

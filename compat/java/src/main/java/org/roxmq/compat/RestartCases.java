@@ -58,7 +58,7 @@ final class RestartCases {
         for (int queue = 0; queue < 3; queue++) {
             total += scene.producer().maxOffset(Scene.queue(topic, queue));
         }
-        // A send that was tried again may be there twice.
+        // What arrived above is in the queues. A send that was tried again may be there twice.
         Check.within(32, 34, total, "messages");
         DefaultMQPullConsumer readerAfter = scene.pull(group);
         long committedAfter = committed(readerAfter, group, topic);

@@ -1,6 +1,7 @@
 package org.roxmq.compat;
 
 import java.io.ByteArrayOutputStream;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
@@ -8,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
@@ -155,15 +157,24 @@ final class Scene implements AutoCloseable {
 
     void createTopic(String topic, int queues) throws Exception {
         // Since 5.0 the call takes attributes as well.
+        Method fits = null;
         for (Method method : DefaultMQProducer.class.getMethods()) {
-            if (method.getName().equals("createTopic") && method.getParameterCount() == 3) {
-                method.invoke(producer(), "TBW102", topic, queues);
-                break;
-            } else if (method.getName().equals("createTopic") && method.getParameterCount() == 4
-                && method.getParameterTypes()[3] == java.util.Map.class) {
-                method.invoke(producer(), "TBW102", topic, queues, new HashMap<String, String>());
-                break;
+            List<Class<?>> parameters = List.of(method.getParameterTypes());
+            boolean plain = parameters.equals(List.of(String.class, String.class, int.class));
+            boolean attributes = parameters.equals(List.of(String.class, String.class, int.class, Map.class));
+            if (method.getName().equals("createTopic") && (plain || attributes)) {
+                fits = method;
             }
+        }
+        Check.that(fits != null, "this client cannot create topics");
+        try {
+            if (fits.getParameterCount() == 3) {
+                fits.invoke(producer(), "TBW102", topic, queues);
+            } else {
+                fits.invoke(producer(), "TBW102", topic, queues, new HashMap<String, String>());
+            }
+        } catch (InvocationTargetException wrapped) {
+            throw (Exception) wrapped.getCause();
         }
         until("a route of " + topic + " with " + queues + " queues", () -> queuesOf(topic).size() >= queues);
     }
@@ -174,6 +185,20 @@ final class Scene implements AutoCloseable {
         } catch (Exception unknownYet) {
             return List.of();
         }
+    }
+
+    /** Waits until readers see that many messages: queues are written behind the log. */
+    void awaitStored(String topic, int queues, long count) throws Exception {
+        until(count + " messages in the queues", () -> stored(topic, queues) >= count);
+        Check.equal(count, stored(topic, queues), "messages in the queues");
+    }
+
+    private long stored(String topic, int queues) throws Exception {
+        long total = 0;
+        for (int id = 0; id < queues; id++) {
+            total += producer().maxOffset(queue(topic, id));
+        }
+        return total;
     }
 
     static MessageQueue queue(String topic, int id) {
@@ -238,12 +263,22 @@ final class Scene implements AutoCloseable {
 
     // Servers.
 
-    static void control(String... words) throws Exception {
+    static void startServersAgain() throws Exception {
+        for (String line : control("status").split("\n")) {
+            String[] words = line.trim().split(" ");
+            if (words.length == 3 && words[2].equals("stopped")) {
+                control(words[0].startsWith("broker") ? "start-broker" : "start-nameserver", words[0]);
+            }
+        }
+    }
+
+    static String control(String... words) throws Exception {
         List<String> command = new ArrayList<>(List.of(variable("COMPAT_CONTROL")));
         command.addAll(List.of(words));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         Check.equal(0, process.waitFor(), String.join(" ", words) + " (" + said.trim() + ")");
+        return said;
     }
 
     /** This program once more. */

@@ -123,16 +123,8 @@ final class SendCases {
         MessageQueue chosen = Scene.queue(topic, 2);
         scene.producer().sendOneway(Scene.message(topic, "chosen"), chosen);
         scene.producer().sendOneway(Scene.message(topic, "selected"), (queues, message, argument) -> queues.get(1), null);
-        Scene.until("22 messages", () -> total(scene.producer(), topic, 4) == 22);
+        scene.awaitStored(topic, 4, 22);
         Check.within(6, 6, scene.producer().maxOffset(chosen), "messages in queue 2");
-    }
-
-    private static long total(DefaultMQProducer producer, String topic, int queues) throws Exception {
-        long total = 0;
-        for (int id = 0; id < queues; id++) {
-            total += producer.maxOffset(Scene.queue(topic, id));
-        }
-        return total;
     }
 
     private static void batch(Scene scene) throws Exception {
@@ -240,7 +232,7 @@ final class SendCases {
         } finally {
             producer.shutdown();
         }
-        Check.equal(1L, total(scene.producer(), topic, 4), "messages");
+        scene.awaitStored(topic, 4, 1);
     }
 
     private static void largestBody(Scene scene) throws Exception {
@@ -255,7 +247,7 @@ final class SendCases {
         byte[] viewed = producer.viewMessage(topic, result.getOffsetMsgId()).getBody();
         Check.that(java.util.Arrays.equals(largest, viewed), "4 MiB come back changed");
         Check.refused(13, () -> producer.send(new Message(topic, new byte[(4 << 20) + 1])), "4 MiB and one byte");
-        Check.equal(1L, producer.maxOffset(Scene.queue(topic, 0)), "messages");
+        scene.awaitStored(topic, 1, 1);
     }
 
     private static void largestBatch(Scene scene) throws Exception {
@@ -270,7 +262,7 @@ final class SendCases {
         Check.refused(List.of(1, 13), () -> producer.send(messages), "5 MiB in a batch");
         Check.equal(0L, producer.maxOffset(Scene.queue(topic, 0)), "messages");
         Check.equal(SendStatus.SEND_OK, producer.send(messages.subList(0, 3)).getSendStatus(), "status of 3 MiB");
-        Check.equal(3L, producer.maxOffset(Scene.queue(topic, 0)), "messages");
+        scene.awaitStored(topic, 1, 3);
     }
 
     private static void emptyBody(Scene scene) throws Exception {
@@ -311,7 +303,7 @@ final class SendCases {
             }
         });
         Check.equal(3, producer.fetchPublishMessageQueues(topic).size(), "queues");
-        Check.equal(1L, total(producer, topic, 3), "messages");
+        scene.awaitStored(topic, 3, 1);
     }
 
     private static void queueOutOfRange(Scene scene) throws Exception {

@@ -29,6 +29,7 @@ final class WireCases {
     private static void pullBelowStart(Scene scene) throws Exception {
         String topic = scene.createdTopic(1);
         scene.send(topic, null, "body", 5);
+        scene.awaitStored(topic, 1, 5);
         try (Connection connection = new Connection(Scene.BROKER_ADDRESS)) {
             Answer answer = connection.ask(11, pull(scene.group(), topic, -5));
             Check.equal(21, answer.code, "code");
