@@ -3,8 +3,8 @@
 use crate::Broker;
 use parking_lot::{Condvar, Mutex};
 use roxmq_env::config::BrokerConfig;
-use roxmq_protocol::body::{KVTable, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper};
-use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::body::{KVTable, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, body_crc32};
+use roxmq_protocol::json;
 use roxmq_protocol::request::{RegisterBroker, RegisterBrokerReply, UnregisterBroker};
 use roxmq_remoting::CallError;
 use roxmq_remoting::client::Client;
@@ -101,7 +101,7 @@ async fn register_with(broker: &Broker, config: &BrokerConfig, name_server: &str
         heartbeat_timeout_ms: None,
         enable_acting_master: None,
         compressed: false,
-        body_crc32: (crc32fast::hash(body) & 0x7FFF_FFFF) as i32,
+        body_crc32: body_crc32(body),
         zone_name: None,
         auto_address: broker.address_is_chosen.then_some(true),
     };
@@ -134,7 +134,7 @@ fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
             ..Default::default()
         },
     };
-    json::to_vec(&body, Dialect::Standard)
+    body.encode()
 }
 
 /// Tells every NameServer that the broker goes away.
