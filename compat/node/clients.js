@@ -8,6 +8,9 @@ const { RUN, brief } = require('./harness');
 const silent = { info() {}, warn() {}, error() {}, debug() {} };
 const spoken = process.env.COMPAT_DEBUG ? { info: console.log, warn: console.log, error: console.log, debug() {} } : silent;
 
+// A broker that has just started may be slow to answer first, and no case is about that.
+const ANSWER_WITHIN_MS = 15000;
+
 let instances = 0;
 
 // Every client has an instance name, so a client id and connections, of its own. The HTTP client would look up name servers
@@ -31,7 +34,7 @@ const keeper = (async () => {
 
 async function producer(t, more) {
   await keeper;
-  const p = new Producer(options({ producerGroup: `${t.group}-p`, retryTimesWhenSendFailed: 0, ...more }));
+  const p = new Producer(options({ producerGroup: `${t.group}-p`, retryTimesWhenSendFailed: 0, sendMsgTimeout: ANSWER_WITHIN_MS, ...more }));
   p.on('error', () => {});
   await p.ready();
   t.endings.push(() => p.close());
@@ -63,18 +66,18 @@ function placeOf(t, offsetMsgId) {
 // numbers and a boolean among its fields) behind its producer, not as an option of it.
 async function createTopic(t, topic, queues) {
   const p = await producer(t, { producerGroup: `${t.group}-maker` });
-  const template = await p._mqClient.getTopicRouteInfoFromNameServer('TBW102', 3000);
+  const template = await p._mqClient.getTopicRouteInfoFromNameServer('TBW102', ANSWER_WITHIN_MS);
   const address = template.brokerDatas[0].brokerAddrs[0];
   await p._mqClient.createTopic(address, 'TBW102', {
     topicName: topic, readQueueNums: queues, writeQueueNums: queues, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: 0, order: false,
-  }, 3000);
+  }, ANSWER_WITHIN_MS);
   await untilRoutes(t, p, topic, queues);
 }
 
 async function untilRoutes(t, p, topic, queues) {
   let seen;
   await t.until(async () => {
-    seen = await p._mqClient.getTopicRouteInfoFromNameServer(topic, 3000).catch(err => err.message);
+    seen = await p._mqClient.getTopicRouteInfoFromNameServer(topic, ANSWER_WITHIN_MS).catch(err => err.message);
     return seen.queueDatas && seen.queueDatas.length === 1 && seen.queueDatas[0].writeQueueNums === queues;
   }, `${queues} queues of ${topic}`, () => JSON.stringify(seen));
   return seen;
