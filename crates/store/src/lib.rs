@@ -1,1 +1,48 @@
-//! RoxMQ store.
+//! One broker's data directory: append, read, query, recovery, retention. No sockets.
+//!
+//! The commit log is the only truth. Records, byte for byte RocketMQ's, follow each other in segments of one size; which records
+//! belong to which queue, and which carry which key, is *derived* from them by one function ([`facts`]) and one sink (`Index`),
+//! on append and after a restart alike.
+//!
+//! ```text
+//!            append                                       read, query
+//!              | log lock: offsets, one pwrite               ^
+//!              v                                             |
+//!   commitlog/00000000000000000000  sealed  <---- index/<from>-<to>.index   one file for the segment
+//!   commitlog/00000000001073741824  active  <---- index/<from>-<to>.index   one file for each 64 MiB of it
+//!                                    ^   ^------- tail: the newest entries, in memory
+//!                                 flushed written
+//! ```
+//!
+//! Where things are: `log` appends; `flush` makes durable and fences; `index` is the tail in memory and the directory of every
+//! queue; `index_file` the files behind it; `seal` moves the tail into files; `read`, `query` and `time` answer; `recovery`
+//! opens; `retention` deletes; `checkpoint` holds the little that the log cannot say. Every byte is drawn in `docs/format.md`.
+
+mod batch;
+mod checkpoint;
+mod config;
+mod facts;
+mod files;
+mod flush;
+mod index;
+mod index_file;
+mod log;
+mod query;
+mod read;
+mod recovery;
+mod retention;
+mod seal;
+mod segment;
+mod store;
+mod time;
+mod watermarks;
+
+pub use batch::{Batch, Placed};
+pub use config::{FlushMode, StoreConfig};
+pub use log::AppendError;
+pub use read::{IndexEntry, ReadLimits, ReadResult, ReadStatus};
+pub use recovery::OpenError;
+pub use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, Record};
+pub use store::{Stats, Store};
+pub use time::Boundary;
+pub use watermarks::Watermarks;

@@ -85,7 +85,7 @@ pub(super) fn append_to(file: &File, offset: u64, len: usize, out: &mut Vec<u8>)
     while done < len {
         let room: &mut [MaybeUninit<u8>] = &mut out.spare_capacity_mut()[done..len];
         match rustix::io::pread(file, room, offset + done as u64) {
-            Ok((read, _)) if read.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(([], _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok((read, _)) => done += read.len(),
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),

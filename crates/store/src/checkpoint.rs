@@ -1,0 +1,163 @@
+//! What does the store know that its log does not say?
+//!
+//! Two small files. `store.checkpoint` keeps the next offset of every queue, for those whose messages are all gone, and which topics
+//! were deleted; it is replaced as a whole, before anything is deleted, and never ahead of what is durable. `store.flushed` holds
+//! how far the log was known to be durable; it is written after each flush and not synced itself, so it may be behind, never ahead.
+//! Below it a bad record is damage; above it, the torn end of the log.
+
+use roxmq_env::disk::{Disk, File, Open};
+use std::io;
+use std::path::Path;
+
+/// The contents of `store.checkpoint`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    /// The end of what was durable when it was written.
+    pub flushed: i64,
+    /// Topic, queue id, next offset.
+    pub queues: Vec<(String, u32, i64)>,
+    /// Deleted topics, and the log offset before which their records are nobody's.
+    pub dead_before: Vec<(String, i64)>,
+}
+
+impl Checkpoint {
+    /// Reads it; `None` if there is none, or if it is damaged, which is reported.
+    pub fn load(disk: &Disk, root: &Path) -> io::Result<Option<Checkpoint>> {
+        let Some(bytes) = disk.read(&root.join(CHECKPOINT))? else { return Ok(None) };
+        let checkpoint = Checkpoint::parse(&bytes);
+        if checkpoint.is_none() {
+            tracing::error!(file = CHECKPOINT, "checkpoint is damaged; queues without messages may start at 0 again");
+        }
+        Ok(checkpoint)
+    }
+
+    pub fn save(&self, disk: &Disk, root: &Path) -> io::Result<()> {
+        disk.replace_atomically(&root.join(CHECKPOINT), &self.write())
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + self.queues.len() * 48);
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&self.flushed.to_be_bytes());
+        let text = |out: &mut Vec<u8>, text: &str| {
+            out.extend_from_slice(&(text.len() as u16).to_be_bytes());
+            out.extend_from_slice(text.as_bytes());
+        };
+        out.extend_from_slice(&(self.queues.len() as u32).to_be_bytes());
+        for (topic, queue_id, next) in &self.queues {
+            text(&mut out, topic);
+            out.extend_from_slice(&queue_id.to_be_bytes());
+            out.extend_from_slice(&next.to_be_bytes());
+        }
+        out.extend_from_slice(&(self.dead_before.len() as u32).to_be_bytes());
+        for (topic, log_offset) in &self.dead_before {
+            text(&mut out, topic);
+            out.extend_from_slice(&log_offset.to_be_bytes());
+        }
+        let crc = crc32fast::hash(&out);
+        out.extend_from_slice(&crc.to_be_bytes());
+        out
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Checkpoint> {
+        let (payload, crc) = bytes.split_last_chunk()?;
+        let mut rest = payload.strip_prefix(MAGIC)?;
+        if crc32fast::hash(payload) != u32::from_be_bytes(*crc) {
+            return None;
+        }
+        let flushed = i64::from_be_bytes(take(&mut rest)?);
+        let mut queues = Vec::new();
+        for _ in 0..u32::from_be_bytes(take(&mut rest)?) {
+            let topic = take_text(&mut rest)?;
+            queues.push((topic, u32::from_be_bytes(take(&mut rest)?), i64::from_be_bytes(take(&mut rest)?)));
+        }
+        let mut dead_before = Vec::new();
+        for _ in 0..u32::from_be_bytes(take(&mut rest)?) {
+            dead_before.push((take_text(&mut rest)?, i64::from_be_bytes(take(&mut rest)?)));
+        }
+        rest.is_empty().then_some(Checkpoint { flushed, queues, dead_before })
+    }
+}
+
+/// The open `store.flushed`.
+#[derive(Debug)]
+pub(crate) struct FlushedHint(File);
+
+impl FlushedHint {
+    /// Opens it, and says what it holds: `None` if it holds nothing of sense.
+    pub fn open(disk: &Disk, root: &Path) -> io::Result<(FlushedHint, Option<i64>)> {
+        let file = disk.open(&root.join(FLUSHED), Open::Create)?;
+        let mut bytes = [0; 12];
+        let read = file.read_at(0, &mut bytes);
+        let flushed = read.ok().and_then(|()| {
+            let (offset, crc) = bytes.split_last_chunk()?;
+            (crc32fast::hash(offset) == u32::from_be_bytes(*crc)).then_some(())?;
+            Some(i64::from_be_bytes(*offset.first_chunk()?))
+        });
+        Ok((FlushedHint(file), flushed))
+    }
+
+    pub fn write(&self, flushed: i64) -> io::Result<()> {
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&flushed.to_be_bytes());
+        let crc = crc32fast::hash(&bytes[..8]);
+        bytes[8..].copy_from_slice(&crc.to_be_bytes());
+        self.0.write_at(0, &bytes)
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, left) = rest.split_first_chunk()?;
+    *rest = left;
+    Some(*taken)
+}
+
+fn take_text(rest: &mut &[u8]) -> Option<String> {
+    let len = usize::from(u16::from_be_bytes(take(rest)?));
+    let (taken, left) = rest.split_at_checked(len)?;
+    *rest = left;
+    String::from_utf8(taken.to_vec()).ok()
+}
+
+const CHECKPOINT: &str = "store.checkpoint";
+const FLUSHED: &str = "store.flushed";
+const MAGIC: &[u8; 8] = b"RoxCkpt1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmq_env::disk::SimDisk;
+
+    #[test]
+    fn comes_back_and_no_flipped_bit_goes_unseen() {
+        let sim = SimDisk::new(1);
+        let (disk, root) = (sim.disk(), Path::new("/d"));
+        disk.create_dir_all(root).expect("creates");
+        assert_eq!(Checkpoint::load(&disk, root).expect("reads"), None);
+        let checkpoint = Checkpoint {
+            flushed: 77,
+            queues: vec![("a".to_owned(), 0, 5), ("中".to_owned(), 9, i64::MAX)],
+            dead_before: vec![("gone".to_owned(), 6)],
+        };
+        checkpoint.save(&disk, root).expect("saves");
+        assert_eq!(Checkpoint::load(&disk, root).expect("reads"), Some(checkpoint.clone()));
+        for at in 0..checkpoint.write().len() {
+            sim.flip(&root.join(CHECKPOINT), at, 4);
+            assert_eq!(Checkpoint::load(&disk, root).expect("reads"), None);
+            sim.flip(&root.join(CHECKPOINT), at, 4);
+        }
+    }
+
+    #[test]
+    fn the_hint_is_believed_only_whole() {
+        let sim = SimDisk::new(1);
+        let (disk, root) = (sim.disk(), Path::new("/d"));
+        disk.create_dir_all(root).expect("creates");
+        let (hint, flushed) = FlushedHint::open(&disk, root).expect("opens");
+        assert_eq!(flushed, None);
+        hint.write(123).expect("writes");
+        assert_eq!(FlushedHint::open(&disk, root).expect("opens").1, Some(123));
+        sim.flip(&root.join(FLUSHED), 3, 1);
+        assert_eq!(FlushedHint::open(&disk, root).expect("opens").1, None);
+    }
+}

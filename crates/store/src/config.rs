@@ -1,0 +1,63 @@
+//! What can be chosen about a store?
+
+use std::path::PathBuf;
+
+/// When an append counts as kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlushMode {
+    /// `ASYNC_FLUSH`: acknowledged when written; made durable at least this often.
+    Async {
+        /// How long written data may wait for the disk, ms.
+        interval_ms: u64,
+    },
+    /// `SYNC_FLUSH`: acknowledged, and shown to readers, when durable.
+    Sync,
+}
+
+/// The settings of a store. The defaults are RocketMQ's where it has them.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// The data folder (`storePathRootDir`).
+    pub root: PathBuf,
+    /// Where the log's segments are (`storePathCommitLog`); `commitlog` in the root if not given.
+    pub commit_log_dir: Option<PathBuf>,
+    /// Bytes of a segment (`mappedFileSizeCommitLog`), at most 2 GiB less one.
+    pub segment_bytes: u64,
+    /// When an append counts as kept (`flushDiskType`, `flushIntervalCommitLog`).
+    pub flush: FlushMode,
+    /// With [`FlushMode::Async`], flush early when this much is not durable.
+    pub flush_bytes: u64,
+    /// Hours after which a segment expires (`fileReservedTime`).
+    pub file_reserved_hours: u64,
+    /// The most bytes of sealed segments to keep, if limited.
+    pub retention_bytes: Option<u64>,
+    /// Appends are refused while the device has less free than this.
+    pub disk_reserve_bytes: u64,
+    /// Whether room may be made by deleting segments that have not expired, once the reserve is touched.
+    pub delete_unexpired_when_full: bool,
+    /// The longest body accepted (`maxMessageSize`).
+    pub max_message_bytes: usize,
+    /// The tail of the index goes to a file every so many bytes of log, so that no restart replays more.
+    pub tail_checkpoint_bytes: u64,
+    /// Whether the store runs threads of its own. Without, the owner calls [`crate::Store::tick`]: that is for simulations.
+    pub background: bool,
+}
+
+impl Default for StoreConfig {
+    fn default() -> StoreConfig {
+        StoreConfig {
+            root: PathBuf::from("store"),
+            commit_log_dir: None,
+            segment_bytes: 1 << 30,
+            flush: FlushMode::Async { interval_ms: 500 },
+            flush_bytes: 16 << 20,
+            file_reserved_hours: 72,
+            retention_bytes: None,
+            disk_reserve_bytes: 512 << 20,
+            delete_unexpired_when_full: false,
+            max_message_bytes: 4 << 20,
+            tail_checkpoint_bytes: 64 << 20,
+            background: true,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What do queues and the key index need to know about a record?
+//!
+//! Append asks before the record has its place, recovery and repair ask the log; this is the one place that answers, so that the
+//! index is the same whichever way it came about.
+
+use roxmq_protocol::properties::Properties;
+use roxmq_protocol::record::{Record, sys_flag};
+
+/// A record's place, as the index keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub log_offset: i64,
+    pub size: u32,
+    /// Java's hash of the tags.
+    pub tags: i32,
+    /// See [`envelope_crc`].
+    pub envelope: u32,
+}
+
+impl Entry {
+    pub fn end(&self) -> i64 {
+        self.log_offset + i64::from(self.size)
+    }
+}
+
+/// Whether the record takes a place in its queue. Half and rolled back messages do not (`ConsumeQueueStore` in Java).
+pub(crate) fn is_queued(flag: i32) -> bool {
+    !matches!(sys_flag::transaction(flag), sys_flag::TRANSACTION_PREPARED | sys_flag::TRANSACTION_ROLLBACK)
+}
+
+/// Adds to `hashes` what the key index keeps of the record: its unique key, then each token of `KEYS`.
+pub(crate) fn key_hashes(topic: &str, properties: Properties<'_>, flag: i32, hashes: &mut Vec<u32>) {
+    if sys_flag::transaction(flag) == sys_flag::TRANSACTION_ROLLBACK {
+        return;
+    }
+    let unique = properties.unique_key();
+    hashes.extend(unique.map(|key| key_hash(topic, key)));
+    let keys = properties.keys().filter(|key| Some(*key) != unique).take(KEYS_PER_MESSAGE_MAX);
+    hashes.extend(keys.map(|key| key_hash(topic, key)));
+}
+
+/// The hash of a key in the index: CRC-32 of topic, a zero byte, key.
+pub(crate) fn key_hash(topic: &str, key: &str) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(topic.as_bytes());
+    crc.update(&[0]);
+    crc.update(key.as_bytes());
+    crc.finalize()
+}
+
+/// CRC-32 of a record less its body, which has its own CRC, and less what the store fills in under its lock. Together with the
+/// comparison of log offset and queue offset it leaves no bit of a record unchecked but those of the store time.
+pub(crate) fn envelope_crc(record: &[u8], parsed: &Record<'_>) -> u32 {
+    let born = if parsed.sys_flag & sys_flag::BORN_HOST_V6 != 0 { V6_EXTRA } else { 0 };
+    let store = if parsed.sys_flag & sys_flag::STORE_HOST_V6 != 0 { V6_EXTRA } else { 0 };
+    let store_time_at = 56 + born;
+    let body_at = 88 + born + store;
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&record[..20]);
+    crc.update(&record[36..store_time_at]);
+    crc.update(&record[store_time_at + 8..body_at]);
+    crc.update(&record[body_at + parsed.body.len()..]);
+    crc.finalize()
+}
+
+const V6_EXTRA: usize = 12;
+/// A message with more keys than this is found by the first ones only.
+const KEYS_PER_MESSAGE_MAX: usize = 64;

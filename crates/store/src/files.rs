@@ -1,0 +1,65 @@
+//! How are many files kept while only some are open?
+
+use parking_lot::Mutex;
+use roxmq_env::disk::{Disk, File, Open};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A file that is opened when needed and can be closed in between.
+#[derive(Debug)]
+pub(crate) struct LazyFile {
+    disk: Disk,
+    path: PathBuf,
+    how: Open,
+    open: Mutex<Option<Arc<File>>>,
+    used: AtomicBool,
+}
+
+impl LazyFile {
+    pub fn new(disk: &Disk, path: PathBuf, how: Open) -> LazyFile {
+        LazyFile { disk: disk.clone(), path, how, open: Mutex::new(None), used: AtomicBool::new(false) }
+    }
+
+    pub fn file(&self) -> io::Result<Arc<File>> {
+        let mut open = self.open.lock();
+        self.used.store(true, Ordering::Relaxed);
+        if let Some(file) = &*open {
+            return Ok(file.clone());
+        }
+        let file = Arc::new(self.disk.open(&self.path, self.how)?);
+        *open = Some(file.clone());
+        Ok(file)
+    }
+
+    /// The same file, opened by itself.
+    pub fn another(&self) -> LazyFile {
+        LazyFile::new(&self.disk, self.path.clone(), self.how)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.open.lock().is_some()
+    }
+
+    /// Closes the file unless it was used since the last call.
+    pub fn close_if_idle(&self) {
+        if !self.used.swap(false, Ordering::Relaxed) {
+            *self.open.lock() = None;
+        }
+    }
+}
+
+/// Twenty digits, so that names sort as numbers do; as Java names its files.
+pub(crate) fn name_of(offset: i64) -> String {
+    format!("{offset:020}")
+}
+
+/// The offset in a file name, if it is one.
+pub(crate) fn offset_in(name: &str) -> Option<i64> {
+    (name.len() == 20 && name.bytes().all(|digit| digit.is_ascii_digit())).then(|| name.parse().ok())?
+}

@@ -1,0 +1,535 @@
+//! Which records are in a queue, and where?
+//!
+//! A queue's older entries are in index files, of which the queue knows its runs; the newest are the *tail*, in memory. Offsets may
+//! have gaps, where damage took records away.
+
+use crate::facts::Entry;
+use crate::index_file::{IndexFile, Row};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// A queue's place in the table; reused after its topic is deleted.
+pub(crate) type QueueNo = u32;
+
+/// Every queue, every index file, and the newest keys.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    topics: HashMap<Arc<str>, Vec<(u32, QueueNo)>>,
+    queues: Vec<Option<Queue>>,
+    free: Vec<QueueNo>,
+    /// By the log offset from which they know.
+    pub files: BTreeMap<i64, Arc<IndexFile>>,
+    pub keys: KeyTail,
+    /// Deleted topics: their records before this are nobody's.
+    pub dead_before: HashMap<Arc<str>, i64>,
+}
+
+/// One queue of one topic.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub topic: Arc<str>,
+    pub queue_id: u32,
+    /// One past the newest offset; also when the messages are gone.
+    pub next: i64,
+    /// What is in index files, oldest first.
+    runs: VecDeque<Run>,
+    tail: VecDeque<Chunk>,
+}
+
+/// Consecutive offsets of a queue in one index file.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub file: Arc<IndexFile>,
+    pub first: i64,
+    pub count: u32,
+    /// Number of the first entry in the file.
+    pub at: u32,
+}
+
+/// Consecutive offsets of a queue in memory.
+#[derive(Debug)]
+struct Chunk {
+    first: i64,
+    entries: Vec<TailEntry>,
+}
+
+/// An entry in memory also knows its store time, so that nobody needs the log for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TailEntry {
+    pub entry: Entry,
+    pub store_time: i64,
+}
+
+/// What a record tells the index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dispatch<'a> {
+    /// The queue and the offset in it, if it is in one.
+    pub queued: Option<(QueueNo, i64)>,
+    pub entry: Entry,
+    pub store_time: i64,
+    pub hashes: &'a [u32],
+}
+
+/// How an offset follows what its queue has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// It is the next one, or the first one known.
+    Directly,
+    /// Some before it are missing.
+    WithGap,
+    /// It is 0 again: the topic was deleted and created anew.
+    AsNew,
+    /// The queue has it already.
+    NotAtAll,
+}
+
+/// Where an offset of a queue is to be found.
+#[derive(Debug)]
+pub(crate) enum Located {
+    /// In memory; entries from there on were copied.
+    Tail,
+    /// In an index file, from entry `at`, `count` of them.
+    File { file: Arc<IndexFile>, at: u32, count: u32 },
+    /// Nowhere, but this later offset exists.
+    Gap(i64),
+    /// Nowhere, nor anything later that may be seen.
+    End,
+}
+
+impl Index {
+    /// An empty one that leaves out the same deleted topics.
+    pub fn with_same_dead(&self) -> Index {
+        Index { dead_before: self.dead_before.clone(), ..Index::default() }
+    }
+
+    pub fn find(&self, topic: &str, queue_id: u32) -> Option<QueueNo> {
+        let queues = self.topics.get(topic)?;
+        let at = queues.binary_search_by_key(&queue_id, |(id, _)| *id).ok()?;
+        Some(queues[at].1)
+    }
+
+    pub fn queue(&self, topic: &str, queue_id: u32) -> Option<&Queue> {
+        self.at(self.find(topic, queue_id)?)
+    }
+
+    pub fn at(&self, no: QueueNo) -> Option<&Queue> {
+        self.queues.get(no as usize)?.as_ref()
+    }
+
+    fn at_mut(&mut self, no: QueueNo) -> Option<&mut Queue> {
+        self.queues.get_mut(no as usize)?.as_mut()
+    }
+
+    pub fn find_or_create(&mut self, topic: &str, queue_id: u32) -> QueueNo {
+        if let Some(no) = self.find(topic, queue_id) {
+            return no;
+        }
+        let name = match self.topics.get_key_value(topic) {
+            Some((name, _)) => name.clone(),
+            None => Arc::from(topic),
+        };
+        let queue = Queue { topic: name.clone(), queue_id, next: 0, runs: VecDeque::new(), tail: VecDeque::new() };
+        let no = match self.free.pop() {
+            Some(no) => {
+                self.queues[no as usize] = Some(queue);
+                no
+            }
+            None => {
+                self.queues.push(Some(queue));
+                self.queues.len() as QueueNo - 1
+            }
+        };
+        let queues = self.topics.entry(name).or_default();
+        let at = queues.partition_point(|(id, _)| *id < queue_id);
+        queues.insert(at, (queue_id, no));
+        no
+    }
+
+    /// Takes in a record. The offset must follow: [`Queue::follows`].
+    pub fn dispatch(&mut self, record: Dispatch<'_>) {
+        self.keys.push(record.hashes, record.entry.log_offset);
+        if let Some((no, offset)) = record.queued
+            && let Some(queue) = self.at_mut(no)
+        {
+            queue.push(offset, TailEntry { entry: record.entry, store_time: record.store_time });
+        }
+    }
+
+    /// Takes in a row of an index file's directory; files come oldest first.
+    pub fn add_row(&mut self, file: &Arc<IndexFile>, row: &Row) {
+        if self.dead_before.get(row.topic.as_str()).is_some_and(|dead| row.first_log_offset < *dead) {
+            return;
+        }
+        let no = self.find_or_create(&row.topic, row.queue_id);
+        let Some(queue) = self.at_mut(no) else { return };
+        match queue.follows(row.first) {
+            Follows::Directly | Follows::WithGap => {}
+            Follows::AsNew => queue.forget(),
+            Follows::NotAtAll => {
+                tracing::warn!(topic = row.topic, queue_id = row.queue_id, offset = row.first, "index file repeats offsets; passed over");
+                return;
+            }
+        }
+        queue.next = row.first + i64::from(row.count);
+        queue.runs.push_back(Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
+    }
+
+    /// Starts a queue over, as its topic was deleted and created anew.
+    pub fn restart_queue(&mut self, no: QueueNo) {
+        if let Some(queue) = self.at_mut(no) {
+            queue.forget();
+            queue.next = 0;
+        }
+    }
+
+    /// The offset of a queue is never below what the checkpoint knows.
+    pub fn raise_next(&mut self, topic: &str, queue_id: u32, next: i64) {
+        let no = self.find_or_create(topic, queue_id);
+        if let Some(queue) = self.at_mut(no) {
+            queue.next = queue.next.max(next);
+        }
+    }
+
+    pub fn delete_topic(&mut self, topic: &str, dead_before: i64) {
+        let Some((name, queues)) = self.topics.remove_entry(topic) else { return };
+        for (_, no) in queues {
+            self.queues[no as usize] = None;
+            self.free.push(no);
+        }
+        self.dead_before.insert(name, dead_before);
+    }
+
+    pub fn queues(&self) -> impl Iterator<Item = (QueueNo, &Queue)> {
+        self.queues.iter().enumerate().filter_map(|(no, queue)| Some((no as QueueNo, queue.as_ref()?)))
+    }
+
+    pub fn queue_count(&self) -> usize {
+        self.queues.len() - self.free.len()
+    }
+
+    /// Numbers of the queues that have entries in memory.
+    pub fn with_tail(&self) -> Vec<QueueNo> {
+        self.queues().filter(|(_, queue)| !queue.tail.is_empty()).map(|(no, _)| no).collect()
+    }
+
+    /// Puts a queue's entries that are now in `file` out of memory.
+    pub fn moved_to_file(&mut self, file: &Arc<IndexFile>, row: &Row) {
+        if let Some(no) = self.find(&row.topic, row.queue_id)
+            && let Some(queue) = self.at_mut(no)
+        {
+            queue.moved_to_file(file, row);
+        }
+    }
+
+    /// Lets a queue find in `file` what it found in files that `file` replaces.
+    pub fn replace_runs(&mut self, file: &Arc<IndexFile>, topic: &str, queue_id: u32, rows: &[Row]) {
+        if let Some(no) = self.find(topic, queue_id)
+            && let Some(queue) = self.at_mut(no)
+        {
+            queue.replace_runs(file, rows);
+        }
+    }
+
+    /// Forgets the files that end before or at `log_offset`, and all entries in them.
+    pub fn trim(&mut self, log_offset: i64) -> Vec<Arc<IndexFile>> {
+        let gone: Vec<_> = self.files.values().filter(|file| file.to <= log_offset).cloned().collect();
+        for queue in self.queues.iter_mut().flatten() {
+            while queue.runs.front().is_some_and(|run| run.file.to <= log_offset) {
+                queue.runs.pop_front();
+            }
+        }
+        for file in &gone {
+            self.files.remove(&file.from);
+        }
+        self.dead_before.retain(|_, dead| *dead > log_offset);
+        gone
+    }
+
+    pub fn is_dead(&self, topic: &str, log_offset: i64) -> bool {
+        self.dead_before.get(topic).is_some_and(|dead| log_offset < *dead)
+    }
+}
+
+impl Queue {
+    pub fn follows(&self, offset: i64) -> Follows {
+        if offset == self.next || (self.is_empty() && offset > self.next) {
+            Follows::Directly
+        } else if offset > self.next {
+            Follows::WithGap
+        } else if offset == 0 {
+            Follows::AsNew
+        } else {
+            Follows::NotAtAll
+        }
+    }
+
+    /// Whether no message is left.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.tail.is_empty()
+    }
+
+    /// The oldest offset there is; `next` if there is none.
+    pub fn min(&self) -> i64 {
+        let in_files = self.runs.front().map(|run| run.first);
+        in_files.or_else(|| self.tail.front().map(|chunk| chunk.first)).unwrap_or(self.next)
+    }
+
+    /// One past the newest offset that may be seen, when nothing from `bound` on in the log may.
+    pub fn visible_next(&self, bound: i64) -> i64 {
+        match self.tail.back().and_then(|chunk| chunk.entries.last()) {
+            Some(last) if last.entry.end() > bound => {}
+            _ => return self.next,
+        }
+        let hidden = self.tail.partition_point(|chunk| chunk.entries.last().is_some_and(|last| last.entry.end() <= bound));
+        match self.tail.get(hidden) {
+            Some(chunk) => chunk.first + chunk.entries.partition_point(|entry| entry.entry.end() <= bound) as i64,
+            None => self.next,
+        }
+    }
+
+    /// Finds `offset`; entries in memory are copied to `out`, at most `max`, none that ends after `bound` in the log.
+    pub fn locate(&self, offset: i64, bound: i64, max: usize, out: &mut Vec<TailEntry>) -> Located {
+        let run = self.runs.partition_point(|run| run.first <= offset).checked_sub(1).map(|at| &self.runs[at]);
+        if let Some(run) = run
+            && offset < run.end()
+        {
+            let skip = (offset - run.first) as u32;
+            return Located::File { file: run.file.clone(), at: run.at + skip, count: run.count - skip };
+        }
+        if let Some(later) = self.runs.get(self.runs.partition_point(|run| run.first <= offset)) {
+            return Located::Gap(later.first);
+        }
+        self.locate_in_tail(offset, bound, max, out)
+    }
+
+    fn locate_in_tail(&self, offset: i64, bound: i64, max: usize, out: &mut Vec<TailEntry>) -> Located {
+        let after = self.tail.partition_point(|chunk| chunk.first <= offset);
+        let mut expected = offset;
+        let mut copied = 0;
+        for chunk in self.tail.range(after.saturating_sub(1)..) {
+            if chunk.end() <= offset {
+                continue;
+            }
+            if chunk.first > expected {
+                return match copied {
+                    0 if chunk.entries[0].entry.end() <= bound => Located::Gap(chunk.first),
+                    0 => Located::End,
+                    _ => Located::Tail,
+                };
+            }
+            let skip = (expected - chunk.first) as usize;
+            let seen = chunk.entries[skip..].iter().take(max - copied).take_while(|entry| entry.entry.end() <= bound);
+            let before = out.len();
+            out.extend(seen);
+            copied += out.len() - before;
+            expected = chunk.end();
+            if copied == max || out.len() - before < chunk.entries.len() - skip {
+                break;
+            }
+        }
+        match copied {
+            0 => Located::End,
+            _ => Located::Tail,
+        }
+    }
+
+    /// The entries in memory before `end` in the log, as consecutive runs of offsets.
+    pub fn tail_before(&self, end: i64) -> Vec<(i64, Vec<TailEntry>)> {
+        let mut runs: Vec<(i64, Vec<TailEntry>)> = Vec::new();
+        for chunk in &self.tail {
+            let entries = chunk.entries.iter().copied().take_while(|entry| entry.entry.log_offset < end);
+            match runs.last_mut() {
+                Some((first, run)) if *first + run.len() as i64 == chunk.first => run.extend(entries),
+                _ => runs.push((chunk.first, entries.collect())),
+            }
+        }
+        runs.retain(|(_, run)| !run.is_empty());
+        runs
+    }
+
+    fn push(&mut self, offset: i64, entry: TailEntry) {
+        debug_assert!(offset >= self.next, "offset {offset} of {} {} after {}", self.topic, self.queue_id, self.next);
+        self.next = offset + 1;
+        if let Some(chunk) = self.tail.back_mut()
+            && chunk.end() == offset
+            && chunk.entries.len() < chunk.entries.capacity()
+        {
+            return chunk.entries.push(entry);
+        }
+        let room = self.tail.back().map_or(CHUNK_FIRST, |chunk| (chunk.entries.len() * 4).clamp(CHUNK_FIRST, CHUNK_MAX));
+        let mut entries = Vec::with_capacity(room);
+        entries.push(entry);
+        self.tail.push_back(Chunk { first: offset, entries });
+    }
+
+    fn forget(&mut self) {
+        self.runs.clear();
+        self.tail.clear();
+    }
+
+    fn moved_to_file(&mut self, file: &Arc<IndexFile>, row: &Row) {
+        // A queue of the same name that is younger than the row is another one.
+        let Some(front) = self.tail.front() else { return };
+        if front.first != row.first || front.entries[0].entry.log_offset != row.first_log_offset {
+            return;
+        }
+        let end = row.first + i64::from(row.count);
+        while self.tail.front().is_some_and(|chunk| chunk.end() <= end) {
+            self.tail.pop_front();
+        }
+        if let Some(chunk) = self.tail.front_mut()
+            && chunk.first < end
+        {
+            chunk.entries.drain(..(end - chunk.first) as usize);
+            chunk.first = end;
+        }
+        if self.tail.is_empty() {
+            self.tail.shrink_to_fit();
+        }
+        self.runs.push_back(Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
+    }
+
+    fn replace_runs(&mut self, file: &Arc<IndexFile>, rows: &[Row]) {
+        let is_replaced = |run: &Run| run.file.from >= file.from && run.file.to <= file.to;
+        let Some(at) = self.runs.iter().position(is_replaced) else { return };
+        let oldest = self.runs[at].first;
+        self.runs.retain(|run| !is_replaced(run));
+        // Rows of a generation that was deleted meanwhile are left out.
+        let rows = rows.iter().filter(|row| row.first >= oldest);
+        for (more, row) in rows.enumerate() {
+            self.runs.insert(at + more, Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
+        }
+    }
+}
+
+impl Run {
+    pub fn end(&self) -> i64 {
+        self.first + i64::from(self.count)
+    }
+}
+
+impl Chunk {
+    fn end(&self) -> i64 {
+        self.first + self.entries.len() as i64
+    }
+}
+
+/// The keys of the newest records, in log order.
+#[derive(Debug, Default)]
+pub(crate) struct KeyTail {
+    chunks: VecDeque<Vec<(u32, i64)>>,
+}
+
+impl KeyTail {
+    fn push(&mut self, hashes: &[u32], log_offset: i64) {
+        for hash in hashes {
+            match self.chunks.back_mut() {
+                Some(chunk) if chunk.len() < KEY_CHUNK => chunk.push((*hash, log_offset)),
+                _ => {
+                    let mut chunk = Vec::with_capacity(KEY_CHUNK);
+                    chunk.push((*hash, log_offset));
+                    self.chunks.push_back(chunk);
+                }
+            }
+        }
+    }
+
+    /// Log offsets of the records with a key of this hash, newest first.
+    pub fn find(&self, hash: u32) -> impl Iterator<Item = i64> {
+        let keys = self.chunks.iter().rev().flat_map(|chunk| chunk.iter().rev());
+        keys.filter(move |(found, _)| *found == hash).map(|(_, log_offset)| *log_offset)
+    }
+
+    pub fn before(&self, end: i64) -> Vec<(u32, i64)> {
+        self.chunks.iter().flatten().take_while(|(_, log_offset)| *log_offset < end).copied().collect()
+    }
+
+    pub fn drop_before(&mut self, end: i64) {
+        while self.chunks.front().is_some_and(|chunk| chunk.last().is_none_or(|(_, log_offset)| *log_offset < end)) {
+            self.chunks.pop_front();
+        }
+        if let Some(chunk) = self.chunks.front_mut() {
+            let gone = chunk.partition_point(|(_, log_offset)| *log_offset < end);
+            chunk.drain(..gone);
+        }
+    }
+}
+
+/// Small at first, so that a million queues with a message each stay small.
+const CHUNK_FIRST: usize = 4;
+const CHUNK_MAX: usize = 1024;
+const KEY_CHUNK: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(log_offset: i64) -> TailEntry {
+        TailEntry { entry: Entry { log_offset, size: 10, tags: 0, envelope: 0 }, store_time: log_offset }
+    }
+
+    fn filled(offsets: impl Iterator<Item = i64>) -> Index {
+        let mut index = Index::default();
+        let no = index.find_or_create("t", 3);
+        for (n, offset) in offsets.enumerate() {
+            let TailEntry { entry, store_time } = entry(n as i64 * 10);
+            index.dispatch(Dispatch { queued: Some((no, offset)), entry, store_time, hashes: &[7] });
+        }
+        index
+    }
+
+    #[test]
+    fn shows_only_what_ends_before_the_bound() {
+        let index = filled(0..100);
+        let queue = index.queue("t", 3).expect("queue");
+        let mut out = Vec::new();
+        assert_eq!((queue.min(), queue.next), (0, 100));
+        for bound in 0..=1000 {
+            assert_eq!(queue.visible_next(bound), bound / 10);
+        }
+        assert!(matches!(queue.locate(50, 505, 10, &mut out), Located::End));
+        assert!(matches!(queue.locate(50, 525, 10, &mut out), Located::Tail));
+        assert_eq!(out.len(), 2);
+        assert!(matches!(queue.locate(2, 1000, 64, &mut out), Located::Tail));
+        assert_eq!(out.len(), 66);
+        assert_eq!(out[2].entry.log_offset, 20);
+        assert_eq!(out.last().expect("copied").entry.log_offset, 650);
+        assert!(matches!(queue.locate(100, 1000, 10, &mut out), Located::End));
+    }
+
+    #[test]
+    fn knows_gaps() {
+        let index = filled((0..5).chain(9..12));
+        let queue = index.queue("t", 3).expect("queue");
+        let mut out = Vec::new();
+        assert!(matches!(queue.locate(3, 1000, 10, &mut out), Located::Tail));
+        assert_eq!(out.len(), 2);
+        assert!(matches!(queue.locate(5, 1000, 10, &mut out), Located::Gap(9)));
+        assert!(matches!(queue.locate(7, 1000, 10, &mut out), Located::Gap(9)));
+        assert!(matches!(queue.locate(7, 55, 10, &mut out), Located::End));
+        assert_eq!(queue.tail_before(1000).iter().map(|(first, run)| (*first, run.len())).collect::<Vec<_>>(), [(0, 5), (9, 3)]);
+        assert_eq!(queue.follows(12), Follows::Directly);
+        assert_eq!(queue.follows(13), Follows::WithGap);
+        assert_eq!(queue.follows(0), Follows::AsNew);
+        assert_eq!(queue.follows(4), Follows::NotAtAll);
+    }
+
+    #[test]
+    fn drops_keys_in_log_order() {
+        let mut index = filled(0..10_000);
+        index.keys.drop_before(50_000);
+        assert_eq!(index.keys.find(7).count(), 5_000);
+        assert_eq!(index.keys.find(7).last(), Some(50_000));
+        assert_eq!(index.keys.before(60_000).len(), 1_000);
+        assert_eq!(index.keys.find(8).count(), 0);
+    }
+
+    #[test]
+    fn a_deleted_topic_leaves_its_number_to_another() {
+        let mut index = filled(0..3);
+        index.delete_topic("t", 30);
+        assert!(index.queue("t", 3).is_none() && index.is_dead("t", 29) && !index.is_dead("t", 30));
+        index.find_or_create("u", 0);
+        assert_eq!((index.queue_count(), index.find("t", 3)), (1, None));
+    }
+}

@@ -1,0 +1,257 @@
+//! How does a batch get into the log?
+//!
+//! ```text
+//! under the log's lock:  queue offsets, log offsets, store time  ->  one pwrite  ->  index  ->  `written`
+//! ```
+//!
+//! Nothing is published before everything of the batch is written, so a write that fails leaves no trace: what it may have left on
+//! disk lies beyond `written`, and is cleared before anything is appended again.
+
+use crate::batch::{Batch, Item};
+use crate::index::Dispatch;
+use crate::segment::Segment;
+use crate::store::Store;
+use roxmq_env::disk::File;
+use roxmq_protocol::record::{BLANK_BYTES, LogOffset, QueueOffset, blank, place};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Why nothing of a batch was appended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// A write or a sync failed; nothing is appended any more until the store is opened again.
+    #[error("the store is fenced: {0}")]
+    Fenced(String),
+    /// No room, or less than the reserve; appends work again once there is.
+    #[error("the disk is full")]
+    DiskFull,
+    /// A body is longer than allowed, or a record longer than a segment.
+    #[error("a message of {bytes} bytes is more than {max}")]
+    TooLarge {
+        /// Bytes of the body, or of the record.
+        bytes: usize,
+        /// The most allowed.
+        max: usize,
+    },
+    /// The store was shut down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What the log's lock guards.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub active: Arc<Segment>,
+    pub file: Arc<File>,
+    /// Where the next record goes.
+    pub end: i64,
+    /// The next offset of each queue, by its number in the index.
+    pub next: Vec<i64>,
+    /// Made ahead, to be the next segment.
+    pub prepared: Option<Arc<Segment>>,
+    /// A failed write may have left something in these segments, from the offset on.
+    pub dirty: Vec<(Arc<Segment>, i64)>,
+    pub is_closed: bool,
+}
+
+/// Where a batch's next record goes, while it is not yet certain that it will.
+struct Cursor {
+    active: Arc<Segment>,
+    file: Arc<File>,
+    end: i64,
+    /// Segments begun by this batch.
+    begun: Vec<Arc<Segment>>,
+}
+
+impl Store {
+    /// Appends all of a batch, or nothing. Afterwards [`Batch::placed`] says where each message is.
+    pub fn append(&self, batch: &mut Batch) -> Result<(), AppendError> {
+        self.check_sizes(batch)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut log = self.log.lock();
+        self.check_open(&log)?;
+        if self.disk_full.load(Ordering::Relaxed) {
+            return Err(AppendError::DiskFull);
+        }
+        self.find_queues(&mut log, batch);
+        let now = self.clock.now_ms();
+        for item in &mut batch.items {
+            item.store_timestamp = now;
+            item.queue_offset = 0;
+            if item.is_queued {
+                let next = &mut log.next[item.queue as usize];
+                item.queue_offset = *next;
+                *next += 1;
+            }
+        }
+
+        match self.write(&mut log, batch) {
+            Ok(cursor) => self.publish(&mut log, batch, cursor),
+            Err(error) => {
+                self.forget_offsets(&mut log, batch);
+                return Err(self.append_failed(&error));
+            }
+        }
+        let end = log.end;
+        drop(log);
+        self.after_append(end);
+        Ok(())
+    }
+
+    fn check_sizes(&self, batch: &Batch) -> Result<(), AppendError> {
+        let record_max = self.config.segment_bytes as usize - BLANK_BYTES;
+        for item in &batch.items {
+            if item.body_len > self.config.max_message_bytes {
+                return Err(AppendError::TooLarge { bytes: item.body_len, max: self.config.max_message_bytes });
+            }
+            if item.entry.size as usize > record_max {
+                return Err(AppendError::TooLarge { bytes: item.entry.size as usize, max: record_max });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_open(&self, log: &Log) -> Result<(), AppendError> {
+        if let Some(cause) = self.fence.get() {
+            return Err(AppendError::Fenced(cause.clone()));
+        }
+        if log.is_closed { Err(AppendError::Closed) } else { Ok(()) }
+    }
+
+    /// Gives each item its queue's number; makes the queues that do not exist.
+    fn find_queues(&self, log: &mut Log, batch: &mut Batch) {
+        let Batch { bytes, items, .. } = batch;
+        let topic_of = |item: &Item| std::str::from_utf8(&bytes[item.topic_at..item.topic_at + item.topic_len]).unwrap_or_default();
+        let mut missing = false;
+        let index = self.index.read();
+        for item in items.iter_mut().filter(|item| item.is_queued) {
+            match index.find(topic_of(item), item.queue_id) {
+                Some(no) => item.queue = no,
+                None => missing = true,
+            }
+        }
+        drop(index);
+        if missing {
+            let mut index = self.index.write();
+            for item in items.iter_mut().filter(|item| item.is_queued) {
+                item.queue = index.find_or_create(topic_of(item), item.queue_id);
+                let (no, next) = (item.queue as usize, index.at(item.queue).map_or(0, |queue| queue.next));
+                if log.next.len() <= no {
+                    log.next.resize(no + 1, 0);
+                }
+                log.next[no] = next;
+            }
+        }
+    }
+
+    /// Assigns log offsets and writes the records, a run of them per segment.
+    fn write(&self, log: &mut Log, batch: &mut Batch) -> io::Result<Cursor> {
+        let mut cursor = Cursor { active: log.active.clone(), file: log.file.clone(), end: log.end, begun: Vec::new() };
+        let mut result = Ok(());
+        let mut from = 0;
+        while from < batch.items.len() && result.is_ok() {
+            result = self.write_run(log, batch, &mut from, &mut cursor);
+        }
+        if result.is_err() {
+            log.dirty.push((log.active.clone(), log.end));
+            log.dirty.extend(cursor.begun.iter().map(|segment| (segment.clone(), segment.base)));
+            log.prepared = cursor.begun.drain(..).next().or(log.prepared.take());
+        }
+        result.map(|()| cursor)
+    }
+
+    /// Writes as many items as fit into the segment, from number `from` on, which moves; then, if some are left, ends the segment.
+    fn write_run(&self, log: &mut Log, batch: &mut Batch, from: &mut usize, cursor: &mut Cursor) -> io::Result<()> {
+        let start = cursor.end;
+        let first = *from;
+        for item in &mut batch.items[first..] {
+            let size = item.entry.size as usize;
+            if cursor.end + (size + BLANK_BYTES) as i64 > cursor.active.end() {
+                break;
+            }
+            item.entry.log_offset = cursor.end;
+            let record = &mut batch.bytes[item.at..item.at + size];
+            place(record, QueueOffset(item.queue_offset), LogOffset(cursor.end), item.store_timestamp);
+            cursor.end += size as i64;
+            *from += 1;
+        }
+        if *from > first {
+            let bytes = batch.items[first].at..batch.items[*from - 1].at + batch.items[*from - 1].entry.size as usize;
+            cursor.file.write_at((start - cursor.active.base) as u64, &batch.bytes[bytes])?;
+        }
+        if *from == batch.items.len() {
+            return Ok(());
+        }
+        let left = cursor.active.end() - cursor.end;
+        if left >= BLANK_BYTES as i64 {
+            cursor.file.write_at((cursor.end - cursor.active.base) as u64, &blank(left as u32))?;
+        }
+        let segment = self.next_segment(log, cursor.active.end())?;
+        cursor.file = segment.file.file()?;
+        cursor.end = segment.base;
+        cursor.active = segment.clone();
+        cursor.begun.push(segment);
+        Ok(())
+    }
+
+    fn next_segment(&self, log: &mut Log, base: i64) -> io::Result<Arc<Segment>> {
+        match log.prepared.take() {
+            Some(prepared) if prepared.base == base => Ok(prepared),
+            _ => self.segments.create(base, self.config.segment_bytes),
+        }
+    }
+
+    /// Everything is written: let it be seen.
+    fn publish(&self, log: &mut Log, batch: &Batch, cursor: Cursor) {
+        for segment in cursor.begun {
+            self.segments.push(segment);
+        }
+        (log.active, log.file, log.end) = (cursor.active, cursor.file, cursor.end);
+        let mut hashes = 0;
+        let mut index = self.index.write();
+        for item in &batch.items {
+            index.dispatch(Dispatch {
+                queued: item.is_queued.then_some((item.queue, item.queue_offset)),
+                entry: item.entry,
+                store_time: item.store_timestamp,
+                hashes: &batch.hashes[hashes..item.hashes_end],
+            });
+            hashes = item.hashes_end;
+        }
+        drop(index);
+        self.watermarks.set_written(log.end);
+    }
+
+    fn forget_offsets(&self, log: &mut Log, batch: &Batch) {
+        let index = self.index.read();
+        for item in batch.items.iter().filter(|item| item.is_queued) {
+            log.next[item.queue as usize] = index.at(item.queue).map_or(0, |queue| queue.next);
+        }
+    }
+
+    fn append_failed(&self, error: &io::Error) -> AppendError {
+        if is_full(error) {
+            self.disk_is_full();
+            return AppendError::DiskFull;
+        }
+        AppendError::Fenced(self.fence(&format!("writing the commit log failed: {error}")))
+    }
+
+    /// Clears what failed writes left behind; until that has worked nothing is appended.
+    pub(crate) fn clear_dirty(&self) -> io::Result<()> {
+        let mut log = self.log.lock();
+        while let Some((segment, from)) = log.dirty.last().cloned() {
+            segment.clear_from(from)?;
+            log.dirty.pop();
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error only says that there is no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

@@ -1,0 +1,409 @@
+//! Which messages does a consumer get?
+//!
+//! Entries are taken from the index some at a time, chosen by the caller's filter, and the records of those that lie next to each other
+//! in the log are read at once. Every record is checked against its entry before it is handed out: log offset, queue, offset, both
+//! CRCs. One that fails is left out and reported; the ones behind it are served.
+
+use crate::config::FlushMode;
+use crate::facts::{self, Entry};
+use crate::index::{Located, TailEntry};
+use crate::store::Store;
+use roxmq_protocol::record::{LogOffset, QueueOffset, Record};
+use std::io;
+
+/// How much one read may do.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// Messages in the answer.
+    pub messages_max: u32,
+    /// Bytes in the answer; the first message is given even if it is longer.
+    pub bytes_max: usize,
+    /// Index entries looked at.
+    pub scan_max: u32,
+}
+
+/// What the index knows of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// Where its record starts.
+    pub log_offset: LogOffset,
+    /// Bytes of its record.
+    pub size: u32,
+    /// Java's hash of its tags, sign-extended; 0 without tags.
+    pub tags_code: i64,
+}
+
+/// How a read went (`GetMessageStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadStatus {
+    /// Messages were read.
+    Found,
+    /// None of those looked at was wanted; go on at `next`.
+    NoMatchedMessage,
+    /// They were deleted while being read; go on at `next`.
+    MessageWasRemoving,
+    /// There is no such queue.
+    NoMatchedLogicQueue,
+    /// Nothing was ever put into the queue.
+    NoMessageInQueue,
+    /// The index or the log could not be read now; try again.
+    OffsetFoundNull,
+    /// The offset is that of the next message to come.
+    OffsetOverflowOne,
+    /// The offset is beyond the next message to come.
+    OffsetOverflowBadly,
+    /// The messages at the offset are gone.
+    OffsetTooSmall,
+}
+
+/// What a read found besides the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadResult {
+    /// How it went.
+    pub status: ReadStatus,
+    /// Where to read next.
+    pub next: QueueOffset,
+    /// The oldest offset of the queue.
+    pub min: QueueOffset,
+    /// One past the newest offset that may be seen.
+    pub max: QueueOffset,
+    /// Records appended to the buffer.
+    pub messages: u32,
+    /// Store time of the last of them, ms since 1970.
+    pub last_store_time: Option<i64>,
+}
+
+/// Chooses by record, for filters that need the properties.
+pub type RecordFilter<'a> = dyn FnMut(&Record<'_>) -> bool + 'a;
+
+/// Entries that lie next to each other in the log, to be read at once.
+#[derive(Default)]
+struct Pending {
+    entries: Vec<(i64, Entry)>,
+    bytes: usize,
+}
+
+/// A read on its way.
+struct Reading<'a> {
+    store: &'a Store,
+    topic: &'a str,
+    queue_id: u32,
+    keep: Option<&'a mut RecordFilter<'a>>,
+    out: &'a mut Vec<u8>,
+    messages: u32,
+    last_store_time: Option<i64>,
+    was_removing: bool,
+}
+
+impl Store {
+    /// Where readers have to stop: with `SYNC_FLUSH` nobody sees what a crash could take away.
+    pub fn readable(&self) -> LogOffset {
+        match self.config.flush {
+            FlushMode::Sync => self.watermarks.flushed(),
+            FlushMode::Async { .. } => self.watermarks.dispatched(),
+        }
+    }
+
+    /// The oldest offset of a queue and the one past its newest; `None` if there is no such queue.
+    pub fn bounds(&self, topic: &str, queue_id: u32) -> Option<(QueueOffset, QueueOffset)> {
+        let bound = self.readable().0;
+        let index = self.index.read();
+        let queue = index.queue(topic, queue_id)?;
+        let max = queue.visible_next(bound);
+        Some((QueueOffset(queue.min().min(max)), QueueOffset(max)))
+    }
+
+    /// Appends messages of a queue from an offset on to `out`, those that `wanted` accepts.
+    pub fn read(
+        &self,
+        topic: &str,
+        queue_id: u32,
+        from: QueueOffset,
+        limits: ReadLimits,
+        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
+        out: &mut Vec<u8>,
+    ) -> ReadResult {
+        self.read_some(topic, queue_id, from, limits, wanted, None, out)
+    }
+
+    /// As [`Store::read`], of those only the ones that `keep` accepts by their record.
+    #[allow(clippy::too_many_arguments, reason = "the arguments of `read` and one more")]
+    pub fn read_filtered<'a>(
+        &'a self,
+        topic: &'a str,
+        queue_id: u32,
+        from: QueueOffset,
+        limits: ReadLimits,
+        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
+        keep: &'a mut RecordFilter<'a>,
+        out: &'a mut Vec<u8>,
+    ) -> ReadResult {
+        self.read_some(topic, queue_id, from, limits, wanted, Some(keep), out)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the arguments of `read` and one more")]
+    fn read_some<'a>(
+        &'a self,
+        topic: &'a str,
+        queue_id: u32,
+        from: QueueOffset,
+        limits: ReadLimits,
+        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
+        keep: Option<&'a mut RecordFilter<'a>>,
+        out: &'a mut Vec<u8>,
+    ) -> ReadResult {
+        let bounds = self.bounds(topic, queue_id);
+        let (min, max) = bounds.unwrap_or_default();
+        let answer = |status, next| ReadResult { status, next, min, max, messages: 0, last_store_time: None };
+        match bounds {
+            None => return answer(ReadStatus::NoMatchedLogicQueue, QueueOffset(0)),
+            Some(_) if max.0 == 0 => return answer(ReadStatus::NoMessageInQueue, QueueOffset(0)),
+            Some(_) if from < min => return answer(ReadStatus::OffsetTooSmall, min),
+            Some(_) if from == max => return answer(ReadStatus::OffsetOverflowOne, from),
+            Some(_) if from > max => return answer(ReadStatus::OffsetOverflowBadly, max),
+            Some(_) => {}
+        }
+        let mut reading = Reading { store: self, topic, queue_id, keep, out, messages: 0, last_store_time: None, was_removing: false };
+        let (next, failed) = match reading.run(from.0, max.0, limits, wanted) {
+            Ok(next) => (next, false),
+            Err((next, error)) => {
+                tracing::warn!(topic, queue_id, offset = next, %error, "reading messages failed");
+                (next, true)
+            }
+        };
+        let status = match reading.messages {
+            1.. => ReadStatus::Found,
+            0 if failed => ReadStatus::OffsetFoundNull,
+            0 if reading.was_removing => ReadStatus::MessageWasRemoving,
+            0 => ReadStatus::NoMatchedMessage,
+        };
+        let (messages, last_store_time) = (reading.messages, reading.last_store_time);
+        ReadResult { messages, last_store_time, ..answer(status, QueueOffset(next)) }
+    }
+
+    /// What the index knows of one message.
+    pub fn index_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<IndexEntry> {
+        self.entry(topic, queue_id, offset.0).map(|(entry, _)| public(&entry))
+    }
+
+    /// One whole record, checked; `None` if none starts there, or none that may be seen.
+    pub fn message_at(&self, at: LogOffset) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let segment = self.segments.at(at.0)?;
+        let is_there = crate::recovery::record_at(&segment, at.0, &mut bytes).unwrap_or(false);
+        if !is_there || at.plus(bytes.len()) > self.readable() {
+            return None;
+        }
+        let (record, _) = Record::parse(&bytes).ok()?;
+        // Where the index knows the record too, its envelope can be checked as well.
+        let is_damaged = match self.entry(record.topic, record.queue_id, record.queue_offset.0) {
+            Some((entry, _)) if entry.log_offset == at.0 => entry.envelope != facts::envelope_crc(&bytes, &record),
+            _ => self.index.read().is_dead(record.topic, at.0),
+        };
+        (!is_damaged).then_some(bytes)
+    }
+
+    /// The entry of one offset; with its store time if that is in memory.
+    pub(crate) fn entry(&self, topic: &str, queue_id: u32, offset: i64) -> Option<(Entry, Option<i64>)> {
+        let mut tail = Vec::new();
+        let mut entries = Vec::new();
+        let located = self.index.read().queue(topic, queue_id)?.locate(offset, self.readable().0, 1, &mut tail);
+        match located {
+            Located::Tail => tail.first().map(|found| (found.entry, Some(found.store_time))),
+            Located::File { file, at, .. } => {
+                file.entries(at, 1, &mut entries).ok()?;
+                entries.first().map(|entry| (*entry, None))
+            }
+            Located::Gap(_) | Located::End => None,
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// Reads from `next` on; says where to go on, also if it fails.
+    fn run(
+        &mut self,
+        mut next: i64,
+        max: i64,
+        limits: ReadLimits,
+        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
+    ) -> Result<i64, (i64, io::Error)> {
+        let mut left = limits.scan_max;
+        let mut planned = (0, 0);
+        let mut pending = Pending::default();
+        let mut entries = Vec::new();
+        while next < max && left > 0 {
+            let some = left.min(ENTRIES_PER_STEP).min((max - next) as u32);
+            if !self.take_entries(&mut next, some, &mut entries).map_err(|error| (pending.start().unwrap_or(next), error))? {
+                break;
+            }
+            for entry in &entries {
+                left -= 1;
+                if !wanted(&public(entry)) {
+                    next += 1;
+                    continue;
+                }
+                let (messages, bytes) = planned;
+                let is_full = messages >= limits.messages_max || (messages > 0 && bytes + entry.size as usize > limits.bytes_max);
+                if is_full {
+                    left = 0;
+                    break;
+                }
+                if !pending.continues_with(entry) {
+                    self.fetch(&mut pending)?;
+                }
+                pending.push(next, *entry);
+                if self.keep.is_some() {
+                    // What is filtered out does not count, so it has to be known at once.
+                    let before = (self.messages, self.out.len());
+                    self.fetch(&mut pending)?;
+                    planned.0 += self.messages - before.0;
+                    planned.1 += self.out.len() - before.1;
+                } else {
+                    planned = (messages + 1, bytes + entry.size as usize);
+                }
+                next += 1;
+            }
+        }
+        self.fetch(&mut pending)?;
+        Ok(next)
+    }
+
+    /// Takes the entries of the next offsets, passing over a gap; `false` if there are none.
+    fn take_entries(&self, next: &mut i64, some: u32, entries: &mut Vec<Entry>) -> io::Result<bool> {
+        let mut tail: Vec<TailEntry> = Vec::new();
+        entries.clear();
+        for _ in 0..LOCATE_TRIES {
+            let bound = self.store.readable().0;
+            let located = match self.store.index.read().queue(self.topic, self.queue_id) {
+                Some(queue) => queue.locate(*next, bound, some as usize, &mut tail),
+                None => Located::End,
+            };
+            match located {
+                Located::Tail => {
+                    entries.extend(tail.iter().map(|found| found.entry));
+                    return Ok(true);
+                }
+                Located::File { file, at, count } => match file.entries(at, count.min(some) as usize, entries) {
+                    Ok(()) => return Ok(true),
+                    // A merge or retention took the file away meanwhile; the index knows better by now.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                },
+                Located::Gap(later) => *next = later,
+                Located::End => return Ok(false),
+            }
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    /// Reads the pending records and keeps the good ones.
+    fn fetch(&mut self, pending: &mut Pending) -> Result<(), (i64, io::Error)> {
+        let Some((first_offset, first)) = pending.entries.first().copied() else { return Ok(()) };
+        let Some(segment) = self.store.segments.at(first.log_offset) else {
+            self.was_removing = true;
+            pending.clear();
+            return Ok(());
+        };
+        let start = self.out.len();
+        let result = segment.read(first.log_offset, pending.bytes, self.out);
+        match result {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.was_removing = true;
+                pending.clear();
+                return Ok(());
+            }
+            Err(error) if pending.entries.len() > 1 => {
+                // Perhaps only one of them cannot be read; then the others can, one by one.
+                tracing::warn!(%error, "reading several records at once failed");
+                return self.fetch_one_by_one(pending);
+            }
+            Err(error) => return Err((first_offset, error)),
+        }
+        let (mut from, mut to) = (start, start);
+        for (offset, entry) in &pending.entries {
+            let size = entry.size as usize;
+            let is_kept = self.check(from..from + size, *offset, entry);
+            if is_kept {
+                if from != to {
+                    self.out.copy_within(from..from + size, to);
+                }
+                to += size;
+                self.messages += 1;
+            }
+            from += size;
+        }
+        self.out.truncate(to);
+        pending.clear();
+        Ok(())
+    }
+
+    fn fetch_one_by_one(&mut self, pending: &mut Pending) -> Result<(), (i64, io::Error)> {
+        for (offset, entry) in std::mem::take(&mut pending.entries) {
+            let mut one = Pending::default();
+            one.push(offset, entry);
+            self.fetch(&mut one)?;
+        }
+        pending.clear();
+        Ok(())
+    }
+
+    fn check(&mut self, bytes: std::ops::Range<usize>, offset: i64, entry: &Entry) -> bool {
+        let bytes = &self.out[bytes];
+        match verified(bytes, entry, self.topic, self.queue_id, offset) {
+            Some(record) => {
+                let is_kept = self.keep.as_mut().is_none_or(|keep| keep(&record));
+                if is_kept {
+                    self.last_store_time = Some(record.store_timestamp);
+                }
+                is_kept
+            }
+            None => {
+                self.store.report_damage(self.topic, self.queue_id, offset, entry.log_offset);
+                false
+            }
+        }
+    }
+}
+
+impl Pending {
+    fn start(&self) -> Option<i64> {
+        self.entries.first().map(|(offset, _)| *offset)
+    }
+
+    fn continues_with(&self, entry: &Entry) -> bool {
+        self.entries.last().is_none_or(|(_, last)| last.end() == entry.log_offset) && self.bytes < BYTES_PER_READ
+    }
+
+    fn push(&mut self, offset: i64, entry: Entry) {
+        self.entries.push((offset, entry));
+        self.bytes += entry.size as usize;
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+}
+
+/// The record, if the bytes are what was appended at this place.
+fn verified<'a>(bytes: &'a [u8], entry: &Entry, topic: &str, queue_id: u32, offset: i64) -> Option<Record<'a>> {
+    let (record, len) = Record::parse(bytes).ok()?;
+    let is_it = len == bytes.len()
+        && record.log_offset.0 == entry.log_offset
+        && record.queue_offset.0 == offset
+        && record.queue_id == queue_id
+        && record.topic == topic
+        && record.body_is_intact()
+        && facts::envelope_crc(bytes, &record) == entry.envelope;
+    is_it.then_some(record)
+}
+
+fn public(entry: &Entry) -> IndexEntry {
+    IndexEntry { log_offset: LogOffset(entry.log_offset), size: entry.size, tags_code: i64::from(entry.tags) }
+}
+
+const ENTRIES_PER_STEP: u32 = 64;
+const BYTES_PER_READ: usize = 1 << 20;
+const LOCATE_TRIES: usize = 8;

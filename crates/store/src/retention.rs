@@ -1,0 +1,118 @@
+//! What is deleted, and when is the disk full?
+//!
+//! Whole segments, oldest first, never the active one nor one that is not sealed: a segment and its index file go together. Before
+//! anything goes, the next offsets are written down.
+
+use crate::log::is_full;
+use crate::segment::Segment;
+use crate::store::Store;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Store {
+    /// Deletes what has expired by time or size; says how many segments.
+    pub fn delete_expired(&self) -> usize {
+        self.delete_while(|store, oldest| store.is_expired(oldest) || store.is_too_much())
+    }
+
+    /// Looks how much room there is; makes some if that is allowed, and lets appends go on when there is enough.
+    pub(crate) fn check_space(&self) {
+        let Some(free) = self.free() else { return };
+        if free >= self.config.disk_reserve_bytes {
+            if self.disk_full.load(Ordering::Relaxed) && free >= self.config.disk_reserve_bytes + ROOM_TO_GO_ON {
+                self.resume();
+            }
+            return;
+        }
+        self.delete_while(|store, oldest| {
+            let may_go = store.is_expired(oldest) || store.config.delete_unexpired_when_full;
+            may_go && store.free().is_some_and(|free| free < store.config.disk_reserve_bytes)
+        });
+        match self.free() {
+            Some(free) if free < self.config.disk_reserve_bytes => self.disk_is_full(),
+            _ => self.resume(),
+        }
+    }
+
+    pub(crate) fn disk_is_full(&self) {
+        if !self.disk_full.swap(true, Ordering::Relaxed) {
+            tracing::error!(reserve = self.config.disk_reserve_bytes, "disk is full: appends are refused until there is room");
+        }
+    }
+
+    fn resume(&self) {
+        if !self.disk_full.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.clear_dirty() {
+            Ok(()) => {
+                self.disk_full.store(false, Ordering::Relaxed);
+                tracing::warn!("there is room on the disk again: appends go on");
+            }
+            Err(error) if is_full(&error) => {}
+            Err(error) => drop(self.fence(&format!("clearing the end of the commit log failed: {error}"))),
+        }
+    }
+
+    fn delete_while(&self, goes: impl Fn(&Store, &Segment) -> bool) -> usize {
+        let _turn = self.retention_turn.lock();
+        let mut deleted = 0;
+        while let Some(oldest) = self.segments.first()
+            && self.is_sealed(&oldest)
+            && goes(self, &oldest)
+        {
+            if let Err(error) = self.delete(&oldest) {
+                // On a full disk the next offsets cannot be written down; then nothing may go.
+                tracing::warn!(segment = oldest.base, %error, "an expired segment could not be deleted");
+                break;
+            }
+            tracing::info!(segment = oldest.base, "segment deleted");
+            deleted += 1;
+        }
+        deleted
+    }
+
+    fn delete(&self, segment: &Arc<Segment>) -> io::Result<()> {
+        self.save_checkpoint()?;
+        let files = self.index.write().trim(segment.end());
+        self.segments.remove(segment)?;
+        for file in &files {
+            self.disk.remove(file.file.path())?;
+        }
+        self.disk.sync_dir(&self.index_dir)
+    }
+
+    fn is_sealed(&self, segment: &Segment) -> bool {
+        let index = self.index.read();
+        index.files.get(&segment.base).is_some_and(|file| file.to == segment.end())
+    }
+
+    fn is_expired(&self, segment: &Segment) -> bool {
+        let index = self.index.read();
+        let newest = index.files.get(&segment.base).map(|file| file.last_time);
+        let kept_ms = self.config.file_reserved_hours.saturating_mul(HOUR_MS).min(i64::MAX as u64) as i64;
+        newest.is_some_and(|newest| newest.saturating_add(kept_ms) < self.clock.now_ms())
+    }
+
+    fn is_too_much(&self) -> bool {
+        let Some(limit) = self.config.retention_bytes else { return false };
+        let all = self.segments.all();
+        let sealed: u64 = all.iter().take(all.len().saturating_sub(1)).map(|segment| segment.bytes).sum();
+        sealed > limit
+    }
+
+    fn free(&self) -> Option<u64> {
+        match self.disk.space(&self.log_dir) {
+            Ok(space) => Some(space.free),
+            Err(error) => {
+                tracing::warn!(%error, "cannot tell how much room the disk has");
+                None
+            }
+        }
+    }
+}
+
+const HOUR_MS: u64 = 3_600_000;
+/// Appends go on when there is so much more than the reserve, lest they stop again at once.
+const ROOM_TO_GO_ON: u64 = 64 << 10;

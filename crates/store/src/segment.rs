@@ -1,0 +1,132 @@
+//! Where are the log's bytes?
+
+use crate::files::{LazyFile, name_of, offset_in};
+use parking_lot::RwLock;
+use roxmq_env::disk::{Disk, Open};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One file of the log. Its name is the offset of its first byte, as in Java (`MappedFile`).
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub base: i64,
+    pub bytes: u64,
+    pub file: LazyFile,
+}
+
+impl Segment {
+    pub fn end(&self) -> i64 {
+        self.base + self.bytes as i64
+    }
+
+    /// Appends `len` bytes from `log_offset`, which must be in the segment, to `out`.
+    pub fn read(&self, log_offset: i64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        self.file.file()?.append_to((log_offset - self.base) as u64, len, out)
+    }
+
+    /// Throws away everything from `log_offset` on, so that it reads as zeros. Takes no room, even on a full disk.
+    pub fn clear_from(&self, log_offset: i64) -> io::Result<()> {
+        let file = self.file.file()?;
+        file.set_len((log_offset - self.base) as u64)?;
+        file.set_len(self.bytes)
+    }
+}
+
+/// The segments that hold data, oldest first. There may be holes between them, where somebody took files away.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    disk: Disk,
+    folder: PathBuf,
+    list: RwLock<Vec<Arc<Segment>>>,
+}
+
+impl Segments {
+    /// Finds the files of `folder`; other files there are left alone.
+    pub fn load(disk: &Disk, folder: &Path) -> io::Result<Segments> {
+        let mut list: Vec<Arc<Segment>> = Vec::new();
+        for base in disk.list(folder)?.iter().filter_map(|name| offset_in(name)) {
+            let file = LazyFile::new(disk, folder.join(name_of(base)), Open::Write);
+            let bytes = file.file()?.len()?;
+            file.close_if_idle();
+            file.close_if_idle();
+            if let Some(before) = list.last()
+                && before.end() > base
+            {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("commit-log files {} and {base} overlap", before.base)));
+            }
+            list.push(Arc::new(Segment { base, bytes, file }));
+        }
+        Ok(Segments { disk: disk.clone(), folder: folder.to_owned(), list: RwLock::new(list) })
+    }
+
+    /// Makes an empty segment, durable by name. It is not yet one of the list.
+    pub fn create(&self, base: i64, bytes: u64) -> io::Result<Arc<Segment>> {
+        let path = self.folder.join(name_of(base));
+        let file = self.disk.open(&path, Open::Truncate)?;
+        file.set_len(bytes)?;
+        file.sync_data()?;
+        self.disk.sync_dir(&self.folder)?;
+        Ok(Arc::new(Segment { base, bytes, file: LazyFile::new(&self.disk, path, Open::Write) }))
+    }
+
+    pub fn push(&self, segment: Arc<Segment>) {
+        self.list.write().push(segment);
+    }
+
+    /// Brings the last file to its full length: a crash may have left it shorter, or the setting may have grown.
+    pub fn extend_last(&self, bytes: u64) -> io::Result<()> {
+        if let Some(last) = self.last()
+            && last.bytes < bytes
+        {
+            last.file.file()?.set_len(bytes)?;
+            self.replace_last(Arc::new(Segment { base: last.base, bytes, file: last.file.another() }));
+        }
+        Ok(())
+    }
+
+    pub fn replace_last(&self, segment: Arc<Segment>) {
+        let mut list = self.list.write();
+        list.pop();
+        list.push(segment);
+    }
+
+    pub fn all(&self) -> Vec<Arc<Segment>> {
+        self.list.read().clone()
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.read().len()
+    }
+
+    pub fn first(&self) -> Option<Arc<Segment>> {
+        self.list.read().first().cloned()
+    }
+
+    pub fn last(&self) -> Option<Arc<Segment>> {
+        self.list.read().last().cloned()
+    }
+
+    pub fn at(&self, log_offset: i64) -> Option<Arc<Segment>> {
+        let list = self.list.read();
+        let at = list.partition_point(|segment| segment.base <= log_offset).checked_sub(1)?;
+        Some(&list[at]).filter(|segment| log_offset < segment.end()).cloned()
+    }
+
+    /// The segments that hold something of a range, oldest first.
+    pub fn overlapping(&self, from: i64, to: i64) -> Vec<Arc<Segment>> {
+        self.list.read().iter().filter(|segment| segment.base < to && segment.end() > from).cloned().collect()
+    }
+
+    /// Deletes a segment's file, then forgets it; durable when it returns.
+    pub fn remove(&self, segment: &Arc<Segment>) -> io::Result<()> {
+        self.list.write().retain(|other| other.base != segment.base);
+        self.remove_file(segment)
+    }
+
+    /// Deletes the file of a segment that is not in the list.
+    pub fn remove_file(&self, segment: &Segment) -> io::Result<()> {
+        self.disk.remove(segment.file.path())?;
+        self.disk.sync_dir(&self.folder)
+    }
+}

@@ -1,0 +1,351 @@
+//! A broker's data directory as one value.
+
+use crate::checkpoint::FlushedHint;
+use crate::config::{FlushMode, StoreConfig};
+use crate::flush::Waker;
+use crate::index::Index;
+use crate::log::{Log, is_full};
+use crate::recovery::{self, OpenError, Places};
+use crate::segment::Segments;
+use crate::watermarks::Watermarks;
+use parking_lot::{Mutex, RwLock};
+use roxmq_env::clock::Clock;
+use roxmq_env::disk::{Disk, Lock};
+use roxmq_protocol::record::LogOffset;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::{JoinHandle, Thread};
+use std::time::Duration;
+
+/// One broker's data directory, open.
+pub struct Store {
+    pub(crate) config: StoreConfig,
+    pub(crate) clock: Clock,
+    pub(crate) disk: Disk,
+    pub(crate) log_dir: PathBuf,
+    pub(crate) index_dir: PathBuf,
+    pub(crate) watermarks: Watermarks,
+    pub(crate) segments: Segments,
+    pub(crate) index: RwLock<Index>,
+    pub(crate) log: Mutex<Log>,
+    /// What index files know ends here.
+    pub(crate) indexed: Mutex<i64>,
+    pub(crate) hint: FlushedHint,
+    pub(crate) flush_turn: Mutex<()>,
+    pub(crate) checkpoint_turn: Mutex<()>,
+    pub(crate) retention_turn: Mutex<()>,
+    pub(crate) wakers: Mutex<Vec<Waker>>,
+    pub(crate) fence: OnceLock<String>,
+    pub(crate) disk_full: AtomicBool,
+    pub(crate) flusher_sleeps: Arc<AtomicBool>,
+    damaged: AtomicU64,
+    retention_due: AtomicI64,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    flusher: OnceLock<Thread>,
+    keeper: OnceLock<Thread>,
+    stop: Arc<AtomicBool>,
+    _lock: Lock,
+}
+
+/// How a store is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stats {
+    /// Segments of the log.
+    pub segments: usize,
+    /// Bytes of the log that hold records.
+    pub log_bytes: u64,
+    /// Queues.
+    pub queues: usize,
+    /// Index files.
+    pub index_files: usize,
+    /// Bytes free on the device.
+    pub disk_free_bytes: u64,
+    /// Bytes of the device.
+    pub disk_total_bytes: u64,
+    /// Used part of the device, 0 to 1.
+    pub disk_used_ratio: f64,
+    /// Damaged records met since the store was opened.
+    pub damaged_records: u64,
+}
+
+impl Store {
+    /// Opens a data folder, making it if needed, and recovers what is in it. Nobody else can open it until the store is dropped.
+    pub fn open(clock: Clock, disk: Disk, config: StoreConfig) -> Result<Arc<Store>, OpenError> {
+        check(&config)?;
+        let log_dir = config.commit_log_dir.clone().unwrap_or_else(|| config.root.join("commitlog"));
+        let index_dir = config.root.join("index");
+        let failed = |what: String| move |source| OpenError::Disk { what, source };
+        for folder in [&config.root, &log_dir, &index_dir] {
+            disk.create_dir_all(folder).map_err(failed(format!("creating {}", folder.display())))?;
+        }
+        let lock_file = config.root.join("lock");
+        let lock = disk.lock(&lock_file).map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => OpenError::Locked(config.root.clone()),
+            _ => OpenError::Disk { what: format!("locking {}", lock_file.display()), source },
+        })?;
+        let places = Places { disk: &disk, root: &config.root, log: &log_dir, index: &index_dir, segment_bytes: config.segment_bytes };
+        let recovering = || failed(format!("recovering {}", config.root.display()));
+        let recovered = recovery::recover(&places).map_err(recovering())?;
+        let file = recovered.active.file.file().map_err(recovering())?;
+        let watermarks = Watermarks::default();
+        watermarks.set_all(recovered.end);
+
+        let mut next = Vec::new();
+        for (no, queue) in recovered.index.read().queues() {
+            next.resize(no as usize + 1, 0);
+            next[no as usize] = queue.next;
+        }
+        let log = Log { active: recovered.active, file, end: recovered.end, next, prepared: None, dirty: Vec::new(), is_closed: false };
+        let store = Arc::new(Store {
+            clock,
+            disk,
+            log_dir,
+            index_dir,
+            watermarks,
+            segments: recovered.segments,
+            index: recovered.index,
+            log: Mutex::new(log),
+            indexed: Mutex::new(recovered.indexed),
+            hint: recovered.hint,
+            flush_turn: Mutex::new(()),
+            checkpoint_turn: Mutex::new(()),
+            retention_turn: Mutex::new(()),
+            wakers: Mutex::new(Vec::new()),
+            fence: OnceLock::new(),
+            disk_full: AtomicBool::new(false),
+            flusher_sleeps: Arc::new(AtomicBool::new(false)),
+            damaged: AtomicU64::new(0),
+            retention_due: AtomicI64::new(0),
+            threads: Mutex::new(Vec::new()),
+            flusher: OnceLock::new(),
+            keeper: OnceLock::new(),
+            stop: Arc::new(AtomicBool::new(false)),
+            _lock: lock,
+            config,
+        });
+        store.check_space();
+        if store.config.background {
+            store.start_threads().map_err(failed("starting threads".to_owned()))?;
+        }
+        Ok(store)
+    }
+
+    /// The settings it was opened with.
+    pub fn config(&self) -> &StoreConfig {
+        &self.config
+    }
+
+    /// How far the log has come.
+    pub fn watermarks(&self) -> &Watermarks {
+        &self.watermarks
+    }
+
+    /// Whether appends are refused for want of room.
+    pub fn disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Relaxed)
+    }
+
+    /// Where the oldest record there is starts.
+    pub fn min_log_offset(&self) -> LogOffset {
+        LogOffset(self.segments.first().map_or(0, |segment| segment.base))
+    }
+
+    /// The end of the log that may be seen.
+    pub fn max_log_offset(&self) -> LogOffset {
+        self.readable()
+    }
+
+    /// Every queue: topic and queue id.
+    pub fn queues(&self) -> Vec<(String, u32)> {
+        self.index.read().queues().map(|(_, queue)| (queue.topic.to_string(), queue.queue_id)).collect()
+    }
+
+    /// Forgets a topic's queues; a topic of that name starts at offset 0. The records go when their segments do.
+    pub fn delete_topic(&self, topic: &str) {
+        let log = self.log.lock();
+        self.index.write().delete_topic(topic, log.end);
+        drop(log);
+        if let Err(error) = self.save_checkpoint() {
+            self.background_failed("writing the checkpoint", &error);
+        }
+    }
+
+    /// How the store is doing.
+    pub fn stats(&self) -> Stats {
+        let space = self.disk.space(&self.log_dir).ok();
+        let (free, total) = space.map_or((0, 0), |space| (space.free, space.total));
+        let index = self.index.read();
+        Stats {
+            segments: self.segments.len(),
+            log_bytes: (self.watermarks.written().0 - self.min_log_offset().0).max(0) as u64,
+            queues: index.queue_count(),
+            index_files: index.files.len(),
+            disk_free_bytes: free,
+            disk_total_bytes: total,
+            disk_used_ratio: if total == 0 { 0.0 } else { 1.0 - free as f64 / total as f64 },
+            damaged_records: self.damaged.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Refuses further appends, makes everything durable and writes down what saves work at the next start.
+    pub fn shutdown(&self) {
+        self.log.lock().is_closed = true;
+        self.stop.store(true, Ordering::SeqCst);
+        if self.flush()
+            && let Err(error) = self.save_checkpoint()
+        {
+            tracing::warn!(%error, "the checkpoint could not be written at shutdown");
+        }
+        self.join();
+    }
+
+    /// Does once what the threads of the store do all the time; for simulations, which have none.
+    pub fn tick(&self) {
+        self.flush();
+        self.keep_house();
+    }
+
+    /// Reports a record that is not what was written.
+    pub(crate) fn report_damage(&self, topic: &str, queue_id: u32, offset: i64, log_offset: i64) {
+        self.damaged.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(topic, queue_id, offset, log_offset, "record is damaged; it is not served");
+    }
+
+    pub(crate) fn wake_flusher(&self) {
+        if let Some(thread) = self.flusher.get() {
+            thread.unpark();
+        }
+    }
+
+    fn keep_house(&self) {
+        self.check_space();
+        if self.fence.get().is_some() {
+            return;
+        }
+        if let Err(error) = self.prepare_segment() {
+            self.background_failed("preparing the next segment", &error);
+        }
+        if let Err(error) = self.seal() {
+            self.background_failed("writing the index", &error);
+        }
+        let now = self.clock.elapsed().as_millis() as i64;
+        if now >= self.retention_due.load(Ordering::Relaxed) {
+            self.retention_due.store(now + RETENTION_EVERY_MS, Ordering::Relaxed);
+            self.delete_expired();
+        }
+        self.close_idle_files();
+    }
+
+    /// Makes the next segment while there is time.
+    fn prepare_segment(&self) -> io::Result<()> {
+        let base = {
+            let log = self.log.lock();
+            let used = log.end - log.active.base;
+            if log.prepared.is_some() || log.is_closed || (used as u64) < log.active.bytes / 2 || !log.dirty.is_empty() {
+                return Ok(());
+            }
+            log.active.end()
+        };
+        let segment = self.segments.create(base, self.config.segment_bytes)?;
+        let mut log = self.log.lock();
+        // An append may have come to the end of the segment meanwhile, and made the next one itself.
+        if log.active.end() == base {
+            log.prepared = Some(segment);
+        }
+        Ok(())
+    }
+
+    fn background_failed(&self, what: &str, error: &io::Error) {
+        match error.kind() {
+            _ if is_full(error) => self.disk_is_full(),
+            io::ErrorKind::InvalidData => tracing::error!(what, %error, "damage was found"),
+            _ => drop(self.fence(&format!("{what} failed: {error}"))),
+        }
+    }
+
+    fn close_idle_files(&self) {
+        let (segments, files) = (self.segments.all(), self.index.read().files.values().cloned().collect::<Vec<_>>());
+        let all = segments.iter().map(|segment| &segment.file).chain(files.iter().map(|file| &file.file));
+        if all.clone().filter(|file| file.is_open()).count() > OPEN_FILES_MAX {
+            all.for_each(|file| file.close_if_idle());
+        }
+    }
+
+    fn start_threads(self: &Arc<Store>) -> io::Result<()> {
+        let interval = match self.config.flush {
+            FlushMode::Sync => Duration::from_secs(1),
+            FlushMode::Async { interval_ms } => Duration::from_millis(interval_ms.max(1)),
+        };
+        let (sleeps, store) = (self.flusher_sleeps.clone(), Arc::downgrade(self));
+        let stop = self.stop.clone();
+        let is_sync = self.config.flush == FlushMode::Sync;
+        let flusher = std::thread::Builder::new()
+            .name("roxmq-flush".to_owned())
+            .spawn(move || flush_loop(&store, &sleeps, &stop, is_sync, interval))?;
+        let (store, stop) = (Arc::downgrade(self), self.stop.clone());
+        let keeper = std::thread::Builder::new().name("roxmq-store".to_owned()).spawn(move || keep_loop(&store, &stop))?;
+        let _ = self.flusher.set(flusher.thread().clone());
+        let _ = self.keeper.set(keeper.thread().clone());
+        self.threads.lock().extend([flusher, keeper]);
+        Ok(())
+    }
+
+    fn join(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        for thread in self.flusher.get().into_iter().chain(self.keeper.get()) {
+            thread.unpark();
+        }
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // The last owner of a store may be one of its threads.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+fn flush_loop(store: &Weak<Store>, sleeps: &AtomicBool, stop: &AtomicBool, is_sync: bool, interval: Duration) {
+    while !stop.load(Ordering::SeqCst) {
+        let Some(open) = store.upgrade() else { return };
+        open.flush();
+        sleeps.store(true, Ordering::SeqCst);
+        std::sync::atomic::fence(Ordering::SeqCst);
+        let is_behind = is_sync && open.fence.get().is_none() && open.watermarks.flushed() != open.watermarks.written();
+        drop(open);
+        if !is_behind {
+            std::thread::park_timeout(interval);
+        }
+        sleeps.store(false, Ordering::SeqCst);
+    }
+}
+
+fn keep_loop(store: &Weak<Store>, stop: &AtomicBool) {
+    while !stop.load(Ordering::SeqCst) {
+        let Some(open) = store.upgrade() else { return };
+        open.keep_house();
+        drop(open);
+        std::thread::park_timeout(KEEP_HOUSE_EVERY);
+    }
+}
+
+fn check(config: &StoreConfig) -> Result<(), OpenError> {
+    let in_range = |name: &str, value: u64, low: u64, high: u64| match (low..=high).contains(&value) {
+        true => Ok(()),
+        false => Err(OpenError::Config(format!("{name} is {value}, not between {low} and {high}"))),
+    };
+    in_range("segment_bytes", config.segment_bytes, SEGMENT_BYTES_MIN, i32::MAX as u64)?;
+    in_range("tail_checkpoint_bytes", config.tail_checkpoint_bytes, 1, i32::MAX as u64)
+}
+
+const SEGMENT_BYTES_MIN: u64 = 1024;
+const OPEN_FILES_MAX: usize = 128;
+const KEEP_HOUSE_EVERY: Duration = Duration::from_millis(500);
+const RETENTION_EVERY_MS: i64 = 10_000;

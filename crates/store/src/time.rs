@@ -1,0 +1,81 @@
+//! Which offset belongs to a time?
+
+use crate::store::Store;
+use roxmq_protocol::record::QueueOffset;
+use roxmq_protocol::record::Record;
+
+/// Which side of the time is asked for (`BoundaryType`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Boundary {
+    /// The first message stored at the time or later; past the newest if all are older.
+    #[default]
+    Lower,
+    /// The last message stored at the time or earlier; the oldest if all are newer.
+    Upper,
+}
+
+impl Store {
+    /// The offset of a queue that belongs to a store time (`ConsumeQueue.getOffsetInQueueByTime`); 0 for an unknown queue.
+    pub fn offset_by_time(&self, topic: &str, queue_id: u32, timestamp_ms: i64, boundary: Boundary) -> QueueOffset {
+        let Some((min, max)) = self.bounds(topic, queue_id) else { return QueueOffset(0) };
+        // The first offset stored after the time, or at it if that is asked for.
+        let is_before = |time: i64| match boundary {
+            Boundary::Lower => time < timestamp_ms,
+            Boundary::Upper => time <= timestamp_ms,
+        };
+        let (mut low, mut high) = (min.0, max.0);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // An offset without a message is as old as the next one that has one.
+            match self.store_time_from(topic, queue_id, middle, high) {
+                Some((offset, time)) if is_before(time) => low = offset + 1,
+                Some(_) | None => high = middle,
+            }
+        }
+        match boundary {
+            Boundary::Lower => self.with_message(topic, queue_id, low, max.0),
+            Boundary::Upper => self.with_message_before(topic, queue_id, low, min.0),
+        }
+    }
+
+    /// When a message was stored, ms since 1970.
+    pub fn store_time(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<i64> {
+        let (entry, store_time) = self.entry(topic, queue_id, offset.0)?;
+        store_time.or_else(|| {
+            let mut bytes = Vec::new();
+            self.segments.at(entry.log_offset)?.read(entry.log_offset, entry.size as usize, &mut bytes).ok()?;
+            let (record, _) = Record::parse(&bytes).ok()?;
+            (record.log_offset.0 == entry.log_offset).then_some(record.store_timestamp)
+        })
+    }
+
+    /// Store time of the oldest message there is.
+    pub fn earliest_store_time(&self) -> Option<i64> {
+        let in_files = self.index.read().files.values().map(|file| file.first_time).find(|time| *time != i64::MAX);
+        in_files.or_else(|| {
+            let bytes = self.message_at(self.min_log_offset())?;
+            Record::parse(&bytes).ok().map(|(record, _)| record.store_timestamp)
+        })
+    }
+
+    /// The first message from `from` on that has a store time, before `to`.
+    fn store_time_from(&self, topic: &str, queue_id: u32, from: i64, to: i64) -> Option<(i64, i64)> {
+        (from..to).take(DAMAGE_PASSED_OVER_MAX).find_map(|offset| {
+            let time = self.store_time(topic, queue_id, QueueOffset(offset))?;
+            Some((offset, time))
+        })
+    }
+
+    fn with_message(&self, topic: &str, queue_id: u32, from: i64, max: i64) -> QueueOffset {
+        let found = (from..max).take(DAMAGE_PASSED_OVER_MAX).find(|offset| self.entry(topic, queue_id, *offset).is_some());
+        QueueOffset(found.unwrap_or(from.min(max)))
+    }
+
+    fn with_message_before(&self, topic: &str, queue_id: u32, end: i64, min: i64) -> QueueOffset {
+        let found = (min..end).rev().take(DAMAGE_PASSED_OVER_MAX).find(|offset| self.entry(topic, queue_id, *offset).is_some());
+        QueueOffset(found.unwrap_or(min))
+    }
+}
+
+/// A longer gap than this is taken for an offset.
+const DAMAGE_PASSED_OVER_MAX: usize = 1024;

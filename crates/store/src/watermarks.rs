@@ -1,0 +1,44 @@
+//! How far has the log come?
+
+use roxmq_protocol::record::LogOffset;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Positions in the log that everything else waits for. Each only grows while the store is open.
+#[derive(Debug, Default)]
+pub struct Watermarks {
+    written: AtomicI64,
+    flushed: AtomicI64,
+    dispatched: AtomicI64,
+}
+
+impl Watermarks {
+    /// The end of what was appended; a process that dies loses nothing before it.
+    pub fn written(&self) -> LogOffset {
+        LogOffset(self.written.load(Ordering::Acquire))
+    }
+
+    /// The end of what is durable; a machine that dies loses nothing before it.
+    pub fn flushed(&self) -> LogOffset {
+        LogOffset(self.flushed.load(Ordering::Acquire))
+    }
+
+    /// The end of what queues and key index know.
+    pub fn dispatched(&self) -> LogOffset {
+        LogOffset(self.dispatched.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_all(&self, end: i64) {
+        self.set_written(end);
+        self.set_flushed(end);
+    }
+
+    /// An append tells the index before it returns, so that both move together.
+    pub(crate) fn set_written(&self, end: i64) {
+        self.dispatched.store(end, Ordering::Release);
+        self.written.store(end, Ordering::Release);
+    }
+
+    pub(crate) fn set_flushed(&self, end: i64) {
+        self.flushed.store(end, Ordering::Release);
+    }
+}

@@ -1,0 +1,247 @@
+//! What a store does as long as nothing goes wrong.
+
+mod world;
+
+use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
+use roxmq_store::{Boundary, ReadStatus};
+use world::{World, body_of};
+
+#[test]
+fn appends_and_reads_in_order() {
+    let world = World::new(1);
+    let store = world.open();
+    for n in 0..100 {
+        let placed = world.send(&store, "T", n % 4, n as usize);
+        assert_eq!(placed.expect("appended").queue_offset, QueueOffset(i64::from(n / 4)));
+    }
+    store.tick();
+    for queue in 0..4 {
+        let (result, bytes) = world.read(&store, "T", queue, 0, 1000);
+        assert_eq!((result.status, result.messages, result.next), (ReadStatus::Found, 25, QueueOffset(25)));
+        for (n, record) in records(&bytes).enumerate() {
+            let record = record.expect("reads");
+            assert_eq!(record.queue_offset, QueueOffset(n as i64));
+            assert_eq!(record.body, body_of("T", queue, n as i64 * 4 + i64::from(queue)));
+        }
+    }
+}
+
+#[test]
+fn answers_offsets_as_java_does() {
+    let world = World::new(2);
+    let store = world.open();
+    let status = |queue, from| {
+        let (result, _) = world.read(&store, "T", queue, from, 10);
+        (result.status, result.next.0)
+    };
+    assert_eq!(status(0, 0), (ReadStatus::NoMatchedLogicQueue, 0));
+    assert_eq!(status(0, 7), (ReadStatus::NoMatchedLogicQueue, 0));
+    for n in 0..5 {
+        world.send(&store, "T", 0, n).expect("appended");
+    }
+    assert_eq!(status(0, 0).0, ReadStatus::NoMessageInQueue, "nothing is durable yet");
+    store.tick();
+    assert_eq!(status(0, 2), (ReadStatus::Found, 5));
+    assert_eq!(status(0, 5), (ReadStatus::OffsetOverflowOne, 5));
+    assert_eq!(status(0, 6), (ReadStatus::OffsetOverflowBadly, 5));
+    assert_eq!(status(0, -1), (ReadStatus::OffsetTooSmall, 0));
+    let mut out = Vec::new();
+    let limits = world.limits(10);
+    let none = store.read("T", 0, QueueOffset(1), limits, &mut |_| false, &mut out);
+    assert_eq!((none.status, none.next, out.len()), (ReadStatus::NoMatchedMessage, QueueOffset(5), 0));
+    let scanned = store.read("T", 0, QueueOffset(1), roxmq_store::ReadLimits { scan_max: 2, ..limits }, &mut |_| false, &mut out);
+    assert_eq!((scanned.status, scanned.next), (ReadStatus::NoMatchedMessage, QueueOffset(3)));
+    let one = store.read("T", 0, QueueOffset(0), roxmq_store::ReadLimits { bytes_max: 1, ..limits }, &mut |_| true, &mut out);
+    assert_eq!((one.status, one.messages, one.next), (ReadStatus::Found, 1, QueueOffset(1)));
+    out.clear();
+    let mut odd = |record: &Record<'_>| record.queue_offset.0 % 2 == 1;
+    let odd = store.read_filtered("T", 0, QueueOffset(0), limits, &mut |_| true, &mut odd, &mut out);
+    assert_eq!((odd.status, odd.messages, odd.next), (ReadStatus::Found, 2, QueueOffset(5)));
+    assert_eq!(records(&out).filter(|record| record.is_ok_and(|record| record.queue_offset.0 % 2 == 1)).count(), 2);
+}
+
+#[test]
+fn comes_back_after_a_clean_stop_and_after_a_kill() {
+    for clean in [true, false] {
+        let world = World::new(3);
+        let store = world.open();
+        for n in 0..500 {
+            world.send(&store, "T", n % 3, n as usize).expect("appended");
+            if n % 50 == 0 {
+                store.tick();
+            }
+        }
+        store.tick();
+        let end = store.watermarks().written();
+        if clean {
+            store.shutdown();
+        }
+        drop(store);
+        world.sim.kill();
+        let store = world.open();
+        assert_eq!(store.watermarks().written(), end);
+        world.check_all(&store);
+        for n in 500..600 {
+            world.send(&store, "T", n % 3, n as usize).expect("appended");
+        }
+        store.tick();
+        world.check_all(&store);
+    }
+}
+
+#[test]
+fn finds_by_key_everywhere() {
+    let world = World::new(4);
+    let store = world.open();
+    for n in 0..400 {
+        world.clock.advance(std::time::Duration::from_millis(10));
+        world.send(&store, "T", n % 3, n as usize).expect("appended");
+        if n % 7 == 0 {
+            store.tick();
+        }
+    }
+    store.tick();
+    assert!(store.stats().segments > 3 && store.stats().index_files > 3, "{:?}", store.stats());
+    for n in 0..400 {
+        let found = store.query("T", &format!("unique-{n}"), 0, i64::MAX, 10, true);
+        assert_eq!(found.len(), 1, "{n}");
+        let (record, _) = Record::parse(&found[0]).expect("reads");
+        assert_eq!(record.properties().unique_key(), Some(format!("unique-{n}").as_str()));
+    }
+    let all = store.query("T", "even", 0, i64::MAX, 1000, false);
+    assert_eq!(all.len(), 200);
+    let offsets: Vec<_> = all.iter().map(|bytes| Record::parse(bytes).expect("reads").0.log_offset).collect();
+    assert!(offsets.windows(2).all(|pair| pair[0] > pair[1]), "newest first");
+    assert_eq!(store.query("T", "even", 0, i64::MAX, 7, false).len(), 7);
+    assert_eq!(store.query("T", "even", 0, i64::MAX, 7, true).len(), 0);
+    assert_eq!(store.query("U", "even", 0, i64::MAX, 7, false).len(), 0);
+    let from = world.start_ms + 10 * 101;
+    assert_eq!(store.query("T", "even", from, from + 99, 1000, false).len(), 5);
+}
+
+#[test]
+fn finds_by_time() {
+    let world = World::new(5);
+    let store = world.open();
+    for n in 0..300 {
+        world.send(&store, "T", 0, n).expect("appended");
+        if n % 2 == 1 {
+            world.clock.advance(std::time::Duration::from_millis(10));
+        }
+        if n % 20 == 0 {
+            store.tick();
+        }
+    }
+    store.tick();
+    let at = |ms, boundary| store.offset_by_time("T", 0, world.start_ms + ms, boundary).0;
+    assert_eq!((at(-1, Boundary::Lower), at(-1, Boundary::Upper)), (0, 0));
+    assert_eq!((at(0, Boundary::Lower), at(0, Boundary::Upper)), (0, 1));
+    assert_eq!((at(1, Boundary::Lower), at(1, Boundary::Upper)), (2, 1));
+    assert_eq!((at(500, Boundary::Lower), at(500, Boundary::Upper)), (100, 101));
+    assert_eq!((at(1490, Boundary::Lower), at(1490, Boundary::Upper)), (298, 299));
+    assert_eq!((at(9999, Boundary::Lower), at(9999, Boundary::Upper)), (300, 299));
+    assert_eq!(store.offset_by_time("none", 0, 5, Boundary::Lower), QueueOffset(0));
+    assert_eq!(store.store_time("T", 0, QueueOffset(7)), Some(world.start_ms + 30));
+    assert_eq!(store.earliest_store_time(), Some(world.start_ms));
+}
+
+#[test]
+fn a_topic_created_again_starts_at_zero() {
+    let world = World::new(6);
+    for restart in [false, true] {
+        let mut store = world.open();
+        for n in 0..100 {
+            world.send(&store, "T", 0, n).expect("appended");
+        }
+        store.tick();
+        let old = world.placed("T", 0, 3).expect("placed");
+        assert!(store.message_at(old.log_offset).is_some());
+        store.delete_topic("T");
+        world.forget("T");
+        assert!(store.bounds("T", 0).is_none() && store.message_at(old.log_offset).is_none());
+        assert!(store.query("T", "even", 0, i64::MAX, 10, false).is_empty());
+        if restart {
+            drop(store);
+            world.sim.crash();
+            store = world.open();
+            assert!(store.bounds("T", 0).is_none());
+        }
+        assert_eq!(world.send(&store, "T", 0, 0).expect("appended").queue_offset, QueueOffset(0));
+        for n in 1..40 {
+            world.send(&store, "T", 0, n).expect("appended");
+        }
+        store.tick();
+        world.check_all(&store);
+        drop(store);
+        world.sim.crash();
+        let store = world.open();
+        world.check_all(&store);
+        store.delete_topic("T");
+        world.forget("T");
+        drop(store);
+    }
+}
+
+#[test]
+fn retention_takes_the_oldest_and_keeps_the_offsets() {
+    let mut world = World::new(7);
+    world.config.file_reserved_hours = 1;
+    let store = world.open();
+    for n in 0..300 {
+        world.send(&store, "T", n % 2, n as usize).expect("appended");
+        world.send(&store, "gone", 0, n as usize).expect("appended");
+        store.tick();
+    }
+    world.clock.advance(std::time::Duration::from_secs(3601));
+    for n in 300..320 {
+        world.send(&store, "T", n % 2, n as usize).expect("appended");
+    }
+    store.tick();
+    store.delete_expired();
+    assert!(store.stats().segments <= 3, "{:?}", store.stats());
+    let (min, max) = store.bounds("T", 0).expect("bounds");
+    assert!(min > QueueOffset(0) && max == QueueOffset(160));
+    let (result, _) = world.read(&store, "T", 0, 0, 10);
+    assert_eq!((result.status, result.next), (ReadStatus::OffsetTooSmall, min));
+    assert!(store.min_log_offset() > LogOffset(0));
+    assert_eq!(store.bounds("gone", 0).expect("bounds").1, QueueOffset(300));
+
+    for restart in 0..3 {
+        world.clock.advance(std::time::Duration::from_secs(3601));
+        for n in 0..40 {
+            world.send(&store, "T", n % 2, 320 + 40 * restart + n as usize).expect("appended");
+        }
+        store.tick();
+        store.delete_expired();
+    }
+    assert_eq!(store.bounds("gone", 0).expect("bounds"), (QueueOffset(300), QueueOffset(300)));
+    drop(store);
+    world.sim.crash();
+    let store = world.open();
+    assert_eq!(store.bounds("gone", 0).expect("bounds"), (QueueOffset(300), QueueOffset(300)));
+    assert_eq!(world.read(&store, "gone", 0, 300, 1).0.status, ReadStatus::OffsetOverflowOne);
+    assert_eq!(world.send(&store, "gone", 0, 300).expect("appended").queue_offset, QueueOffset(300));
+}
+
+#[test]
+fn retention_by_bytes() {
+    let mut world = World::new(8);
+    world.config.retention_bytes = Some(world.config.segment_bytes * 2);
+    let store = world.open();
+    for n in 0..300 {
+        world.send(&store, "T", 0, n).expect("appended");
+    }
+    store.tick();
+    store.delete_expired();
+    assert_eq!(store.stats().segments, 3);
+    world.check_from(&store, store.bounds("T", 0).expect("bounds").0.0);
+}
+
+#[test]
+fn two_never_open_one_folder() {
+    let world = World::new(9);
+    let store = world.open();
+    assert!(matches!(world.try_open(), Err(roxmq_store::OpenError::Locked(_))));
+    drop(store);
+    world.open();
+}

@@ -1,0 +1,162 @@
+//! A simulated disk and clock, a producer, and a memory of what was sent.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use roxmq_env::clock::Clock;
+use roxmq_env::disk::SimDisk;
+use roxmq_protocol::record::{Draft, QueueOffset, Record, records};
+use roxmq_store::{AppendError, Batch, FlushMode, OpenError, Placed, ReadLimits, ReadResult, ReadStatus, Store, StoreConfig};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub struct World {
+    pub seed: u64,
+    pub sim: SimDisk,
+    pub clock: Clock,
+    pub start_ms: i64,
+    pub config: StoreConfig,
+    batch: RefCell<Batch>,
+    /// What was sent to each queue, by offset.
+    pub sent: RefCell<BTreeMap<(String, u32), BTreeMap<i64, (Placed, Vec<u8>)>>>,
+    count: RefCell<HashMap<(String, u32), i64>>,
+}
+
+impl World {
+    pub fn new(seed: u64) -> World {
+        let start_ms = 1_700_000_000_000;
+        let config = StoreConfig {
+            root: "/store".into(),
+            segment_bytes: 8192,
+            flush: FlushMode::Sync,
+            disk_reserve_bytes: 0,
+            tail_checkpoint_bytes: 2000,
+            background: false,
+            ..StoreConfig::default()
+        };
+        World {
+            seed,
+            sim: SimDisk::new(seed),
+            clock: Clock::manual(start_ms),
+            start_ms,
+            config,
+            batch: RefCell::default(),
+            sent: RefCell::default(),
+            count: RefCell::default(),
+        }
+    }
+
+    pub fn try_open(&self) -> Result<Arc<Store>, OpenError> {
+        Store::open(self.clock.clone(), self.sim.disk(), self.config.clone())
+    }
+
+    pub fn open(&self) -> Arc<Store> {
+        self.try_open().unwrap_or_else(|error| panic!("seed {}: {error}", self.seed))
+    }
+
+    /// Sends message number `n`; what it says follows from topic, queue and number.
+    pub fn send(&self, store: &Store, topic: &str, queue_id: u32, n: usize) -> Result<Placed, AppendError> {
+        self.send_batch(store, &[(topic, queue_id, n)]).map(|placed| placed[0])
+    }
+
+    pub fn send_batch(&self, store: &Store, messages: &[(&str, u32, usize)]) -> Result<Vec<Placed>, AppendError> {
+        let mut batch = self.batch.borrow_mut();
+        batch.clear();
+        let mut bodies = Vec::new();
+        for (topic, queue_id, n) in messages {
+            let body = body_of(topic, *queue_id, *n as i64);
+            let even = if n % 2 == 0 { "even" } else { "odd" };
+            let properties = format!("UNIQ_KEY\u{1}unique-{n}\u{2}KEYS\u{1}{even} third{}\u{2}TAGS\u{1}Tag{}\u{2}", n % 3, n % 5);
+            let draft = Draft {
+                topic,
+                queue_id: *queue_id,
+                flag: 0,
+                sys_flag: 0,
+                born_timestamp: self.clock.now_ms(),
+                born_host: SocketAddr::from(([10, 0, 0, 1], 4000)),
+                store_host: SocketAddr::from(([10, 0, 0, 2], 10911)),
+                reconsume_times: 0,
+                prepared_transaction_offset: 0,
+                body: &body,
+                properties: &properties,
+            };
+            batch.push(draft).expect("fits");
+            bodies.push(body);
+        }
+        store.append(&mut batch)?;
+        let mut placed = Vec::new();
+        for (n, ((topic, queue_id, _), body)) in messages.iter().zip(bodies).enumerate() {
+            let at = batch.placed(n);
+            let mut sent = self.sent.borrow_mut();
+            let queue = sent.entry(((*topic).to_owned(), *queue_id)).or_default();
+            queue.insert(at.queue_offset.0, (at, body));
+            placed.push(at);
+        }
+        Ok(placed)
+    }
+
+    pub fn forget(&self, topic: &str) {
+        self.sent.borrow_mut().retain(|(name, _), _| name != topic);
+    }
+
+    pub fn placed(&self, topic: &str, queue_id: u32, offset: i64) -> Option<Placed> {
+        self.sent.borrow().get(&(topic.to_owned(), queue_id))?.get(&offset).map(|(placed, _)| *placed)
+    }
+
+    pub fn limits(&self, messages_max: u32) -> ReadLimits {
+        ReadLimits { messages_max, bytes_max: 1 << 20, scan_max: 10_000 }
+    }
+
+    pub fn read(&self, store: &Store, topic: &str, queue_id: u32, from: i64, max: u32) -> (ReadResult, Vec<u8>) {
+        let mut out = Vec::new();
+        let result = store.read(topic, queue_id, QueueOffset(from), self.limits(max), &mut |_| true, &mut out);
+        assert_eq!(records(&out).filter(Result::is_ok).count(), result.messages as usize, "seed {}", self.seed);
+        (result, out)
+    }
+
+    /// Reads a whole queue: offset and body of every message.
+    pub fn read_all(&self, store: &Store, topic: &str, queue_id: u32) -> Vec<(i64, Vec<u8>)> {
+        let mut all = Vec::new();
+        let mut next = store.bounds(topic, queue_id).map_or(0, |(min, _)| min.0);
+        loop {
+            let (result, bytes) = self.read(store, topic, queue_id, next, 7);
+            for record in records(&bytes) {
+                let record: Record<'_> = record.expect("reads");
+                assert_eq!((record.topic, record.queue_id), (topic, queue_id));
+                all.push((record.queue_offset.0, record.body.to_vec()));
+            }
+            match result.status {
+                ReadStatus::Found | ReadStatus::NoMatchedMessage | ReadStatus::MessageWasRemoving => {
+                    assert!(result.next.0 > next, "seed {}: {result:?}", self.seed);
+                    next = result.next.0;
+                }
+                _ => return all,
+            }
+        }
+    }
+
+    /// Everything sent is there, nothing else, in order.
+    pub fn check_all(&self, store: &Store) {
+        self.check_from(store, 0);
+    }
+
+    pub fn check_from(&self, store: &Store, from: i64) {
+        for ((topic, queue_id), sent) in self.sent.borrow().iter() {
+            let sent: Vec<_> = sent.range(from..).map(|(offset, (_, body))| (*offset, body.clone())).collect();
+            let read = self.read_all(store, topic, *queue_id);
+            assert!(read == sent, "seed {}: {topic} {queue_id}: read {:?} sent {:?}", self.seed, offsets(&read), offsets(&sent));
+        }
+    }
+}
+
+pub fn offsets(messages: &[(i64, Vec<u8>)]) -> Vec<i64> {
+    messages.iter().map(|(offset, _)| *offset).collect()
+}
+
+/// The body of message number `n` of a queue; of very different lengths.
+pub fn body_of(topic: &str, queue_id: u32, n: i64) -> Vec<u8> {
+    let mut body = format!("{topic}/{queue_id}/{n}:").into_bytes();
+    let len = body.len() + (n as usize * 37) % 400;
+    body.resize(len, b'a' + (n % 26) as u8);
+    body
+}
