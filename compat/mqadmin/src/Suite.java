@@ -183,7 +183,10 @@ public final class Suite {
             }
             if (command.isAlive()) {
                 command.interrupt();
-                command.join(1000);
+                for (int i = 0; command.isAlive() && i < 200; i++) {
+                    wakeClosingClient(command);
+                    command.join(20);
+                }
                 if (step.untilLines == 0) {
                     return "no end after " + COMMAND_SECONDS_MAX + " s\n" + normal.of(step, text(out), text(err));
                 }
