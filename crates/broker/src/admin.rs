@@ -102,7 +102,7 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     put("remainHowManyDataToCommit", shown_bytes(0));
     put("remainTransientStoreBufferNumbs", i32::MAX.to_string());
     put("earliestMessageTimeStamp", broker.store.earliest_store_time().unwrap_or(-1).to_string());
-    let ratio = store.disk_used_ratio().to_string();
+    let ratio = store.disk_used_ratio.to_string();
     put("commitLogDiskRatio", ratio.clone());
     put("consumeQueueDiskRatio", ratio);
     let (total, free) = (store.disk_total_bytes, store.disk_free_bytes);

@@ -187,7 +187,7 @@ pub fn read(broker: &Broker, pull: &PreparedPull, body: &mut Vec<u8>) -> PullRes
         return PullResult { code: code::PULL_OFFSET_MOVED, remark: "OFFSET_RESET", reply: reply(pull, offset, min, max) };
     }
     let wanted = &mut |entry: &roxmq_store::IndexEntry| pull.subscription.wants(entry.tags_code);
-    let read = broker.store.read(topic, *queue_id, QueueOffset(pull.from), pull.limits, wanted, None, body);
+    let read = broker.store.read(topic, *queue_id, QueueOffset(pull.from), pull.limits, wanted, body);
     let (code, remark) = match read.status {
         ReadStatus::Found => (code::SUCCESS, "FOUND"),
         ReadStatus::NoMatchedMessage => (code::PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE"),

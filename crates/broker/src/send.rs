@@ -217,7 +217,7 @@ pub fn write_answer(broker: &Broker, ticket: Ticket, prepared: &Prepared, places
 /// What is answered when the store does not take a batch.
 pub fn refusal(error: &AppendError) -> Refusal {
     match error {
-        AppendError::DiskFull(_) => Refusal::DiskFull(error.to_string()),
+        AppendError::DiskFull => Refusal::DiskFull(error.to_string()),
         AppendError::Fenced(why) => Refusal::Fenced(why.to_string()),
         other => Refusal::Failed(other.to_string()),
     }

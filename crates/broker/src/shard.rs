@@ -193,7 +193,7 @@ impl BrokerShard {
     fn append(&self) {
         let pending = std::mem::take(&mut *self.pending.borrow_mut());
         let mut batch = self.batch.borrow_mut();
-        if batch.len() == 0 {
+        if batch.is_empty() {
             return;
         }
         let outcome = self.broker.store.append(&mut batch);

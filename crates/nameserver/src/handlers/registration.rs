@@ -8,7 +8,7 @@ use roxmq_protocol::request::{BrokerHeartbeat, ChangedReply, QueryDataVersion, R
 use roxmq_remoting::Answer;
 use tracing::{info, warn};
 
-use super::{Handled, ZONE_NAME};
+use super::Handled;
 use crate::error::Refusal;
 use crate::kv::ORDER_TOPICS;
 use crate::table::{BrokerRef, Master, Reach, Registered, Registration};
@@ -38,7 +38,7 @@ pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterBr
         broker_id: request.broker_id,
         addr: addr.clone(),
         ha_addr: request.ha_server_addr.map(|addr| addr.into_owned()),
-        zone_name: call.header.fields.text(ZONE_NAME).map(|zone| zone.into_owned()),
+        zone_name: request.zone_name.map(|zone| zone.into_owned()),
         silence_max: request.heartbeat_timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis),
         acting_master: request.enable_acting_master,
         topics: body.topic_config_serialize_wrapper,

@@ -61,7 +61,7 @@ requests! {
         enable_acting_master: Option<bool> = "enableActingMaster",
         compressed: bool = "compressed" or false,
         body_crc32: i32 = "bodyCrc32" or 0,
-        zone_name: Option<Text<'a>> = "ZONE_NAME",
+        zone_name: Option<Text<'a>> = "__ZONE_NAME",
         auto_address: Option<bool> = "roxmqAutoAddress",
     } -> RegisterBrokerReply<'a>;
 
