@@ -84,25 +84,35 @@ impl Checkpoint {
 pub(crate) struct FlushedHint(File);
 
 impl FlushedHint {
-    /// Opens it, and says what it holds: `None` if it holds nothing of sense.
-    pub fn open(disk: &Disk, root: &Path) -> io::Result<(FlushedHint, Option<i64>)> {
-        let file = disk.open(&root.join(FLUSHED), Open::Create)?;
-        let mut bytes = [0; 12];
-        let read = file.read_at(0, &mut bytes);
-        let flushed = read.ok().and_then(|()| {
-            let (offset, crc) = bytes.split_last_chunk()?;
-            (crc32fast::hash(offset) == u32::from_be_bytes(*crc)).then_some(())?;
-            Some(i64::from_be_bytes(*offset.first_chunk()?))
-        });
-        Ok((FlushedHint(file), flushed))
+    /// What it holds. `None` if there is none: then this store has never recovered the log, which may be somebody else's. One that
+    /// cannot be read holds 0.
+    pub fn load(disk: &Disk, root: &Path) -> io::Result<Option<i64>> {
+        let bytes = disk.read(&root.join(FLUSHED))?;
+        Ok(bytes.map(|bytes| FlushedHint::parse(&bytes).unwrap_or_default()))
+    }
+
+    /// Makes it anew, durably, and keeps it open.
+    pub fn create(disk: &Disk, root: &Path, flushed: i64) -> io::Result<FlushedHint> {
+        let path = root.join(FLUSHED);
+        disk.replace_atomically(&path, &FlushedHint::bytes(flushed))?;
+        disk.open(&path, Open::Write).map(FlushedHint)
     }
 
     pub fn write(&self, flushed: i64) -> io::Result<()> {
+        self.0.write_at(0, &FlushedHint::bytes(flushed))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<i64> {
+        let (offset, crc) = bytes.split_first_chunk()?;
+        (crc32fast::hash(offset).to_be_bytes() == crc).then(|| i64::from_be_bytes(*offset))
+    }
+
+    fn bytes(flushed: i64) -> [u8; 12] {
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&flushed.to_be_bytes());
         let crc = crc32fast::hash(&bytes[..8]);
         bytes[8..].copy_from_slice(&crc.to_be_bytes());
-        self.0.write_at(0, &bytes)
+        bytes
     }
 }
 
@@ -153,11 +163,12 @@ mod tests {
         let sim = SimDisk::new(1);
         let (disk, root) = (sim.disk(), Path::new("/d"));
         disk.create_dir_all(root).expect("creates");
-        let (hint, flushed) = FlushedHint::open(&disk, root).expect("opens");
-        assert_eq!(flushed, None);
+        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), None);
+        let hint = FlushedHint::create(&disk, root, 5).expect("creates");
+        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(5));
         hint.write(123).expect("writes");
-        assert_eq!(FlushedHint::open(&disk, root).expect("opens").1, Some(123));
+        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(123));
         sim.flip(&root.join(FLUSHED), 3, 1);
-        assert_eq!(FlushedHint::open(&disk, root).expect("opens").1, None);
+        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(0));
     }
 }

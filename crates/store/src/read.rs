@@ -113,6 +113,11 @@ impl Store {
         Some((QueueOffset(queue.min().min(max)), QueueOffset(max)))
     }
 
+    /// The offset that the next message of a queue will get, durable or not; `None` if there is no such queue.
+    pub fn queue_next(&self, topic: &str, queue_id: u32) -> Option<QueueOffset> {
+        self.index.read().queue(topic, queue_id).map(|queue| QueueOffset(queue.next))
+    }
+
     /// Appends messages of a queue from an offset on to `out`, those that `wanted` accepts.
     pub fn read(
         &self,

@@ -70,7 +70,7 @@ enum Stop {
 /// Reads the data folder; afterwards everything before `end` is sound and durable, and nothing is behind it.
 pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
     let checkpoint = Checkpoint::load(places.disk, places.root)?;
-    let (hint, flushed_hint) = FlushedHint::open(places.disk, places.root)?;
+    let flushed_hint = FlushedHint::load(places.disk, places.root)?;
     let segments = Segments::load(places.disk, places.log)?;
     segments.extend_last(places.segment_bytes)?;
     let index = RwLock::new(Index::default());
@@ -108,7 +108,7 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
     }
     files.remove_unused(places)?;
     let (active, log_end) = settle(places, &segments, end.active, end.log, known.unwrap_or(0))?;
-    hint.write(log_end)?;
+    let hint = FlushedHint::create(places.disk, places.root, log_end)?;
 
     if let Some(checkpoint) = checkpoint {
         let mut index = index.write();

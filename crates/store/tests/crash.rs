@@ -1,0 +1,366 @@
+//! What is left when the power goes, at every write and every sync of a run, and again while recovering.
+//!
+//! With `SYNC_FLUSH`: whatever was acknowledged, and whatever a reader saw, is there afterwards at the same offset with the same bytes;
+//! offsets have no gap and no jump; nothing is there that was not sent. With `ASYNC_FLUSH` a suffix may be missing, no more.
+
+mod world;
+
+use roxmq_env::disk::Fault;
+use roxmq_protocol::record::records;
+use roxmq_store::{AppendError, FlushMode, OpenError, Store};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use world::World;
+
+/// Topic and queue id.
+type Queue = (String, u32);
+
+/// What a run did and saw, until something failed.
+#[derive(Default)]
+struct History {
+    /// All that may be at an offset: more than one if a send failed and the offset was given to another message.
+    tried: BTreeMap<Queue, BTreeMap<i64, Vec<Vec<u8>>>>,
+    /// What was acknowledged as durable, or seen by a reader.
+    kept: BTreeMap<Queue, BTreeMap<i64, Vec<u8>>>,
+    /// What was appended and waits for its acknowledgement: where it ends.
+    waiting: Vec<(i64, Queue, i64, Vec<u8>)>,
+    /// The next number of each queue.
+    numbers: BTreeMap<Queue, usize>,
+    deleted: Vec<String>,
+}
+
+impl History {
+    fn send(&mut self, world: &World, store: &Store, messages: &[(&str, u32)]) -> Result<(), AppendError> {
+        let mut numbered = Vec::new();
+        for (topic, queue_id) in messages {
+            let queue = ((*topic).to_owned(), *queue_id);
+            let number = self.numbers.entry(queue.clone()).or_default();
+            let next = store_next(store, &queue, &numbered);
+            let body = world::body_of(topic, *queue_id, *number as i64);
+            self.tried.entry(queue).or_default().entry(next).or_default().push(body);
+            numbered.push((*topic, *queue_id, *number));
+            *number += 1;
+        }
+        let placed = world.send_batch(store, &numbered)?;
+        for ((topic, queue_id, number), at) in numbered.iter().zip(placed) {
+            let body = world::body_of(topic, *queue_id, *number as i64);
+            self.waiting.push((at.end.0, ((*topic).to_owned(), *queue_id), at.queue_offset.0, body));
+        }
+        Ok(())
+    }
+
+    /// Acknowledges what is durable.
+    fn acknowledge(&mut self, store: &Store) {
+        let durable = store.watermarks().flushed().0;
+        for (_, queue, offset, body) in self.waiting.extract_if(.., |(end, ..)| *end <= durable) {
+            self.kept.entry(queue).or_default().insert(offset, body);
+        }
+    }
+
+    fn read(&mut self, world: &World, store: &Store, topic: &str, queue_id: u32) {
+        for (offset, body) in world.read_all(store, topic, queue_id) {
+            self.kept.entry((topic.to_owned(), queue_id)).or_default().insert(offset, body);
+        }
+    }
+
+    fn delete(&mut self, store: &Store, topic: &str) {
+        let gone = |queue: &Queue| queue.0 == topic;
+        // Until the deletion is durable, and that may fail, either is right.
+        self.deleted.push(topic.to_owned());
+        store.delete_topic(topic);
+        self.kept.retain(|queue, _| !gone(queue));
+        self.waiting.retain(|(_, queue, ..)| !gone(queue));
+    }
+
+    /// Compares with what is there.
+    fn check(&self, world: &World, store: &Store, at: &str) {
+        for ((topic, queue_id), tried) in &self.tried {
+            let read = world.read_all(store, topic, *queue_id);
+            let what = || format!("seed {} {at}: {topic} {queue_id} has {:?}", world.seed, world::offsets(&read));
+            assert!(read.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "gap: {}", what());
+            for (offset, body) in &read {
+                let is_known = tried.get(offset).is_some_and(|bodies| bodies.contains(body));
+                assert!(is_known, "invented at {offset}: {}", what());
+            }
+            let (min, max) = store.bounds(topic, *queue_id).map_or((0, 0), |(min, max)| (min.0, max.0));
+            assert_eq!((max - min) as usize, read.len(), "{}", what());
+            if let Some(kept) = self.kept.get(&(topic.clone(), *queue_id)) {
+                for (offset, body) in kept.range(min..) {
+                    let there = read.iter().find(|(found, _)| found == offset);
+                    assert!(there.is_some_and(|(_, found)| found == body), "lost {offset}: {}", what());
+                }
+                // Retention never runs here, so nothing is missing at the start.
+                assert!(self.deleted.contains(topic) || min == 0, "the start is missing: {}", what());
+            }
+        }
+    }
+}
+
+fn store_next(store: &Store, queue: &Queue, before: &[(&str, u32, usize)]) -> i64 {
+    let visible = store.queue_next(&queue.0, queue.1).map_or(0, |next| next.0);
+    visible + before.iter().filter(|(topic, queue_id, _)| (*topic, *queue_id) == (queue.0.as_str(), queue.1)).count() as i64
+}
+
+/// One run: always the same steps for a seed. Ends at the first error.
+fn run(world: &World, store: &Arc<Store>, history: &mut History, steps: usize) -> Result<(), AppendError> {
+    let mut random = fastrand::Rng::with_seed(world.seed ^ 0x5eed);
+    let topics = ["A", "B", "Topic-with-a-longer-name"];
+    for _ in 0..steps {
+        world.clock.advance(Duration::from_millis(3));
+        match random.u8(0..20) {
+            0..10 => history.send(world, store, &[(topics[random.usize(0..3)], random.u32(0..2))])?,
+            10..14 => {
+                let batch: Vec<_> = (0..random.usize(2..12)).map(|_| (topics[random.usize(0..3)], random.u32(0..2))).collect();
+                history.send(world, store, &batch)?;
+            }
+            14..18 => {
+                store.tick();
+                history.acknowledge(store);
+            }
+            18 => history.read(world, store, topics[random.usize(0..3)], random.u32(0..2)),
+            _ => {
+                store.flush();
+                history.acknowledge(store);
+            }
+        }
+        if let Some(cause) = store.fenced() {
+            return Err(AppendError::Fenced(cause));
+        }
+    }
+    Ok(())
+}
+
+/// Opens after a power cut; the power may go again while opening.
+fn open_again(world: &World) -> Arc<Store> {
+    loop {
+        match world.try_open() {
+            Ok(store) => return store,
+            Err(OpenError::Disk { .. }) if world.sim.is_dead() => world.sim.crash(),
+            Err(error) => panic!("seed {}: {error}", world.seed),
+        }
+    }
+}
+
+fn operations_of_a_run(seed: u64, steps: usize) -> u64 {
+    let world = World::new(seed);
+    let store = world.open();
+    run(&world, &store, &mut History::default(), steps).expect("nothing fails");
+    world.sim.operations()
+}
+
+/// Cuts the power at operation `at`, recovers, goes on, and cuts it once more.
+fn cut_at(seed: u64, at: u64, steps: usize) {
+    let mut world = World::new(seed);
+    world.sim.fail_at(at, Fault::PowerCut);
+    let mut history = History::default();
+    if let Ok(store) = world.try_open() {
+        let _ = run(&world, &store, &mut history, steps);
+    }
+    world.sim.crash();
+    // Recovery itself is cut off, somewhere.
+    let mut random = fastrand::Rng::with_seed(seed ^ at << 20);
+    if random.bool() {
+        world.sim.fail_at(world.sim.operations() + random.u64(0..12), Fault::PowerCut);
+    }
+    let store = open_again(&world);
+    world.sim.clear_faults();
+    let where_ = format!("cut at {at}");
+    history.check(&world, &store, &where_);
+    history.waiting.clear();
+
+    world.seed = seed + 1;
+    let result = run(&world, &store, &mut history, 30);
+    if result.is_ok() {
+        store.tick();
+        history.acknowledge(&store);
+        history.check(&world, &store, &format!("{where_}, went on"));
+    }
+    drop(store);
+    world.sim.crash();
+    let store = open_again(&world);
+    history.check(&world, &store, &format!("{where_}, went on, cut again"));
+}
+
+#[test]
+fn at_every_operation_with_sync_flush() {
+    for seed in 0..3 {
+        let operations = operations_of_a_run(seed, 120);
+        for at in 0..operations {
+            cut_at(seed, at, 120);
+        }
+    }
+}
+
+#[test]
+fn in_random_histories() {
+    for seed in 1000..1400 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let steps = random.usize(10..400);
+        cut_at(seed, random.u64(0..steps as u64 * 2), steps);
+    }
+}
+
+#[test]
+fn an_error_at_every_operation_fences_and_loses_nothing() {
+    for seed in 0..2 {
+        let operations = operations_of_a_run(seed, 120);
+        for at in 0..operations {
+            let world = World::new(seed);
+            world.sim.fail_at(at, Fault::Io);
+            let mut history = History::default();
+            let Ok(store) = world.try_open() else { continue };
+            let result = run(&world, &store, &mut history, 120);
+            let where_ = format!("error at {at}");
+            if store.fenced().is_some() {
+                assert!(matches!(result, Err(AppendError::Fenced(_))), "{where_}");
+                assert!(matches!(history.send(&world, &store, &[("A", 0)]), Err(AppendError::Fenced(_))));
+                let flushed = store.watermarks().flushed();
+                assert!(!store.flush() && store.watermarks().flushed() == flushed, "a failed sync is not tried again");
+            }
+            history.check(&world, &store, &format!("{where_}, still open"));
+            drop(store);
+            if at % 2 == 0 {
+                world.sim.crash();
+            } else {
+                world.sim.kill();
+            }
+            let store = open_again(&world);
+            history.check(&world, &store, &format!("{where_}, opened again"));
+        }
+    }
+}
+
+#[test]
+fn no_room_at_every_operation_is_a_state_and_passes() {
+    for seed in 0..2 {
+        let operations = operations_of_a_run(seed, 120);
+        for at in 0..operations {
+            let world = World::new(seed);
+            world.sim.fail_at(at, Fault::NoSpace);
+            let mut history = History::default();
+            let Ok(store) = world.try_open() else { continue };
+            let mut refused = 0;
+            while let Err(error) = run(&world, &store, &mut history, 60) {
+                if error != AppendError::DiskFull {
+                    assert!(store.fenced().is_some_and(|cause| cause.contains("sync")), "seed {seed} at {at}: {error}");
+                    break;
+                }
+                refused += 1;
+                assert!(refused < 3, "seed {seed} at {at}: never recovers");
+                assert!(store.disk_full());
+                store.tick();
+                assert!(!store.disk_full(), "there is room again");
+            }
+            store.tick();
+            history.acknowledge(&store);
+            history.check(&world, &store, &format!("no room at {at}"));
+            drop(store);
+            world.sim.clear_faults();
+            world.sim.crash();
+            let store = open_again(&world);
+            history.check(&world, &store, &format!("no room at {at}, opened again"));
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
+    let mut world = World::new(77);
+    world.config.disk_reserve_bytes = 20_000;
+    let store = world.open();
+    let mut history = History::default();
+    for round in 0..20 {
+        world.sim.set_capacity(Some(world.sim.used() + 30_000 + round * 500));
+        let mut sent = 0;
+        let refused = loop {
+            match history.send(&world, &store, &[("A", 0), ("B", 1)]) {
+                Ok(()) => sent += 1,
+                Err(error) => break error,
+            }
+            if sent % 5 == 0 {
+                store.tick();
+                history.acknowledge(&store);
+            }
+        };
+        assert_eq!(refused, AppendError::DiskFull);
+        history.acknowledge(&store);
+        history.check(&world, &store, "full");
+        store.tick();
+        assert!(store.disk_full(), "still full");
+        world.sim.set_capacity(None);
+        store.tick();
+        assert!(!store.disk_full());
+    }
+    history.send(&world, &store, &[("A", 0)]).expect("room");
+    drop(store);
+    world.sim.crash();
+    history.check(&world, &world.open(), "opened again");
+}
+
+#[test]
+fn topics_deleted_around_a_crash_do_not_come_back_half() {
+    for at in 0..60 {
+        let world = World::new(at);
+        let store = world.open();
+        let mut history = History::default();
+        run(&world, &store, &mut history, 60).expect("nothing fails");
+        store.tick();
+        history.acknowledge(&store);
+        world.sim.fail_at(world.sim.operations() + at, Fault::PowerCut);
+        history.delete(&store, "A");
+        let _ = history.send(&world, &store, &[("A", 0), ("A", 1), ("B", 0)]);
+        let _ = run(&world, &store, &mut history, 60);
+        drop(store);
+        world.sim.crash();
+        world.sim.clear_faults();
+        let store = open_again(&world);
+        history.check(&world, &store, &format!("deleted, cut {at} later"));
+    }
+}
+
+#[test]
+fn async_flush_loses_a_suffix_at_most() {
+    let flush = FlushMode::Async { interval_ms: 500 };
+    for seed in 0..200 {
+        let mut world = World::new(seed);
+        world.config.flush = flush;
+        let mut random = fastrand::Rng::with_seed(seed);
+        let store = world.open();
+        let mut log = Vec::new();
+        for n in 0..random.usize(1..200) {
+            let queue = random.u32(0..3);
+            let placed = world.send(&store, "T", queue, n).expect("appended");
+            log.push((queue, placed.queue_offset.0, placed.end));
+            if random.u8(0..20) == 0 {
+                store.tick();
+            }
+        }
+        let flushed = store.watermarks().flushed();
+        drop(store);
+        world.sim.crash();
+        let store = open_again(&world);
+        let end = store.watermarks().written();
+        assert!(end >= flushed, "seed {seed}: durable up to {flushed}, there up to {end}");
+        for (queue, offset, message_end) in log {
+            let (_, bytes) = world.read(&store, "T", queue, offset, 1);
+            let is_there = records(&bytes).next().is_some_and(|record| record.is_ok_and(|record| record.queue_offset.0 == offset));
+            assert_eq!(is_there, message_end <= end, "seed {seed}: {queue} {offset} ends at {message_end}, log ends at {end}");
+        }
+    }
+}
+
+#[test]
+fn a_killed_process_loses_nothing() {
+    for seed in 0..50 {
+        for flush in [FlushMode::Sync, FlushMode::Async { interval_ms: 500 }] {
+            let mut world = World::new(seed);
+            world.config.flush = flush;
+            let store = world.open();
+            run(&world, &store, &mut History::default(), 150).expect("nothing fails");
+            drop(store);
+            world.sim.kill();
+            world.check_all(&world.open());
+        }
+    }
+}
