@@ -212,9 +212,12 @@ final class PullCases {
         Check.equal(0L, consumer.fetchConsumeOffset(queue, true), "offset of a new group");
         consumer.updateConsumeOffset(queue, 7);
         Check.equal(7L, consumer.fetchConsumeOffset(queue, false), "offset in memory");
-        consumer.getOffsetStore().persistAll(new HashSet<>(Set.of(queue)));
         DefaultMQPullConsumer another = scene.pull(group);
-        Scene.until("the offset at the broker", () -> another.fetchConsumeOffset(queue, true) == 7);
+        Scene.until("the offset at the broker", () -> {
+            // Without an answer, and in vain before the first heartbeat has made the group known.
+            consumer.getOffsetStore().persistAll(new HashSet<>(Set.of(queue)));
+            return another.fetchConsumeOffset(queue, true) == 7;
+        });
         consumer.getOffsetStore().updateConsumeOffsetToBroker(queue, 3, false);
         Check.equal(3L, another.fetchConsumeOffset(queue, true), "offset set back");
         Check.equal(0L, another.fetchConsumeOffset(Scene.queue(topic, 1), true), "offset of the other queue");
