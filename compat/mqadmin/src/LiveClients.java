@@ -1,3 +1,5 @@
+import java.nio.file.Files;
+import java.nio.file.Paths;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -50,6 +52,9 @@ final class LiveClients {
                 break;
             case "@await-consumed":
                 awaitConsumed(words[1], words[2]);
+                break;
+            case "@file":
+                Files.writeString(Paths.get(words[1]), words[2]);
                 break;
             case "@stop-consume":
                 consumers.remove(words[1]).shutdown();

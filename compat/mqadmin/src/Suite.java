@@ -74,6 +74,8 @@ public final class Suite {
         variables.put("BROKER", broker);
         variables.put("BROKER_NAME", brokerName);
         variables.put("CLUSTER", cluster.getBrokerAddrTable().get(brokerName).getCluster());
+        variables.put("FOLDER", Paths.get("").toAbsolutePath().toString());
+        normal.word(variables.get("FOLDER"), "FOLDER");
         normal.word(nameserver, "NAMESERVER");
         normal.word(broker, "BROKER");
         normal.word(run, "RUN");
