@@ -53,12 +53,12 @@ pub fn text(version: &str, ready: &Ready) -> String {
     let mut text = format!("RoxMQ {version}\n\n");
     // Writing to a String cannot fail.
     if let Some(nameserver) = &ready.nameserver {
-        let _ = writeln!(text, "  NameServer  {}", nameserver.listen);
+        let _ = writeln!(text, "  NameServer  {}", listening(nameserver.listen));
     }
     if let Some(broker) = &ready.broker {
         let vip = broker.fast_port.map_or_else(String::new, |port| format!(", VIP channel {port}"));
         let how = if broker.auto { ", or as each client can reach it" } else { "" };
-        let _ = writeln!(text, "  Broker      {}{vip}", broker.listen);
+        let _ = writeln!(text, "  Broker      {}{vip}", listening(broker.listen));
         let _ = writeln!(text, "              {} in {}", broker.name, broker.cluster);
         let _ = writeln!(text, "  Advertised  {}{how}", broker.advertised);
         if ready.nameserver.is_none() {
@@ -104,7 +104,11 @@ fn try_next(ready: &Ready) -> String {
 pub fn boot_lines(ready: &Ready) -> String {
     let mut text = String::new();
     if let Some(nameserver) = &ready.nameserver {
-        let _ = writeln!(text, "The Name Server boot success. serializeType=JSON, address {}", nameserver.listen);
+        let address = match nameserver.listen {
+            everywhere if everywhere.ip().is_unspecified() => format!("0.0.0.0:{}", everywhere.port()),
+            one => one.to_string(),
+        };
+        let _ = writeln!(text, "The Name Server boot success. serializeType=JSON, address {address}");
     }
     if let Some(broker) = &ready.broker {
         let nameservers = broker.nameservers.join(";");
@@ -114,13 +118,13 @@ pub fn boot_lines(ready: &Ready) -> String {
     text
 }
 
-/// The address by which a program on this machine reaches a listener.
+/// The address by which a program on this machine reaches a listener. Listening everywhere includes IPv4.
 fn local(listen: SocketAddr) -> String {
-    match (listen.ip().is_unspecified(), listen.is_ipv4()) {
-        (true, true) => format!("127.0.0.1:{}", listen.port()),
-        (true, false) => format!("[::1]:{}", listen.port()),
-        (false, _) => listen.to_string(),
-    }
+    if listen.ip().is_unspecified() { format!("127.0.0.1:{}", listen.port()) } else { listen.to_string() }
+}
+
+fn listening(listen: SocketAddr) -> String {
+    if listen.ip().is_unspecified() { format!("port {} on every address", listen.port()) } else { listen.to_string() }
 }
 
 fn if_none<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
@@ -153,8 +157,8 @@ mod tests {
         let expected = "\
 RoxMQ 1.2.3
 
-  NameServer  0.0.0.0:9876
-  Broker      0.0.0.0:10911, VIP channel 10909
+  NameServer  port 9876 on every address
+  Broker      port 10911 on every address, VIP channel 10909
               laptop in DefaultCluster
   Advertised  192.168.1.5:10911, or as each client can reach it
   Data        /home/me/roxmq-data (ASYNC_FLUSH)
@@ -175,6 +179,7 @@ The broker[laptop, 192.168.1.5:10911] boot success. serializeType=JSON and name 
     #[test]
     fn a_broker_alone() {
         let broker = BrokerReady {
+            listen: "10.0.0.1:10911".parse().unwrap(),
             advertised: "10.0.0.1:10911".into(),
             auto: false,
             nameservers: vec!["n1:9876".into(), "n2:9876".into()],
@@ -184,7 +189,7 @@ The broker[laptop, 192.168.1.5:10911] boot success. serializeType=JSON and name 
         let expected = "\
 RoxMQ 1.2.3
 
-  Broker      0.0.0.0:10911
+  Broker      10.0.0.1:10911
               laptop in DefaultCluster
   Advertised  10.0.0.1:10911
   Registers   n1:9876;n2:9876
@@ -213,9 +218,13 @@ The broker[laptop, 10.0.0.1:10911] boot success. serializeType=JSON and name ser
 
     #[test]
     fn a_nameserver_alone() {
-        let ready = Ready { nameserver: Some(NameServerReady { listen: "[::]:9876".parse().unwrap() }), broker: None };
-        let text = text("1.2.3", &ready);
-        assert!(text.contains("export NAMESRV_ADDR='[::1]:9876'\n    roxmq broker\n"), "{text}");
-        assert!(text.ends_with("The Name Server boot success. serializeType=JSON, address [::]:9876\n"), "{text}");
+        for (listen, address, boot) in
+            [("[::]:9876", "127.0.0.1:9876", "0.0.0.0:9876"), ("[2001:db8::5]:9876", "'[2001:db8::5]:9876'", "[2001:db8::5]:9876")]
+        {
+            let ready = Ready { nameserver: Some(NameServerReady { listen: listen.parse().unwrap() }), broker: None };
+            let text = text("1.2.3", &ready);
+            assert!(text.contains(&format!("export NAMESRV_ADDR={address}\n    roxmq broker\n")), "{text}");
+            assert!(text.ends_with(&format!("The Name Server boot success. serializeType=JSON, address {boot}\n")), "{text}");
+        }
     }
 }
