@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             }
             Err(error) => return refuse(&error),
         },
-        Command::Bench(_) => return refuse(&"not built into this binary"),
+        Command::Bench(words) => return roxmq_bench::main(words),
     }
     ExitCode::SUCCESS
 }

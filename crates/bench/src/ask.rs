@@ -1,0 +1,207 @@
+//! One blocking connection for the questions before and after a run: route, topic, offsets.
+
+use crate::tally::Offsets;
+use roxmq_protocol::body::TopicRouteData;
+use roxmq_protocol::code;
+use roxmq_protocol::frame::{self, Encoding, Frame};
+use roxmq_protocol::header::{self, Header, Top};
+use roxmq_protocol::json;
+use roxmq_protocol::request::{FieldError, HeaderFields, MaxOffset, MinOffset, OffsetReply, Request, RouteByTopic, UpdateTopic};
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Why a question has no answer.
+#[derive(Debug, Error)]
+pub enum AskError {
+    /// The address does not answer.
+    #[error("{address}: {error}")]
+    Connect {
+        /// What was tried.
+        address: String,
+        /// What came of it.
+        error: io::Error,
+    },
+    /// Reading or writing failed, or nothing came in time.
+    #[error("no answer: {0}")]
+    Io(#[from] io::Error),
+    /// What came is no frame.
+    #[error("answer is no frame: {0}")]
+    Frame(#[from] frame::FrameError),
+    /// What came has no header.
+    #[error("answer has no header: {0}")]
+    Header(#[from] header::HeaderError),
+    /// A field of the answer.
+    #[error("answer: {0}")]
+    Field(#[from] FieldError),
+    /// The body of the answer.
+    #[error("answer: {0}")]
+    Json(#[from] json::JsonError),
+    /// The answer is a refusal.
+    #[error("{name} was refused with code {code}: {remark}")]
+    Refused {
+        /// What was asked.
+        name: &'static str,
+        /// Response code.
+        code: i32,
+        /// What the broker says.
+        remark: String,
+    },
+    /// The route names no broker that could be used.
+    #[error("the NameServer knows no broker for topic {0}")]
+    NoRoute(String),
+}
+
+/// A connection that asks one thing after the other.
+pub struct Asker {
+    stream: TcpStream,
+    input: Vec<u8>,
+    opaque: i32,
+}
+
+impl Asker {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nobody answers at `address`.
+    pub fn connect(address: &str) -> Result<Asker, AskError> {
+        let failed = |error| AskError::Connect { address: address.to_owned(), error };
+        let mut last = io::Error::other("the name has no address");
+        for socket in address.to_socket_addrs().map_err(failed)? {
+            match TcpStream::connect_timeout(&socket, PATIENCE) {
+                Ok(stream) => {
+                    stream.set_nodelay(true).map_err(failed)?;
+                    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+                    return Ok(Asker { stream, input: Vec::new(), opaque: 0 });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(failed(last))
+    }
+
+    /// The address that `topic` is sent to: of the broker that has it, or of the first that would create it.
+    ///
+    /// # Errors
+    /// When the NameServer does not answer or knows no broker.
+    pub fn broker_of(&mut self, topic: &str) -> Result<String, AskError> {
+        for name in [topic, "TBW102"] {
+            let request = RouteByTopic { topic: name.into(), accept_standard_json_only: Some(true) };
+            let route = match self.call(&request, |_, frame| Ok(json::from_slice::<TopicRouteData>(frame.body)?)) {
+                Err(AskError::Refused { code: code::TOPIC_NOT_EXIST, .. }) => continue,
+                route => route?,
+            };
+            if let Some(address) = route.broker_datas.iter().find_map(|broker| broker.broker_addrs.get(&0)) {
+                return Ok(address.clone());
+            }
+        }
+        Err(AskError::NoRoute(topic.to_owned()))
+    }
+
+    /// Has the broker make the topic, or give it so many queues.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn make_topic(&mut self, topic: &str, queues: u32) -> Result<(), AskError> {
+        let request = UpdateTopic {
+            topic: topic.into(),
+            default_topic: Some("TBW102".into()),
+            read_queue_nums: queues as i32,
+            write_queue_nums: queues as i32,
+            perm: 6,
+            topic_filter_type: Some("SINGLE_TAG".into()),
+            topic_sys_flag: Some(0),
+            order: Some(false),
+            attributes: None,
+            force: None,
+        };
+        self.call(&request, |_, _| Ok(()))
+    }
+
+    /// The first offset of each queue.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn first_offsets(&mut self, topic: &str, queues: u32) -> Result<Vec<i64>, AskError> {
+        self.call_each(queues, |queue| MinOffset { topic: topic.into(), queue_id: queue as i32 })
+    }
+
+    /// The offset behind the last message of each queue.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn end_offsets(&mut self, topic: &str, queues: u32) -> Result<Vec<i64>, AskError> {
+        self.call_each(queues, |queue| MaxOffset { topic: topic.into(), queue_id: queue as i32 })
+    }
+
+    /// Asks the same of every queue, many at a time.
+    fn call_each<'a, R: Request<'a>>(&mut self, queues: u32, request: impl Fn(u32) -> R) -> Result<Vec<i64>, AskError> {
+        let mut offsets = vec![0; queues as usize];
+        let all: Vec<u32> = (0..queues).collect();
+        for some in all.chunks(PIPELINED) {
+            let first = self.opaque;
+            let mut out = Vec::new();
+            for queue in some {
+                self.write(&mut out, &request(*queue));
+            }
+            self.stream.write_all(&out)?;
+            for _ in some {
+                self.read(R::NAME, |header, _| {
+                    let at = some[0] as usize + header.opaque.wrapping_sub(first) as usize;
+                    if let Some(offset) = offsets.get_mut(at) {
+                        *offset = OffsetReply::read(&header.fields)?.offset;
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(offsets)
+    }
+
+    fn call<'a, R: Request<'a>, T>(
+        &mut self,
+        request: &R,
+        take: impl FnOnce(&Header<'_>, &Frame<'_>) -> Result<T, AskError>,
+    ) -> Result<T, AskError> {
+        let mut out = Vec::new();
+        self.write(&mut out, request);
+        self.stream.write_all(&out)?;
+        self.read(R::NAME, take)
+    }
+
+    fn write<'a, R: Request<'a>>(&mut self, out: &mut Vec<u8>, request: &R) {
+        header::write_frame(out, Encoding::Json, Top::request(self.opaque, R::CODE, false), |sink| request.write(sink), b"");
+        self.opaque = self.opaque.wrapping_add(1);
+    }
+
+    fn read<T>(&mut self, name: &'static str, take: impl FnOnce(&Header<'_>, &Frame<'_>) -> Result<T, AskError>) -> Result<T, AskError> {
+        while frame::split(&self.input)?.is_none() {
+            let mut some = [0; 16 * 1024];
+            let read = self.stream.read(&mut some)?;
+            if read == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            self.input.extend_from_slice(&some[..read]);
+        }
+        let input = std::mem::take(&mut self.input);
+        let Some(frame) = frame::split(&input)? else { return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) };
+        self.input = input[frame.len..].to_vec();
+        let header = header::read(&frame)?;
+        if header.code != code::SUCCESS {
+            let remark = header.remark.map(|remark| remark.unescape().into_owned()).unwrap_or_default();
+            return Err(AskError::Refused { name, code: header.code, remark });
+        }
+        take(&header, &frame)
+    }
+}
+
+/// What is between two looks at a topic's end.
+pub fn stored(before: &[i64], after: &[i64]) -> Vec<Offsets> {
+    before.iter().zip(after).map(|(before, after)| Offsets::range(*before, after.saturating_sub(*before).max(0) as u64)).collect()
+}
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Questions under way at a time.
+const PIPELINED: usize = 256;

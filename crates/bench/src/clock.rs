@@ -1,0 +1,51 @@
+//! What time is it in the run?
+
+use std::time::{Duration, Instant};
+
+/// Nanoseconds since the run's clock was started.
+pub type Nanos = u64;
+
+/// Started before the first connection; all threads share it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Starts it.
+    pub fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    /// Now.
+    pub fn now(&self) -> Nanos {
+        self.0.elapsed().as_nanos() as Nanos
+    }
+
+    /// When `at` is, for those who sleep.
+    pub fn instant(&self, at: Nanos) -> Instant {
+        self.0 + Duration::from_nanos(at)
+    }
+}
+
+/// From when to when something is asked, and what of it is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// The first request.
+    pub start: Nanos,
+    /// The end of the warm-up: answers from here on count.
+    pub counted_from: Nanos,
+    /// No request after this.
+    pub end: Nanos,
+}
+
+impl Window {
+    /// A window that opens at `start`.
+    pub fn new(start: Nanos, warm_up: Duration, duration: Duration) -> Window {
+        let counted_from = start + warm_up.as_nanos() as Nanos;
+        Window { start, counted_from, end: counted_from + duration.as_nanos() as Nanos }
+    }
+
+    /// Whether an answer that comes at `now` counts.
+    pub fn counts(&self, now: Nanos) -> bool {
+        (self.counted_from..self.end).contains(&now)
+    }
+}

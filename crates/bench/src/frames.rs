@@ -1,0 +1,273 @@
+//! How are requests made quickly? Each is rendered once; afterwards a copy gets its own opaque, queue, key and stamps.
+//!
+//! Everything that changes has a fixed width, in JSON as in the binary header: an opaque has ten digits, and there is one template for
+//! each number of digits that a queue id can have.
+
+use crate::stamp::{self, Stamp};
+use roxmq_protocol::frame::Encoding;
+use roxmq_protocol::header::{self, Top};
+use roxmq_protocol::properties::{PropertiesBuf, name};
+use roxmq_protocol::record::{self, BatchItem};
+use roxmq_protocol::request::{PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullMessage, Request, SendBatchMessage, SendMessage, SendMessageV2};
+use std::ops::Range;
+
+/// The smallest opaque: ten digits, as all of them have.
+pub const OPAQUE_MIN: i32 = 1_000_000_000;
+/// How many opaques there are.
+pub const OPAQUES: i32 = 1_000_000_000;
+
+/// What all sends of a connection have in common.
+#[derive(Clone, Debug)]
+pub struct SendShape {
+    /// How headers are written.
+    pub encoding: Encoding,
+    /// Where messages go.
+    pub topic: String,
+    /// Body of each message, in bytes; at least [`stamp::STAMP_BYTES`].
+    pub body_bytes: usize,
+    /// Messages in one request.
+    pub batch: usize,
+    /// When the messages say they were made, in ms since 1970.
+    pub born_timestamp: i64,
+}
+
+/// One message of a request that is being written.
+#[derive(Clone, Copy)]
+struct Place {
+    body_at: usize,
+    key_at: usize,
+}
+
+/// Renders sends.
+pub struct SendFrames {
+    encoding: Encoding,
+    by_digits: Vec<SendTemplate>,
+}
+
+struct SendTemplate {
+    bytes: Vec<u8>,
+    opaque: Range<usize>,
+    queue: Range<usize>,
+    places: Vec<Place>,
+}
+
+impl SendFrames {
+    /// Makes the templates for queues below `queues`.
+    pub fn new(shape: &SendShape, queues: u32) -> SendFrames {
+        let digits = 1..=digits(queues.saturating_sub(1));
+        SendFrames { encoding: shape.encoding, by_digits: digits.map(|digits| SendTemplate::new(shape, digits)).collect() }
+    }
+
+    /// Appends one request to `out`. `first` is the stamp of its first message; the others count on.
+    pub fn write(&self, out: &mut Vec<u8>, opaque: i32, queue: u32, first: Stamp) {
+        let template = &self.by_digits[digits(queue) - 1];
+        let start = out.len();
+        out.extend_from_slice(&template.bytes);
+        let frame = &mut out[start..];
+        patch_opaque(&mut frame[template.opaque.clone()], self.encoding, opaque);
+        patch_digits(&mut frame[template.queue.clone()], u64::from(queue));
+        let mut stamp = first;
+        for place in &template.places {
+            stamp.write(&mut frame[place.body_at..]);
+            patch_key(&mut frame[place.key_at..place.key_at + KEY_DIGITS], &stamp);
+            stamp.sequence += 1;
+        }
+    }
+}
+
+impl SendTemplate {
+    fn new(shape: &SendShape, digits: usize) -> SendTemplate {
+        let [ones, twos] = ["1", "2"].map(|digit| {
+            let queue_id = digit.repeat(digits).parse().unwrap_or(i32::MAX);
+            let opaque = if digit == "1" { 1_111_111_111 } else { 2_000_000_000 };
+            render_send(shape, opaque, queue_id, &digit.repeat(KEY_DIGITS))
+        });
+        // Opaque, queue and the key of a single message stand in the header; the keys of a batch stand in the body.
+        let body_len = send_body(shape, &"1".repeat(KEY_DIGITS)).len();
+        let body_start = ones.len() - body_len;
+        let mut changing = differences(&ones[..body_start], &twos[..body_start]);
+        let mut take = |len: usize| {
+            let at = changing.iter().position(|range| range.len() == len && !range.is_empty());
+            at.map(|at| changing.remove(at)).unwrap_or_default()
+        };
+        let key = if shape.batch == 1 { take(KEY_DIGITS) } else { 0..0 };
+        let opaque = take(if shape.encoding == Encoding::Json { 10 } else { 4 });
+        let queue = take(digits);
+        assert!(!opaque.is_empty() && !queue.is_empty(), "a send has an opaque and a queue");
+        let places = match shape.batch {
+            1 => vec![Place { body_at: body_start, key_at: key.start }],
+            _ => {
+                batch_places(shape).map(|place| Place { body_at: body_start + place.body_at, key_at: body_start + place.key_at }).collect()
+            }
+        };
+        SendTemplate { bytes: ones, opaque, queue, places }
+    }
+}
+
+fn render_send(shape: &SendShape, opaque: i32, queue_id: i32, key: &str) -> Vec<u8> {
+    let request = SendMessage {
+        producer_group: "roxmq-bench".into(),
+        topic: shape.topic.as_str().into(),
+        default_topic: "TBW102".into(),
+        default_topic_queue_nums: 4,
+        queue_id,
+        sys_flag: 0,
+        born_timestamp: shape.born_timestamp,
+        flag: 0,
+        properties: if shape.batch == 1 { properties(key).into() } else { "".into() },
+        reconsume_times: 0,
+        unit_mode: false,
+        batch: shape.batch > 1,
+        max_reconsume_times: None,
+        broker_name: None,
+    };
+    let code = if shape.batch == 1 { SendMessageV2::CODE } else { SendBatchMessage::CODE };
+    let mut out = Vec::new();
+    let body = send_body(shape, key);
+    header::write_frame(&mut out, shape.encoding, Top::request(opaque, code, false), |sink| request.write(sink), &body);
+    out
+}
+
+fn send_body(shape: &SendShape, key: &str) -> Vec<u8> {
+    let body = stamp::blank_body(shape.body_bytes);
+    if shape.batch == 1 {
+        return body;
+    }
+    let properties = properties(key);
+    let mut bodies = Vec::new();
+    for _ in 0..shape.batch {
+        // The options bound the body, so each item fits.
+        let _ = record::put_batch_item(&mut bodies, BatchItem { flag: 0, body: &body, properties: &properties });
+    }
+    bodies
+}
+
+/// Where the messages of a batch have their bodies and keys, from the start of the batch.
+fn batch_places(shape: &SendShape) -> impl Iterator<Item = Place> {
+    const BEFORE_BODY: usize = 20;
+    let item = BEFORE_BODY + shape.body_bytes + 2 + properties(&"1".repeat(KEY_DIGITS)).len();
+    let key_in_item = BEFORE_BODY + shape.body_bytes + 2 + name::UNIQ_KEY.len() + 1;
+    (0..shape.batch).map(move |at| Place { body_at: at * item + BEFORE_BODY, key_at: at * item + key_in_item })
+}
+
+/// What Java's client gives every message.
+fn properties(key: &str) -> String {
+    let mut properties = PropertiesBuf::new();
+    properties.set(name::UNIQ_KEY, key).set(name::WAIT, "true");
+    properties.into_string()
+}
+
+/// Writes one pull. Pulls are few compared with messages, so they are not worth a template.
+pub fn write_pull(out: &mut Vec<u8>, encoding: Encoding, opaque: i32, ask: &PullAsk<'_>) {
+    let suspend = if ask.hold_ms > 0 { PULL_SUSPEND } else { 0 };
+    let request = PullMessage(Pull {
+        consumer_group: ask.group.into(),
+        topic: ask.topic.into(),
+        queue_id: ask.queue as i32,
+        queue_offset: ask.offset,
+        max_msg_nums: ask.count,
+        sys_flag: PULL_SUBSCRIPTION | suspend,
+        commit_offset: 0,
+        suspend_timeout_ms: ask.hold_ms,
+        subscription: Some("*".into()),
+        sub_version: 0,
+        expression_type: Some("TAG".into()),
+        max_msg_bytes: None,
+    });
+    use roxmq_protocol::request::HeaderFields;
+    header::write_frame(out, encoding, Top::request(opaque, PullMessage::CODE, false), |sink| request.write(sink), b"");
+}
+
+/// What one pull asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct PullAsk<'a> {
+    /// Consumer group.
+    pub group: &'a str,
+    /// Topic.
+    pub topic: &'a str,
+    /// Queue of the topic.
+    pub queue: u32,
+    /// First queue offset wanted.
+    pub offset: i64,
+    /// Messages at most.
+    pub count: i32,
+    /// How long the broker may hold the pull when there is nothing, in ms; 0 for an answer at once.
+    pub hold_ms: i64,
+}
+
+/// The ranges in which two texts of the same length differ.
+fn differences(one: &[u8], other: &[u8]) -> Vec<Range<usize>> {
+    assert_eq!(one.len(), other.len());
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for at in (0..one.len()).filter(|at| one[*at] != other[*at]) {
+        match ranges.last_mut() {
+            Some(last) if last.end == at => last.end += 1,
+            _ => ranges.push(at..at + 1),
+        }
+    }
+    ranges
+}
+
+fn digits(number: u32) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 1
+}
+
+fn patch_opaque(place: &mut [u8], encoding: Encoding, opaque: i32) {
+    match encoding {
+        Encoding::Json => patch_digits(place, opaque as u64),
+        Encoding::Binary => place.copy_from_slice(&opaque.to_be_bytes()),
+    }
+}
+
+fn patch_digits(place: &mut [u8], mut number: u64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// A message's unique key: run, connection and sequence.
+fn patch_key(place: &mut [u8], stamp: &Stamp) {
+    let key = u128::from(stamp.run) << 96 | u128::from(stamp.connection) << 64 | u128::from(stamp.sequence);
+    for (at, digit) in place.iter_mut().enumerate() {
+        *digit = b"0123456789ABCDEF"[(key >> (124 - 4 * at)) as usize & 15];
+    }
+}
+
+const KEY_DIGITS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmq_protocol::frame;
+    use roxmq_protocol::properties::Properties;
+    use roxmq_protocol::request::SendForm;
+
+    #[test]
+    fn sends_read_back_as_asked() {
+        for (encoding, batch) in [(Encoding::Json, 1), (Encoding::Binary, 1), (Encoding::Json, 3), (Encoding::Binary, 3)] {
+            let shape = SendShape { encoding, topic: "T1".into(), body_bytes: 100, batch, born_timestamp: 1_700_000_000_000 };
+            let frames = SendFrames::new(&shape, 20_000);
+            for (queue, opaque) in [(0, OPAQUE_MIN), (9, 1_234_567_890), (10, 1_999_999_999), (12_345, 1_000_000_001)] {
+                let mut out = Vec::new();
+                let first = Stamp { run: 5, connection: 2, sequence: 77, due: 123 };
+                frames.write(&mut out, opaque, queue, first);
+                let frame = frame::split(&out).expect("a frame").expect("whole");
+                let header = header::read(&frame).expect("a header");
+                assert_eq!((header.opaque, header.code, frame.len), (opaque, if batch == 1 { 310 } else { 320 }, out.len()));
+                let send = SendMessage::read(&header.fields, SendForm::Short).expect("a send");
+                assert_eq!((send.queue_id, send.batch, &*send.topic), (queue as i32, batch > 1, "T1"));
+                let sent: Vec<(&[u8], String)> = match batch {
+                    1 => vec![(frame.body, send.properties.into_owned())],
+                    _ => record::batch_items(frame.body).flatten().map(|item| (item.body, item.properties.to_owned())).collect(),
+                };
+                assert_eq!(sent.len(), batch);
+                for ((body, properties), sequence) in sent.iter().zip(77..) {
+                    assert_eq!(Stamp::read(body), Some(Stamp { sequence, ..first }));
+                    let key = format!("{:08X}{:08X}{sequence:016X}", 5, 2);
+                    assert_eq!(Properties::new(properties).unique_key(), Some(key.as_str()));
+                }
+            }
+        }
+    }
+}

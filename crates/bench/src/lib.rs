@@ -1,0 +1,60 @@
+//! `roxmq bench`: how fast is a broker, what does it cost, and is every answer right?
+//!
+//! The generator speaks RocketMQ's protocol, so it measures any broker that does. It must not be what is measured: requests are copies
+//! of prepared frames, many go in one write, many answers come in one read.
+
+pub mod ask;
+pub mod clock;
+pub mod frames;
+pub mod histogram;
+pub mod options;
+pub mod process;
+pub mod pull;
+pub mod report;
+pub mod run;
+pub mod send;
+pub mod stamp;
+pub mod tally;
+pub mod touch;
+pub mod wire;
+
+use options::{Command, HELP};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// Does what the words behind `bench` ask for, and prints what came of it.
+pub fn main(words: Vec<OsString>) -> ExitCode {
+    let options = match options::parse(words) {
+        Ok(Command::Measure(options)) => options,
+        Ok(Command::Help) => return tell(HELP),
+        Ok(Command::Touch) => {
+            return match touch::touch() {
+                Ok(bytes) => tell(&format!("{:.1} GB of memory touched\n", bytes as f64 / 1e9)),
+                Err(error) => fail(&error, ExitCode::FAILURE),
+            };
+        }
+        Err(error) => return fail(&error, ExitCode::from(EXIT_USAGE)),
+    };
+    match run::run(&options) {
+        Ok(report) => {
+            let text = if options.json { serde_json::to_string(&report).unwrap_or_default() + "\n" } else { report.text() };
+            tell(&text);
+            if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => fail(&error, ExitCode::FAILURE),
+    }
+}
+
+fn tell(text: &str) -> ExitCode {
+    // Nobody is told if the reader of the output has gone.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn fail(error: &dyn std::fmt::Display, status: ExitCode) -> ExitCode {
+    eprintln!("roxmq bench: {error}");
+    status
+}
+
+const EXIT_USAGE: u8 = 2;

@@ -1,0 +1,281 @@
+//! What does the command line of `roxmq bench` ask for?
+
+use crate::stamp::STAMP_BYTES;
+use roxmq_protocol::frame::Encoding;
+use std::ffi::OsString;
+use std::str::FromStr;
+use std::time::Duration;
+use thiserror::Error;
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Measure.
+    Measure(Options),
+    /// Use the machine's memory once.
+    Touch,
+    /// Print [`HELP`].
+    Help,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// Sends.
+    Send,
+    /// Pulls of what is there.
+    Pull,
+    /// Pulls that wait for what others send.
+    Tail,
+    /// Sends and the pulls that wait for them.
+    EndToEnd,
+}
+
+/// Where the broker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Its address.
+    Broker(String),
+    /// A NameServer that knows it.
+    NameServer(String),
+}
+
+/// How to measure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// What.
+    pub workload: Workload,
+    /// Where.
+    pub target: Target,
+    /// Topic.
+    pub topic: String,
+    /// Queues of the topic.
+    pub queues: u32,
+    /// Connections that send, or that pull in a workload without sends.
+    pub connections: usize,
+    /// Connections that pull, end to end.
+    pub consumers: usize,
+    /// Unanswered requests on each.
+    pub in_flight: usize,
+    /// Body of a message, in bytes.
+    pub body_bytes: usize,
+    /// Messages in one send.
+    pub batch: usize,
+    /// Messages in one pull at most.
+    pub pull_messages: i32,
+    /// Messages a second in all; without it, as many as the answers allow.
+    pub rate: Option<f64>,
+    /// How long is counted.
+    pub duration: Duration,
+    /// How long is not counted, before.
+    pub warm_up: Duration,
+    /// How long after the end answers are waited for.
+    pub patience: Duration,
+    /// Threads of the generator.
+    pub threads: usize,
+    /// How headers are written.
+    pub encoding: Encoding,
+    /// The broker's process.
+    pub process: Option<u32>,
+    /// Print JSON instead of text.
+    pub json: bool,
+}
+
+/// A command line that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OptionError {
+    /// No or no known workload.
+    #[error("say what to measure: send, pull, tail, e2e or touch")]
+    Workload,
+    /// A flag that does not exist.
+    #[error("unknown flag {0}; see roxmq bench --help")]
+    Unknown(String),
+    /// A flag without its value.
+    #[error("{0} needs a value")]
+    NoValue(String),
+    /// A value that is not what the flag takes, or out of its range.
+    #[error("{flag} {value}: it must be {wanted}")]
+    Value {
+        /// The flag.
+        flag: String,
+        /// What was given.
+        value: String,
+        /// What would do.
+        wanted: &'static str,
+    },
+    /// Batches that no frame carries.
+    #[error("--batch times --body is more than a frame carries")]
+    BatchTooLarge,
+}
+
+/// How the bench is used.
+pub const HELP: &str = "\
+Measures a RocketMQ broker, RoxMQ or any other, over the protocol that clients speak. Every answer is checked.
+
+Usage: roxmq bench send|pull|tail|e2e [FLAGS]
+       roxmq bench touch
+
+  send   sends messages; afterwards compares what is stored with what was acknowledged
+  pull   pulls what a topic holds, again from the start at its end; checks order and content
+  tail   pulls what others send meanwhile, by long polling
+  e2e    sends and receives; latency is from the time a message was to be sent until it was received
+  touch  writes to most of this machine's free memory once. A virtual machine may get its memory from its host only then,
+         and would measure the host. Do it once before the first measurement.
+
+Where
+  -b, --broker ADDR    the broker                                           (127.0.0.1:10911)
+  -n ADDR              a NameServer that knows the broker, instead
+  -t, --topic NAME     the topic; made if it is not there                   (RoxBench)
+  -q, --queues N       its queues                                           (8)
+      --pid PID        the broker's process, for its CPU and memory         (who listens on the port, if on this machine)
+
+How much
+  -c N                 connections                                          (16; pull, tail: 8)
+  -w N                 unanswered requests on each connection               (16; pull, tail: 1)
+      --rate N         messages a second in all, each at its due time, however the answers come; latency counts from the due
+                       time. The generator then watches the clock all the time and takes a core.
+      --body BYTES     body of a message, at least 32                       (1024)
+      --batch N        messages in one send                                 (1)
+      --pull-batch N   messages in one pull                                 (32)
+      --consumers N    connections that receive, e2e                        (1)
+  -d, --duration S     seconds that are counted                             (10)
+      --warm-up S      seconds before that are not                          (2)
+      --timeout S      seconds that answers are waited for after the end    (5)
+      --threads N      threads of the generator                             (1)
+      --binary         headers in RocketMQ's binary form rather than in JSON
+
+Output
+      --json           one line of JSON
+  -h, --help           print this
+
+Latencies are of whole requests; at a --rate and e2e they include the time a request waited to be sent. CPU is what all threads
+of the broker's process ran, so not what the system's own threads wrote to the disk. Whether the broker flushes before it
+acknowledges is the broker's setting (flushDiskType). With --rate, 16384 requests may be unanswered on a connection.
+The exit status is 1 when anything went wrong or is not stored as acknowledged.
+";
+
+/// Reads the words behind `bench`.
+///
+/// # Errors
+/// When they make no sense.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, OptionError> {
+    let mut words = words.into_iter().map(|word| word.to_string_lossy().into_owned());
+    let workload = match words.next().as_deref() {
+        Some("send") => Workload::Send,
+        Some("pull") => Workload::Pull,
+        Some("tail") => Workload::Tail,
+        Some("e2e") => Workload::EndToEnd,
+        Some("touch") => return Ok(Command::Touch),
+        Some("-h" | "--help" | "help") => return Ok(Command::Help),
+        _ => return Err(OptionError::Workload),
+    };
+    let mut options = defaults(workload);
+    while let Some(word) = words.next() {
+        let (name, mut given) = match word.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+            _ => (word.clone(), None),
+        };
+        let mut value = || given.take().or_else(|| words.next()).ok_or_else(|| OptionError::NoValue(name.clone()));
+        match name.as_str() {
+            "-b" | "--broker" => options.target = Target::Broker(value()?),
+            "-n" | "--namesrvAddr" => options.target = Target::NameServer(value()?),
+            "-t" | "--topic" => options.topic = value()?,
+            "-q" | "--queues" => options.queues = number(&name, &value()?, 1, 1_000_000, "1 to 1000000")?,
+            "--pid" => options.process = Some(number(&name, &value()?, 1, u32::MAX, "a process id")?),
+            "-c" => options.connections = number(&name, &value()?, 1, 50_000, "1 to 50000")?,
+            "-w" => options.in_flight = number(&name, &value()?, 1, 16_384, "1 to 16384")?,
+            "--rate" => options.rate = Some(number(&name, &value()?, 1e-3, 1e8, "messages a second")?),
+            "--body" => options.body_bytes = number(&name, &value()?, STAMP_BYTES, 4 << 20, "32 to 4194304")?,
+            "--batch" => options.batch = number(&name, &value()?, 1, 4096, "1 to 4096")?,
+            "--pull-batch" => options.pull_messages = number(&name, &value()?, 1, 1024, "1 to 1024")?,
+            "--consumers" => options.consumers = number(&name, &value()?, 1, 10_000, "1 to 10000")?,
+            "-d" | "--duration" => options.duration = seconds(&name, &value()?, 0.1)?,
+            "--warm-up" => options.warm_up = seconds(&name, &value()?, 0.0)?,
+            "--timeout" => options.patience = seconds(&name, &value()?, 0.1)?,
+            "--threads" => options.threads = number(&name, &value()?, 1, 256, "1 to 256")?,
+            "--binary" => options.encoding = Encoding::Binary,
+            "--json" => options.json = true,
+            "-h" | "--help" => return Ok(Command::Help),
+            _ => return Err(OptionError::Unknown(word)),
+        }
+    }
+    if options.batch * (options.body_bytes + ITEM_BYTES) > BATCH_BYTES_MAX {
+        return Err(OptionError::BatchTooLarge);
+    }
+    Ok(Command::Measure(options))
+}
+
+fn defaults(workload: Workload) -> Options {
+    let pulls_only = matches!(workload, Workload::Pull | Workload::Tail);
+    Options {
+        workload,
+        target: Target::Broker("127.0.0.1:10911".into()),
+        topic: "RoxBench".into(),
+        queues: 8,
+        connections: if pulls_only { 8 } else { 16 },
+        consumers: 1,
+        in_flight: if pulls_only { 1 } else { 16 },
+        body_bytes: 1024,
+        batch: 1,
+        pull_messages: 32,
+        rate: None,
+        duration: Duration::from_secs(10),
+        warm_up: Duration::from_secs(2),
+        patience: Duration::from_secs(5),
+        threads: 1,
+        encoding: Encoding::Json,
+        process: None,
+        json: false,
+    }
+}
+
+fn number<T: FromStr + PartialOrd>(flag: &str, value: &str, min: T, max: T, wanted: &'static str) -> Result<T, OptionError> {
+    let unusable = || OptionError::Value { flag: flag.to_owned(), value: value.to_owned(), wanted };
+    value.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(unusable)
+}
+
+fn seconds(flag: &str, value: &str, min: f64) -> Result<Duration, OptionError> {
+    number(flag, value, min, 864_000.0, "seconds").map(Duration::from_secs_f64)
+}
+
+/// What a message of a batch takes besides its body.
+const ITEM_BYTES: usize = 128;
+/// Leaves room for the header in a frame of 16 MiB.
+const BATCH_BYTES_MAX: usize = 15 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Command, OptionError> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn reads_flags() {
+        let expected = Options {
+            target: Target::NameServer("n:9876".into()),
+            connections: 1,
+            in_flight: 64,
+            rate: Some(50_000.0),
+            duration: Duration::from_millis(1500),
+            json: true,
+            ..defaults(Workload::Send)
+        };
+        assert_eq!(read("send -c 1 -w 64 --rate=50000 -n n:9876 -d 1.5 --json"), Ok(Command::Measure(expected)));
+        assert_eq!(read("pull"), Ok(Command::Measure(defaults(Workload::Pull))));
+        assert_eq!(read("touch"), Ok(Command::Touch));
+        assert_eq!(read("send --help"), Ok(Command::Help));
+    }
+
+    #[test]
+    fn refuses_what_makes_no_sense() {
+        assert_eq!(read(""), Err(OptionError::Workload));
+        assert_eq!(read("send --what"), Err(OptionError::Unknown("--what".into())));
+        assert_eq!(read("send -c"), Err(OptionError::NoValue("-c".into())));
+        assert_eq!(read("send --batch 4096 --body 1000000"), Err(OptionError::BatchTooLarge));
+        for line in ["send -c 0", "send --body 31", "send -d x", "e2e --rate nan", "send --warm-up -1"] {
+            assert!(matches!(read(line), Err(OptionError::Value { .. })), "{line}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What is told at the end of a run?
+
+use crate::histogram::Histogram;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The figures of one run. Its JSON form is what `--json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// `send`, `pull`, `tail` or `e2e`.
+    pub workload: &'static str,
+    /// Broker, topic, connections and so on, for people.
+    pub what: String,
+    /// How long was counted, in seconds.
+    pub seconds: f64,
+    /// Counted requests.
+    pub requests: u64,
+    /// Counted messages.
+    pub messages: u64,
+    /// Counted messages a second.
+    pub messages_per_second: f64,
+    /// Counted bodies, in millions of bytes a second.
+    pub megabytes_per_second: f64,
+    /// Latencies.
+    pub latency: Latency,
+    /// The broker's process, when it is on this machine.
+    pub broker: Option<Cost>,
+    /// The generator's process.
+    pub generator: Option<Cost>,
+    /// How many messages were acknowledged or received in all.
+    pub messages_in_all: u64,
+    /// What was compared at the end, and what came of it.
+    pub check: Check,
+    /// Everything that went wrong, by kind.
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// Latencies in µs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Latency {
+    /// Half are not above.
+    pub p50_us: f64,
+    /// 99 % are not above.
+    pub p99_us: f64,
+    /// 99.9 % are not above.
+    pub p999_us: f64,
+    /// The longest.
+    pub max_us: f64,
+}
+
+/// What a process took.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Cost {
+    /// Process id.
+    pub process: u32,
+    /// CPU for each counted message, in µs.
+    pub cpu_us_per_message: f64,
+    /// CPU while it was counted, in cores.
+    pub cores: f64,
+    /// Resident anonymous memory at the end, in MB.
+    pub anonymous_mb: f64,
+}
+
+/// A comparison at the end.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// What is stored is what was acknowledged, each message at the offset that was told.
+    StoredAsAcknowledged,
+    /// Everything that was acknowledged was received, once and in order.
+    ReceivedAsAcknowledged,
+    /// Every record was the next one of its queue and unchanged.
+    InOrder,
+    /// It does not agree.
+    Failed(String),
+}
+
+impl Latency {
+    /// Of the values of a histogram.
+    pub fn of(histogram: &Histogram) -> Latency {
+        let us = |nanos: u64| nanos as f64 / 1e3;
+        Latency {
+            p50_us: us(histogram.quantile(0.5)),
+            p99_us: us(histogram.quantile(0.99)),
+            p999_us: us(histogram.quantile(0.999)),
+            max_us: us(histogram.max()),
+        }
+    }
+}
+
+impl Report {
+    /// Whether nothing went wrong.
+    pub fn is_good(&self) -> bool {
+        self.errors.is_empty() && !matches!(self.check, Check::Failed(_))
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}  {}\n", self.workload, self.what);
+        let Latency { p50_us, p99_us, p999_us, max_us } = self.latency;
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "  throughput  {} msg/s   {:.1} MB/s   {} msg in {} requests, {:.1} s",
+            grouped(self.messages_per_second as u64),
+            self.megabytes_per_second,
+            grouped(self.messages),
+            grouped(self.requests),
+            self.seconds
+        );
+        let _ = writeln!(
+            text,
+            "  latency     p50 {}   p99 {}   p99.9 {}   max {}",
+            duration(p50_us),
+            duration(p99_us),
+            duration(p999_us),
+            duration(max_us)
+        );
+        for (name, cost) in [("broker   ", self.broker), ("generator", self.generator)] {
+            let Some(cost) = cost else { continue };
+            let Cost { cpu_us_per_message, cores, anonymous_mb, process } = cost;
+            let _ = writeln!(
+                text,
+                "  {name}   {cpu_us_per_message:.2} us CPU/msg   {cores:.2} cores   {anonymous_mb:.1} MB anonymous   (process {process})"
+            );
+        }
+        let all = grouped(self.messages_in_all);
+        let _ = match &self.check {
+            Check::StoredAsAcknowledged => writeln!(text, "  checked     {all} acknowledged, all of them stored at the offsets told"),
+            Check::ReceivedAsAcknowledged => writeln!(text, "  checked     {all} received: all that was acknowledged, in order, unchanged"),
+            Check::InOrder => writeln!(text, "  checked     {all} received in order, unchanged"),
+            Check::Failed(why) => writeln!(text, "  CHECK FAILED  {why}"),
+        };
+        for (kind, count) in &self.errors {
+            let _ = writeln!(text, "  ERROR       {count} x {kind}");
+        }
+        text
+    }
+}
+
+fn duration(us: f64) -> String {
+    match us {
+        us if us < 1000.0 => format!("{us:.0} us"),
+        us if us < 100_000.0 => format!("{:.2} ms", us / 1e3),
+        us => format!("{:.0} ms", us / 1e3),
+    }
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([12.4, 1234.0, 250_000.0].map(duration), ["12 us", "1.23 ms", "250 ms"]);
+    }
+}
