@@ -78,7 +78,7 @@ public final class Suite {
         normal.word(variables.get("FOLDER"), "FOLDER");
         normal.word(nameserver, "NAMESERVER");
         normal.word(broker, "BROKER");
-        normal.word(run, "RUN");
+        normal.word(run + "_", "RUN_");
         clients = new LiveClients(nameserver, brokerName, variables, admin);
 
         for (Scenario.Step step : Scenario.read(folder.resolve("scenario.txt"))) {
