@@ -163,9 +163,10 @@ fn push_batch(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Fl
     Ok(())
 }
 
-/// What is stored: what the producer gave without `WAIT` and `POP_CK`, with the unique key and the broker's own marks.
+/// What is stored: what the producer gave without `POP_CK` and a `WAIT` that says what holds anyway, with the unique key and the broker's
+/// own marks.
 fn stored_properties(broker: &Broker, given: Properties<'_>, unique_key: &str, out: &mut String) -> Result<(), Refusal> {
-    const OURS: [&str; 6] = [name::WAIT, name::POP_CK, name::MSG_REGION, name::TRACE_ON, name::CLUSTER, name::UNIQ_KEY];
+    const OURS: [&str; 5] = [name::POP_CK, name::MSG_REGION, name::TRACE_ON, name::CLUSTER, name::UNIQ_KEY];
     out.clear();
     let mut put = |name: &str, value: &str| {
         out.push_str(name);
@@ -173,8 +174,10 @@ fn stored_properties(broker: &Broker, given: Properties<'_>, unique_key: &str, o
         out.push_str(value);
         out.push('\u{2}');
     };
-    for (name, value) in given.iter().filter(|(name, _)| !OURS.contains(name)) {
-        put(name, value);
+    for (name, value) in given.iter() {
+        if !OURS.contains(&name) && (name, value) != (name::WAIT, "true") {
+            put(name, value);
+        }
     }
     put(name::UNIQ_KEY, unique_key);
     let marks = &broker.marks;
