@@ -164,6 +164,7 @@ impl Index {
         let Some(queue) = self.at_mut(no) else { return };
         match queue.follows(row.first) {
             Follows::Directly | Follows::WithGap => {}
+            Follows::AsNew | Follows::NotAtAll if queue.take_back_outlier(row.first) => {}
             Follows::AsNew => queue.forget(),
             Follows::NotAtAll => {
                 tracing::warn!(topic = row.topic, queue_id = row.queue_id, offset = row.first, "index file repeats offsets; passed over");
@@ -179,6 +180,22 @@ impl Index {
         if let Some(queue) = self.at_mut(no) {
             queue.forget();
             queue.next = 0;
+        }
+    }
+
+    /// See [`Queue::take_back_outlier`].
+    pub fn take_back_outlier(&mut self, no: QueueNo, offset: i64) -> bool {
+        self.at_mut(no).is_some_and(|queue| queue.take_back_outlier(offset))
+    }
+
+    /// Takes back what stands alone behind a gap at the end of a queue, where nothing explains the gap.
+    pub fn take_back_unexplained(&mut self) {
+        for queue in self.queues.iter_mut().flatten().filter(|queue| !queue.tail.is_empty()) {
+            if let Some((Some(end), offset)) = queue.outlier() {
+                tracing::error!(topic = &*queue.topic, queue_id = queue.queue_id, offset, "the newest record has a wrong offset");
+                queue.take_back_newest();
+                queue.next = end;
+            }
         }
     }
 
@@ -360,6 +377,34 @@ impl Queue {
         let mut entries = Vec::with_capacity(room);
         entries.push(entry);
         self.tail.push_back(Chunk { first: offset, entries });
+    }
+
+    /// Takes the newest entry back if it alone stands behind a gap and `offset` belongs into the gap: then that entry's offset was
+    /// damaged, not the ones that seemed to be missing. Whether it did so, and `offset` follows.
+    fn take_back_outlier(&mut self, offset: i64) -> bool {
+        let Some((before, newest)) = self.outlier() else { return false };
+        let belongs = offset <= newest && before.is_none_or(|end| end <= offset);
+        if belongs {
+            self.take_back_newest();
+            self.next = before.unwrap_or(offset);
+        }
+        belongs
+    }
+
+    /// The newest offset if it stands alone behind a gap, and where the gap begins; that is unknown if nothing is before it.
+    fn outlier(&self) -> Option<(Option<i64>, i64)> {
+        let chunks = self.tail.iter().rev().map(|chunk| (chunk.first, chunk.end()));
+        let runs = self.runs.iter().rev().map(|run| (run.first, run.end()));
+        let mut newest_first = chunks.chain(runs);
+        let (newest, _) = newest_first.next().filter(|(first, end)| first + 1 == *end)?;
+        let before = newest_first.next().map(|(_, end)| end);
+        before.is_none_or(|end| end < newest).then_some((before, newest))
+    }
+
+    fn take_back_newest(&mut self) {
+        if self.tail.pop_back().is_none() {
+            self.runs.pop_back();
+        }
     }
 
     fn forget(&mut self) {

@@ -240,6 +240,8 @@ impl Reading<'_> {
         while next < max && left > 0 {
             let some = left.min(ENTRIES_PER_STEP).min((max - next) as u32);
             if !self.take_entries(&mut next, some, &mut entries).map_err(|error| (pending.start().unwrap_or(next), error))? {
+                // Damage took what was there; nobody shall wait for it.
+                next = max;
                 break;
             }
             for entry in &entries {

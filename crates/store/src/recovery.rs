@@ -56,6 +56,18 @@ pub(crate) struct Places<'a> {
     pub log: &'a Path,
     pub index: &'a Path,
     pub segment_bytes: u64,
+    pub zero_fill: bool,
+}
+
+/// What is to be thought of a record that does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// It may be what a crash left: the log ends before it.
+    Tail,
+    /// It was durable, so it has been damaged: it is passed over.
+    Durable,
+    /// As durable; but the log is another broker's, whose deleted topics nobody wrote down.
+    Foreign,
 }
 
 /// Why the scan of a segment stopped.
@@ -71,7 +83,7 @@ enum Stop {
 pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
     let checkpoint = Checkpoint::load(places.disk, places.root)?;
     let flushed_hint = FlushedHint::load(places.disk, places.root)?;
-    let segments = Segments::load(places.disk, places.log)?;
+    let segments = Segments::load(places.disk, places.log, places.zero_fill)?;
     segments.extend_last(places.segment_bytes)?;
     let index = RwLock::new(Index::default());
     if let Some(checkpoint) = &checkpoint {
@@ -86,13 +98,16 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
         None => last_begun(&segments)?,
     };
     let durable = durable.max(files.known_to());
+    let trusted = if known.is_some() { Trust::Durable } else { Trust::Foreign };
     let mut end = Ending::default();
     for segment in segments.all() {
         let mut at = files.use_for(places, &segment, &mut index.write())?;
         end.indexed = end.indexed.max(at);
         if at < segment.end() {
             let from = at;
-            at = replay(&segment, at, durable, &mut index.write())?;
+            let replayed = replay(&segment, at, durable, trusted, &mut index.write())?;
+            at = replayed.end;
+            end.passed_over_damage |= replayed.passed_over_damage;
             if at == segment.end() && segments.last().is_some_and(|last| last.base > segment.base) {
                 segment.file.file()?.sync_data()?;
                 seal::move_tail_to_file(places.disk, places.index, &index, from, at)?;
@@ -110,6 +125,9 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
     let (active, log_end) = settle(places, &segments, end.active, end.log, known.unwrap_or(0))?;
     let hint = FlushedHint::create(places.disk, places.root, log_end)?;
 
+    if !end.passed_over_damage {
+        index.write().take_back_unexplained();
+    }
     if let Some(checkpoint) = checkpoint {
         let mut index = index.write();
         for (topic, queue_id, next) in checkpoint.queues {
@@ -126,7 +144,7 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
 pub(crate) fn replay_range(segments: &Segments, from: i64, to: i64, index: &mut Index) -> io::Result<()> {
     for segment in segments.overlapping(from, to) {
         let part = Segment { base: segment.base, bytes: (to.min(segment.end()) - segment.base) as u64, file: segment.file.another() };
-        replay(&part, from.max(segment.base), i64::MAX, index)?;
+        replay(&part, from.max(segment.base), i64::MAX, Trust::Durable, index).map(drop)?;
     }
     Ok(())
 }
@@ -151,6 +169,7 @@ struct Ending {
     active: Option<Arc<Segment>>,
     log: i64,
     indexed: i64,
+    passed_over_damage: bool,
 }
 
 /// The index files that are there, and which of them are of use.
@@ -210,19 +229,34 @@ impl FilesFound {
     }
 }
 
+/// How far the replay of a segment came.
+struct Replayed {
+    end: i64,
+    passed_over_damage: bool,
+}
+
 /// Replays a segment from `from`; says where its sound part ends. Before `durable` damage is passed over.
-fn replay(segment: &Segment, from: i64, durable: i64, index: &mut Index) -> io::Result<i64> {
+fn replay(segment: &Segment, from: i64, durable: i64, trusted: Trust, index: &mut Index) -> io::Result<Replayed> {
     let mut at = from;
+    let mut passed_over_damage = false;
     loop {
         let is_tail = |at: i64| at >= durable;
-        let (stopped, why) = scan(segment, at, &mut |record, bytes| dispatch(record, bytes, is_tail(record.log_offset.0), index))?;
+        let trust = |at: i64| if is_tail(at) { Trust::Tail } else { trusted };
+        let (stopped, why) = scan(segment, at, &mut |record, bytes| {
+            let at = record.log_offset.0;
+            if is_tail(at) && is_torn(bytes, record, at - segment.base) {
+                return Err("a part of it is missing");
+            }
+            dispatch(record, bytes, trust(at), index)
+        })?;
         let why = match why {
-            Stop::End => return Ok(segment.end()),
+            Stop::End => return Ok(Replayed { end: segment.end(), passed_over_damage }),
             Stop::Bad(why) => why,
         };
         if is_tail(stopped) {
-            return Ok(stopped);
+            return Ok(Replayed { end: stopped, passed_over_damage });
         }
+        passed_over_damage = true;
         let found = next_sound(segment, stopped + 1)?;
         tracing::error!(
             segment = segment.base,
@@ -234,14 +268,14 @@ fn replay(segment: &Segment, from: i64, durable: i64, index: &mut Index) -> io::
         match found {
             Some(next) => at = next,
             // Nothing sound follows. The rest of a segment that others follow is given up; in the last one the log ends here.
-            None if durable >= segment.end() => return Ok(segment.end()),
-            None => return Ok(stopped),
+            None if durable >= segment.end() => return Ok(Replayed { end: segment.end(), passed_over_damage }),
+            None => return Ok(Replayed { end: stopped, passed_over_damage }),
         }
     }
 }
 
 /// Tells the index about a record of the log; an error says why the record cannot be believed.
-fn dispatch(record: &Record<'_>, bytes: &[u8], is_tail: bool, index: &mut Index) -> Result<(), &'static str> {
+fn dispatch(record: &Record<'_>, bytes: &[u8], trust: Trust, index: &mut Index) -> Result<(), &'static str> {
     let log_offset = record.log_offset.0;
     if index.is_dead(record.topic, log_offset) {
         return Ok(());
@@ -254,8 +288,18 @@ fn dispatch(record: &Record<'_>, bytes: &[u8], is_tail: bool, index: &mut Index)
         let offset = record.queue_offset.0;
         let no = index.find_or_create(record.topic, record.queue_id);
         match index.at(no).map(|queue| queue.follows(offset)) {
-            Some(Follows::NotAtAll) if is_tail => return Err("its queue has the offset already"),
-            Some(Follows::NotAtAll) => {
+            Some(Follows::AsNew) if trust == Trust::Foreign => index.restart_queue(no),
+            Some(Follows::AsNew | Follows::NotAtAll) if index.take_back_outlier(no, offset) => {
+                tracing::error!(
+                    topic = record.topic,
+                    queue_id = record.queue_id,
+                    offset,
+                    log_offset,
+                    "the record before has a wrong offset"
+                );
+            }
+            Some(Follows::AsNew | Follows::NotAtAll) if trust == Trust::Tail => return Err("its queue has the offset already"),
+            Some(Follows::AsNew | Follows::NotAtAll) => {
                 tracing::error!(topic = record.topic, queue_id = record.queue_id, offset, log_offset, "a second record has this offset");
                 return Ok(());
             }
@@ -268,7 +312,6 @@ fn dispatch(record: &Record<'_>, bytes: &[u8], is_tail: bool, index: &mut Index)
                     "offsets are missing before this one"
                 );
             }
-            Some(Follows::AsNew) => index.restart_queue(no),
             Some(Follows::Directly) | None => {}
         }
         queued = Some((no, offset));
@@ -309,9 +352,6 @@ fn scan(segment: &Segment, from: i64, sink: &mut Sink<'_>) -> io::Result<(i64, S
                     if !is_sound(&record, at) {
                         return Ok((at, Stop::Bad("its log offset, body or topic is wrong")));
                     }
-                    if is_torn(&rest[..len], &record, at - segment.base) {
-                        return Ok((at, Stop::Bad("a sector of it is missing")));
-                    }
                     if let Err(why) = sink(&record, &rest[..len]) {
                         return Ok((at, Stop::Bad(why)));
                     }
@@ -334,14 +374,17 @@ fn is_sound(record: &Record<'_>, at: i64) -> bool {
     record.log_offset.0 == at && record.queue_offset.0 >= 0 && !record.topic.is_empty() && record.body_is_intact()
 }
 
-/// Whether a sector of the record never reached the disk. The body has its CRC, and lengths that are missing do not add up, but topic
-/// and properties would read as zeros and nobody would notice.
+/// Whether a part of the record never reached the disk: one of its sectors, or its end. The body has its CRC, and lengths that are
+/// missing do not add up, but topic and properties would read as zeros and nobody would notice.
 fn is_torn(bytes: &[u8], record: &Record<'_>, position: i64) -> bool {
     let range = |text: &str| {
         let start = text.as_ptr() as usize - bytes.as_ptr() as usize;
         start..start + text.len()
     };
     let texts = [range(record.topic), range(record.properties)];
+    if record.properties.ends_with('\0') || record.topic.ends_with('\0') {
+        return true;
+    }
     let first = position as usize / SECTOR_BYTES;
     let mut from = texts[0].start;
     let sectors = (first + 1..).map(|sector| (sector * SECTOR_BYTES).saturating_sub(position as usize).min(bytes.len()));

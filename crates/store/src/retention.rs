@@ -45,14 +45,22 @@ impl Store {
         if !self.disk_full.load(Ordering::Relaxed) {
             return;
         }
-        match self.clear_dirty() {
+        match self.clear_dirty().and_then(|()| self.pay_checkpoint()) {
             Ok(()) => {
                 self.disk_full.store(false, Ordering::Relaxed);
                 tracing::warn!("there is room on the disk again: appends go on");
             }
             Err(error) if is_full(&error) => {}
-            Err(error) => drop(self.fence(&format!("clearing the end of the commit log failed: {error}"))),
+            Err(error) => drop(self.fence(&format!("resuming after a full disk failed: {error}"))),
         }
+    }
+
+    fn pay_checkpoint(&self) -> io::Result<()> {
+        if self.owes_checkpoint.load(Ordering::Relaxed) {
+            self.save_checkpoint()?;
+            self.owes_checkpoint.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn delete_while(&self, goes: impl Fn(&Store, &Segment) -> bool) -> usize {

@@ -8,7 +8,6 @@ use crate::checkpoint::Checkpoint;
 use crate::index::{Index, TailEntry};
 use crate::index_file::{IndexFile, IndexFileWriter, Row};
 use crate::recovery;
-use crate::segment::Segment;
 use crate::store::Store;
 use parking_lot::RwLock;
 use roxmq_env::disk::Disk;
@@ -25,34 +24,55 @@ impl Store {
         while let Some((from, to, sealed)) = self.due(*indexed) {
             move_tail_to_file(&self.disk, &self.index_dir, &self.index, from, to)?;
             *indexed = to;
-            if let Some(segment) = sealed {
-                self.merge(&segment)?;
+            if sealed {
                 self.save_checkpoint()?;
             }
         }
         drop(indexed);
+        while let Some(parts) = self.mergeable() {
+            self.merge(&parts)?;
+        }
         self.repair()
     }
 
-    /// The range that the next index file is for, and the segment if that completes it.
-    fn due(&self, indexed: i64) -> Option<(i64, i64, Option<Arc<Segment>>)> {
+    /// Writes all of the tail to files, so that the next start has nothing to replay.
+    pub(crate) fn seal_all(&self) -> io::Result<()> {
+        self.seal()?;
+        let mut indexed = self.indexed.lock();
+        let (from, to) = (indexed.max(self.log.lock().active.base), self.watermarks.flushed().0);
+        if from < to {
+            move_tail_to_file(&self.disk, &self.index_dir, &self.index, from, to)?;
+            *indexed = to;
+        }
+        Ok(())
+    }
+
+    /// The range that the next index file is for, and whether that completes a segment.
+    fn due(&self, indexed: i64) -> Option<(i64, i64, bool)> {
         let flushed = self.watermarks.flushed().0;
         let segment = self.segments.overlapping(indexed, i64::MAX).into_iter().next()?;
         let from = indexed.max(segment.base);
         if flushed >= segment.end() {
-            return Some((from, segment.end(), Some(segment)));
+            return Some((from, segment.end(), true));
         }
-        (flushed - from >= self.config.tail_checkpoint_bytes as i64).then_some((from, flushed, None))
+        (flushed - from >= self.config.tail_checkpoint_bytes as i64).then_some((from, flushed, false))
     }
 
-    /// Makes one index file of a sealed segment's several.
-    pub(crate) fn merge(&self, segment: &Segment) -> io::Result<()> {
-        let parts: Vec<_> = self.index.read().files.range(segment.base..segment.end()).map(|(_, file)| file.clone()).collect();
-        let covers = parts.iter().try_fold(segment.base, |at, part| (part.from == at).then_some(part.to));
-        if parts.len() < 2 || covers != Some(segment.end()) {
-            return Ok(());
-        }
-        let (whole, rows) = merged(&self.disk, &self.index_dir, segment, &parts, &self.index)?;
+    /// Index files to make one of: those of a sealed segment, or too many of the active one, as many short lives of a store leave.
+    fn mergeable(&self) -> Option<Vec<Arc<IndexFile>>> {
+        let segments = self.segments.all();
+        let index = self.index.read();
+        segments.iter().find_map(|segment| {
+            let parts: Vec<_> = index.files.range(segment.base..segment.end()).map(|(_, file)| file.clone()).collect();
+            let end = parts.iter().try_fold(segment.base, |at, part| (part.from == at).then_some(part.to))?;
+            let few = if end == segment.end() { 1 } else { PARTS_MAX };
+            (parts.len() > few && !parts.iter().any(|part| part.has_damage())).then_some(parts)
+        })
+    }
+
+    /// Makes one index file of several that follow each other.
+    fn merge(&self, parts: &[Arc<IndexFile>]) -> io::Result<()> {
+        let (whole, rows) = merged(&self.disk, &self.index_dir, parts, &self.index)?;
         let whole = Arc::new(whole);
         let queues: Vec<&[Row]> = rows.chunk_by(|a, b| (&a.topic, a.queue_id) == (&b.topic, b.queue_id)).collect();
         for queues in queues.chunks(QUEUES_PER_LOCK) {
@@ -147,13 +167,7 @@ fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: 
     writer.finish(disk, folder, first_time, last_time)
 }
 
-fn merged(
-    disk: &Disk,
-    folder: &Path,
-    segment: &Segment,
-    parts: &[Arc<IndexFile>],
-    index: &RwLock<Index>,
-) -> io::Result<(IndexFile, Vec<Row>)> {
+fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], index: &RwLock<Index>) -> io::Result<(IndexFile, Vec<Row>)> {
     let mut runs: BTreeMap<(String, u32), Vec<(usize, Row)>> = BTreeMap::new();
     for (n, part) in parts.iter().enumerate() {
         let (_, rows) = IndexFile::open(disk, folder, part.from, part.to)?;
@@ -162,7 +176,7 @@ fn merged(
             runs.entry((row.topic.clone(), row.queue_id)).or_default().push((n, row));
         }
     }
-    let mut writer = IndexFileWriter::create(disk, folder, segment.base, segment.end())?;
+    let mut writer = IndexFileWriter::create(disk, folder, parts[0].from, parts[parts.len() - 1].to)?;
     let mut entries = Vec::new();
     for ((topic, queue_id), runs) in &runs {
         let mut next = None;
@@ -197,4 +211,5 @@ fn merged(
 }
 
 const QUEUES_PER_LOCK: usize = 256;
+const PARTS_MAX: usize = 32;
 const ENTRIES_PER_READ: u32 = 16_320;

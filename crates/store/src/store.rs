@@ -40,6 +40,8 @@ pub struct Store {
     pub(crate) fence: OnceLock<String>,
     pub(crate) disk_full: AtomicBool,
     pub(crate) flusher_sleeps: Arc<AtomicBool>,
+    /// A deletion could not be written down; nothing is appended until it is.
+    pub(crate) owes_checkpoint: AtomicBool,
     damaged: AtomicU64,
     retention_due: AtomicI64,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -85,7 +87,14 @@ impl Store {
             io::ErrorKind::WouldBlock => OpenError::Locked(config.root.clone()),
             _ => OpenError::Disk { what: format!("locking {}", lock_file.display()), source },
         })?;
-        let places = Places { disk: &disk, root: &config.root, log: &log_dir, index: &index_dir, segment_bytes: config.segment_bytes };
+        let places = Places {
+            disk: &disk,
+            root: &config.root,
+            log: &log_dir,
+            index: &index_dir,
+            segment_bytes: config.segment_bytes,
+            zero_fill: config.flush == FlushMode::Sync,
+        };
         let recovering = || failed(format!("recovering {}", config.root.display()));
         let recovered = recovery::recover(&places).map_err(recovering())?;
         let file = recovered.active.file.file().map_err(recovering())?;
@@ -116,6 +125,7 @@ impl Store {
             fence: OnceLock::new(),
             disk_full: AtomicBool::new(false),
             flusher_sleeps: Arc::new(AtomicBool::new(false)),
+            owes_checkpoint: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
             retention_due: AtomicI64::new(0),
             threads: Mutex::new(Vec::new()),
@@ -164,10 +174,11 @@ impl Store {
 
     /// Forgets a topic's queues; a topic of that name starts at offset 0. The records go when their segments do.
     pub fn delete_topic(&self, topic: &str) {
+        // Nothing is appended before the deletion is durable: after a crash nobody could tell the new topic's records from the old's.
         let log = self.log.lock();
         self.index.write().delete_topic(topic, log.end);
-        drop(log);
         if let Err(error) = self.save_checkpoint() {
+            self.owes_checkpoint.store(true, Ordering::Relaxed);
             self.background_failed("writing the checkpoint", &error);
         }
     }
@@ -193,12 +204,12 @@ impl Store {
     pub fn shutdown(&self) {
         self.log.lock().is_closed = true;
         self.stop.store(true, Ordering::SeqCst);
-        if self.flush()
-            && let Err(error) = self.save_checkpoint()
-        {
-            tracing::warn!(%error, "the checkpoint could not be written at shutdown");
-        }
         self.join();
+        if self.flush()
+            && let Err(error) = self.seal_all().and_then(|()| self.save_checkpoint())
+        {
+            tracing::warn!(%error, "the index could not be written at shutdown; the next start replays the end of the log");
+        }
     }
 
     /// Does once what the threads of the store do all the time; for simulations, which have none.
@@ -248,10 +259,19 @@ impl Store {
             }
             log.active.end()
         };
-        let segment = self.segments.create(base, self.config.segment_bytes)?;
+        let Some(file) = self.segments.prepare(self.config.segment_bytes, || self.stop.load(Ordering::SeqCst))? else { return Ok(()) };
+        // An append may come to the end of the segment meanwhile and make the next one itself. So the file gets its name under the
+        // lock, is not written to afterwards, and is offered only if nobody made another.
+        let log = self.log.lock();
+        if log.active.end() != base {
+            drop(log);
+            return self.segments.discard_prepared();
+        }
+        let segment = self.segments.name_prepared(file, base, self.config.segment_bytes)?;
+        drop(log);
+        self.segments.sync_names()?;
         let mut log = self.log.lock();
-        // An append may have come to the end of the segment meanwhile, and made the next one itself.
-        if log.active.end() == base {
+        if log.active.end() == base && log.prepared.is_none() {
             log.prepared = Some(segment);
         }
         Ok(())

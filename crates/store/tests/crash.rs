@@ -185,18 +185,18 @@ fn cut_at(seed: u64, at: u64, steps: usize) {
 #[test]
 fn at_every_operation_with_sync_flush() {
     for seed in 0..3 {
-        let operations = operations_of_a_run(seed, 120);
+        let operations = operations_of_a_run(seed, 60);
         for at in 0..operations {
-            cut_at(seed, at, 120);
+            cut_at(seed, at, 60);
         }
     }
 }
 
 #[test]
 fn in_random_histories() {
-    for seed in 1000..1400 {
+    for seed in 1000..1200 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let steps = random.usize(10..400);
+        let steps = random.usize(10..200);
         cut_at(seed, random.u64(0..steps as u64 * 2), steps);
     }
 }
@@ -204,13 +204,13 @@ fn in_random_histories() {
 #[test]
 fn an_error_at_every_operation_fences_and_loses_nothing() {
     for seed in 0..2 {
-        let operations = operations_of_a_run(seed, 120);
+        let operations = operations_of_a_run(seed, 60);
         for at in 0..operations {
             let world = World::new(seed);
             world.sim.fail_at(at, Fault::Io);
             let mut history = History::default();
             let Ok(store) = world.try_open() else { continue };
-            let result = run(&world, &store, &mut history, 120);
+            let result = run(&world, &store, &mut history, 60);
             let where_ = format!("error at {at}");
             if store.fenced().is_some() {
                 assert!(matches!(result, Err(AppendError::Fenced(_))), "{where_}");
@@ -234,7 +234,7 @@ fn an_error_at_every_operation_fences_and_loses_nothing() {
 #[test]
 fn no_room_at_every_operation_is_a_state_and_passes() {
     for seed in 0..2 {
-        let operations = operations_of_a_run(seed, 120);
+        let operations = operations_of_a_run(seed, 60);
         for at in 0..operations {
             let world = World::new(seed);
             world.sim.fail_at(at, Fault::NoSpace);

@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// Where messages of a queue were put, and their bodies, by offset.
+type Sent = BTreeMap<i64, (Placed, Vec<u8>)>;
+
 pub struct World {
     pub seed: u64,
     pub sim: SimDisk,
@@ -18,7 +21,7 @@ pub struct World {
     pub config: StoreConfig,
     batch: RefCell<Batch>,
     /// What was sent to each queue, by offset.
-    pub sent: RefCell<BTreeMap<(String, u32), BTreeMap<i64, (Placed, Vec<u8>)>>>,
+    pub sent: RefCell<BTreeMap<(String, u32), Sent>>,
     count: RefCell<HashMap<(String, u32), i64>>,
 }
 
@@ -65,8 +68,7 @@ impl World {
         let mut bodies = Vec::new();
         for (topic, queue_id, n) in messages {
             let body = body_of(topic, *queue_id, *n as i64);
-            let even = if n % 2 == 0 { "even" } else { "odd" };
-            let properties = format!("UNIQ_KEY\u{1}unique-{n}\u{2}KEYS\u{1}{even} third{}\u{2}TAGS\u{1}Tag{}\u{2}", n % 3, n % 5);
+            let properties = properties_of(*n);
             let draft = Draft {
                 topic,
                 queue_id: *queue_id,
@@ -123,6 +125,7 @@ impl World {
             for record in records(&bytes) {
                 let record: Record<'_> = record.expect("reads");
                 assert_eq!((record.topic, record.queue_id), (topic, queue_id));
+                assert_eq!(record.properties, properties_of(number_in(record.body)), "seed {}", self.seed);
                 all.push((record.queue_offset.0, record.body.to_vec()));
             }
             match result.status {
@@ -133,6 +136,20 @@ impl World {
                 _ => return all,
             }
         }
+    }
+
+    /// As [`World::read_all`], of what can be read at all.
+    pub fn read_all_unchecked(&self, store: &Store, topic: &str, queue_id: u32) -> Vec<(i64, Vec<u8>)> {
+        let mut all = Vec::new();
+        let Some((min, max)) = store.bounds(topic, queue_id) else { return all };
+        let mut next = min.0;
+        while next < max.0 {
+            let (result, bytes) = self.read(store, topic, queue_id, next, 7);
+            all.extend(records(&bytes).filter_map(Result::ok).map(|record| (record.queue_offset.0, record.body.to_vec())));
+            assert!(result.next.0 > next, "seed {}: {result:?}", self.seed);
+            next = result.next.0;
+        }
+        all
     }
 
     /// Everything sent is there, nothing else, in order.
@@ -151,6 +168,20 @@ impl World {
 
 pub fn offsets(messages: &[(i64, Vec<u8>)]) -> Vec<i64> {
     messages.iter().map(|(offset, _)| *offset).collect()
+}
+
+/// The properties of message number `n`; some are longer than two sectors.
+pub fn properties_of(n: usize) -> String {
+    let even = if n % 2 == 0 { "even" } else { "odd" };
+    let padding = "p".repeat(if n % 6 == 5 { 1200 } else { 1 });
+    format!("UNIQ_KEY\u{1}unique-{n}\u{2}pad\u{1}{padding}\u{2}KEYS\u{1}{even} third{}\u{2}TAGS\u{1}Tag{}\u{2}", n % 3, n % 5)
+}
+
+/// The number of a message, from its body.
+fn number_in(body: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(body);
+    let number = text.split(['/', ':']).nth(2).and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("not a body: {text}"))
 }
 
 /// The body of message number `n` of a queue; of very different lengths.
