@@ -172,7 +172,7 @@ pub fn offsets(messages: &[(i64, Vec<u8>)]) -> Vec<i64> {
 
 /// The properties of message number `n`; some are longer than two sectors.
 pub fn properties_of(n: usize) -> String {
-    let even = if n % 2 == 0 { "even" } else { "odd" };
+    let even = if n.is_multiple_of(2) { "even" } else { "odd" };
     let padding = "p".repeat(if n % 6 == 5 { 1200 } else { 1 });
     format!("UNIQ_KEY\u{1}unique-{n}\u{2}pad\u{1}{padding}\u{2}KEYS\u{1}{even} third{}\u{2}TAGS\u{1}Tag{}\u{2}", n % 3, n % 5)
 }

@@ -1,0 +1,142 @@
+//! The store with its own threads on a real disk: senders, readers and the flush thread at once.
+
+use roxmq_env::clock::Clock;
+use roxmq_env::disk::Disk;
+use roxmq_protocol::record::{Draft, QueueOffset, records};
+use roxmq_store::{Batch, FlushMode, ReadLimits, ReadStatus, Store, StoreConfig};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+const SENDERS: u32 = 4;
+const BATCHES: usize = 60;
+const MESSAGES: usize = 7;
+
+fn config(root: &Path, flush: FlushMode) -> StoreConfig {
+    StoreConfig {
+        root: root.to_owned(),
+        segment_bytes: 64 << 10,
+        flush,
+        disk_reserve_bytes: 0,
+        tail_checkpoint_bytes: 10 << 10,
+        ..StoreConfig::default()
+    }
+}
+
+fn push(batch: &mut Batch, queue_id: u32, body: &[u8]) {
+    let host = SocketAddr::from(([127, 0, 0, 1], 10911));
+    let draft = Draft {
+        topic: "T",
+        queue_id,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: 0,
+        born_host: host,
+        store_host: host,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body,
+        properties: "TAGS\u{1}t\u{2}",
+    };
+    batch.push(draft).expect("fits");
+}
+
+/// Wakes whoever waits for an acknowledgement, as a runtime of the broker is woken.
+#[derive(Default)]
+struct Bell {
+    rings: Mutex<u64>,
+    rung: Condvar,
+}
+
+impl Bell {
+    fn wait_until(&self, done: impl Fn() -> bool) {
+        let mut rings = self.rings.lock().expect("lock");
+        while !done() {
+            rings = self.rung.wait(rings).expect("lock");
+        }
+    }
+}
+
+fn send_all(store: &Store, bell: &Bell, queue_id: u32) {
+    let mut batch = Batch::new();
+    for n in 0..BATCHES {
+        batch.clear();
+        (0..MESSAGES).for_each(|m| push(&mut batch, queue_id, format!("{queue_id}/{}", n * MESSAGES + m).as_bytes()));
+        store.append(&mut batch).expect("appended");
+        let last = batch.placed(MESSAGES - 1);
+        assert_eq!(last.queue_offset.0 as usize, (n + 1) * MESSAGES - 1);
+        bell.wait_until(|| store.durable() >= last.end);
+    }
+}
+
+/// Follows a queue to its end; every message is there, in order, and was durable if it had to be.
+fn follow(store: &Store, queue_id: u32, bell: &Bell) {
+    let (mut next, mut out) = (0, Vec::new());
+    let limits = ReadLimits { messages_max: 16, bytes_max: 1 << 20, scan_max: 1000 };
+    while next < (BATCHES * MESSAGES) as i64 {
+        out.clear();
+        let result = store.read("T", queue_id, QueueOffset(next), limits, &mut |_| true, &mut out);
+        for record in records(&out) {
+            let record = record.expect("reads");
+            assert_eq!(record.body, format!("{queue_id}/{next}").as_bytes());
+            assert!(record.log_offset < store.readable());
+            next += 1;
+        }
+        assert_eq!(result.status == ReadStatus::Found, !out.is_empty());
+        if out.is_empty() {
+            bell.wait_until(|| store.bounds("T", queue_id).is_some_and(|(_, max)| max.0 > next));
+        }
+    }
+}
+
+fn check(flush: FlushMode) {
+    let root = tempfile::tempdir().expect("folder");
+    let open = || Store::open(Clock::system(), Disk::real(), config(root.path(), flush)).expect("opens");
+    let store = open();
+    let bell = Arc::new(Bell::default());
+    let rung = Arc::new(AtomicUsize::new(0));
+    store.wake_when_flushed({
+        let (bell, rung) = (bell.clone(), rung.clone());
+        Arc::new(move || {
+            rung.fetch_add(1, Ordering::Relaxed);
+            *bell.rings.lock().expect("lock") += 1;
+            bell.rung.notify_all();
+        })
+    });
+    thread::scope(|scope| {
+        for queue_id in 0..SENDERS {
+            let (store, bell) = (&store, &bell);
+            scope.spawn(move || send_all(store, bell, queue_id));
+            scope.spawn(move || follow(store, queue_id, bell));
+        }
+    });
+    assert!(rung.load(Ordering::Relaxed) > 0);
+    store.shutdown();
+    assert!(store.stats().segments > 1, "{:?}", store.stats());
+    assert_eq!(store.watermarks().flushed(), store.watermarks().written());
+    drop(store);
+    let store = open();
+    (0..SENDERS).for_each(|queue_id| follow(&store, queue_id, &bell));
+}
+
+#[test]
+fn senders_and_readers_with_sync_flush() {
+    check(FlushMode::Sync);
+}
+
+#[test]
+fn senders_and_readers_with_async_flush() {
+    check(FlushMode::Async { interval_ms: 1 });
+}
+
+#[test]
+fn a_second_process_is_kept_out() {
+    let root = tempfile::tempdir().expect("folder");
+    let open = || Store::open(Clock::system(), Disk::real(), config(root.path(), FlushMode::Sync));
+    let store = open().expect("opens");
+    assert!(open().is_err());
+    drop(store);
+    open().expect("opens");
+}
