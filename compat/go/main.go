@@ -38,6 +38,11 @@ var alone = []Case{
 	{"clients_live_through_broker_restart", clientsLiveThroughBrokerRestart},
 }
 
+// later says which cases belong to a part of RoxMQ that is not built yet. They run against Java all the same.
+var later = map[string]string{
+	"push_orderly_listener": "locks of orderly consumers (requests 41 and 42)",
+}
+
 func main() {
 	runSuite(sideBySide, alone)
 }

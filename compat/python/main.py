@@ -34,5 +34,10 @@ ALONE = {
     "clients_live_through_broker_restart": consume.live_through_broker_restart,
 }
 
+# These belong to a part of RoxMQ that is not built yet. They run against Java all the same.
+LATER = {
+    "push_orderly_listener": "locks of orderly consumers (requests 41 and 42)",
+}
+
 if __name__ == "__main__":
-    run_suite(SIDE_BY_SIDE, ALONE)
+    run_suite(SIDE_BY_SIDE, ALONE, LATER)
