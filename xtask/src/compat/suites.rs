@@ -29,7 +29,9 @@ pub const SUITES: &[Suite] = &[
     single("node", "node", &[]),
     single("python", "python", &[]),
     single("mqadmin", "mqadmin", &[]),
-    Suite { name: "cluster", folder: "java", arguments: &["5.5.0", "cluster"], topology: Topology::Cluster },
+    single("badinput", "badinput", &[]),
+    cluster("cluster", &["5.5.0", "cluster"]),
+    cluster("cluster49", &["4.9.8", "cluster"]),
 ];
 
 /// The suite of that name.
@@ -37,6 +39,12 @@ pub fn named(name: &str) -> Option<&'static Suite> {
     SUITES.iter().find(|suite| suite.name == name)
 }
 
+/// The Java client against two NameServers and two brokers.
+const fn cluster(name: &'static str, arguments: &'static [&'static str]) -> Suite {
+    Suite { name, folder: "java", arguments, topology: Topology::Cluster }
+}
+
+/// A client or tool against one NameServer and one broker.
 const fn single(name: &'static str, folder: &'static str, arguments: &'static [&'static str]) -> Suite {
     Suite { name, folder, arguments, topology: Topology::Single }
 }

@@ -27,12 +27,14 @@ final class LitePullCases {
         Check.equal(sorted(first), sorted(poll(consumer, 50)), "what arrived");
         consumer.commitSync();
         Check.equal(4, consumer.assignment().size(), "queues");
-        // A commit goes to memory first and to the broker when the consumer stops.
+        // A commit goes to memory first and to the broker in rounds.
+        scene.awaitCommitted(group, topic, 50);
         consumer.shutdown();
         List<String> second = scene.send(topic, null, "second", 50);
         DefaultLitePullConsumer again = subscribed(scene, group, topic, "*");
         Check.equal(sorted(second), sorted(poll(again, 50)), "what arrived after the restart");
         again.commitSync();
+        scene.awaitCommitted(group, topic, 100);
         again.shutdown();
         DefaultLitePullConsumer reader = scene.litePull(group);
         reader.start();
@@ -46,6 +48,7 @@ final class LitePullCases {
     private static DefaultLitePullConsumer subscribed(Scene scene, String group, String topic, String expression) throws Exception {
         DefaultLitePullConsumer consumer = scene.litePull(group);
         consumer.setAutoCommit(false);
+        consumer.setPersistConsumerOffsetInterval(1_000);
         consumer.subscribe(topic, expression);
         consumer.start();
         return consumer;

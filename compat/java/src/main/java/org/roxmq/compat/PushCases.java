@@ -189,6 +189,7 @@ final class PushCases {
             Inbox inbox = scene.receive(group, topic, "*");
             inbox.awaitExactly(bodies);
             inbox.consumer.shutdown();
+            scene.awaitCommitted(group, topic, 30 * (round + 1));
         }
     }
 

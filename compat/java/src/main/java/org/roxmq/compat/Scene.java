@@ -201,6 +201,25 @@ final class Scene implements AutoCloseable {
         return total;
     }
 
+    /** Waits until the broker knows that a group has consumed that many messages; clients tell it without waiting for an answer. */
+    void awaitCommitted(String group, String topic, long count) throws Exception {
+        StringBuilder last = new StringBuilder();
+        try {
+            until(count + " messages committed", () -> {
+                long total = 0;
+                last.setLength(0);
+                for (var queue : admin().examineConsumeStats(group, topic).getOffsetTable().entrySet()) {
+                    long committed = queue.getValue().getConsumerOffset();
+                    total += Math.max(0, committed);
+                    last.append(' ').append(queue.getKey().getQueueId()).append(':').append(committed);
+                }
+                return total == count;
+            });
+        } catch (Check.Failed late) {
+            throw new Check.Failed(late.getMessage() + "; queues:" + last);
+        }
+    }
+
     static MessageQueue queue(String topic, int id) {
         return new MessageQueue(topic, BROKER, id);
     }
