@@ -8,6 +8,8 @@ mod handlers;
 mod kv;
 mod routes;
 pub mod table;
+
+pub use routes::served;
 #[cfg(test)]
 mod tests;
 

@@ -19,6 +19,11 @@ macro_rules! routes {
             };
             answer.unwrap_or_else(Answer::from)
         }
+
+        /// The codes of the requests that a NameServer serves.
+        pub fn served() -> Vec<i32> {
+            vec![$(ask::$request::CODE),*]
+        }
     };
 }
 

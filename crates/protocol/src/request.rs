@@ -222,6 +222,26 @@ macro_rules! requests {
 
 pub(crate) use {header, header_body, read_field, requests};
 
+impl Row {
+    /// The names of the fields on the wire; optional ones end in `?`, those with a default say it.
+    pub fn wire_fields(&self) -> Vec<String> {
+        // The declaration as the compiler prints it: its line breaks mean nothing.
+        let declared = self.fields.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut names = Vec::new();
+        for field in declared.split(',').filter(|field| field.contains(':')) {
+            let Some((_, rest)) = field.split_once('=') else { continue };
+            let (quoted, default) = rest.split_once(" or ").map_or((rest, None), |(name, default)| (name, Some(default.trim())));
+            let name = quoted.trim().trim_matches('"');
+            names.push(match default {
+                Some(default) => format!("{name}={default}"),
+                None if field.contains("Option<") => format!("{name}?"),
+                None => name.to_owned(),
+            });
+        }
+        if names.is_empty() && !self.fields.trim().is_empty() { vec![self.fields.to_owned()] } else { names }
+    }
+}
+
 /// One row of the table that `docs/requests.md` is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -239,7 +259,7 @@ pub struct Row {
 
 /// Every declared request, by code.
 pub fn table() -> Vec<Row> {
-    let mut rows = [client::TABLE, admin::TABLE, names::TABLE, relay::TABLE].concat();
+    let mut rows = [client::SENDS, client::PULLS, client::TABLE, admin::TABLE, names::TABLE, relay::TABLE].concat();
     rows.sort_by_key(|row| row.code);
     rows
 }

@@ -1,6 +1,8 @@
 //! The one binary: NameServer, broker, or both in one process.
 
 mod args;
+#[cfg(test)]
+mod requests_page;
 mod screen;
 mod serve;
 mod settings;

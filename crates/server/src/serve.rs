@@ -12,7 +12,8 @@ use std::error::Error;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -28,6 +29,8 @@ const LOG_VARIABLE: &str = "ROXMQ_LOG";
 pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     start_log();
     raise_file_limit();
+    // Listened for from the start: a stop that is asked for while the roles start must still be a clean one.
+    let stop = StopSignals::listen()?;
     let (clock, disk) = (Clock::system(), Disk::real());
     let Settings { nameserver, broker, .. } = settings;
 
@@ -46,7 +49,7 @@ pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     };
 
     print_screen(&ready);
-    wait_for_stop()?;
+    stop.wait();
     if let Some(broker) = broker {
         broker.stop();
     }
@@ -115,17 +118,29 @@ fn is_in_container() -> bool {
         || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
-fn wait_for_stop() -> Result<(), Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            _ = terminate.recv() => info!("stopping: SIGTERM"),
-            interrupted = tokio::signal::ctrl_c() => {
-                interrupted?;
-                info!("stopping: interrupted");
+/// SIGTERM and Ctrl-C.
+struct StopSignals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> std::io::Result<StopSignals> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        drop(entered);
+        Ok(StopSignals { runtime, terminate, interrupt })
+    }
+
+    /// Waits for the first of them, also when it came before.
+    fn wait(mut self) {
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = self.terminate.recv() => info!("stopping: SIGTERM"),
+                _ = self.interrupt.recv() => info!("stopping: interrupted"),
             }
-        }
-        Ok(())
-    })
+        });
+    }
 }

@@ -1,6 +1,6 @@
 //! Requests of producers and consumers.
 
-use super::{FieldError, HeaderFields, Request, Text, header, requests};
+use super::{FieldError, HeaderFields, Request, Row, Text, header, requests};
 use crate::header::{FieldSink, Fields};
 
 /// What a send asks for. Three codes carry it in two spellings: see [`SendForm`].
@@ -114,9 +114,18 @@ impl<'a> SendMessage<'a> {
 }
 
 macro_rules! sends {
-    ($($(#[$meta:meta])* $name:ident = $code:literal $java:literal $form:ident;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal $java:literal $form:ident;)*) => {
+        /// The sends, as rows.
+        pub(super) const SENDS: &[Row] = &[$(Row {
+            code: $code,
+            name: $java,
+            fields: concat!("those of `SendMessage`, spelled ", stringify!($form)),
+            reply: "SendReply<'a>",
+            doc: concat!($($doc),*),
+        }),*];
+
         $(
-            $(#[$meta])*
+            $(#[doc = $doc])*
             #[derive(Clone, Debug, PartialEq, Eq)]
             pub struct $name<'a>(pub SendMessage<'a>);
 
@@ -139,11 +148,11 @@ macro_rules! sends {
 }
 
 sends! {
-    /// Code 10.
+    /// Stores one message. Body: the message's body.
     SendMessageV1 = 10 "SEND_MESSAGE" Long;
-    /// Code 310. The C++ client sends its batches with it too.
+    /// Stores one message. The C++ client sends its batches with it too.
     SendMessageV2 = 310 "SEND_MESSAGE_V2" Short;
-    /// Code 320.
+    /// Stores several messages. Body: the client's batch.
     SendBatchMessage = 320 "SEND_BATCH_MESSAGE" Short;
 }
 
@@ -189,9 +198,13 @@ pub const PULL_CLASS_FILTER: i32 = 8;
 pub const PULL_LITE: i32 = 16;
 
 macro_rules! pulls {
-    ($($(#[$meta:meta])* $name:ident = $code:literal $java:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal $java:literal;)*) => {
+        /// The pulls, as rows.
+        pub(super) const PULLS: &[Row] =
+            &[$(Row { code: $code, name: $java, fields: "those of `Pull`", reply: "PullReply", doc: concat!($($doc),*) }),*];
+
         $(
-            $(#[$meta])*
+            $(#[doc = $doc])*
             #[derive(Clone, Debug, PartialEq, Eq)]
             pub struct $name<'a>(pub Pull<'a>);
 
@@ -214,9 +227,9 @@ macro_rules! pulls {
 }
 
 pulls! {
-    /// Code 11.
+    /// Reads messages from an offset on, waiting for them if asked to. Answer body: records.
     PullMessage = 11 "PULL_MESSAGE";
-    /// Code 361.
+    /// The same for a lite pull consumer.
     LitePullMessage = 361 "LITE_PULL_MESSAGE";
 }
 
