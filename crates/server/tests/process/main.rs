@@ -1,0 +1,5 @@
+//! What the binary does as a process: starting, stopping, and being killed.
+
+mod kill;
+mod running;
+mod smoke;
