@@ -159,9 +159,7 @@ impl Draft<'_> {
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<usize, DraftError> {
         self.check()?;
         let is_v2 = self.topic.len() > TOPIC_V1_BYTES_MAX;
-        let sys_flag = self.sys_flag & !(sys_flag::BORN_HOST_V6 | sys_flag::STORE_HOST_V6)
-            | if self.born_host.is_ipv6() { sys_flag::BORN_HOST_V6 } else { 0 }
-            | if self.store_host.is_ipv6() { sys_flag::STORE_HOST_V6 } else { 0 };
+        let sys_flag = self.encoded_sys_flag();
         let total = self.encoded_len();
 
         let start = out.len();
@@ -192,6 +190,14 @@ impl Draft<'_> {
         out.extend_from_slice(self.properties.as_bytes());
         debug_assert_eq!(out.len() - start, total);
         Ok(total)
+    }
+
+    /// The sys flag with the bits that the addresses decide.
+    pub fn encoded_sys_flag(&self) -> i32 {
+        let bit = |host: SocketAddr, bit: i32| if host.is_ipv6() { bit } else { 0 };
+        self.sys_flag & !(sys_flag::BORN_HOST_V6 | sys_flag::STORE_HOST_V6)
+            | bit(self.born_host, sys_flag::BORN_HOST_V6)
+            | bit(self.store_host, sys_flag::STORE_HOST_V6)
     }
 
     /// How many bytes the record takes.

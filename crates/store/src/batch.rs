@@ -1,7 +1,8 @@
 //! Messages on their way into the log.
 
 use crate::facts::{self, Entry};
-use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, Record};
+use roxmq_protocol::properties::Properties;
+use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset};
 
 /// Messages to append in one go. Each is encoded, and everything about it computed, when it is pushed, so that under the log's
 /// lock only offsets are left to assign. Buffers are kept by [`Batch::clear`].
@@ -60,14 +61,12 @@ impl Batch {
         let size = draft.encode(&mut self.bytes)?;
         let record = &self.bytes[at..];
         let topic_at = at + size - draft.properties.len() - 2 - draft.topic.len();
-        let Ok((parsed, _)) = Record::parse(record) else { unreachable!("a record just encoded can be read") };
-
-        facts::key_hashes(draft.topic, parsed.properties(), draft.sys_flag, &mut self.hashes);
+        let flag = draft.encoded_sys_flag();
         let entry = Entry {
             log_offset: 0,
             size: size as u32,
-            tags: parsed.properties().tags_code() as i32,
-            envelope: facts::envelope_crc(record, &parsed),
+            tags: facts::of_properties(draft.topic, Properties::new(draft.properties), flag, &mut self.hashes),
+            envelope: facts::envelope_crc(record, flag, draft.body.len()),
         };
         self.items.push(Item {
             at,
@@ -75,7 +74,7 @@ impl Batch {
             topic_len: draft.topic.len(),
             body_len: draft.body.len(),
             queue_id: draft.queue_id,
-            is_queued: facts::is_queued(draft.sys_flag),
+            is_queued: facts::is_queued(flag),
             hashes_end: self.hashes.len(),
             entry,
             queue: 0,

@@ -3,8 +3,8 @@
 //! Append asks before the record has its place, recovery and repair ask the log; this is the one place that answers, so that the
 //! index is the same whichever way it came about.
 
-use roxmq_protocol::properties::Properties;
-use roxmq_protocol::record::{Record, sys_flag};
+use roxmq_protocol::properties::{Properties, java_hash, name, tokens};
+use roxmq_protocol::record::sys_flag;
 
 /// A record's place, as the index keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +28,24 @@ pub(crate) fn is_queued(flag: i32) -> bool {
     !matches!(sys_flag::transaction(flag), sys_flag::TRANSACTION_PREPARED | sys_flag::TRANSACTION_ROLLBACK)
 }
 
-/// Adds to `hashes` what the key index keeps of the record: its unique key, then each token of `KEYS`.
-pub(crate) fn key_hashes(topic: &str, properties: Properties<'_>, flag: i32, hashes: &mut Vec<u32>) {
-    if sys_flag::transaction(flag) == sys_flag::TRANSACTION_ROLLBACK {
-        return;
+/// Looks through a record's properties once: adds to `hashes` what the key index keeps of it, its unique key, then each token of `KEYS`,
+/// and gives back the hash of its tags.
+pub(crate) fn of_properties(topic: &str, properties: Properties<'_>, flag: i32, hashes: &mut Vec<u32>) -> i32 {
+    let (mut tags, mut unique, mut keys) = ("", None, "");
+    for (name, value) in properties.iter() {
+        match name {
+            name::TAGS => tags = value,
+            name::UNIQ_KEY => unique = Some(value),
+            name::KEYS => keys = value,
+            _ => {}
+        }
     }
-    let unique = properties.unique_key();
-    hashes.extend(unique.map(|key| key_hash(topic, key)));
-    let keys = properties.keys().filter(|key| Some(*key) != unique).take(KEYS_PER_MESSAGE_MAX);
-    hashes.extend(keys.map(|key| key_hash(topic, key)));
+    if sys_flag::transaction(flag) != sys_flag::TRANSACTION_ROLLBACK {
+        hashes.extend(unique.map(|key| key_hash(topic, key)));
+        let keys = tokens(keys).filter(|key| Some(*key) != unique).take(KEYS_PER_MESSAGE_MAX);
+        hashes.extend(keys.map(|key| key_hash(topic, key)));
+    }
+    java_hash(tags)
 }
 
 /// The hash of a key in the index: CRC-32 of topic, a zero byte, key.
@@ -50,16 +59,16 @@ pub(crate) fn key_hash(topic: &str, key: &str) -> u32 {
 
 /// CRC-32 of a record less its body, which has its own CRC, and less what the store fills in under its lock. Together with the
 /// comparison of log offset and queue offset it leaves no bit of a record unchecked but those of the store time.
-pub(crate) fn envelope_crc(record: &[u8], parsed: &Record<'_>) -> u32 {
-    let born = if parsed.sys_flag & sys_flag::BORN_HOST_V6 != 0 { V6_EXTRA } else { 0 };
-    let store = if parsed.sys_flag & sys_flag::STORE_HOST_V6 != 0 { V6_EXTRA } else { 0 };
+pub(crate) fn envelope_crc(record: &[u8], flag: i32, body_len: usize) -> u32 {
+    let born = if flag & sys_flag::BORN_HOST_V6 != 0 { V6_EXTRA } else { 0 };
+    let store = if flag & sys_flag::STORE_HOST_V6 != 0 { V6_EXTRA } else { 0 };
     let store_time_at = 56 + born;
     let body_at = 88 + born + store;
     let mut crc = crc32fast::Hasher::new();
     crc.update(&record[..20]);
     crc.update(&record[36..store_time_at]);
     crc.update(&record[store_time_at + 8..body_at]);
-    crc.update(&record[body_at + parsed.body.len()..]);
+    crc.update(&record[body_at + body_len..]);
     crc.finalize()
 }
 

@@ -126,12 +126,20 @@ impl Store {
         let Batch { bytes, items, .. } = batch;
         let topic_of = |item: &Item| std::str::from_utf8(&bytes[item.topic_at..item.topic_at + item.topic_len]).unwrap_or_default();
         let mut missing = false;
+        let mut before = ("", u32::MAX, 0);
         let index = self.index.read();
         for item in items.iter_mut().filter(|item| item.is_queued) {
-            match index.find(topic_of(item), item.queue_id) {
-                Some(no) => item.queue = no,
-                None => missing = true,
+            let (topic, queue_id) = (topic_of(item), item.queue_id);
+            if (topic, queue_id) != (before.0, before.1) {
+                match index.find(topic, queue_id) {
+                    Some(no) => before = (topic, queue_id, no),
+                    None => {
+                        missing = true;
+                        continue;
+                    }
+                }
             }
+            item.queue = before.2;
         }
         drop(index);
         if missing {

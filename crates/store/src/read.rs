@@ -1,8 +1,8 @@
 //! Which messages does a consumer get?
 //!
-//! Entries are taken from the index some at a time, chosen by the caller's filter, and the records of those that lie next to each other
-//! in the log are read at once. Every record is checked against its entry before it is handed out: log offset, queue, offset, both
-//! CRCs. One that fails is left out and reported; the ones behind it are served.
+//! Entries are taken from the index some at a time, chosen by the caller's filter, and the records of those that lie close to each
+//! other in the log are read at once, with what lies between. Every record is checked against its entry before it is handed out: log
+//! offset, queue, offset, both CRCs. One that fails is left out and reported; the ones behind it are served.
 
 use crate::config::FlushMode;
 use crate::facts::{self, Entry};
@@ -76,11 +76,10 @@ pub struct ReadResult {
 /// Chooses by record, for filters that need the properties.
 pub type RecordFilter<'a> = dyn FnMut(&Record<'_>) -> bool + 'a;
 
-/// Entries that lie next to each other in the log, to be read at once.
+/// Entries that lie close to each other in the log, to be read at once.
 #[derive(Default)]
 struct Pending {
     entries: Vec<(i64, Entry)>,
-    bytes: usize,
 }
 
 /// A read on its way.
@@ -202,7 +201,9 @@ impl Store {
         let (record, _) = Record::parse(&bytes).ok()?;
         // Where the index knows the record too, its envelope can be checked as well.
         let is_damaged = match self.entry(record.topic, record.queue_id, record.queue_offset.0) {
-            Some((entry, _)) if entry.log_offset == at.0 => entry.envelope != facts::envelope_crc(&bytes, &record),
+            Some((entry, _)) if entry.log_offset == at.0 => {
+                entry.envelope != facts::envelope_crc(&bytes, record.sys_flag, record.body.len())
+            }
             _ => self.index.read().is_dead(record.topic, at.0),
         };
         (!is_damaged).then_some(bytes)
@@ -306,15 +307,19 @@ impl Reading<'_> {
 
     /// Reads the pending records and keeps the good ones.
     fn fetch(&mut self, pending: &mut Pending) -> Result<(), (i64, io::Error)> {
-        let Some((first_offset, first)) = pending.entries.first().copied() else { return Ok(()) };
+        let (Some((first_offset, first)), Some((_, last))) = (pending.entries.first().copied(), pending.entries.last().copied()) else {
+            return Ok(());
+        };
         let Some(segment) = self.store.segments.at(first.log_offset) else {
             self.was_removing = true;
             pending.clear();
             return Ok(());
         };
+        if last.end() > segment.end() {
+            return self.fetch_one_by_one(pending);
+        }
         let start = self.out.len();
-        let result = segment.read(first.log_offset, pending.bytes, self.out);
-        match result {
+        match segment.read(first.log_offset, (last.end() - first.log_offset) as usize, self.out) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.was_removing = true;
@@ -328,20 +333,20 @@ impl Reading<'_> {
             }
             Err(error) => return Err((first_offset, error)),
         }
-        let (mut from, mut to) = (start, start);
+        // What is not wanted lies between; the wanted moves together.
+        let mut end = start;
         for (offset, entry) in &pending.entries {
+            let from = start + (entry.log_offset - first.log_offset) as usize;
             let size = entry.size as usize;
-            let is_kept = self.check(from..from + size, *offset, entry);
-            if is_kept {
-                if from != to {
-                    self.out.copy_within(from..from + size, to);
+            if self.check(from..from + size, *offset, entry) {
+                if from != end {
+                    self.out.copy_within(from..from + size, end);
                 }
-                to += size;
+                end += size;
                 self.messages += 1;
             }
-            from += size;
         }
-        self.out.truncate(to);
+        self.out.truncate(end);
         pending.clear();
         Ok(())
     }
@@ -379,18 +384,19 @@ impl Pending {
         self.entries.first().map(|(offset, _)| *offset)
     }
 
+    /// Whether one read that takes in what lies between costs less than two.
     fn continues_with(&self, entry: &Entry) -> bool {
-        self.entries.last().is_none_or(|(_, last)| last.end() == entry.log_offset) && self.bytes < BYTES_PER_READ
+        let (Some((_, first)), Some((_, last))) = (self.entries.first(), self.entries.last()) else { return true };
+        let gap = entry.log_offset - last.end();
+        (0..=GAP_BYTES_MAX).contains(&gap) && entry.end() - first.log_offset <= BYTES_PER_READ
     }
 
     fn push(&mut self, offset: i64, entry: Entry) {
         self.entries.push((offset, entry));
-        self.bytes += entry.size as usize;
     }
 
     fn clear(&mut self) {
         self.entries.clear();
-        self.bytes = 0;
     }
 }
 
@@ -403,7 +409,7 @@ fn verified<'a>(bytes: &'a [u8], entry: &Entry, topic: &str, queue_id: u32, offs
         && record.queue_id == queue_id
         && record.topic == topic
         && record.body_is_intact()
-        && facts::envelope_crc(bytes, &record) == entry.envelope;
+        && facts::envelope_crc(bytes, record.sys_flag, record.body.len()) == entry.envelope;
     is_it.then_some(record)
 }
 
@@ -412,5 +418,7 @@ fn public(entry: &Entry) -> IndexEntry {
 }
 
 const ENTRIES_PER_STEP: u32 = 64;
-const BYTES_PER_READ: usize = 1 << 20;
+const BYTES_PER_READ: i64 = 1 << 20;
+/// Reading so many bytes too many takes about as long as a call to read.
+const GAP_BYTES_MAX: i64 = 4096;
 const LOCATE_TRIES: usize = 8;

@@ -280,9 +280,13 @@ fn dispatch(record: &Record<'_>, bytes: &[u8], trust: Trust, index: &mut Index) 
     if index.is_dead(record.topic, log_offset) {
         return Ok(());
     }
-    let properties = record.properties();
-    let entry =
-        Entry { log_offset, size: bytes.len() as u32, tags: properties.tags_code() as i32, envelope: facts::envelope_crc(bytes, record) };
+    let mut hashes = Vec::new();
+    let entry = Entry {
+        log_offset,
+        size: bytes.len() as u32,
+        tags: facts::of_properties(record.topic, record.properties(), record.sys_flag, &mut hashes),
+        envelope: facts::envelope_crc(bytes, record.sys_flag, record.body.len()),
+    };
     let mut queued = None;
     if facts::is_queued(record.sys_flag) {
         let offset = record.queue_offset.0;
@@ -316,8 +320,6 @@ fn dispatch(record: &Record<'_>, bytes: &[u8], trust: Trust, index: &mut Index) 
         }
         queued = Some((no, offset));
     }
-    let mut hashes = Vec::new();
-    facts::key_hashes(record.topic, properties, record.sys_flag, &mut hashes);
     index.dispatch(Dispatch { queued, entry, store_time: record.store_timestamp, hashes: &hashes });
     Ok(())
 }

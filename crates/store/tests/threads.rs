@@ -119,6 +119,7 @@ fn check(flush: FlushMode) {
     drop(store);
     let store = open();
     (0..SENDERS).for_each(|queue_id| follow(&store, queue_id, &bell));
+    store.shutdown();
 }
 
 #[test]
@@ -137,6 +138,7 @@ fn a_second_process_is_kept_out() {
     let open = || Store::open(Clock::system(), Disk::real(), config(root.path(), FlushMode::Sync));
     let store = open().expect("opens");
     assert!(open().is_err());
+    store.shutdown();
     drop(store);
-    open().expect("opens");
+    open().expect("opens").shutdown();
 }
