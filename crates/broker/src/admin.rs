@@ -92,8 +92,8 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     for key in ["putMessageEntireTimeMax", "getMessageEntireTimeMax", "pageCacheLockTimeMills", "dispatchMaxBuffer"] {
         put(key, "0".into());
     }
-    put("putLatency99", "0".into());
-    put("putLatency999", "0".into());
+    put("putLatency99", "0.00".into());
+    put("putLatency999", "0.00".into());
 
     put("commitLogMinOffset", broker.store.min_log_offset().0.to_string());
     put("commitLogMaxOffset", broker.store.max_log_offset().0.to_string());
@@ -104,6 +104,8 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     put("earliestMessageTimeStamp", broker.store.earliest_store_time().unwrap_or(-1).to_string());
     let ratio = store.disk_used_ratio.to_string();
     put("commitLogDiskRatio", ratio.clone());
+    let folder = config.commit_log_dir.clone().unwrap_or_else(|| config.store_root.join("commitlog"));
+    put(&format!("commitLogDiskRatio_{}", folder.display()), ratio.clone());
     put("consumeQueueDiskRatio", ratio);
     let (total, free) = (store.disk_total_bytes, store.disk_free_bytes);
     put("commitLogDirCapacity", format!("Total : {}, Free : {}.", shown_bytes(total), shown_bytes(free)));

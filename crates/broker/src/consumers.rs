@@ -3,7 +3,7 @@
 //! Follows Java's `ClientManageProcessor`, `ConsumerManageProcessor` and `DefaultConsumerIdsChangeListener`.
 
 use crate::pull::check_kind;
-use crate::tables::clients::{Audience, Member, is_everything, tags};
+use crate::tables::clients::{Audience, Departure, Member, is_everything, tags};
 use crate::{Broker, Call, Refusal, topics};
 use roxmq_protocol::body::{
     CheckClientRequestBody, Connection, ConsumerConnection, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, MessageModel,
@@ -76,21 +76,25 @@ pub fn unregister(broker: &Broker, call: &Call<'_>, request: request::Unregister
     if let Some(group) = request.producer_group.as_deref() {
         broker.clients.producer_left(group, call.peer.id());
     }
-    if let Some(group) = request.consumer_group.as_deref() {
-        let model = broker.clients.consumer_group(group).map(|group| group.message_model);
-        if let (Some(model), Some(audience)) = (model, broker.clients.consumer_left(group, call.peer.id())) {
-            notify(broker, group, model, audience);
-        }
+    if let Some(group) = request.consumer_group.as_deref()
+        && let Some(departure) = broker.clients.consumer_left(group, call.peer.id())
+    {
+        left(broker, departure);
     }
     Ok(Answer::ok())
 }
 
 /// A connection is gone, and with it the client.
 pub fn connection_lost(broker: &Broker, connection: ConnectionId) {
-    for (group, audience) in broker.clients.connection_lost(connection) {
-        let model = broker.clients.consumer_group(&group).map_or(MessageModel::Clustering, |group| group.message_model);
-        notify(broker, &group, model, audience);
+    for departure in broker.clients.connection_lost(connection) {
+        left(broker, departure);
     }
+}
+
+/// What a client held in order is free at once, and the others share its queues.
+fn left(broker: &Broker, departure: Departure) {
+    broker.locks.client_left(&departure.group, &departure.client_id);
+    notify(broker, &departure.group, departure.message_model, departure.audience);
 }
 
 /// Code 38.

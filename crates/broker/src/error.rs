@@ -43,6 +43,12 @@ pub enum Refusal {
     /// There is no such topic, and none may be created.
     #[error("topic[{0}] not exist, apply first please! See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.")]
     TopicUnknown(String),
+    /// A tool asks about a topic that is not there.
+    #[error("topic[{0}] not exist")]
+    TopicNotFound(String),
+    /// A tool asks for the settings of a topic that is not there.
+    #[error("No topic in this broker. topic: {0}")]
+    NoTopicHere(String),
     /// The topic has fewer queues.
     #[error("request queueId[{queue_id}] is illegal, topic:[{topic}] has {queues} queues")]
     QueueUnknown {
@@ -56,6 +62,9 @@ pub enum Refusal {
     /// There is no such group, and none may be created.
     #[error("subscription group [{0}] does not exist, See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.")]
     GroupUnknown(String),
+    /// A commit or a tool names a group that is not there.
+    #[error("Group {0} not exist!")]
+    GroupNotFound(String),
     /// The group may not consume.
     #[error("subscription group no permission, {0}")]
     GroupForbidden(String),
@@ -130,8 +139,8 @@ impl Refusal {
             | Refusal::LitePullForbidden(_)
             | Refusal::Forbidden(_)
             | Refusal::GroupForbidden(_) => code::NO_PERMISSION,
-            Refusal::TopicUnknown(_) => code::TOPIC_NOT_EXIST,
-            Refusal::GroupUnknown(_) => code::SUBSCRIPTION_GROUP_NOT_EXIST,
+            Refusal::TopicUnknown(_) | Refusal::TopicNotFound(_) | Refusal::NoTopicHere(_) => code::TOPIC_NOT_EXIST,
+            Refusal::GroupUnknown(_) | Refusal::GroupNotFound(_) => code::SUBSCRIPTION_GROUP_NOT_EXIST,
             Refusal::SubscriptionGroupOffline | Refusal::SubscriptionUnknown => code::SUBSCRIPTION_NOT_EXIST,
             Refusal::SubscriptionOld => code::SUBSCRIPTION_NOT_LATEST,
             Refusal::Expression(_) => code::SUBSCRIPTION_PARSE_FAILED,

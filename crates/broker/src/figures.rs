@@ -114,7 +114,8 @@ impl Figures {
                 if span > 0.0 { (of(&totals) - of(first)) as f64 / span } else { 0.0 }
             })
         };
-        format!("{} {} {}", rate(10), rate(60), rate(600))
+        // With a point always: tools read them as decimals.
+        format!("{:?} {:?} {:?}", rate(10), rate(60), rate(600))
     }
 
     /// Put and got in all at the midnight before last and at the last one (UTC); 0 when the broker did not run then.

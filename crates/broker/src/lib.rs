@@ -11,6 +11,7 @@ mod figures;
 mod groups;
 mod names;
 mod offsets;
+mod order;
 mod pool;
 mod progress;
 mod pull;
@@ -46,6 +47,7 @@ use tables::TableFile;
 use tables::arrivals::{Arrivals, QueueKey};
 use tables::clients::{Clients, Subscription};
 use tables::groups::Groups;
+use tables::locks::Locks;
 use tables::offsets::Offsets;
 use tables::statistics::{Counter, Statistic, Statistics};
 use tables::topics::Topics;
@@ -93,6 +95,7 @@ pub struct Broker {
     offsets: Offsets,
     clients: Clients,
     arrivals: Arrivals,
+    locks: Locks,
     statistics: Statistics,
     broker_puts: Arc<Counter>,
     broker_gets: Arc<Counter>,
@@ -213,6 +216,7 @@ impl Broker {
             offsets,
             clients: Clients::default(),
             arrivals: Arrivals::default(),
+            locks: Locks::default(),
             statistics,
             shards: RwLock::default(),
             registration: registration::Registration::default(),

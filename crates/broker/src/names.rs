@@ -80,12 +80,12 @@ pub fn check_topic(topic: &str) -> Result<(), Refusal> {
         return Err(Refusal::Name("The specified topic is blank.".into()));
     }
     if !topic.bytes().all(is_name_byte) {
-        return Err(Refusal::Name("The specified topic contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$".into()));
+        return Err(illegal_characters("topic", topic));
     }
     let is_derived = topic.starts_with(RETRY_PREFIX) || topic.starts_with(DEAD_LETTER_PREFIX);
     let max = if is_derived { RETRY_TOPIC_BYTES_MAX } else { TOPIC_BYTES_MAX };
     if topic.len() > max {
-        return Err(Refusal::Name(format!("The specified topic is longer than topic max length {max}.")));
+        return Err(Refusal::Name(format!("The specified topic: {topic}, is longer than topic max length: {max}")));
     }
     Ok(())
 }
@@ -99,12 +99,18 @@ pub fn check_group(group: &str) -> Result<(), Refusal> {
         return Err(Refusal::Name("The specified group is blank.".into()));
     }
     if !group.bytes().all(is_name_byte) {
-        return Err(Refusal::Name("The specified group contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$".into()));
+        return Err(illegal_characters("group", group));
     }
-    if group.len() > GROUP_BYTES_MAX - RETRY_PREFIX.len() {
-        return Err(Refusal::Name("The specified group is longer than group max length.".into()));
+    let max = GROUP_BYTES_MAX - RETRY_PREFIX.len();
+    if group.len() > max {
+        return Err(Refusal::Name(format!("The specified group: {group}, is longer than group max length: {max}")));
     }
     Ok(())
+}
+
+fn illegal_characters(kind: &str, name: &str) -> Refusal {
+    let shown: String = name.chars().take(RETRY_TOPIC_BYTES_MAX).collect();
+    Refusal::Name(format!("The specified {kind}: {shown}, contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$"))
 }
 
 fn is_name_byte(byte: u8) -> bool {

@@ -51,8 +51,11 @@ pub fn committed(broker: &Broker, _: &Call<'_>, request: request::QueryConsumerO
     if let Some(offset) = broker.offsets.find(&request.consumer_group, &request.topic, request.queue_id) {
         return Ok(Answer::with(OffsetReply { offset }));
     }
+    if request.set_zero_if_not_found == Some(false) {
+        return Err(Refusal::NotFound("Not found, do not set to zero, maybe this group boot first".into()));
+    }
     let (min, _) = bounds(broker, &request.topic, request.queue_id);
-    if min.0 <= 0 && request.set_zero_if_not_found != Some(false) {
+    if min.0 <= 0 && broker.topics.find(&request.topic).is_some() {
         return Ok(Answer::with(OffsetReply { offset: 0 }));
     }
     Err(Refusal::NotFound("Not found, maybe this group consumer boot first".into()))
@@ -60,7 +63,9 @@ pub fn committed(broker: &Broker, _: &Call<'_>, request: request::QueryConsumerO
 
 /// Code 15.
 pub fn commit(broker: &Broker, _: &Call<'_>, request: request::UpdateConsumerOffset<'_>) -> Result<Answer, Refusal> {
-    broker.group(&request.consumer_group)?;
+    if broker.groups.find(&request.consumer_group).is_none() {
+        return Err(Refusal::GroupNotFound(request.consumer_group.into_owned()));
+    }
     if broker.topics.find(&request.topic).is_none() {
         return Err(Refusal::TopicUnknown(request.topic.into_owned()));
     }
@@ -81,7 +86,7 @@ pub fn all(broker: &Broker, _: &Call<'_>, _: request::AllConsumerOffset) -> Resu
 pub fn reset(broker: &Broker, _: &Call<'_>, request: request::ResetOffset<'_>) -> Result<Answer, Refusal> {
     let topic = known_topic(broker, &request.topic)?;
     if broker.groups.find(&request.group).is_none() {
-        return Err(Refusal::GroupUnknown(request.group.into_owned()));
+        return Err(Refusal::GroupNotFound(request.group.into_owned()));
     }
     let queues = match request.queue_id {
         -1 => 0..topic.write_queue_nums,
@@ -138,5 +143,5 @@ pub fn copy(broker: &Broker, _: &Call<'_>, request: request::CloneOffset<'_>) ->
 
 /// The topic, or the refusal that it is unknown.
 pub fn known_topic(broker: &Broker, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
-    broker.topics.find(topic).ok_or_else(|| Refusal::TopicUnknown(topic.to_owned()))
+    broker.topics.find(topic).ok_or_else(|| Refusal::TopicNotFound(topic.to_owned()))
 }

@@ -60,7 +60,7 @@ fn stats(broker: &Broker, group: &str, topics: &[String]) -> ConsumeStats {
                 broker_offset: max.0,
                 consumer_offset: committed,
                 last_timestamp: consumed.unwrap_or(0),
-                pull_offset: committed,
+                pull_offset: broker.offsets.pulled(group, name, queue_id).unwrap_or(0).max(committed),
             };
             stats.offset_table.insert(MessageQueue::new(&**name, &*broker_name, queue_id), offsets);
         }

@@ -188,12 +188,13 @@ pub fn read(broker: &Broker, pull: &PreparedPull, body: &mut Vec<u8>) -> PullRes
     }
     let wanted = &mut |entry: &roxmq_store::IndexEntry| pull.subscription.wants(entry.tags_code);
     let read = broker.store.read(topic, *queue_id, QueueOffset(pull.from), pull.limits, wanted, body);
+    broker.offsets.note_pull(&pull.group, topic, *queue_id as i32, read.next.0);
     let (code, remark) = match read.status {
         ReadStatus::Found => (code::SUCCESS, "FOUND"),
         ReadStatus::NoMatchedMessage => (code::PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE"),
         ReadStatus::MessageWasRemoving => (code::PULL_RETRY_IMMEDIATELY, "MESSAGE_WAS_REMOVING"),
         ReadStatus::NoMatchedLogicQueue if pull.from != 0 => (code::PULL_OFFSET_MOVED, "NO_MATCHED_LOGIC_QUEUE"),
-        ReadStatus::NoMatchedLogicQueue => (code::PULL_NOT_FOUND, "NO_MATCHED_LOGIC_QUEUE"),
+        ReadStatus::NoMatchedLogicQueue => (code::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE"),
         ReadStatus::NoMessageInQueue if pull.from != 0 => (code::PULL_OFFSET_MOVED, "NO_MESSAGE_IN_QUEUE"),
         ReadStatus::NoMessageInQueue => (code::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE"),
         ReadStatus::OffsetFoundNull => (code::PULL_NOT_FOUND, "OFFSET_FOUND_NULL"),

@@ -6,7 +6,7 @@
 //! - `relay`: a client has to answer first.
 
 use crate::relay::Later;
-use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, progress, query, relay, topics};
+use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, topics};
 use roxmq_protocol::request::{self, HeaderFields, Request};
 use roxmq_remoting::Answer;
 
@@ -104,6 +104,9 @@ routes! {
     AllProducers            => pool, consumers::all_producers;
     ConsumerRunningInfo     => relay, relay::running_info;
     ConsumeDirectly         => relay, relay::consume_directly;
+
+    LockQueues              => turn, order::lock;
+    UnlockQueues            => turn, order::unlock;
 
     QueryMessage            => pool, query::by_key;
     ViewMessageById         => pool, query::by_log_offset;

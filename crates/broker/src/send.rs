@@ -70,6 +70,9 @@ pub fn prepare(
         return Err(Refusal::TopicNotWritable(request.topic.into_owned()));
     }
     let queue_id = queue(&request, &topic)?;
+    if body.is_empty() {
+        return Err(Refusal::BodyEmpty);
+    }
     if body.len() as u64 > config.max_message_bytes {
         let (length, limit) = (body.len(), config.max_message_bytes);
         return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")));
@@ -163,8 +166,7 @@ fn push_batch(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Fl
     Ok(())
 }
 
-/// What is stored: what the producer gave without `POP_CK` and a `WAIT` that says what holds anyway, with the unique key and the broker's
-/// own marks.
+/// What is stored: what the producer gave without `POP_CK`, with the unique key and the broker's own marks.
 fn stored_properties(broker: &Broker, given: Properties<'_>, unique_key: &str, out: &mut String) -> Result<(), Refusal> {
     const OURS: [&str; 5] = [name::POP_CK, name::MSG_REGION, name::TRACE_ON, name::CLUSTER, name::UNIQ_KEY];
     out.clear();
@@ -174,10 +176,8 @@ fn stored_properties(broker: &Broker, given: Properties<'_>, unique_key: &str, o
         out.push_str(value);
         out.push('\u{2}');
     };
-    for (name, value) in given.iter() {
-        if !OURS.contains(&name) && (name, value) != (name::WAIT, "true") {
-            put(name, value);
-        }
+    for (name, value) in given.iter().filter(|(name, _)| !OURS.contains(name)) {
+        put(name, value);
     }
     put(name::UNIQ_KEY, unique_key);
     let marks = &broker.marks;

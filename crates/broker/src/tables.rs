@@ -3,6 +3,7 @@
 pub mod arrivals;
 pub mod clients;
 pub mod groups;
+pub mod locks;
 pub mod offsets;
 pub mod statistics;
 pub mod topics;

@@ -188,7 +188,7 @@ fn changed_attributes(known: Option<&TopicConfig>, changes: &str, mixed: bool) -
             return failed(format!("unsupported key: {key}"));
         };
         if !allowed.is_empty() && !allowed.contains(&value) {
-            return failed(format!("value is not in set: {value}"));
+            return failed(format!("value is not in set: {value}, only [{}] are allowed", allowed.join(", ")));
         }
         if allowed.is_empty() && value.parse::<i64>().is_err() {
             return failed(format!("value is not in range: {value}"));
@@ -196,7 +196,15 @@ fn changed_attributes(known: Option<&TopicConfig>, changes: &str, mixed: bool) -
         if key == "message.type" && value == "MIXED" && !mixed {
             return Err(Refusal::Argument("MIXED message type is not supported.".into()));
         }
-        if known.is_some() && matches!(key, "queue.type" | "cleanup.policy") && attributes.get(key).is_some_and(|old| old != value) {
+        // What decides how a topic is stored stays as it was made; unset means the first value.
+        let fixed = match key {
+            "cleanup.policy" => Some("DELETE"),
+            "queue.type" => Some("SimpleCQ"),
+            _ => None,
+        };
+        if let (Some(_), Some(default)) = (known, fixed)
+            && attributes.get(key).map_or(default, String::as_str) != value
+        {
             return failed(format!("attempt to update an unchangeable attribute. key: {key}"));
         }
         attributes.insert(key.to_owned(), value.to_owned());
@@ -225,7 +233,7 @@ pub fn all(broker: &Broker, _: &Call<'_>, request: request::AllTopicConfig<'_>) 
 
 /// Code 351.
 pub fn one(broker: &Broker, _: &Call<'_>, request: request::TopicConfig<'_>) -> Result<Answer, Refusal> {
-    let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
+    let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::NoTopicHere(request.topic.to_string()))?;
     let body = TopicConfigAndQueueMapping::from(TopicConfig::clone(&topic));
     Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
 }
@@ -302,7 +310,10 @@ mod tests {
         assert_eq!(changed(&[("message.type", "FIFO")], "-message.type"), Ok(String::new()));
         assert_eq!(changed(&[], "-message.type"), Err("attempt to delete a nonexistent key: message.type".into()));
         assert_eq!(changed(&[], "+nonsense=1"), Err("unsupported key: nonsense".into()));
-        assert_eq!(changed(&[], "+message.type=X"), Err("value is not in set: X".into()));
+        assert_eq!(
+            changed(&[], "+message.type=X"),
+            Err("value is not in set: X, only [UNSPECIFIED, NORMAL, FIFO, DELAY, TRANSACTION, MIXED] are allowed".into())
+        );
         assert_eq!(changed(&[], "+message.type=MIXED"), Err("MIXED message type is not supported.".into()));
         assert!(changed(&[("queue.type", "SimpleCQ")], "+queue.type=BatchCQ").is_err());
     }

@@ -92,6 +92,18 @@ pub struct Clients {
 /// Who has to be told that a group changed.
 pub type Audience = Vec<Peer>;
 
+/// A client that was a member of a group and is not any more.
+pub struct Departure {
+    /// The group.
+    pub group: String,
+    /// Who left.
+    pub client_id: String,
+    /// How the group consumes.
+    pub message_model: MessageModel,
+    /// The members that are left.
+    pub audience: Audience,
+}
+
 impl Clients {
     /// A producer says that it is there.
     pub fn producer_seen(&self, group: &str, member: Member) {
@@ -128,16 +140,16 @@ impl Clients {
         member.fingerprint == fingerprint
     }
 
-    /// A client leaves a consumer group. The members to tell.
-    pub fn consumer_left(&self, group: &str, connection: ConnectionId) -> Option<Audience> {
+    /// A client leaves a consumer group.
+    pub fn consumer_left(&self, group: &str, connection: ConnectionId) -> Option<Departure> {
         let mut consumers = self.consumers.write();
-        let members = &mut consumers.get_mut(group)?.members;
-        members.remove(&connection)?;
-        let audience = members.values().map(|member| member.peer.clone()).collect();
-        if members.is_empty() {
+        let left = consumers.get_mut(group)?;
+        let client_id = left.members.remove(&connection)?.client_id;
+        let departure = Departure { group: group.to_owned(), client_id, message_model: left.message_model, audience: left.audience() };
+        if left.members.is_empty() {
             consumers.remove(group);
         }
-        Some(audience)
+        Some(departure)
     }
 
     /// A client leaves a producer group.
@@ -151,8 +163,8 @@ impl Clients {
         }
     }
 
-    /// A connection is gone: the consumer groups it was in, with the members to tell.
-    pub fn connection_lost(&self, connection: ConnectionId) -> Vec<(String, Audience)> {
+    /// A connection is gone: what it leaves.
+    pub fn connection_lost(&self, connection: ConnectionId) -> Vec<Departure> {
         let in_producers: Vec<String> = {
             let producers = self.producers.read();
             producers.iter().filter(|(_, members)| members.contains_key(&connection)).map(|(group, _)| group.clone()).collect()
@@ -162,7 +174,7 @@ impl Clients {
             let consumers = self.consumers.read();
             consumers.iter().filter(|(_, group)| group.members.contains_key(&connection)).map(|(group, _)| group.clone()).collect()
         };
-        in_consumers.into_iter().filter_map(|group| self.consumer_left(&group, connection).map(|audience| (group, audience))).collect()
+        in_consumers.into_iter().filter_map(|group| self.consumer_left(&group, connection)).collect()
     }
 
     /// Connections of which nothing was heard since `before_ms`.

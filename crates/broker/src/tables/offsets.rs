@@ -18,10 +18,11 @@ pub struct Offsets {
 
 #[derive(Default)]
 struct Table {
-    /// topic -> group -> queue -> offset
-    committed: HashMap<String, HashMap<String, BTreeMap<i32, i64>>>,
-    /// Offsets set by a tool that the group's next pull has to be told: topic -> group -> queue -> offset.
-    resets: HashMap<String, HashMap<String, BTreeMap<i32, i64>>>,
+    committed: ByQueue,
+    /// How far groups have pulled, which is ahead of what they commit. In memory only.
+    pulled: ByQueue,
+    /// Offsets set by a tool that the group's next pull has to be told.
+    resets: ByQueue,
     version: DataVersion,
 }
 
@@ -54,15 +55,25 @@ impl Offsets {
         let mut table = self.table.lock();
         let reset_waits = table.resets.get(topic).and_then(|groups| groups.get(group)).is_some_and(|queues| queues.contains_key(&queue_id));
         if !reset_waits {
-            table.put(group, topic, queue_id, offset);
+            put(&mut table.committed, group, topic, queue_id, offset);
             self.file.touch();
         }
+    }
+
+    /// A group pulls a queue from this offset on.
+    pub fn note_pull(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        put(&mut self.table.lock().pulled, group, topic, queue_id, offset);
+    }
+
+    /// From where a group last pulled a queue.
+    pub fn pulled(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        self.table.lock().pulled.get(topic)?.get(group)?.get(&queue_id).copied()
     }
 
     /// Sets an offset by a tool; the group's next pull of the queue is told. See [`Offsets::take_reset`].
     pub fn reset(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
         let mut table = self.table.lock();
-        table.put(group, topic, queue_id, offset);
+        put(&mut table.committed, group, topic, queue_id, offset);
         let groups = table.resets.entry(topic.to_owned()).or_default();
         groups.entry(group.to_owned()).or_default().insert(queue_id, offset);
         self.file.touch();
@@ -113,6 +124,7 @@ impl Offsets {
         let mut table = self.table.lock();
         table.committed.remove(topic);
         table.resets.remove(topic);
+        table.pulled.remove(topic);
         self.file.touch();
     }
 
@@ -121,6 +133,7 @@ impl Offsets {
         let mut table = self.table.lock();
         table.committed.values_mut().for_each(|groups| drop(groups.remove(group)));
         table.committed.retain(|_, groups| !groups.is_empty());
+        table.pulled.values_mut().for_each(|groups| drop(groups.remove(group)));
         self.file.touch();
     }
 
@@ -146,16 +159,14 @@ impl Offsets {
     }
 }
 
-impl Table {
-    fn put(&mut self, group: &str, topic: &str, queue_id: i32, offset: i64) {
-        // The usual case finds everything there and allocates nothing.
-        if let Some(slot) =
-            self.committed.get_mut(topic).and_then(|groups| groups.get_mut(group)).and_then(|queues| queues.get_mut(&queue_id))
-        {
-            *slot = offset;
-            return;
-        }
-        let groups = self.committed.entry(topic.to_owned()).or_default();
-        groups.entry(group.to_owned()).or_default().insert(queue_id, offset);
+/// topic -> group -> queue -> offset
+type ByQueue = HashMap<String, HashMap<String, BTreeMap<i32, i64>>>;
+
+fn put(table: &mut ByQueue, group: &str, topic: &str, queue_id: i32, offset: i64) {
+    // The usual case finds everything there and allocates nothing.
+    if let Some(slot) = table.get_mut(topic).and_then(|groups| groups.get_mut(group)).and_then(|queues| queues.get_mut(&queue_id)) {
+        *slot = offset;
+        return;
     }
+    table.entry(topic.to_owned()).or_default().entry(group.to_owned()).or_default().insert(queue_id, offset);
 }

@@ -56,7 +56,9 @@ pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
 
 pub(super) fn space(path: &Path) -> io::Result<Space> {
     let stat = rustix::fs::statvfs(path)?;
-    Ok(Space { free: stat.f_bavail * stat.f_frsize, total: stat.f_blocks * stat.f_frsize })
+    // Blocks kept for root are nobody's here: neither free nor part of the whole, as `df` counts.
+    let used = stat.f_blocks.saturating_sub(stat.f_bfree);
+    Ok(Space { free: stat.f_bavail * stat.f_frsize, total: (used + stat.f_bavail) * stat.f_frsize })
 }
 
 pub(super) fn lock(path: &Path) -> io::Result<File> {

@@ -1,0 +1,102 @@
+//! Which client may consume a queue in order. In memory only: after a restart clients lock again. Java: `RebalanceLockManager`.
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// A lock that was not renewed for so long is free.
+pub const LIFE: Duration = Duration::from_secs(60);
+
+/// A queue of a topic.
+pub type Queue = (String, i32);
+
+struct Held {
+    client_id: String,
+    renewed: Duration,
+}
+
+impl Held {
+    fn is_live(&self, now: Duration) -> bool {
+        now.saturating_sub(self.renewed) < LIFE
+    }
+}
+
+/// The table of locks: group -> queue -> who holds it.
+#[derive(Default)]
+pub struct Locks(Mutex<HashMap<String, HashMap<Queue, Held>>>);
+
+impl Locks {
+    /// Locks what is free and renews what the client holds already. The queues that it holds now.
+    pub fn lock(&self, group: &str, client_id: &str, queues: impl IntoIterator<Item = Queue>, now: Duration) -> Vec<Queue> {
+        let mut groups = self.0.lock();
+        let held = groups.entry(group.to_owned()).or_default();
+        let mut granted = Vec::new();
+        for queue in queues {
+            match held.get_mut(&queue) {
+                Some(known) if known.client_id == client_id => known.renewed = now,
+                Some(known) if known.is_live(now) => continue,
+                _ => drop(held.insert(queue.clone(), Held { client_id: client_id.to_owned(), renewed: now })),
+            }
+            granted.push(queue);
+        }
+        granted
+    }
+
+    /// Gives up what the client holds of these queues.
+    pub fn unlock(&self, group: &str, client_id: &str, queues: &[Queue]) {
+        self.release(group, |queue, held| held.client_id == client_id && queues.contains(queue));
+    }
+
+    /// The client has left the group: everything it holds there is free at once.
+    pub fn client_left(&self, group: &str, client_id: &str) {
+        self.release(group, |_, held| held.client_id == client_id);
+    }
+
+    fn release(&self, group: &str, which: impl Fn(&Queue, &Held) -> bool) {
+        let mut groups = self.0.lock();
+        if let Some(held) = groups.get_mut(group) {
+            held.retain(|queue, held| !which(queue, held));
+            if held.is_empty() {
+                groups.remove(group);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One line a step: seconds, client, `lock` or `unlock` or `leave`, queues; then what it holds.
+    #[test]
+    fn locks_live_a_minute_and_go_with_their_client() {
+        let locks = Locks::default();
+        let script = [
+            (0, "a", "lock", vec![0, 1], vec![0, 1]),
+            (1, "b", "lock", vec![1, 2], vec![2]),
+            (50, "a", "lock", vec![0], vec![0]),
+            (60, "b", "lock", vec![1], vec![]),
+            (61, "b", "lock", vec![0, 1], vec![1]),
+            (62, "a", "unlock", vec![0, 1], vec![]),
+            (63, "b", "lock", vec![0], vec![0]),
+            (64, "b", "leave", vec![], vec![]),
+            (65, "a", "lock", vec![0, 1, 2], vec![0, 1, 2]),
+        ];
+        for (second, client, step, queues, expected) in script {
+            let queues: Vec<Queue> = queues.into_iter().map(|queue| ("t".to_owned(), queue)).collect();
+            let granted = match step {
+                "lock" => locks.lock("g", client, queues, Duration::from_secs(second)),
+                "unlock" => {
+                    locks.unlock("g", client, &queues);
+                    Vec::new()
+                }
+                _ => {
+                    locks.client_left("g", client);
+                    Vec::new()
+                }
+            };
+            let granted: Vec<i32> = granted.into_iter().map(|(_, queue)| queue).collect();
+            assert_eq!(granted, expected, "second {second}, {client} {step}");
+        }
+    }
+}
