@@ -46,10 +46,14 @@ impl LazyFile {
         self.open.lock().is_some()
     }
 
+    pub fn close(&self) {
+        *self.open.lock() = None;
+    }
+
     /// Closes the file unless it was used since the last call.
     pub fn close_if_idle(&self) {
         if !self.used.swap(false, Ordering::Relaxed) {
-            *self.open.lock() = None;
+            self.close();
         }
     }
 }

@@ -45,22 +45,8 @@ impl IndexFile {
     ///
     /// An [`io::ErrorKind::InvalidData`] means that the file is not what was written.
     pub fn open(disk: &Disk, folder: &Path, from: i64, to: i64) -> io::Result<(IndexFile, Vec<Row>)> {
-        let lazy = LazyFile::new(disk, folder.join(file_name(from, to)), Open::Read);
-        let file = lazy.file()?;
-        let mut header = [0; BLOCK_BYTES];
-        file.read_at(0, &mut header).map_err(as_damage)?;
-        let header = Header::parse(&header)?;
-        if (header.from, header.to) != (from, to) {
-            return Err(damaged("the header is another file's"));
-        }
-        let directory_at = BLOCK_BYTES as u64 * (1 + header.entry_blocks() + header.key_blocks());
-        let len = file.len()?;
-        if len.checked_sub(directory_at) != Some(header.directory_bytes) {
-            return Err(damaged("the length is not the header's"));
-        }
-        let mut directory = Vec::new();
-        file.append_to(directory_at, header.directory_bytes as usize, &mut directory)?;
-        let rows = parse_directory(&directory, header.from, header.to, header.entries)?;
+        let file = LazyFile::new(disk, folder.join(file_name(from, to)), Open::Read);
+        let (header, rows) = read_ends(&file, from, to)?;
         let index = IndexFile {
             from,
             to,
@@ -68,10 +54,19 @@ impl IndexFile {
             last_time: header.last_time,
             entries: header.entries,
             keys: header.keys,
-            file: lazy,
+            file,
             damaged: AtomicBool::new(false),
         };
         Ok((index, rows))
+    }
+
+    /// Reads the directory again.
+    pub fn rows(&self) -> io::Result<Vec<Row>> {
+        match read_ends(&self.file, self.from, self.to) {
+            Ok((_, rows)) => Ok(rows),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(self.is_damaged(&error.to_string())),
+            Err(error) => Err(error),
+        }
     }
 
     /// Appends `count` entries from number `at` to `out`.
@@ -161,6 +156,25 @@ impl IndexFile {
         }
         damaged(what)
     }
+}
+
+/// Reads the header and the directory.
+fn read_ends(file: &LazyFile, from: i64, to: i64) -> io::Result<(Header, Vec<Row>)> {
+    let file = file.file()?;
+    let mut header = [0; BLOCK_BYTES];
+    file.read_at(0, &mut header).map_err(as_damage)?;
+    let header = Header::parse(&header)?;
+    if (header.from, header.to) != (from, to) {
+        return Err(damaged("the header is another file's"));
+    }
+    let directory_at = BLOCK_BYTES as u64 * (1 + header.entry_blocks() + header.key_blocks());
+    if file.len()?.checked_sub(directory_at) != Some(header.directory_bytes) {
+        return Err(damaged("the length is not the header's"));
+    }
+    let mut directory = Vec::new();
+    file.append_to(directory_at, header.directory_bytes as usize, &mut directory)?;
+    let rows = parse_directory(&directory, from, to, header.entries)?;
+    Ok((header, rows))
 }
 
 /// The name of the file that knows the log from `from` to `to`.

@@ -205,7 +205,7 @@ impl FilesFound {
                 Ok((file, rows)) => {
                     let file = Arc::new(file);
                     rows.iter().for_each(|row| index.add_row(&file, row));
-                    file.file.close_if_idle();
+                    file.file.close();
                     index.files.insert(*from, file);
                     self.used.push((*from, *to));
                     at = *to;

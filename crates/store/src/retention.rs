@@ -110,6 +110,11 @@ impl Store {
         sealed > limit
     }
 
+    /// Whether so much can be taken without touching the reserve.
+    pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
+        self.free().is_some_and(|free| free >= self.config.disk_reserve_bytes.saturating_add(bytes))
+    }
+
     fn free(&self) -> Option<u64> {
         match self.disk.space(&self.log_dir) {
             Ok(space) => Some(space.free),

@@ -29,10 +29,11 @@ impl Store {
             }
         }
         drop(indexed);
+        self.repair()?;
         while let Some(parts) = self.mergeable() {
             self.merge(&parts)?;
         }
-        self.repair()
+        Ok(())
     }
 
     /// Writes all of the tail to files, so that the next start has nothing to replay.
@@ -170,7 +171,7 @@ fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: 
 fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], index: &RwLock<Index>) -> io::Result<(IndexFile, Vec<Row>)> {
     let mut runs: BTreeMap<(String, u32), Vec<(usize, Row)>> = BTreeMap::new();
     for (n, part) in parts.iter().enumerate() {
-        let (_, rows) = IndexFile::open(disk, folder, part.from, part.to)?;
+        let rows = part.rows()?;
         let index = index.read();
         for row in rows.into_iter().filter(|row| !index.is_dead(&row.topic, row.first_log_offset)) {
             runs.entry((row.topic.clone(), row.queue_id)).or_default().push((n, row));

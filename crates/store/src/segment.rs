@@ -1,7 +1,6 @@
 //! Where are the log's bytes?
 
 use crate::files::{LazyFile, name_of, offset_in};
-use crate::log::is_full;
 use parking_lot::RwLock;
 use roxmq_env::disk::{Disk, File, Open};
 use std::io;
@@ -34,6 +33,36 @@ impl Segment {
     }
 }
 
+/// The next segment, while it is being made.
+#[derive(Debug)]
+pub(crate) struct NextSegment {
+    file: File,
+    bytes: u64,
+    zeroed: u64,
+}
+
+impl NextSegment {
+    /// Fills some more of it with zeros, as long as `go_on` says so; whether it is ready, and durable.
+    pub fn make_ready(&mut self, go_on: impl Fn() -> bool) -> io::Result<bool> {
+        let zeros = vec![0; ZEROS_BYTES];
+        let stop_at = self.bytes.min(self.zeroed + ZEROS_BYTES_PER_TURN);
+        while self.zeroed < stop_at && go_on() {
+            let len = (stop_at - self.zeroed).min(ZEROS_BYTES as u64);
+            self.file.write_at(self.zeroed, &zeros[..len as usize])?;
+            self.zeroed += len;
+            if self.zeroed.is_multiple_of(ZEROS_SYNC_BYTES) {
+                // A little at a time, lest the appends' own syncs have to carry it all.
+                self.file.sync_data()?;
+            }
+        }
+        if self.zeroed < self.bytes {
+            return Ok(false);
+        }
+        self.file.sync_data()?;
+        Ok(true)
+    }
+}
+
 /// The segments that hold data, oldest first. There may be holes between them, where somebody took files away.
 #[derive(Debug)]
 pub(crate) struct Segments {
@@ -51,14 +80,13 @@ impl Segments {
     pub fn load(disk: &Disk, folder: &Path, zero_fill: bool) -> io::Result<Segments> {
         let mut list: Vec<Arc<Segment>> = Vec::new();
         let names = disk.list(folder)?;
-        if names.iter().any(|name| name == PREPARED) {
-            disk.remove(&folder.join(PREPARED))?;
+        if names.iter().any(|name| name == NEXT) {
+            disk.remove(&folder.join(NEXT))?;
         }
         for base in names.iter().filter_map(|name| offset_in(name)) {
             let file = LazyFile::new(disk, folder.join(name_of(base)), Open::Write);
             let bytes = file.file()?.len()?;
-            file.close_if_idle();
-            file.close_if_idle();
+            file.close();
             if let Some(before) = list.last()
                 && before.end() > base
             {
@@ -79,42 +107,26 @@ impl Segments {
         Ok(Arc::new(Segment { base, bytes, file: LazyFile::new(&self.disk, path, Open::Write) }))
     }
 
-    /// Makes a file that can become the next segment, with its room taken, so that appends need not wait for that. `None` if told to
-    /// stop, or if the room is not there.
-    pub fn prepare(&self, bytes: u64, stop: impl Fn() -> bool) -> io::Result<Option<File>> {
-        let file = self.disk.open(&self.folder.join(PREPARED), Open::Truncate)?;
-        match file.allocate(bytes) {
-            Err(error) if is_full(&error) => return self.discard_prepared().map(|()| None),
-            result => result?,
-        }
-        let zeros = vec![0; ZEROS_BYTES];
-        let mut at = 0;
-        while at < bytes && self.zero_fill {
-            if stop() {
-                return self.discard_prepared().map(|()| None);
-            }
-            let len = (bytes - at).min(ZEROS_BYTES as u64);
-            file.write_at(at, &zeros[..len as usize])?;
-            at += len;
-            if at % ZEROS_SYNC_BYTES == 0 {
-                // A little at a time, lest the appends' own syncs have to carry it all.
-                file.sync_data()?;
-            }
-        }
-        file.sync_data()?;
-        Ok(Some(file))
+    /// Begins a file that can become the next segment, with its room taken, so that appends need not wait for that.
+    pub fn begin_next(&self, bytes: u64) -> io::Result<NextSegment> {
+        let file = self.disk.open(&self.folder.join(NEXT), Open::Truncate)?;
+        file.allocate(bytes)?;
+        Ok(NextSegment { file, bytes, zeroed: if self.zero_fill { 0 } else { bytes } })
     }
 
-    /// Gives the prepared file its name; durable after [`Segments::sync_names`].
-    pub fn name_prepared(&self, file: File, base: i64, bytes: u64) -> io::Result<Arc<Segment>> {
+    /// Gives the file its name. It must not be written to any more but as a segment. Durable after [`Segments::sync_names`].
+    pub fn name_next(&self, next: NextSegment, base: i64) -> io::Result<Arc<Segment>> {
         let path = self.folder.join(name_of(base));
-        self.disk.rename(&self.folder.join(PREPARED), &path)?;
-        drop(file);
-        Ok(Arc::new(Segment { base, bytes, file: LazyFile::new(&self.disk, path, Open::Write) }))
+        self.disk.rename(&self.folder.join(NEXT), &path)?;
+        Ok(Arc::new(Segment { base, bytes: next.bytes, file: LazyFile::new(&self.disk, path, Open::Write) }))
     }
 
-    pub fn discard_prepared(&self) -> io::Result<()> {
-        self.disk.remove(&self.folder.join(PREPARED))
+    /// Deletes the file of a next segment that does not become one.
+    pub fn discard_next(&self) -> io::Result<()> {
+        match self.disk.remove(&self.folder.join(NEXT)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     pub fn sync_names(&self) -> io::Result<()> {
@@ -183,6 +195,7 @@ impl Segments {
 }
 
 /// The name of the next segment until it is one.
-const PREPARED: &str = "next.tmp";
+const NEXT: &str = "next.tmp";
 const ZEROS_BYTES: usize = 1 << 20;
 const ZEROS_SYNC_BYTES: u64 = 16 << 20;
+const ZEROS_BYTES_PER_TURN: u64 = 128 << 20;

@@ -6,7 +6,7 @@ use crate::flush::Waker;
 use crate::index::Index;
 use crate::log::{Log, is_full};
 use crate::recovery::{self, OpenError, Places};
-use crate::segment::Segments;
+use crate::segment::{NextSegment, Segments};
 use crate::watermarks::Watermarks;
 use parking_lot::{Mutex, RwLock};
 use roxmq_env::clock::Clock;
@@ -36,6 +36,7 @@ pub struct Store {
     pub(crate) flush_turn: Mutex<()>,
     pub(crate) checkpoint_turn: Mutex<()>,
     pub(crate) retention_turn: Mutex<()>,
+    next_segment: Mutex<Option<NextSegment>>,
     pub(crate) wakers: Mutex<Vec<Waker>>,
     pub(crate) fence: OnceLock<String>,
     pub(crate) disk_full: AtomicBool,
@@ -121,6 +122,7 @@ impl Store {
             flush_turn: Mutex::new(()),
             checkpoint_turn: Mutex::new(()),
             retention_turn: Mutex::new(()),
+            next_segment: Mutex::new(None),
             wakers: Mutex::new(Vec::new()),
             fence: OnceLock::new(),
             disk_full: AtomicBool::new(false),
@@ -205,6 +207,9 @@ impl Store {
         self.log.lock().is_closed = true;
         self.stop.store(true, Ordering::SeqCst);
         self.join();
+        if let Err(error) = self.segments.discard_next() {
+            tracing::warn!(%error, "the unfinished next segment could not be deleted");
+        }
         if self.flush()
             && let Err(error) = self.seal_all().and_then(|()| self.save_checkpoint())
         {
@@ -235,8 +240,11 @@ impl Store {
         if self.fence.get().is_some() {
             return;
         }
-        if let Err(error) = self.prepare_segment() {
-            self.background_failed("preparing the next segment", &error);
+        match self.prepare_segment() {
+            // Appends make their own segment then, and take room only as they need it.
+            Err(error) if is_full(&error) => drop(self.segments.discard_next()),
+            Err(error) => self.background_failed("preparing the next segment", &error),
+            Ok(()) => {}
         }
         if let Err(error) = self.seal() {
             self.background_failed("writing the index", &error);
@@ -249,7 +257,7 @@ impl Store {
         self.close_idle_files();
     }
 
-    /// Makes the next segment while there is time.
+    /// Makes the next segment while there is time, some of it in each turn.
     fn prepare_segment(&self) -> io::Result<()> {
         let base = {
             let log = self.log.lock();
@@ -259,15 +267,24 @@ impl Store {
             }
             log.active.end()
         };
-        let Some(file) = self.segments.prepare(self.config.segment_bytes, || self.stop.load(Ordering::SeqCst))? else { return Ok(()) };
+        let mut next = self.next_segment.lock();
+        let mut making = match next.take() {
+            Some(making) => making,
+            None if !self.has_room_for(self.config.segment_bytes) => return Ok(()),
+            None => self.segments.begin_next(self.config.segment_bytes)?,
+        };
+        if !making.make_ready(|| !self.stop.load(Ordering::SeqCst))? {
+            *next = Some(making);
+            return Ok(());
+        }
         // An append may come to the end of the segment meanwhile and make the next one itself. So the file gets its name under the
         // lock, is not written to afterwards, and is offered only if nobody made another.
         let log = self.log.lock();
         if log.active.end() != base {
-            drop(log);
-            return self.segments.discard_prepared();
+            *next = Some(making);
+            return Ok(());
         }
-        let segment = self.segments.name_prepared(file, base, self.config.segment_bytes)?;
+        let segment = self.segments.name_next(making, base)?;
         drop(log);
         self.segments.sync_names()?;
         let mut log = self.log.lock();

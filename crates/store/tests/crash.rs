@@ -364,3 +364,39 @@ fn a_killed_process_loses_nothing() {
         }
     }
 }
+
+#[test]
+fn retention_around_a_crash_keeps_offsets() {
+    for at in 0..80 {
+        let mut world = World::new(at);
+        world.config.file_reserved_hours = 1;
+        let store = world.open();
+        let mut next = BTreeMap::new();
+        for n in 0..150 {
+            let queue = (["A", "B"][n % 2], n as u32 % 3);
+            // Topic B falls silent, so that retention takes all of it.
+            if queue.0 == "A" || n < 60 {
+                next.insert(queue, world.send(&store, queue.0, queue.1, n).expect("appended").queue_offset.0 + 1);
+            }
+            if n % 9 == 0 {
+                store.tick();
+            }
+        }
+        store.tick();
+        world.clock.advance(Duration::from_secs(3700));
+        world.sim.fail_at(world.sim.operations() + at, Fault::PowerCut);
+        store.delete_expired();
+        store.tick();
+        drop(store);
+        world.sim.crash();
+        world.sim.clear_faults();
+        let store = open_again(&world);
+        for ((topic, queue_id), next) in next {
+            let (min, max) = store.bounds(topic, queue_id).expect("the queue is known");
+            assert_eq!(max.0, next, "cut {at}: {topic} {queue_id}");
+            let read = world.read_all(&store, topic, queue_id);
+            assert_eq!(world::offsets(&read), (min.0..max.0).collect::<Vec<_>>(), "cut {at}: {topic} {queue_id}");
+            assert_eq!(world.send(&store, topic, queue_id, 1000).expect("appended").queue_offset.0, next, "cut {at}: {topic} {queue_id}");
+        }
+    }
+}

@@ -237,3 +237,26 @@ fn a_vanished_segment_takes_only_its_own() {
     assert!(gone > 0);
     assert_eq!(missing(&world, &store), gone);
 }
+
+/// As a Java broker leaves its `commitlog`: no file of ours, and the next file made ahead.
+#[test]
+fn opens_a_log_that_another_broker_wrote() {
+    let world = World::new(10);
+    let store = filled(&world, 300);
+    let end = store.watermarks().written().0;
+    drop(store);
+    world.sim.kill();
+    remove_all(&world, &[files(&world, "index"), files(&world, "")].concat());
+    let ahead = format!("/store/commitlog/{:020}", (end / 8192 + 1) * 8192);
+    world.sim.disk().open(Path::new(&ahead), roxmq_env::disk::Open::Create).expect("creates").set_len(8192).expect("extends");
+    let store = world.open();
+    world.check_all(&store);
+    assert_eq!(store.watermarks().written().0, end);
+    for n in 300..400 {
+        world.send(&store, "A", 1, n).expect("appended");
+    }
+    store.tick();
+    drop(store);
+    world.sim.crash();
+    world.check_all(&world.open());
+}
