@@ -75,7 +75,7 @@ mod tests {
             (0, "a", "lock", vec![0, 1], vec![0, 1]),
             (1, "b", "lock", vec![1, 2], vec![2]),
             (50, "a", "lock", vec![0], vec![0]),
-            (60, "b", "lock", vec![1], vec![]),
+            (59, "b", "lock", vec![1], vec![]),
             (61, "b", "lock", vec![0, 1], vec![1]),
             (62, "a", "unlock", vec![0, 1], vec![]),
             (63, "b", "lock", vec![0], vec![0]),
