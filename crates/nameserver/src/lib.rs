@@ -118,7 +118,7 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     fn viewer(&self) -> Viewer {
-        Viewer { dialled: self.local }
+        Viewer { client: self.remote, dialled: self.local }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use roxmq_env::address::Registered as AddressIs;
 use roxmq_protocol::body::{DataVersion, RegisterBrokerBody, RegistrationForm, body_crc32};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{BrokerHeartbeat, ChangedReply, QueryDataVersion, RegisterBroker, RegisterBrokerReply, UnregisterBroker};
@@ -11,7 +12,7 @@ use tracing::{info, warn};
 use super::Handled;
 use crate::error::Refusal;
 use crate::kv::ORDER_TOPICS;
-use crate::table::{BrokerRef, Master, Reach, Registered, Registration};
+use crate::table::{BrokerRef, Master, Registered, Registration};
 use crate::{Call, NameServer};
 
 /// Brokers before this version register with a bare table of topics (`V3_0_11`).
@@ -44,7 +45,7 @@ pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterBr
         topics: body.topic_config_serialize_wrapper,
         filter_servers: body.filter_server_list,
         channel: call.channel,
-        reach: if request.auto_address == Some(true) { Reach::of_connection(call.remote, call.local) } else { Reach::AsGiven },
+        address_is: AddressIs::from_connection(request.auto_address == Some(true), call.remote, call.local),
     };
     let is_new = server.table.read().topic_version(&cluster, &addr).is_none();
     let registered = server.table.write().register(registration, &server.policy(), server.now());

@@ -17,12 +17,13 @@ mod reach;
 mod route;
 
 pub use lists::UnitTopics;
-pub use reach::{Reach, Viewer};
+pub use reach::Viewer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use roxmq_env::address::Registered as AddressIs;
 use roxmq_protocol::body::{DataVersion, QueueData, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicQueueMappingInfo};
 
 /// A silent broker is taken off the routes after this time unless it asked for another one (`DEFAULT_BROKER_CHANNEL_EXPIRED_TIME`).
@@ -76,8 +77,8 @@ pub struct Registration {
     pub filter_servers: Vec<String>,
     /// The connection it registered on.
     pub channel: ChannelId,
-    /// How others reach it when it does not know that itself.
-    pub reach: Reach,
+    /// Was its address configured, or found out, and where?
+    pub address_is: AddressIs,
 }
 
 /// What became of a registration.
@@ -175,7 +176,7 @@ struct Live {
     channel: ChannelId,
     ha_addr: Option<String>,
     filter_servers: Vec<String>,
-    reach: Reach,
+    address_is: AddressIs,
 }
 
 impl RouteTable {
@@ -229,7 +230,7 @@ impl RouteTable {
             channel: broker.channel,
             ha_addr: ha_addr.clone(),
             filter_servers: broker.filter_servers,
-            reach: broker.reach,
+            address_is: broker.address_is,
         };
         self.live.insert(place, live);
 

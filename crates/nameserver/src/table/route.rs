@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use roxmq_protocol::body::{BrokerData, QueueData, TopicRouteData};
 
+use super::reach::addr_for;
 use super::{Group, MASTER_ID, Name, PERM_WRITE, Policy, Queues, RouteTable, SYNC_MEMBER_PREFIX, Viewer};
 
 impl RouteTable {
@@ -50,7 +51,7 @@ impl RouteTable {
     /// The address of a broker as `viewer` reaches it.
     pub fn addr_for(&self, cluster: &str, addr: &str, viewer: &Viewer) -> String {
         match self.live.get(&(cluster.to_owned(), addr.to_owned())) {
-            Some(live) => live.reach.addr_for(addr, viewer),
+            Some(live) => addr_for(live.address_is, addr, viewer),
             None => addr.to_owned(),
         }
     }
@@ -58,7 +59,7 @@ impl RouteTable {
     /// Where `viewer` replicates from the broker at `addr`.
     pub fn ha_addr_for(&self, cluster: &str, addr: &str, viewer: &Viewer) -> Option<String> {
         let live = self.live.get(&(cluster.to_owned(), addr.to_owned()))?;
-        live.ha_addr.as_ref().map(|ha_addr| live.reach.addr_for(ha_addr, viewer))
+        live.ha_addr.as_ref().map(|ha_addr| addr_for(live.address_is, ha_addr, viewer))
     }
 }
 
