@@ -48,7 +48,7 @@ pub fn by_key(broker: &Broker, _: &Call<'_>, request: request::QueryMessage<'_>)
     Ok(Answer::body(body).fields(reply))
 }
 
-/// Messages with a tag: the queues' entries know its hash, the record the tag itself. Newest first within each queue.
+/// Messages with a tag: the queues' entries know its hash, the record the tag itself. The newest of each queue, oldest first.
 fn by_tag(broker: &Broker, request: &request::QueryMessage<'_>, max: usize) -> Vec<Vec<u8>> {
     let wanted = tags_code(&request.key);
     let queues = broker.topics.find(&request.topic).map_or(0, |topic| topic.read_queue_nums.max(topic.write_queue_nums)) as u32;
@@ -59,7 +59,7 @@ fn by_tag(broker: &Broker, request: &request::QueryMessage<'_>, max: usize) -> V
         for offset in (min.0..max_offset.0).rev() {
             looked_at += 1;
             if looked_at > TAG_ENTRIES_MAX || found.len() == max {
-                return found;
+                break;
             }
             let entry = broker.store.index_entry(&request.topic, queue_id, QueueOffset(offset));
             let Some(entry) = entry.filter(|entry| entry.tags_code == wanted) else { continue };
@@ -67,11 +67,13 @@ fn by_tag(broker: &Broker, request: &request::QueryMessage<'_>, max: usize) -> V
             let Ok((record, _)) = Record::parse(&bytes) else { continue };
             let in_time = (request.begin_timestamp..=request.end_timestamp).contains(&record.store_timestamp);
             if in_time && record.properties().find(name::TAGS) == Some(&*request.key) {
-                found.push(bytes);
+                let log_offset = record.log_offset;
+                found.push((log_offset, bytes));
             }
         }
     }
-    found
+    found.sort_unstable_by_key(|(log_offset, _)| *log_offset);
+    found.into_iter().map(|(_, bytes)| bytes).collect()
 }
 
 /// Code 33.
