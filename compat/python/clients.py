@@ -58,7 +58,7 @@ def producer(case, suffix="p", **settings):
     p.set_namesrv_addr(NAMESRV_ADDR)
     # Every client has an instance name, so a client id and connections, of its own.
     dll.SetProducerInstanceName.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-    dll.SetProducerInstanceName(p._handle, f"{RUN}-{next(instances)}".encode())
+    dll.SetProducerInstanceName(p._handle, f"{RUN}-{os.getpid()}-{next(instances)}".encode())
     p.start()
     case.endings.append(p.shutdown)
     return p
@@ -110,7 +110,7 @@ def push(case, topic, expression="*", group=None, model=MessageModel.CLUSTERING,
     """A push consumer of the case's group that puts all it is given into an inbox."""
     c = PushConsumer(group or case.group, orderly=orderly, message_model=model)
     c.set_namesrv_addr(NAMESRV_ADDR)
-    c.set_instance_name(f"{RUN}-{next(instances)}")
+    c.set_instance_name(f"{RUN}-{os.getpid()}-{next(instances)}")
     if threads:
         c.set_thread_count(threads)
     inbox = Inbox(case, c, properties)
@@ -122,9 +122,9 @@ def push(case, topic, expression="*", group=None, model=MessageModel.CLUSTERING,
 
 @functools.cache
 def pull_consumer():
-    """The one pull consumer of all cases. The package gives pull consumers no instance names, so all of a process would share one
+    """The one pull consumer of the process. The package gives pull consumers no instance names, so all of them would share one
     client underneath, and the shutdown of any would end the pulls of the others."""
-    c = PullConsumer(f"compat-python-{RUN}-reader")
+    c = PullConsumer(f"compat-python-{RUN}-reader-{os.getpid()}")
     c.set_namesrv_addr(NAMESRV_ADDR)
     c.start()
     return c

@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -94,42 +95,53 @@ def outcome(name, body):
 
 
 def run_suite(side_by_side, alone, later):
-    counts = {"PASS": 0, "FAIL": 0}
-
-    def one(item):
-        name, body = item
-        began = time.monotonic()
-        why = outcome(name, body)
-        counts["PASS" if why is None else "FAIL"] += 1
-        print(f"PASS {name} ({time.monotonic() - began:.1f} s)" if why is None else f"FAIL {name}: {why}", flush=True)
-
-    def bounded(name, finished):
-        try:
-            finished.result(timeout=CASE_BOUND_S)
-        except TimeoutError:
-            counts["FAIL"] += 1
-            print(f"FAIL {name}: still running after {CASE_BOUND_S} s", flush=True)
-
-    together, alone = wanted(side_by_side, later), wanted(alone, later)
+    """Every case has a process of its own: the library shares clients within one, and may take it down."""
+    if sys.argv[1:2] == ["--case"]:
+        run_case(sys.argv[2], {**side_by_side, **alone}[sys.argv[2]])
     pool = ThreadPoolExecutor(AT_ONCE)
-    for (name, _), finished in [(item, pool.submit(one, item)) for item in together]:
-        bounded(name, finished)
-    for item in alone:
-        bounded(item[0], ThreadPoolExecutor(1).submit(one, item))
-    print(f"{counts['PASS']} passed, {counts['FAIL']} failed", flush=True)
+    running = [pool.submit(in_own_process, name) for name in wanted(side_by_side, later)]
+    passed = [each.result() for each in running] + [in_own_process(name) for name in wanted(alone, later)]
+    print(f"{passed.count(True)} passed, {passed.count(False)} failed", flush=True)
+    sys.exit(0 if passed and all(passed) else 1)
+
+
+def run_case(name, body):
+    began = time.monotonic()
+    why = outcome(name, body)
+    print(f"PASS {name} ({time.monotonic() - began:.1f} s)" if why is None else f"FAIL {name}: {why}", flush=True)
     # The library's own threads may still run; nothing is left to wait for.
-    os._exit(1 if counts["FAIL"] or not counts["PASS"] else 0)
+    os._exit(0 if why is None else 1)
+
+
+def in_own_process(name):
+    """Prints what the process of a case prints. Did the case pass?"""
+    environment = {**os.environ, "COMPAT_RUN": RUN}
+    try:
+        run = subprocess.run(
+            [sys.executable, sys.argv[0], "--case", name], env=environment, capture_output=True, text=True, timeout=CASE_BOUND_S
+        )
+    except subprocess.TimeoutExpired:
+        print(f"FAIL {name}: still running after {CASE_BOUND_S} s", flush=True)
+        return False
+    if run.returncode < 0:
+        print(f"FAIL {name}: the client's process died of {signal.Signals(-run.returncode).name}", flush=True)
+        return False
+    if f" {name}" not in run.stdout:
+        print(f"FAIL {name}: ended with status {run.returncode}: {' / '.join(run.stderr.splitlines()[-3:])}", flush=True)
+        return False
+    print(run.stdout, end="", flush=True)
+    return run.returncode == 0
 
 
 def wanted(cases, later):
     """The cases named on the command line (shell patterns), all of them without names; those of `later` are put off."""
     patterns = sys.argv[1:] or ["*"]
     kept = []
-    for name, body in cases.items():
+    for name in cases:
         if not any(fnmatch.fnmatch(name, p) for p in patterns):
             continue
         if name in later and TARGET == "roxmq":
             print(f"LATER {name}: {later[name]}", flush=True)
         else:
-            kept.append((name, body))
+            kept.append(name)
     return kept
