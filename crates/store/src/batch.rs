@@ -99,6 +99,15 @@ impl Batch {
         self.bytes.len()
     }
 
+    /// The topic and queue of each message.
+    pub fn queues(&self) -> impl Iterator<Item = (&str, u32)> {
+        // A topic was text when it was pushed, and records are only patched in their fixed part.
+        self.items.iter().map(|item| {
+            let topic = &self.bytes[item.topic_at..item.topic_at + item.topic_len];
+            (std::str::from_utf8(topic).unwrap_or_default(), item.queue_id)
+        })
+    }
+
     /// Where message `i` is; means something after a successful append only.
     ///
     /// # Panics

@@ -29,6 +29,8 @@ impl Store {
             }
         }
         drop(indexed);
+        // Nothing is deleted under the hands of a merge.
+        let _turn = self.retention_turn.lock();
         self.repair()?;
         while let Some(parts) = self.mergeable() {
             self.merge(&parts)?;
