@@ -1,7 +1,7 @@
 //! The broker itself: settings (25, 26), figures (28, 315), replication (907). Follows Java's `AdminBrokerProcessor`.
 
 use crate::tables::statistics::Statistic;
-use crate::{Broker, Call, Refusal};
+use crate::{Broker, Call, Refusal, delay};
 use roxmq_env::config::{BrokerConfig, ConfigError, Table, Update, properties};
 use roxmq_protocol::body::{DataVersion, HaRuntimeInfo, KVTable};
 use roxmq_protocol::json::{self, Dialect};
@@ -133,6 +133,10 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     }
     put("EndTransactionQueueSize", "0".into());
     put("EndTransactionThreadPoolQueueCapacity", config.pulls_waiting_max.to_string());
+    for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
+        let max = broker.store.bounds(delay::TOPIC, delay::queue_of(level)).map_or(0, |(_, max)| max.0);
+        put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.delayed.cursor(level)));
+    }
     for key in ["timerReadBehind", "timerOffsetBehind", "timerCongestNum"] {
         put(key, "0".into());
     }

@@ -6,6 +6,7 @@
 
 mod admin;
 mod consumers;
+mod delay;
 mod error;
 mod figures;
 mod groups;
@@ -18,6 +19,7 @@ mod pull;
 mod query;
 mod registration;
 mod relay;
+mod retry;
 mod routes;
 mod send;
 mod services;
@@ -29,15 +31,16 @@ pub use error::Refusal;
 pub use routes::{Served, served};
 
 use figures::Figures;
-use parking_lot::RwLock;
+use parking_lot::{Condvar, Mutex, RwLock};
 use pool::Pool;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::{SubscriptionData, SubscriptionGroupConfig};
 use roxmq_protocol::header::Header;
+use roxmq_protocol::record::LogOffset;
 use roxmq_remoting::{Listen, Peer, Server, ServerOptions};
-use roxmq_store::{FlushMode, Placed, Store, StoreConfig};
+use roxmq_store::{Batch, FlushMode, Placed, Store, StoreConfig};
 use shard::{BrokerShard, ShardDoor};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -93,8 +96,10 @@ pub struct Broker {
     topics: Topics,
     groups: Groups,
     offsets: Offsets,
+    delayed: delay::Delayed,
     clients: Clients,
     arrivals: Arrivals,
+    flushed: Flushed,
     locks: Locks,
     statistics: Statistics,
     broker_puts: Arc<Counter>,
@@ -118,6 +123,30 @@ struct Marks {
     region: String,
     trace_on: &'static str,
     cluster: String,
+}
+
+/// Lets threads of the broker wait for the flush watermark.
+struct Flushed(Arc<(Mutex<()>, Condvar)>);
+
+impl Flushed {
+    fn of(store: &Store) -> Flushed {
+        let bell = Arc::new((Mutex::new(()), Condvar::new()));
+        let rung = Arc::clone(&bell);
+        store.wake_when_flushed(Arc::new(move || {
+            // Taken so that nobody is between looking at the watermark and waiting.
+            drop(rung.0.lock());
+            rung.1.notify_all();
+        }));
+        Flushed(bell)
+    }
+
+    /// Is everything before `end` durable within `timeout`?
+    fn wait(&self, store: &Store, end: LogOffset, timeout: Duration) -> bool {
+        let mut guard = self.0.0.lock();
+        let is_waiting = |_: &mut ()| store.durable() < end && store.fenced().is_none();
+        self.0.1.wait_while_for(&mut guard, is_waiting, timeout);
+        store.durable() >= end
+    }
 }
 
 /// A request as a handler sees it.
@@ -191,10 +220,12 @@ impl Broker {
         let topics = Topics::load(&clock, file("topics.json"))?;
         let groups = Groups::load(&clock, file("subscriptionGroup.json"))?;
         let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
+        let delayed = delay::Delayed::load(file("delayOffset.json"))?;
         topics::add_system_topics(&topics, &config);
         topics::adopt_from_log(&topics, &store);
         groups::add_system_groups(&groups);
         let statistics = Statistics::default();
+        let flushed = Flushed::of(&store);
         let everything = SubscriptionData { sub_string: SubscriptionData::ALL.to_owned(), ..SubscriptionData::default() };
         Ok(Broker {
             started_ms: clock.now_ms(),
@@ -214,8 +245,10 @@ impl Broker {
             topics,
             groups,
             offsets,
+            delayed,
             clients: Clients::default(),
             arrivals: Arrivals::default(),
+            flushed,
             locks: Locks::default(),
             statistics,
             shards: RwLock::default(),
@@ -252,6 +285,23 @@ impl Broker {
         if let Some(door) = self.shards.read().get(shard) {
             door.tell(queue);
         }
+    }
+
+    /// Appends messages of the broker's own making, waits until they are as durable as the settings ask for, and tells who waits for
+    /// them. Not for a shard's thread.
+    fn append_own(&self, batch: &mut Batch) -> Result<(), Refusal> {
+        self.store.append(batch).map_err(|error| send::refusal(&error))?;
+        let end = batch.placed(batch.len() - 1).end;
+        let timeout = Duration::from_millis(self.config().sync_flush_timeout_ms);
+        if !self.flushed.wait(&self.store, end, timeout) {
+            return Err(Refusal::Failed("the messages are stored, but not known to be on the disk in time".into()));
+        }
+        for (topic, queue_id) in batch.queues() {
+            if let Some((queue, shards)) = self.arrivals.waiting(topic, queue_id) {
+                shards.into_iter().for_each(|shard| self.tell_shard(shard, queue.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// Counts what was stored.

@@ -6,7 +6,7 @@
 //! - `relay`: a client has to answer first.
 
 use crate::relay::Later;
-use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, topics};
+use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, retry, topics};
 use roxmq_protocol::request::{self, HeaderFields, Request};
 use roxmq_remoting::Answer;
 
@@ -94,6 +94,8 @@ routes! {
     AllConsumerOffset       => pool, offsets::all;
     ResetOffset             => pool, offsets::reset;
     CloneOffset             => pool, offsets::copy;
+
+    ConsumerSendBack        => pool, retry::send_back;
 
     Heartbeat               => turn, consumers::heartbeat;
     UnregisterClient        => turn, consumers::unregister;

@@ -5,10 +5,10 @@
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, topics};
+use crate::{Broker, delay, retry, topics};
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
-use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, name};
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, MessageId, batch_items};
 use roxmq_protocol::request::{SendForm, SendMessage};
 use roxmq_remoting::Ticket;
@@ -17,6 +17,15 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Who sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Its version.
+    pub version: i32,
+}
 
 /// Buffers that sends use one after the other.
 #[derive(Default)]
@@ -45,7 +54,7 @@ pub struct Prepared {
 /// Whatever forbids storing it.
 pub fn prepare(
     broker: &Broker,
-    sender: SocketAddr,
+    sender: Sender,
     fields: &Fields<'_>,
     form: SendForm,
     body: &[u8],
@@ -62,14 +71,15 @@ pub fn prepare(
     if names::is_send_forbidden(&request.topic) {
         return Err(Refusal::SendForbidden(request.topic.into_owned()));
     }
-    let topic = destination(broker, &request)?;
+    let dead_letter = retry::dead_letter_instead(broker, &request, sender.version)?;
+    let topic = destination(broker, &request, dead_letter.as_deref())?;
     if config.broker_permission as i32 & PERM_WRITE == 0 && topic.order {
         return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
     }
     if topic.perm & PERM_WRITE == 0 {
         return Err(Refusal::TopicNotWritable(request.topic.into_owned()));
     }
-    let queue_id = queue(&request, &topic)?;
+    let queue_id = if dead_letter.is_some() { 0 } else { queue(&request, &topic)? };
     if body.is_empty() {
         return Err(Refusal::BodyEmpty);
     }
@@ -78,20 +88,27 @@ pub fn prepare(
         return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")));
     }
     let given = Properties::new(&request.properties);
-    refuse_what_is_missing(given, &request)?;
+    let level = delay::level_asked(given.find(name::DELAY), config.delay_ladder.levels_ms().len());
+    refuse_what_is_missing(given, level)?;
 
     let first = batch.len();
     let unique_key = match given.unique_key() {
         Some(key) => key.to_owned(),
         None => flow.unique.next(broker.advertised, now),
     };
+    // A dead letter waits for nothing.
+    let level = level.filter(|_| dead_letter.is_none());
+    let (stored_topic, stored_queue) = match level {
+        Some(level) => (delay::TOPIC, delay::queue_of(level)),
+        None => (&*topic.topic_name, queue_id),
+    };
     let draft = Draft {
-        topic: &topic.topic_name,
-        queue_id,
+        topic: stored_topic,
+        queue_id: stored_queue,
         flag: request.flag,
         sys_flag: request.sys_flag,
         born_timestamp: request.born_timestamp,
-        born_host: sender,
+        born_host: sender.address,
         store_host: broker.advertised,
         reconsume_times: request.reconsume_times,
         prepared_transaction_offset: 0,
@@ -102,32 +119,33 @@ pub fn prepare(
         push_batch(broker, draft, &unique_key, flow, batch)?;
     } else {
         stored_properties(broker, given, &unique_key, &mut flow.properties)?;
+        if level.is_some() {
+            let mut waiting = PropertiesBuf::from_text(&flow.properties);
+            waiting.set(name::REAL_TOPIC, &topic.topic_name).set(name::REAL_QID, &queue_id.to_string());
+            flow.properties = waiting.into_string();
+        }
         batch.push(Draft { properties: &flow.properties, ..draft })?;
     }
     let waits = given.find(name::WAIT) != Some("false");
     Ok(Prepared { range: first..batch.len(), topic, queue_id, unique_key, waits })
 }
 
-/// What belongs to delayed, timed and transactional messages is not there yet. Storing them as plain messages would deliver them
-/// too early or although they were rolled back.
-fn refuse_what_is_missing(given: Properties<'_>, request: &SendMessage<'_>) -> Result<(), Refusal> {
-    if given.find(name::DELAY).is_some_and(|level| level.parse::<i32>().is_ok_and(|level| level > 0)) {
-        return Err(Refusal::Unsupported("Delayed messages"));
-    }
-    if [name::TIMER_DELAY_SEC, name::TIMER_DELAY_MS, name::TIMER_DELIVER_MS].iter().any(|timer| given.find(timer).is_some()) {
+/// What belongs to timed and transactional messages is not there yet. Storing them as plain messages would deliver them too early or
+/// although they were rolled back. A delay level wins over a time.
+fn refuse_what_is_missing(given: Properties<'_>, level: Option<i32>) -> Result<(), Refusal> {
+    if level.is_none()
+        && [name::TIMER_DELAY_SEC, name::TIMER_DELAY_MS, name::TIMER_DELIVER_MS].iter().any(|timer| given.find(timer).is_some())
+    {
         return Err(Refusal::Unsupported("Timed messages"));
     }
     if given.find(name::TRAN_MSG).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(Refusal::Unsupported("Transactional messages"));
     }
-    if request.topic.starts_with(names::RETRY_PREFIX) {
-        return Err(Refusal::Unsupported("Retries by the consumer"));
-    }
     Ok(())
 }
 
-fn destination(broker: &Broker, request: &SendMessage<'_>) -> Result<Arc<TopicConfig>, Refusal> {
-    match broker.topics.find(&request.topic) {
+fn destination(broker: &Broker, request: &SendMessage<'_>, dead_letter: Option<&str>) -> Result<Arc<TopicConfig>, Refusal> {
+    match broker.topics.find(dead_letter.unwrap_or(&request.topic)) {
         Some(topic) => Ok(topic),
         None => topics::create_for_send(broker, request).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string())),
     }

@@ -3,11 +3,12 @@
 //! | service | every | what |
 //! |---|---|---|
 //! | registration | 30 s, and on each change of topics | tells the NameServers |
+//! | delayed messages | 50 ms | delivers what is due |
 //! | tables | 50 ms for topics and groups, `flushConsumerOffsetInterval` for offsets | writes those that changed |
 //! | clients | 10 s | drops clients that went silent |
 //! | statistics | 10 s | takes the samples |
 
-use crate::{Broker, registration};
+use crate::{Broker, delay, registration};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::error;
@@ -19,6 +20,7 @@ const SAMPLE_PERIOD: Duration = Duration::from_secs(10);
 /// Starts them all.
 pub fn start(broker: &Arc<Broker>) {
     broker.pool.service(registration::run(Arc::clone(broker)));
+    broker.pool.service(delay::run(Arc::clone(broker)));
     broker.pool.service(every(Arc::clone(broker), |_| TABLES_PERIOD, save_topics_and_groups));
     let offsets_period = |broker: &Broker| Duration::from_millis(broker.config().flush_consumer_offsets_ms);
     broker.pool.service(every(Arc::clone(broker), offsets_period, save_offsets));
@@ -50,8 +52,10 @@ fn save_topics_and_groups(broker: &Broker) {
 }
 
 fn save_offsets(broker: &Broker) {
-    if let Err(error) = broker.offsets.save() {
-        error!(%error, "the offsets could not be written; it is tried again");
+    for saved in [broker.offsets.save(), broker.delayed.save()] {
+        if let Err(error) = saved {
+            error!(%error, "the offsets could not be written; it is tried again");
+        }
     }
 }
 

@@ -104,7 +104,7 @@ impl BrokerShard {
         }
         let prepared = send::prepare(
             &self.broker,
-            from.remote,
+            send::Sender { address: from.remote, version: request.header.version },
             &request.header.fields,
             form,
             request.frame.body,

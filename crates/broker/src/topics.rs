@@ -4,7 +4,7 @@
 
 use crate::names::{self, AUTO_CREATE_TOPIC};
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE, Topics};
-use crate::{Broker, Call, Refusal, send};
+use crate::{Broker, Call, Refusal, retry, send};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, KVTable, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType,
@@ -104,6 +104,15 @@ pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) {
     if broker.topics.find(&name).is_none() && broker.topics.add(topic(&name, queues.max(1), READ_WRITE)).1 {
         broker.registration.changed();
     }
+}
+
+/// Makes a group's dead-letter topic if there is none. Its name.
+pub fn add_dead_letter_topic(broker: &Broker, group: &str) -> String {
+    let name = retry::dead_letter_topic(group);
+    if broker.topics.find(&name).is_none() && broker.topics.add(topic(&name, 1, READ_WRITE)).1 {
+        broker.registration.changed();
+    }
+    name
 }
 
 /// Marks the topics that a NameServer keeps in its order configuration, and unmarks the others. Java: `updateOrderTopicConfig`.

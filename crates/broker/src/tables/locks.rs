@@ -52,6 +52,11 @@ impl Locks {
         self.release(group, |_, held| held.client_id == client_id);
     }
 
+    /// Does anybody of the group hold a lock, so that it consumes in order?
+    pub fn is_ordered(&self, group: &str, now: Duration) -> bool {
+        self.0.lock().get(group).is_some_and(|held| held.values().any(|held| held.is_live(now)))
+    }
+
     fn release(&self, group: &str, which: impl Fn(&Queue, &Held) -> bool) {
         let mut groups = self.0.lock();
         if let Some(held) = groups.get_mut(group) {
@@ -98,5 +103,6 @@ mod tests {
             let granted: Vec<i32> = granted.into_iter().map(|(_, queue)| queue).collect();
             assert_eq!(granted, expected, "second {second}, {client} {step}");
         }
+        assert!(locks.is_ordered("g", Duration::from_secs(66)) && !locks.is_ordered("g", Duration::from_secs(200)));
     }
 }

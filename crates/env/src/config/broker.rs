@@ -155,7 +155,7 @@ table! {
                 "Whether SQL92 filters also apply to retried messages.";
         }
         "Delay, timers and transactions" {
-            delay_ladder: DelayLadder = DelayLadder::default(), "messageDelayLevel", Ladder, "", NotYet,
+            delay_ladder: DelayLadder = DelayLadder::default(), "messageDelayLevel", Ladder, "", Restart,
                 "The waiting times of the delay levels, from level 1, also used for retries (from level 3).";
             timer: bool = true, "timerWheelEnable", YesNo, "", NotYet,
                 "Whether messages may be given an exact time of delivery.";

@@ -1,0 +1,202 @@
+//! Messages that wait for one of the delay levels. Java: `ScheduleMessageService`.
+//!
+//! A delayed message is stored in queue `level - 1` of `SCHEDULE_TOPIC_XXXX` and says where it really goes in `REAL_TOPIC` and
+//! `REAL_QID`. All messages of a level wait equally long, so each queue is in the order of its due times: a cursor for each level is all
+//! the state there is. Delivery is an ordinary append to the real topic. The cursors are kept in `config/delayOffset.json`, which is only
+//! ever behind: after a crash what was delivered since the last save is delivered again, never lost.
+
+use crate::Broker;
+use crate::names;
+use crate::tables::TableFile;
+use parking_lot::Mutex;
+use roxmq_protocol::body::DelayOffsetSerializeWrapper;
+use roxmq_protocol::properties::{PropertiesBuf, name};
+use roxmq_protocol::record::{Draft, QueueOffset, Record};
+use roxmq_store::{Batch, ReadLimits, ReadStatus};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{error, warn};
+
+/// Where delayed messages wait.
+pub const TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// How often the levels are looked at; a message is late by at most this, and never early.
+const LOOK_PERIOD: Duration = Duration::from_millis(50);
+/// Messages delivered with one append.
+const AT_ONCE: ReadLimits = ReadLimits { messages_max: 128, bytes_max: 1 << 20, scan_max: 800 };
+
+/// How far each level is delivered.
+pub struct Delayed {
+    file: TableFile,
+    cursors: Mutex<BTreeMap<i32, i64>>,
+}
+
+impl Delayed {
+    /// Loads the cursors.
+    ///
+    /// # Errors
+    /// When their file cannot be read.
+    pub fn load(file: TableFile) -> io::Result<Delayed> {
+        let loaded: Option<DelayOffsetSerializeWrapper> = file.load()?;
+        Ok(Delayed { file, cursors: Mutex::new(loaded.unwrap_or_default().offset_table) })
+    }
+
+    /// The next offset to be delivered of a level.
+    pub fn cursor(&self, level: i32) -> i64 {
+        self.cursors.lock().get(&level).copied().unwrap_or(0)
+    }
+
+    /// All cursors.
+    pub fn all(&self) -> DelayOffsetSerializeWrapper {
+        DelayOffsetSerializeWrapper { data_version: None, offset_table: self.cursors.lock().clone() }
+    }
+
+    fn advance(&self, level: i32, to: i64) {
+        self.cursors.lock().insert(level, to);
+        self.file.touch();
+    }
+
+    /// Writes the cursors if they moved.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save(&self) -> io::Result<()> {
+        self.file.save(|| self.all())
+    }
+}
+
+/// The level a message asks for: `DELAY` above 0, at most the last level there is.
+pub fn level_asked(delay: Option<&str>, levels: usize) -> Option<i32> {
+    let level: i32 = delay?.trim().parse().ok()?;
+    (level > 0).then(|| level.min(levels as i32))
+}
+
+/// The queue in which a level waits.
+pub fn queue_of(level: i32) -> u32 {
+    (level - 1).max(0) as u32
+}
+
+/// Delivers for as long as the broker lives.
+pub async fn run(broker: Arc<Broker>) {
+    loop {
+        tokio::time::sleep(LOOK_PERIOD).await;
+        let working = Arc::clone(&broker);
+        let looked = tokio::task::spawn_blocking(move || deliver_due(&working)).await;
+        if looked.is_err() {
+            error!("delivering delayed messages failed inside the broker; it goes on");
+        }
+    }
+}
+
+fn deliver_due(broker: &Broker) {
+    let levels = broker.config().delay_ladder.levels_ms().len() as i32;
+    let mut batch = Batch::new();
+    for level in 1..=levels {
+        while deliver_some(broker, level, &mut batch) {}
+    }
+}
+
+/// Delivers what is due of a level, up to one batch. Is there more?
+fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
+    let config = broker.config();
+    let Some(delay) = config.delay_ladder.delay_ms(level) else { return false };
+    let from = broker.delayed.cursor(level);
+    if broker.store.bounds(TOPIC, queue_of(level)).is_none_or(|(min, max)| max.0 <= from.max(min.0)) {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    let read = broker.store.read(TOPIC, queue_of(level), QueueOffset(from), AT_ONCE, &mut |_| true, &mut bytes);
+    if read.status != ReadStatus::Found {
+        // Retention has passed the cursor, or damage was skipped: what is gone cannot be delivered.
+        if read.next.0 > from {
+            warn!(level, from, to = read.next.0, "delayed messages are gone from the log");
+            broker.delayed.advance(level, read.next.0);
+        }
+        return read.next.0 > from;
+    }
+    let now = broker.clock.now_ms();
+    batch.clear();
+    let mut next = from;
+    let mut is_rest_early = false;
+    for record in roxmq_protocol::record::records(&bytes) {
+        let Ok(record) = record else { break };
+        if record.store_timestamp + delay as i64 > now {
+            is_rest_early = true;
+            break;
+        }
+        next = record.queue_offset.0 + 1;
+        if let Some((topic, queue_id)) = destination(broker, &record) {
+            let properties = delivered_properties(&record);
+            let draft = redelivered(&record, broker.advertised, &topic, queue_id, &properties);
+            if let Err(error) = batch.push(draft) {
+                error!(%error, offset = record.log_offset.0, "a delayed message cannot be delivered");
+            }
+        }
+    }
+    if next == from {
+        return false;
+    }
+    if !batch.is_empty()
+        && let Err(refusal) = broker.append_own(batch)
+    {
+        warn!(%refusal, level, "delayed messages wait: the store takes nothing");
+        return false;
+    }
+    broker.delayed.advance(level, next);
+    !is_rest_early
+}
+
+/// Where a waiting message really goes; `None` when that topic was deleted.
+fn destination(broker: &Broker, record: &Record<'_>) -> Option<(String, u32)> {
+    let properties = record.properties();
+    let topic = properties.find(name::REAL_TOPIC)?;
+    let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
+    if broker.topics.find(topic).is_none() && !topic.starts_with(names::RETRY_PREFIX) {
+        warn!(topic, "a delayed message is dropped: its topic was deleted");
+        return None;
+    }
+    Some((topic.to_owned(), queue_id))
+}
+
+fn delivered_properties(record: &Record<'_>) -> String {
+    let mut properties = PropertiesBuf::from_text(record.properties);
+    for waiting in [name::DELAY, name::TIMER_DELAY_SEC, name::TIMER_DELAY_MS, name::TIMER_DELIVER_MS] {
+        properties.remove(waiting);
+    }
+    properties.into_string()
+}
+
+/// The same message for another queue.
+pub fn redelivered<'a>(record: &Record<'a>, store_host: SocketAddr, topic: &'a str, queue_id: u32, properties: &'a str) -> Draft<'a> {
+    Draft {
+        topic,
+        queue_id,
+        flag: record.flag,
+        sys_flag: record.sys_flag,
+        born_timestamp: record.born_timestamp,
+        born_host: record.born_host,
+        store_host,
+        reconsume_times: record.reconsume_times,
+        prepared_transaction_offset: record.prepared_transaction_offset,
+        body: record.body,
+        properties,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_above_the_last_wait_in_the_last() {
+        assert_eq!(level_asked(None, 18), None);
+        assert_eq!(level_asked(Some("0"), 18), None);
+        assert_eq!(level_asked(Some("-1"), 18), None);
+        assert_eq!(level_asked(Some("x"), 18), None);
+        assert_eq!(level_asked(Some("3"), 18), Some(3));
+        assert_eq!(level_asked(Some("99"), 18), Some(18));
+        assert_eq!((queue_of(1), queue_of(18)), (0, 17));
+    }
+}

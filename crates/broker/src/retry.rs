@@ -1,0 +1,90 @@
+//! Messages that a consumer could not handle: given back (36), tried again later, and at last laid aside.
+//!
+//! ```text
+//! topic --consume fails--> 36 --level 3 + times--> SCHEDULE_TOPIC_XXXX --due--> %RETRY%group --consume fails--> 36 ...
+//!                                                                                  after retryMaxTimes --> %DLQ%group
+//! ```
+//! Follows Java's `AbstractSendMessageProcessor.consumerSendMsgBack` and `handleRetryAndDLQ`.
+
+use crate::delay::{self, redelivered};
+use crate::names::{self, DEAD_LETTER_PREFIX};
+use crate::tables::statistics::Statistic;
+use crate::tables::topics::PERM_WRITE;
+use crate::{Broker, Call, Refusal, topics};
+use roxmq_protocol::body::SubscriptionGroupConfig;
+use roxmq_protocol::properties::{PropertiesBuf, name};
+use roxmq_protocol::record::{LogOffset, Record};
+use roxmq_protocol::request::{self, SendMessage};
+use roxmq_remoting::Answer;
+use roxmq_store::Batch;
+
+/// Clients from this version on say themselves how often they want a message (`V3_4_9`).
+const VERSION_WITH_LIMIT: i32 = 121;
+/// The level of the first retry, unless the consumer says another one.
+const FIRST_LEVEL: i32 = 3;
+
+/// How often a message of the group may be tried.
+fn limit(asked: Option<i32>, version: i32, group: &SubscriptionGroupConfig) -> i32 {
+    match asked {
+        Some(limit) if version >= VERSION_WITH_LIMIT && limit >= 0 => limit,
+        _ => group.retry_max_times,
+    }
+}
+
+/// Code 36.
+pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSendBack<'_>) -> Result<Answer, Refusal> {
+    let config = broker.config();
+    let group = broker.groups.find(&request.group).ok_or_else(|| Refusal::GroupUnknown(request.group.to_string()))?;
+    if config.broker_permission as i32 & PERM_WRITE == 0 {
+        return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
+    }
+    if group.retry_queue_nums <= 0 {
+        return Ok(Answer::ok());
+    }
+    let bytes = broker.store.message_at(LogOffset(request.offset));
+    let bytes = bytes.ok_or_else(|| Refusal::Failed(format!("look message by offset failed, {}", request.offset)))?;
+    let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
+
+    let mut properties = PropertiesBuf::from_text(record.properties);
+    properties.set_if_absent(name::RETRY_TOPIC, record.topic);
+    properties.set_if_absent(name::ORIGIN_MESSAGE_ID, &record.message_id().to_string());
+    let is_over = record.reconsume_times >= limit(request.max_reconsume_times, call.header.version, &group);
+    let (topic, queue_id) = if is_over || request.delay_level < 0 {
+        properties.remove(name::DELAY);
+        (topics::add_dead_letter_topic(broker, &request.group), 0)
+    } else {
+        let asked = if request.delay_level == 0 { FIRST_LEVEL + record.reconsume_times } else { request.delay_level };
+        let level = asked.clamp(1, config.delay_ladder.levels_ms().len() as i32);
+        topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
+        properties.set(name::REAL_TOPIC, &names::retry_topic(&request.group));
+        properties.set(name::REAL_QID, &fastrand::i32(..group.retry_queue_nums).to_string());
+        properties.set(name::DELAY, &level.to_string());
+        (delay::TOPIC.to_owned(), delay::queue_of(level))
+    };
+    let mut draft = redelivered(&record, broker.advertised, &topic, queue_id, properties.as_str());
+    draft.reconsume_times += 1;
+    let mut batch = Batch::new();
+    batch.push(draft)?;
+    broker.append_own(&mut batch)?;
+    let key = format!("{}@{}", properties.find(name::RETRY_TOPIC).unwrap_or_default(), request.group);
+    broker.statistics.counter(Statistic::SendBackNums, &key).add(1);
+    Ok(Answer::ok())
+}
+
+/// A consumer that could not give a message back sends it to its retry topic itself; when it was tried too often, or its group keeps
+/// order, it is laid aside instead. The dead-letter topic in that case.
+pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: i32) -> Result<Option<String>, Refusal> {
+    let Some(name) = request.topic.strip_prefix(names::RETRY_PREFIX) else { return Ok(None) };
+    let group = broker.groups.find(name).ok_or_else(|| Refusal::GroupUnknown(name.to_owned()))?;
+    let is_over = request.reconsume_times > limit(request.max_reconsume_times, version, &group);
+    if is_over || broker.locks.is_ordered(name, broker.clock.elapsed()) {
+        return Ok(Some(topics::add_dead_letter_topic(broker, name)));
+    }
+    topics::add_retry_topic(broker, name, group.retry_queue_nums);
+    Ok(None)
+}
+
+/// The name of a group's dead-letter topic.
+pub fn dead_letter_topic(group: &str) -> String {
+    format!("{DEAD_LETTER_PREFIX}{group}")
+}
