@@ -37,6 +37,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
             save(broker, path, &update).map_err(|error| Refusal::Failed(format!("{}: {error}", path.display())))?;
         }
         *config = Arc::new(update.running.clone());
+        broker.store.set_retention(crate::store_config(&config).retention());
         update
     };
     info!(changed = ?update.changed, after_restart = ?update.after_restart, ignored = ?update.ignored, "a tool changed settings");

@@ -346,6 +346,7 @@ fn store_config(config: &BrokerConfig) -> StoreConfig {
         file_reserved_hours: config.file_reserved_h,
         retention_bytes: config.retention_bytes,
         disk_reserve_bytes: config.disk_reserve_bytes,
+        delete_unexpired_when_full: config.delete_unexpired_when_full,
         max_message_bytes: config.max_message_bytes as usize,
         tail_checkpoint_bytes: config.tail_checkpoint_bytes,
         ..StoreConfig::default()

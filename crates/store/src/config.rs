@@ -43,6 +43,31 @@ pub struct StoreConfig {
     pub background: bool,
 }
 
+/// What may be changed while a store is open: how long and how much is kept. Fields as in [`StoreConfig`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Hours after which a segment expires.
+    pub file_reserved_hours: u64,
+    /// The most bytes of sealed segments to keep, if limited.
+    pub retention_bytes: Option<u64>,
+    /// Appends are refused while the device has less free than this.
+    pub disk_reserve_bytes: u64,
+    /// Whether room may be made by deleting segments that have not expired, once the reserve is touched.
+    pub delete_unexpired_when_full: bool,
+}
+
+impl StoreConfig {
+    /// What of it may be changed while the store is open.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            file_reserved_hours: self.file_reserved_hours,
+            retention_bytes: self.retention_bytes,
+            disk_reserve_bytes: self.disk_reserve_bytes,
+            delete_unexpired_when_full: self.delete_unexpired_when_full,
+        }
+    }
+}
+
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
         StoreConfig {

@@ -38,7 +38,7 @@ mod time;
 mod watermarks;
 
 pub use batch::{Batch, Placed};
-pub use config::{FlushMode, StoreConfig};
+pub use config::{FlushMode, Retention, StoreConfig};
 pub use log::AppendError;
 pub use read::{IndexEntry, ReadLimits, ReadResult, ReadStatus};
 pub use recovery::OpenError;

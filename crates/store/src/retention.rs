@@ -3,6 +3,7 @@
 //! Whole segments, oldest first, never the active one nor one that is not sealed: a segment and its index file go together. Before
 //! anything goes, the next offsets are written down.
 
+use crate::config::Retention;
 use crate::log::is_full;
 use crate::segment::Segment;
 use crate::store::Store;
@@ -11,6 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Store {
+    /// Keeps messages by these rules from now on; the next round of housekeeping goes by them.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.retention.write() = retention;
+    }
+
+    fn retention(&self) -> Retention {
+        *self.retention.read()
+    }
+
     /// Deletes what has expired by time or size; says how many segments.
     pub fn delete_expired(&self) -> usize {
         self.delete_while(|store, oldest| store.is_expired(oldest) || store.is_too_much())
@@ -19,25 +29,25 @@ impl Store {
     /// Looks how much room there is; makes some if that is allowed, and lets appends go on when there is enough.
     pub(crate) fn check_space(&self) {
         let Some(free) = self.free() else { return };
-        if free >= self.config.disk_reserve_bytes {
-            if self.disk_full.load(Ordering::Relaxed) && free >= self.config.disk_reserve_bytes + ROOM_TO_GO_ON {
+        if free >= self.retention().disk_reserve_bytes {
+            if self.disk_full.load(Ordering::Relaxed) && free >= self.retention().disk_reserve_bytes + ROOM_TO_GO_ON {
                 self.resume();
             }
             return;
         }
         self.delete_while(|store, oldest| {
-            let may_go = store.is_expired(oldest) || store.config.delete_unexpired_when_full;
-            may_go && store.free().is_some_and(|free| free < store.config.disk_reserve_bytes)
+            let may_go = store.is_expired(oldest) || store.retention().delete_unexpired_when_full;
+            may_go && store.free().is_some_and(|free| free < store.retention().disk_reserve_bytes)
         });
         match self.free() {
-            Some(free) if free < self.config.disk_reserve_bytes => self.disk_is_full(),
+            Some(free) if free < self.retention().disk_reserve_bytes => self.disk_is_full(),
             _ => self.resume(),
         }
     }
 
     pub(crate) fn disk_is_full(&self) {
         if !self.disk_full.swap(true, Ordering::Relaxed) {
-            tracing::error!(reserve = self.config.disk_reserve_bytes, "disk is full: appends are refused until there is room");
+            tracing::error!(reserve = self.retention().disk_reserve_bytes, "disk is full: appends are refused until there is room");
         }
     }
 
@@ -99,12 +109,12 @@ impl Store {
     fn is_expired(&self, segment: &Segment) -> bool {
         let index = self.index.read();
         let newest = index.files.get(&segment.base).map(|file| file.last_time);
-        let kept_ms = self.config.file_reserved_hours.saturating_mul(HOUR_MS).min(i64::MAX as u64) as i64;
+        let kept_ms = self.retention().file_reserved_hours.saturating_mul(HOUR_MS).min(i64::MAX as u64) as i64;
         newest.is_some_and(|newest| newest.saturating_add(kept_ms) < self.clock.now_ms())
     }
 
     fn is_too_much(&self) -> bool {
-        let Some(limit) = self.config.retention_bytes else { return false };
+        let Some(limit) = self.retention().retention_bytes else { return false };
         let all = self.segments.all();
         let sealed: u64 = all.iter().take(all.len().saturating_sub(1)).map(|segment| segment.bytes).sum();
         sealed > limit

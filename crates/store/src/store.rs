@@ -1,7 +1,7 @@
 //! A broker's data directory as one value.
 
 use crate::checkpoint::FlushedHint;
-use crate::config::{FlushMode, StoreConfig};
+use crate::config::{FlushMode, Retention, StoreConfig};
 use crate::flush::Waker;
 use crate::index::Index;
 use crate::log::{Log, is_full};
@@ -37,6 +37,7 @@ pub struct Store {
     pub(crate) checkpoint_turn: Mutex<()>,
     pub(crate) retention_turn: Mutex<()>,
     next_segment: Mutex<Option<NextSegment>>,
+    pub(crate) retention: RwLock<Retention>,
     pub(crate) wakers: Mutex<Vec<Waker>>,
     pub(crate) fence: OnceLock<String>,
     pub(crate) disk_full: AtomicBool,
@@ -135,6 +136,7 @@ impl Store {
             keeper: OnceLock::new(),
             stop: Arc::new(AtomicBool::new(false)),
             _lock: lock,
+            retention: RwLock::new(config.retention()),
             config,
         });
         store.check_space();

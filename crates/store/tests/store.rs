@@ -3,7 +3,7 @@
 mod world;
 
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
-use roxmq_store::{Boundary, ReadStatus};
+use roxmq_store::{Boundary, ReadStatus, Retention};
 use world::{World, body_of};
 
 #[test]
@@ -232,6 +232,21 @@ fn retention_by_bytes() {
         world.send(&store, "T", 0, n).expect("appended");
     }
     store.tick();
+    store.delete_expired();
+    assert_eq!(store.stats().segments, 3);
+    world.check_from(&store, store.bounds("T", 0).expect("bounds").0.0);
+}
+
+#[test]
+fn retention_changes_while_the_store_is_open() {
+    let world = World::new(8);
+    let store = world.open();
+    for n in 0..300 {
+        world.send(&store, "T", 0, n).expect("appended");
+    }
+    store.tick();
+    assert_eq!(store.delete_expired(), 0);
+    store.set_retention(Retention { retention_bytes: Some(world.config.segment_bytes * 2), ..world.config.retention() });
     store.delete_expired();
     assert_eq!(store.stats().segments, 3);
     world.check_from(&store, store.bounds("T", 0).expect("bounds").0.0);
