@@ -195,9 +195,9 @@ fn read(mut wire: Wire, queue: u32, facts: &Sender<Fact>) {
 /// Mostly small, sometimes large.
 fn random_body(random: &mut Rng) -> Vec<u8> {
     let bytes = match random.u32(..100) {
-        0 => random.usize(..200_000),
-        1..20 => random.usize(..8_000),
-        _ => random.usize(..500),
+        0 => random.usize(1..200_000),
+        1..20 => random.usize(1..8_000),
+        _ => random.usize(1..500),
     };
     let mut body = vec![0; bytes];
     random.fill(&mut body);
