@@ -99,8 +99,22 @@ impl<'a> RawText<'a> {
         if self.escaped { Cow::Owned(json::unescape(self.text)) } else { Cow::Borrowed(self.text) }
     }
 
-    fn is(self, name: &str) -> bool {
-        if self.escaped { json::unescape(self.text) == name } else { self.text == name }
+    #[inline]
+    pub(crate) fn is(self, name: &str) -> bool {
+        // Most names differ in their first letter, and a look at it is cheaper than a call that compares.
+        match self.escaped {
+            true => json::unescape(self.text) == name,
+            false => self.text.as_bytes().first() == name.as_bytes().first() && self.text == name,
+        }
+    }
+
+    /// The text, if it is one ASCII letter.
+    #[inline]
+    pub(crate) fn letter(self) -> Option<u8> {
+        match self.text.as_bytes() {
+            [letter] => Some(*letter),
+            _ => None,
+        }
     }
 }
 
@@ -122,11 +136,17 @@ impl<'a> Fields<'a> {
         self.find(name).map(RawText::unescape)
     }
 
+    /// All fields as they stand in the frame.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (RawText<'a>, RawText<'a>)> + '_ {
+        self.0.iter().copied()
+    }
+
     /// All fields, unescaped.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + '_ {
         self.0.iter().map(|(key, value)| (key.unescape(), value.unescape()))
     }
 
+    #[inline]
     fn push(&mut self, key: RawText<'a>, value: RawText<'a>) -> Result<(), HeaderError> {
         if self.0.len() == FIELDS_MAX {
             return Err(HeaderError::TooManyFields);

@@ -84,10 +84,15 @@ fn parse<'a, T>(
     raw: Option<RawText<'a>>,
     name: &'static str,
     wanted: &'static str,
-    parse: impl FnOnce(&str) -> Option<T>,
+    parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, FieldError> {
     let text = raw.ok_or(FieldError::Missing(name))?.unescape();
-    parse(text.trim()).ok_or_else(|| FieldError::Unreadable { name, wanted, text: text.chars().take(64).collect() })
+    // Blanks around a value are rare, so they are looked for last.
+    parse(&text).or_else(|| parse(text.trim())).ok_or_else(|| FieldError::Unreadable {
+        name,
+        wanted,
+        text: text.chars().take(64).collect(),
+    })
 }
 
 macro_rules! number_field {
@@ -107,7 +112,10 @@ number_field!(i32 => "32-bit number", i64 => "64-bit number");
 impl<'a> Field<'a> for bool {
     /// C++ clients write "0" and "1". Java's `Boolean.parseBoolean` takes every other text for false.
     fn read(raw: Option<RawText<'a>>, name: &'static str) -> Result<bool, FieldError> {
-        parse(raw, name, "boolean", |text| Some(text.eq_ignore_ascii_case("true") || text == "1"))
+        parse(raw, name, "boolean", |text| {
+            let text = text.trim();
+            Some(text.eq_ignore_ascii_case("true") || text == "1")
+        })
     }
 
     fn write(&self, name: &'static str, sink: &mut FieldSink<'_>) {

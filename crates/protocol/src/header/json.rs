@@ -8,68 +8,71 @@ const DEPTH_MAX: usize = 32;
 
 pub(super) fn read(bytes: &[u8]) -> Result<Header<'_>, HeaderError> {
     let text = std::str::from_utf8(bytes).map_err(|_| HeaderError::NotUtf8)?;
-    let mut scan = Scan { text, bytes, at: 0 };
+    let mut scan = Scan { text, bytes, at: 0, refused: None };
     let mut header = Header::default();
-    scan.object(|scan, key| {
-        match key.text {
-            "code" => header.code = scan.number("code")?,
-            "version" => header.version = scan.number("version")?,
-            "opaque" => header.opaque = scan.number("opaque")?,
-            "flag" => header.flag = scan.number("flag")?,
-            "language" => {
-                if let Some(value) = scan.scalar()? {
-                    header.language = Language::from_text(value.text);
-                }
-            }
-            "remark" => header.remark = scan.scalar()?,
-            "extFields" => scan.ext_fields(&mut header.fields)?,
-            _ => scan.skip_value()?,
-        }
-        Ok(())
-    })?;
-    Ok(header)
+    match scan.header(&mut header) {
+        Some(()) => Ok(header),
+        None => Err(scan.refused.unwrap_or(HeaderError::NotJson(scan.at))),
+    }
 }
 
+/// A walk through the text. `None` ends it: at `at` stands what cannot be, unless `refused` says more. An error that is carried up
+/// by value would go through memory with each string, and cost more than the string.
 struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    refused: Option<HeaderError>,
 }
 
 impl<'a> Scan<'a> {
-    fn broken(&self) -> HeaderError {
-        HeaderError::NotJson(self.at)
+    fn header(&mut self, header: &mut Header<'a>) -> Option<()> {
+        self.object(|scan, key| {
+            match key.text {
+                "code" => header.code = scan.number("code")?,
+                "version" => header.version = scan.number("version")?,
+                "opaque" => header.opaque = scan.number("opaque")?,
+                "flag" => header.flag = scan.number("flag")?,
+                "language" => {
+                    if let Some(value) = scan.scalar()? {
+                        header.language = Language::from_text(value.text);
+                    }
+                }
+                "remark" => header.remark = scan.scalar()?,
+                "extFields" => scan.ext_fields(&mut header.fields)?,
+                _ => scan.skip_value()?,
+            }
+            Some(())
+        })
     }
 
     /// The next byte that is no blank, without taking it.
-    fn peek(&mut self) -> Result<u8, HeaderError> {
-        while let Some(&byte) = self.bytes.get(self.at) {
-            if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
-                return Ok(byte);
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match *self.bytes.get(self.at)? {
+                b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
+                byte => return Some(byte),
             }
-            self.at += 1;
         }
-        Err(self.broken())
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), HeaderError> {
-        if self.peek()? != byte {
-            return Err(self.broken());
-        }
-        self.at += 1;
-        Ok(())
+    #[inline]
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
     }
 
     /// Walks an object; `member` takes each value.
-    fn object(&mut self, mut member: impl FnMut(&mut Self, RawText<'a>) -> Result<(), HeaderError>) -> Result<(), HeaderError> {
+    #[inline]
+    fn object(&mut self, mut member: impl FnMut(&mut Self, RawText<'a>) -> Option<()>) -> Option<()> {
         self.expect(b'{')?;
         if self.peek()? == b'}' {
             self.at += 1;
-            return Ok(());
+            return Some(());
         }
         loop {
             if self.peek()? != b'"' {
-                return Err(self.broken());
+                return None;
             }
             let key = self.string()?;
             self.expect(b':')?;
@@ -78,14 +81,14 @@ impl<'a> Scan<'a> {
                 b',' => self.at += 1,
                 b'}' => {
                     self.at += 1;
-                    return Ok(());
+                    return Some(());
                 }
-                _ => return Err(self.broken()),
+                _ => return None,
             }
         }
     }
 
-    fn ext_fields(&mut self, fields: &mut Fields<'a>) -> Result<(), HeaderError> {
+    fn ext_fields(&mut self, fields: &mut Fields<'a>) -> Option<()> {
         if self.peek()? != b'{' {
             return self.skip_value();
         }
@@ -93,87 +96,104 @@ impl<'a> Scan<'a> {
         self.object(|scan, key| match scan.peek()? {
             b'{' | b'[' => scan.skip_value(),
             _ => match scan.scalar()? {
-                Some(value) => fields.push(key, value),
-                None => Ok(()),
+                Some(value) => match fields.push(key, value) {
+                    Ok(()) => Some(()),
+                    Err(error) => scan.refuse(error),
+                },
+                None => Some(()),
             },
         })
     }
 
-    /// A string, number or boolean as text; `None` for null and for what nests.
-    fn scalar(&mut self) -> Result<Option<RawText<'a>>, HeaderError> {
+    #[cold]
+    fn refuse<T>(&mut self, error: HeaderError) -> Option<T> {
+        self.refused = Some(error);
+        None
+    }
+
+    /// A string, number or boolean as text; `None` inside for null and for what nests.
+    #[inline(always)]
+    fn scalar(&mut self) -> Option<Option<RawText<'a>>> {
         match self.peek()? {
             b'"' => self.string().map(Some),
             b'{' | b'[' => self.skip_value().map(|()| None),
             _ => {
                 let word = self.word()?;
-                Ok((word != "null").then_some(RawText::plain(word)))
+                Some((word != "null").then_some(RawText::plain(word)))
             }
         }
     }
 
-    fn number(&mut self, name: &'static str) -> Result<i32, HeaderError> {
+    fn number(&mut self, name: &'static str) -> Option<i32> {
         match self.scalar()? {
-            Some(value) => value.text.parse().map_err(|_| HeaderError::NotANumber(name)),
-            None => Ok(0),
+            Some(value) => match value.text.parse() {
+                Ok(number) => Some(number),
+                Err(_) => self.refuse(HeaderError::NotANumber(name)),
+            },
+            None => Some(0),
         }
     }
 
     /// A bare word: a number, true, false or null.
-    fn word(&mut self) -> Result<&'a str, HeaderError> {
+    fn word(&mut self) -> Option<&'a str> {
         let start = self.at;
         while self.bytes.get(self.at).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.')) {
             self.at += 1;
         }
-        if start == self.at { Err(self.broken()) } else { Ok(&self.text[start..self.at]) }
+        (start != self.at).then(|| &self.text[start..self.at])
     }
 
-    fn string(&mut self) -> Result<RawText<'a>, HeaderError> {
+    #[inline(always)]
+    fn string(&mut self) -> Option<RawText<'a>> {
         self.at += 1;
         let start = self.at;
-        let mut escaped = false;
+        self.at = end_of_plain(self.bytes, start, 0);
+        let escaped = *self.bytes.get(self.at)? == b'\\';
+        if escaped {
+            self.skip_escaped()?;
+        }
+        let text = &self.text[start..self.at];
+        self.at += 1;
+        Some(RawText { text, escaped })
+    }
+
+    /// Steps over the rest of a string, from a backslash to the closing quote.
+    fn skip_escaped(&mut self) -> Option<()> {
         loop {
-            match self.bytes.get(self.at) {
-                Some(b'"') => {
-                    let text = &self.text[start..self.at];
-                    self.at += 1;
-                    return Ok(RawText { text, escaped });
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                Some(_) => self.at += 1,
-                None => return Err(self.broken()),
+            match *self.bytes.get(self.at)? {
+                b'"' => return Some(()),
+                b'\\' => self.escape()?,
+                _ => self.at = end_of_plain(self.bytes, self.at, 0),
             }
         }
     }
 
     /// Steps over one escape and checks that it is whole, so that [`unescape`] cannot meet a broken one.
-    fn escape(&mut self) -> Result<(), HeaderError> {
-        let length = match self.bytes.get(self.at + 1) {
-            Some(b'u') => {
-                let digits = self.bytes.get(self.at + 2..self.at + 6);
-                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-                    return Err(self.broken());
+    fn escape(&mut self) -> Option<()> {
+        let length = match self.bytes.get(self.at + 1)? {
+            b'u' => {
+                let digits = self.bytes.get(self.at + 2..self.at + 6)?;
+                if !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return None;
                 }
                 6
             }
-            Some(byte) if byte.is_ascii() => 2,
-            _ => return Err(self.broken()),
+            byte if byte.is_ascii() => 2,
+            _ => return None,
         };
         self.at += length;
-        Ok(())
+        Some(())
     }
 
     /// Steps over any value, without recursion.
-    fn skip_value(&mut self) -> Result<(), HeaderError> {
+    fn skip_value(&mut self) -> Option<()> {
         let mut depth = 0usize;
         loop {
             match self.peek()? {
                 b'{' | b'[' => {
                     depth += 1;
                     if depth > DEPTH_MAX {
-                        return Err(self.broken());
+                        return None;
                     }
                     self.at += 1;
                     continue;
@@ -194,10 +214,32 @@ impl<'a> Scan<'a> {
                 }
             }
             if depth == 0 {
-                return Ok(());
+                return Some(());
             }
         }
     }
+}
+
+/// The first byte from `at` on that is a quote, a backslash or below `least`. Eight bytes are looked at together: the lengths of strings
+/// cannot be guessed, so a loop over single bytes costs a wrong guess for each string.
+#[inline]
+fn end_of_plain(bytes: &[u8], mut at: usize, least: u8) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The lowest high bit that is set marks the first byte below `bound`; bits above it may be wrong.
+    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGH;
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*eight);
+        let found = below(word ^ (ONES * u64::from(b'"')), 1) | below(word ^ (ONES * u64::from(b'\\')), 1) | below(word, least);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\') && *byte >= least) {
+        at += 1;
+    }
+    at
 }
 
 /// Resolves the escapes of a string that the scanner has accepted. A lone surrogate becomes U+FFFD.
@@ -274,15 +316,15 @@ pub(super) fn field(out: &mut Vec<u8>, first: &mut bool, name: &str, value: &str
 
 /// Appends `text` as a JSON string: quotes, backslashes and control characters escaped, everything else raw.
 pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
     let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
     let mut start = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[start..at]);
-        start = at + 1;
+    loop {
+        let end = end_of_plain(bytes, start, b' ');
+        out.extend_from_slice(&bytes[start..end]);
+        let Some(&byte) = bytes.get(end) else { break };
+        start = end + 1;
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -295,6 +337,5 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
             }
         }
     }
-    out.extend_from_slice(&bytes[start..]);
     out.push(b'"');
 }

@@ -70,26 +70,35 @@ impl<'a> SendMessage<'a> {
     /// When a field without which nothing can be stored is missing, or one is not of its type.
     pub fn read(fields: &Fields<'a>, form: SendForm) -> Result<SendMessage<'a>, FieldError> {
         use super::Field;
-        let names = match form {
-            SendForm::Long if fields.find("topic").is_some() || fields.find("b").is_none() => &LONG,
-            _ => &SHORT,
-        };
-        let or_zero = |name| Ok::<i32, FieldError>(Option::read(fields.find(name), name)?.unwrap_or(0));
+        let is_long = form == SendForm::Long && (fields.find("topic").is_some() || fields.find("b").is_none());
+        let names = if is_long { &LONG } else { &SHORT };
+        // One walk for all of them: every message that is sent comes by here.
+        let mut values = [None; LONG.len()];
+        for (key, value) in fields.entries() {
+            let at = match key.letter() {
+                Some(letter) if !is_long => Some(usize::from(letter.wrapping_sub(b'a'))),
+                _ => names.iter().position(|name| key.is(name)),
+            };
+            if let Some(place) = at.and_then(|at| values.get_mut(at)) {
+                *place = Some(value);
+            }
+        }
+        let or_zero = |at: usize| Ok::<i32, FieldError>(Option::read(values[at], names[at])?.unwrap_or(0));
         Ok(SendMessage {
-            producer_group: Text::read(fields.find(names[0]), names[0])?,
-            topic: Text::read(fields.find(names[1]), names[1])?,
-            default_topic: Option::read(fields.find(names[2]), names[2])?.unwrap_or_default(),
-            default_topic_queue_nums: or_zero(names[3])?,
-            queue_id: i32::read(fields.find(names[4]), names[4])?,
-            sys_flag: or_zero(names[5])?,
-            born_timestamp: i64::read(fields.find(names[6]), names[6])?,
-            flag: or_zero(names[7])?,
-            properties: Option::read(fields.find(names[8]), names[8])?.unwrap_or_default(),
-            reconsume_times: or_zero(names[9])?,
-            unit_mode: Option::read(fields.find(names[10]), names[10])?.unwrap_or(false),
-            max_reconsume_times: Option::read(fields.find(names[11]), names[11])?,
-            batch: Option::read(fields.find(names[12]), names[12])?.unwrap_or(false),
-            broker_name: Option::read(fields.find(names[13]), names[13])?,
+            producer_group: Text::read(values[0], names[0])?,
+            topic: Text::read(values[1], names[1])?,
+            default_topic: Option::read(values[2], names[2])?.unwrap_or_default(),
+            default_topic_queue_nums: or_zero(3)?,
+            queue_id: i32::read(values[4], names[4])?,
+            sys_flag: or_zero(5)?,
+            born_timestamp: i64::read(values[6], names[6])?,
+            flag: or_zero(7)?,
+            properties: Option::read(values[8], names[8])?.unwrap_or_default(),
+            reconsume_times: or_zero(9)?,
+            unit_mode: Option::read(values[10], names[10])?.unwrap_or(false),
+            max_reconsume_times: Option::read(values[11], names[11])?,
+            batch: Option::read(values[12], names[12])?.unwrap_or(false),
+            broker_name: Option::read(values[13], names[13])?,
         })
     }
 
