@@ -5,9 +5,6 @@ import java.util.Map;
 /** Cases for parts of RoxMQ that are not built yet, with the part. They always run against Java; a line goes when its part comes. */
 final class Later {
     static final Map<String, String> CASES = Map.of(
-        "push-orderly", "locks of queues (codes 41 and 42)",
-        "push-retry", "send-back and delay levels (code 36)",
-        "delay-level", "delay levels",
         "sql92", "SQL92 filters",
         "transaction", "half messages and their checks (codes 37 and 39)",
         "request-reply", "replies (codes 324 and 326)");
