@@ -2,8 +2,8 @@
 //!
 //! Follows Java's `ClientManageProcessor`, `ConsumerManageProcessor` and `DefaultConsumerIdsChangeListener`.
 
-use crate::pull::check_kind;
-use crate::tables::clients::{Audience, Departure, Member, is_everything, tags};
+use crate::pull::checked;
+use crate::tables::clients::{Audience, Departure, Member};
 use crate::{Broker, Call, Refusal, topics};
 use roxmq_protocol::body::{
     CheckClientRequestBody, Connection, ConsumerConnection, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, MessageModel,
@@ -107,15 +107,10 @@ pub fn ids(broker: &Broker, _: &Call<'_>, request: request::ConsumerList<'_>) ->
 }
 
 /// Code 46.
-pub fn check(_: &Broker, call: &Call<'_>, _: request::CheckClientConfig) -> Result<Answer, Refusal> {
-    if call.body.is_empty() {
-        return Ok(Answer::ok());
-    }
-    let sent: CheckClientRequestBody = json::from_slice(call.body)?;
-    let subscription = &sent.subscription_data;
-    check_kind(&subscription.expression_type)?;
-    if !is_everything(&subscription.sub_string) && tags(&subscription.sub_string).next().is_none() {
-        return Err(Refusal::Expression(format!("no tag in {:?}", subscription.sub_string)));
+pub fn check(broker: &Broker, call: &Call<'_>, _: request::CheckClientConfig) -> Result<Answer, Refusal> {
+    if !call.body.is_empty() {
+        let sent: CheckClientRequestBody = json::from_slice(call.body)?;
+        checked(&broker.config(), sent.subscription_data)?;
     }
     Ok(Answer::ok())
 }

@@ -83,7 +83,10 @@ pub enum Refusal {
     /// The expression cannot be read.
     #[error("parse the consumer's subscription failed: {0}")]
     Expression(String),
-    /// Only tags can be filtered by.
+    /// The group subscribed with an SQL92 expression that cannot be read.
+    #[error("The broker's consumer filter data is not exist!Your expression may be wrong! {0}")]
+    FilterUnreadable(String),
+    /// There is no such filter here, or it is switched off.
     #[error("The broker does not support consumer to filter message by {0}")]
     ExpressionKind(String),
     /// The message is too large or breaks another rule.
@@ -144,6 +147,7 @@ impl Refusal {
             Refusal::SubscriptionGroupOffline | Refusal::SubscriptionUnknown => code::SUBSCRIPTION_NOT_EXIST,
             Refusal::SubscriptionOld => code::SUBSCRIPTION_NOT_LATEST,
             Refusal::Expression(_) => code::SUBSCRIPTION_PARSE_FAILED,
+            Refusal::FilterUnreadable(_) => code::FILTER_DATA_NOT_EXIST,
             Refusal::Message(_) | Refusal::Unsupported(_) => code::MESSAGE_ILLEGAL,
             Refusal::DiskFull(_) | Refusal::Fenced(_) => code::SERVICE_NOT_AVAILABLE,
             Refusal::Busy(_) => code::SYSTEM_BUSY,

@@ -22,7 +22,7 @@ use values::{Number, Value};
 /// Bytes of the longest expression. Java has no bound of its own.
 pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
 /// How deep an expression may be nested. Java's bound is its stack, at some thousands.
-pub const DEPTH_MAX: usize = 256;
+pub const DEPTH_MAX: usize = 128;
 
 /// An expression that was read and can be evaluated.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,14 +71,34 @@ enum Node {
     /// A property as a condition: false if it is there, since properties are text, unknown if not.
     IsTrue(Box<str>),
     Not(Box<Node>),
-    All(Vec<Node>),
-    Any(Vec<Node>),
+    All(Box<[Node]>),
+    Any(Box<[Node]>),
     Equal(Box<(Node, Node)>),
     Order(Comparison, Box<(Node, Node)>),
     Between(Box<[Node; 3]>),
     NotBetween(Box<[Node; 3]>),
-    Search { kind: Search, negated: bool, within: Box<Node>, wanted: Box<str> },
-    OneOf { property: Box<str>, negated: bool, sorted: Box<[Box<str>]> },
+    Search(Box<Searched>),
+    OneOf(Box<Listed>),
+}
+
+/// Expressions are nested, so their parts have to be small.
+const _: () = assert!(size_of::<Node>() <= 24);
+
+/// A text that is searched for another.
+#[derive(Clone, Debug, PartialEq)]
+struct Searched {
+    kind: Search,
+    negated: bool,
+    within: Node,
+    wanted: Box<str>,
+}
+
+/// A property whose value is looked up in a list.
+#[derive(Clone, Debug, PartialEq)]
+struct Listed {
+    property: Box<str>,
+    negated: bool,
+    sorted: Box<[Box<str>]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,12 +147,8 @@ impl Node {
             Node::Order(comparison, sides) => compared(*comparison, sides.0.value(properties)?, || sides.1.value(properties))?,
             Node::Between(of) => between(of, properties)?,
             Node::NotBetween(of) => outside(of, properties)?,
-            // Nothing is not even looked for.
-            Node::Search { wanted, .. } if wanted.is_empty() => Some(false),
-            Node::Search { kind, negated, within, wanted } => Some(kind.finds(*negated, within.value(properties)?, wanted)),
-            Node::OneOf { property, negated, sorted } => {
-                properties.find(property).map(|value| sorted.binary_search_by(|one| (**one).cmp(value)).is_ok() != *negated)
-            }
+            Node::Search(searched) => Some(searched.is_found(properties)?),
+            Node::OneOf(listed) => properties.find(&listed.property).map(|value| listed.has(value) != listed.negated),
         };
         Ok(truth.map(Value::Truth))
     }
@@ -169,11 +185,7 @@ fn equal(left: Option<Value<'_>>, right: Option<Value<'_>>) -> Truth {
 }
 
 /// The right side is only evaluated if there is a left one.
-fn compared<'a>(
-    comparison: Comparison,
-    left: Option<Value<'a>>,
-    right: impl FnOnce() -> Result<Option<Value<'a>>, Unevaluable>,
-) -> Truth {
+fn compared<'a>(comparison: Comparison, left: Option<Value<'a>>, right: impl FnOnce() -> Result<Option<Value<'a>>, Unevaluable>) -> Truth {
     let Some(left) = left else { return Ok(None) };
     let Some(right) = right()? else { return Ok(None) };
     let order = match (left, right) {
@@ -211,15 +223,24 @@ fn outside([value, low, high]: &[Node; 3], properties: &Properties<'_>) -> Truth
     Ok(if above == Some(true) { above } else { below.and(above) })
 }
 
-impl Search {
-    /// False, never unknown, for what is no text; `NOT` does not change that.
-    fn finds(self, negated: bool, within: Option<Value<'_>>, wanted: &str) -> bool {
-        let Some(Value::Text(text)) = within else { return false };
-        let found = match self {
-            Search::Contains => text.contains(wanted),
-            Search::StartsWith => text.starts_with(wanted),
-            Search::EndsWith => text.ends_with(wanted),
+impl Searched {
+    /// False, never unknown, for what is no text, and when nothing is searched for; `NOT` does not change that.
+    fn is_found(&self, properties: &Properties<'_>) -> Result<bool, Unevaluable> {
+        if self.wanted.is_empty() {
+            return Ok(false);
+        }
+        let Some(Value::Text(text)) = self.within.value(properties)? else { return Ok(false) };
+        let found = match self.kind {
+            Search::Contains => text.contains(&*self.wanted),
+            Search::StartsWith => text.starts_with(&*self.wanted),
+            Search::EndsWith => text.ends_with(&*self.wanted),
         };
-        found != negated
+        Ok(found != self.negated)
+    }
+}
+
+impl Listed {
+    fn has(&self, value: &str) -> bool {
+        self.sorted.binary_search_by(|one| (**one).cmp(value)).is_ok()
     }
 }

@@ -9,6 +9,7 @@ mod consumers;
 mod delay;
 mod error;
 mod figures;
+mod filter;
 mod groups;
 mod names;
 mod offsets;

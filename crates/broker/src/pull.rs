@@ -3,14 +3,15 @@
 use crate::Broker;
 use crate::error::Refusal;
 use crate::tables::arrivals::QueueKey;
-use crate::tables::clients::{Subscription, is_everything, tags};
+use crate::tables::clients::{Subscription, Wanted, is_everything, is_tags};
 use crate::tables::statistics::Statistic;
 use crate::tables::topics::PERM_READ;
+use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{MessageModel, SubscriptionData};
 use roxmq_protocol::code;
 use roxmq_protocol::header::{self, Fields, Top};
-use roxmq_protocol::properties::java_hash;
-use roxmq_protocol::record::QueueOffset;
+use roxmq_protocol::properties::Properties;
+use roxmq_protocol::record::{QueueOffset, Record};
 use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullReply};
 use roxmq_remoting::{Connection, Ticket};
 use roxmq_store::{ReadLimits, ReadStatus};
@@ -144,21 +145,17 @@ fn subscription(broker: &Broker, request: &Pull<'_>, broadcast: bool) -> Result<
     if request.sys_flag & PULL_SUBSCRIPTION != 0 {
         let expression = request.subscription.as_deref().unwrap_or(SubscriptionData::ALL);
         let kind = request.expression_type.as_deref().unwrap_or(SubscriptionData::TAG);
-        check_kind(kind)?;
-        if is_everything(expression) {
+        if is_tags(kind) && is_everything(expression) {
             return Ok(Arc::clone(&broker.everything));
         }
         let data = SubscriptionData {
             topic: request.topic.to_string(),
             sub_string: expression.to_owned(),
-            code_set: tags(expression).map(java_hash).collect(),
+            expression_type: kind.to_owned(),
             sub_version: request.sub_version,
             ..SubscriptionData::default()
         };
-        if data.code_set.is_empty() {
-            return Err(Refusal::Expression(format!("no tag in {expression:?}")));
-        }
-        return Ok(Arc::new(Subscription::new(data)));
+        return checked(&broker.config(), data).map(Arc::new);
     }
     let Some((model, subscription)) = broker.clients.subscription(&request.consumer_group, &request.topic) else {
         return Err(Refusal::SubscriptionGroupOffline);
@@ -170,13 +167,30 @@ fn subscription(broker: &Broker, request: &Pull<'_>, broadcast: bool) -> Result<
     if subscription.data.sub_version < request.sub_version {
         return Err(Refusal::SubscriptionOld);
     }
-    check_kind(&subscription.data.expression_type)?;
-    Ok(subscription)
+    check_kind(&broker.config(), &subscription.data.expression_type)?;
+    match &subscription.wanted {
+        Wanted::Unreadable(why) => Err(Refusal::FilterUnreadable(why.to_string())),
+        Wanted::All | Wanted::Tagged(_) | Wanted::Sql(_) => Ok(subscription),
+    }
 }
 
-/// Only tags can be filtered by today.
-pub fn check_kind(kind: &str) -> Result<(), Refusal> {
-    if kind.is_empty() || kind == SubscriptionData::TAG { Ok(()) } else { Err(Refusal::ExpressionKind(kind.to_owned())) }
+/// What a client wants to subscribe to, if that can be done.
+///
+/// # Errors
+/// When there is no such kind of filter here, or the expression cannot be read.
+pub fn checked(config: &BrokerConfig, data: SubscriptionData) -> Result<Subscription, Refusal> {
+    check_kind(config, &data.expression_type)?;
+    let subscription = Subscription::new(data);
+    match &subscription.wanted {
+        Wanted::Unreadable(why) => Err(Refusal::Expression(why.to_string())),
+        Wanted::Tagged(codes) if codes.is_empty() => Err(Refusal::Expression(format!("no tag in {:?}", subscription.data.sub_string))),
+        Wanted::All | Wanted::Tagged(_) | Wanted::Sql(_) => Ok(subscription),
+    }
+}
+
+fn check_kind(config: &BrokerConfig, kind: &str) -> Result<(), Refusal> {
+    let is_known = is_tags(kind) || (kind == SubscriptionData::SQL92 && config.sql_filter);
+    if is_known { Ok(()) } else { Err(Refusal::ExpressionKind(kind.to_owned())) }
 }
 
 /// Reads what the pull wants; the records are appended to `body`.
@@ -187,7 +201,14 @@ pub fn read(broker: &Broker, pull: &PreparedPull, body: &mut Vec<u8>) -> PullRes
         return PullResult { code: code::PULL_OFFSET_MOVED, remark: "OFFSET_RESET", reply: reply(pull, offset, min, max) };
     }
     let wanted = &mut |entry: &roxmq_store::IndexEntry| pull.subscription.wants(entry.tags_code);
-    let read = broker.store.read(topic, *queue_id, QueueOffset(pull.from), pull.limits, wanted, body);
+    let from = QueueOffset(pull.from);
+    let read = match &pull.subscription.wanted {
+        Wanted::Sql(expression) => {
+            let keep = &mut |record: &Record<'_>| expression.matches(&Properties::new(record.properties));
+            broker.store.read_filtered(topic, *queue_id, from, pull.limits, wanted, keep, body)
+        }
+        Wanted::All | Wanted::Tagged(_) | Wanted::Unreadable(_) => broker.store.read(topic, *queue_id, from, pull.limits, wanted, body),
+    };
     broker.offsets.note_pull(&pull.group, topic, *queue_id as i32, read.next.0);
     let (code, remark) = match read.status {
         ReadStatus::Found => (code::SUCCESS, "FOUND"),

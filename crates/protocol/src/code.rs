@@ -34,6 +34,8 @@ pub const SUBSCRIPTION_NOT_EXIST: i32 = 24;
 pub const SUBSCRIPTION_NOT_LATEST: i32 = 25;
 /// No such group.
 pub const SUBSCRIPTION_GROUP_NOT_EXIST: i32 = 26;
+/// The group's SQL92 expression could not be read when it subscribed.
+pub const FILTER_DATA_NOT_EXIST: i32 = 27;
 /// An argument is out of its range.
 pub const INVALID_PARAMETER: i32 = 29;
 /// No consumer of the group is connected.

@@ -13,11 +13,15 @@
 
 use super::tokens::{Sign, Token, Tokens, Word};
 use super::values::Number;
-use super::{Comparison, DEPTH_MAX, EXPRESSION_BYTES_MAX, Node, ParseError, Search};
+use super::{Comparison, DEPTH_MAX, EXPRESSION_BYTES_MAX, Listed, Node, ParseError, Search, Searched};
 use std::cmp::Ordering;
 
 /// Reads a whole text.
 pub fn parse(text: &str) -> Result<Node, ParseError> {
+    whole(text).map_err(|error| *error)
+}
+
+fn whole(text: &str) -> Parsed<Node> {
     let mut tokens = Tokens::new(text);
     if text.len() > EXPRESSION_BYTES_MAX {
         let what = format!("an expression of {} bytes; it may have {EXPRESSION_BYTES_MAX}", text.len());
@@ -48,7 +52,8 @@ struct Part {
     from: usize,
 }
 
-type Parsed = Result<Part, ParseError>;
+/// Errors are boxed while they travel, because every rule on the stack has room for one.
+type Parsed<T = Part> = Result<T, Box<ParseError>>;
 
 impl Parser<'_> {
     fn or(&mut self) -> Parsed {
@@ -60,7 +65,7 @@ impl Parser<'_> {
     }
 
     /// One `side`, or several with `word` between them, which then have to be conditions.
-    fn chain(&mut self, word: Word, side: fn(&mut Self) -> Parsed, join: fn(Vec<Node>) -> Node) -> Parsed {
+    fn chain(&mut self, word: Word, side: fn(&mut Self) -> Parsed, join: fn(Box<[Node]>) -> Node) -> Parsed {
         let first = side(self)?;
         if self.token != Token::Word(word) {
             return Ok(first);
@@ -73,7 +78,7 @@ impl Parser<'_> {
             depth = depth.max(next.depth);
             conditions.push(next.node);
         }
-        self.part(join(conditions), depth, from)
+        self.part(join(conditions.into()), depth, from)
     }
 
     fn equality(&mut self) -> Parsed {
@@ -150,7 +155,7 @@ impl Parser<'_> {
     fn search(&mut self, kind: Search, within: Part, negated: bool) -> Parsed {
         self.advance()?;
         let wanted = self.text()?.into();
-        self.part(Node::Search { kind, negated, within: Box::new(within.node), wanted }, within.depth, within.from)
+        self.part(Node::Search(Box::new(Searched { kind, negated, within: within.node, wanted })), within.depth, within.from)
     }
 
     fn between(&mut self, value: Part, negated: bool) -> Parsed {
@@ -183,7 +188,7 @@ impl Parser<'_> {
             return Err(self.tokens.error(left.from, "only a property can be IN a list".to_owned()));
         };
         texts.sort_unstable();
-        self.part(Node::OneOf { property, negated, sorted: texts.into() }, left.depth, left.from)
+        self.part(Node::OneOf(Box::new(Listed { property, negated, sorted: texts.into() })), left.depth, left.from)
     }
 
     fn unary(&mut self) -> Parsed {
@@ -223,7 +228,7 @@ impl Parser<'_> {
         Ok(part)
     }
 
-    fn value(&mut self) -> Result<Node, ParseError> {
+    fn value(&mut self) -> Parsed<Node> {
         let node = match self.token {
             Token::Text(_) => return Ok(Node::Text(self.text()?.into())),
             Token::Decimal(digits) => Node::Number(self.whole_number(digits)?),
@@ -238,14 +243,14 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    fn text(&mut self) -> Result<String, ParseError> {
+    fn text(&mut self) -> Parsed<String> {
         let Token::Text(text) = self.token else { return Err(self.unexpected("a text in single quotes")) };
         self.advance()?;
         Ok(text.replace("''", "'"))
     }
 
     /// Of 32 bits if it fits there, since that decides how a text is read which it is compared with.
-    fn whole_number(&self, digits: &str) -> Result<Number, ParseError> {
+    fn whole_number(&self, digits: &str) -> Parsed<Number> {
         let number: i64 = digits
             .trim_end_matches(['l', 'L'])
             .parse()
@@ -254,7 +259,7 @@ impl Parser<'_> {
     }
 
     /// Zero is refused too, as Java does.
-    fn floating_number(&self, digits: &str) -> Result<Number, ParseError> {
+    fn floating_number(&self, digits: &str) -> Parsed<Number> {
         let number: f64 = digits.parse().map_err(|_| self.unexpected("a number"))?;
         if number > 0.0 && number.is_finite() {
             return Ok(Number::Double(number));
@@ -276,7 +281,7 @@ impl Parser<'_> {
     }
 
     /// Only numbers, and what may turn out to be one, have an order.
-    fn check_has_order(&self, part: &Part) -> Result<(), ParseError> {
+    fn check_has_order(&self, part: &Part) -> Parsed<()> {
         match part.node {
             Node::Property(_) | Node::Number(_) | Node::Negative(_) => Ok(()),
             Node::Text(_) => Err(self.tokens.error(part.from, "a text has no order; only numbers have".to_owned())),
@@ -289,11 +294,11 @@ impl Parser<'_> {
         if depth >= DEPTH_MAX { Err(self.too_deep(from)) } else { Ok(Part { node, depth: depth + 1, from }) }
     }
 
-    fn too_deep(&self, at: usize) -> ParseError {
+    fn too_deep(&self, at: usize) -> Box<ParseError> {
         self.tokens.error(at, format!("an expression nested more than {DEPTH_MAX} deep"))
     }
 
-    fn take(&mut self, wanted: Token<'_>) -> Result<bool, ParseError> {
+    fn take(&mut self, wanted: Token<'_>) -> Parsed<bool> {
         let is_it = self.token == wanted;
         if is_it {
             self.advance()?;
@@ -301,16 +306,16 @@ impl Parser<'_> {
         Ok(is_it)
     }
 
-    fn expect(&mut self, wanted: Token<'_>, name: &str) -> Result<(), ParseError> {
+    fn expect(&mut self, wanted: Token<'_>, name: &str) -> Parsed<()> {
         if self.take(wanted)? { Ok(()) } else { Err(self.unexpected(name)) }
     }
 
-    fn advance(&mut self) -> Result<(), ParseError> {
+    fn advance(&mut self) -> Parsed<()> {
         (self.token, self.at) = self.tokens.next()?;
         Ok(())
     }
 
-    fn unexpected(&self, wanted: &str) -> ParseError {
+    fn unexpected(&self, wanted: &str) -> Box<ParseError> {
         let found = match self.token {
             Token::End => "the end".to_owned(),
             _ => self.tokens.since(self.at).chars().take(FOUND_CHARS_MAX).collect(),

@@ -88,6 +88,8 @@ fn bounds_length_and_depth() {
     let small = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
         for (accepted, refused) in [
             (nested(DEPTH_MAX - 1), nested(DEPTH_MAX)),
+            ("a = (".repeat(DEPTH_MAX / 2) + "a" + &")".repeat(DEPTH_MAX / 2), "a = (".repeat(DEPTH_MAX) + "a" + &")".repeat(DEPTH_MAX)),
+            ("a = NOT (".repeat(60) + "a" + &")".repeat(60), "a = NOT (".repeat(DEPTH_MAX) + "a" + &")".repeat(DEPTH_MAX)),
             ("NOT ".repeat(DEPTH_MAX - 1) + "TRUE", "NOT ".repeat(DEPTH_MAX) + "TRUE"),
             ("a = 1".to_owned() + &" IS NULL".repeat(100), "a = 1".to_owned() + &" IS NULL".repeat(DEPTH_MAX)),
         ] {
@@ -108,8 +110,46 @@ fn bounds_length_and_depth() {
 /// Texts that look like expressions now and then.
 fn like_an_expression() -> impl Strategy<Value = String> {
     let pieces = [
-        "a", "b", " ", "=", "<>", "<", ">", "<=", ">=", "(", ")", ",", "+", "-", "--", "/*", "*/", "\n", "'", "''", "'x'", "'5'", "0", "1",
-        "5.0", ".5", "1e9", "9L", "NOT ", " AND ", " or ", " between ", " IN ", "TRUE", "null", " is ", " CONTAINS ", " startswith ", "é", "\\",
+        "a",
+        "b",
+        " ",
+        "=",
+        "<>",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "(",
+        ")",
+        ",",
+        "+",
+        "-",
+        "--",
+        "/*",
+        "*/",
+        "\n",
+        "'",
+        "''",
+        "'x'",
+        "'5'",
+        "0",
+        "1",
+        "5.0",
+        ".5",
+        "1e9",
+        "9L",
+        "NOT ",
+        " AND ",
+        " or ",
+        " between ",
+        " IN ",
+        "TRUE",
+        "null",
+        " is ",
+        " CONTAINS ",
+        " startswith ",
+        "é",
+        "\\",
     ];
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..24).prop_map(|pieces| pieces.concat())
 }

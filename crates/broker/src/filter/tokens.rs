@@ -72,7 +72,7 @@ impl<'a> Tokens<'a> {
     ///
     /// # Errors
     /// When no token starts there.
-    pub fn next(&mut self) -> Result<(Token<'a>, usize), ParseError> {
+    pub fn next(&mut self) -> Result<(Token<'a>, usize), Box<ParseError>> {
         self.skip_blanks_and_comments();
         let from = self.at;
         let rest = &self.text[from..];
@@ -89,8 +89,8 @@ impl<'a> Tokens<'a> {
     }
 
     /// An error at a byte of the text.
-    pub fn error(&self, at: usize, what: String) -> ParseError {
-        ParseError { position: self.text[..at].chars().count() + 1, what }
+    pub fn error(&self, at: usize, what: String) -> Box<ParseError> {
+        Box::new(ParseError { position: self.text[..at].chars().count() + 1, what })
     }
 
     /// The text itself from one byte to the last token's end.

@@ -1,8 +1,12 @@
 //! Which clients are connected, for which groups, and what their groups subscribe to.
 //!
 //! A client is a connection: when it goes, or is silent for `channelExpiredTimeout`, the client is gone. All members of a group are taken
-//! to subscribe alike; the subscription with the highest version counts. Follows Java's `ConsumerManager` and `ProducerManager`.
+//! to subscribe alike; the subscription with the highest version counts, and those that do not are reported. Follows Java's
+//! `ConsumerManager` and `ProducerManager`.
 
+mod wishes;
+
+use crate::filter::{Expression, ParseError};
 use parking_lot::RwLock;
 use roxmq_protocol::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use roxmq_protocol::header::Language;
@@ -10,6 +14,7 @@ use roxmq_protocol::properties::java_hash;
 use roxmq_remoting::{ConnectionId, Peer};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use wishes::Wishes;
 
 /// One connected client as a member of a group.
 #[derive(Clone)]
@@ -29,31 +34,55 @@ pub struct Member {
 }
 
 /// What a group subscribes to on one topic, ready to be compared with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Subscription {
     /// As the client sent it.
     pub data: SubscriptionData,
-    /// Hashes of the wanted tags, `None` for all messages.
-    pub codes: Option<HashSet<i32>>,
+    /// What its expression means.
+    pub wanted: Wanted,
+}
+
+/// Which messages are wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted {
+    /// All.
+    All,
+    /// Those whose tag has one of these hashes. Equal hashes of different tags are told apart by the client.
+    Tagged(HashSet<i32>),
+    /// Those whose properties satisfy an SQL92 expression.
+    Sql(Expression),
+    /// None, since nobody can read the expression.
+    Unreadable(ParseError),
 }
 
 impl Subscription {
     /// Makes a subscription of what a client sent. Clients without `codeSet` (C++, Python) have it made from their expression.
     pub fn new(data: SubscriptionData) -> Subscription {
-        let codes = if is_everything(&data.sub_string) || data.expression_type == SubscriptionData::SQL92 {
-            None
+        let wanted = if data.expression_type == SubscriptionData::SQL92 {
+            Expression::parse(&data.sub_string).map_or_else(Wanted::Unreadable, Wanted::Sql)
+        } else if is_everything(&data.sub_string) {
+            Wanted::All
         } else if data.code_set.is_empty() {
-            Some(tags(&data.sub_string).map(java_hash).collect())
+            Wanted::Tagged(tags(&data.sub_string).map(java_hash).collect())
         } else {
-            Some(data.code_set.iter().copied().collect())
+            Wanted::Tagged(data.code_set.iter().copied().collect())
         };
-        Subscription { data, codes }
+        Subscription { data, wanted }
     }
 
-    /// May a message with this tag hash be wanted? Equal hashes of different tags are told apart by the client.
+    /// May a message with this tag hash be wanted?
     pub fn wants(&self, tags_code: i64) -> bool {
-        self.codes.as_ref().is_none_or(|codes| codes.contains(&(tags_code as i32)))
+        match &self.wanted {
+            Wanted::All | Wanted::Sql(_) => true,
+            Wanted::Tagged(codes) => codes.contains(&(tags_code as i32)),
+            Wanted::Unreadable(_) => false,
+        }
     }
+}
+
+/// Is the expression one of tags? Old clients do not say.
+pub fn is_tags(expression_type: &str) -> bool {
+    expression_type.is_empty() || expression_type == SubscriptionData::TAG
 }
 
 /// Does the expression want every message?
@@ -80,6 +109,7 @@ pub struct ConsumerGroup {
     pub subscriptions: BTreeMap<String, Arc<Subscription>>,
     /// Its members.
     pub members: HashMap<ConnectionId, Member>,
+    wishes: Wishes,
 }
 
 /// The tables of connected clients.
@@ -119,12 +149,14 @@ impl Clients {
             from_where: data.consume_from_where,
             subscriptions: BTreeMap::new(),
             members: HashMap::new(),
+            wishes: Wishes::default(),
         });
         group.consume_type = data.consume_type;
         group.message_model = data.message_model;
         group.from_where = data.consume_from_where;
         // A client that reconnects has one connection: the new one.
         group.members.retain(|id, known| *id == member.peer.id() || known.client_id != member.client_id);
+        report_disagreements(group, data, &member.client_id);
         let joined = group.members.insert(member.peer.id(), member).is_none();
         let subscribed = group.subscribe(&data.subscription_data_set);
         (joined || subscribed).then(|| group.audience())
@@ -145,6 +177,7 @@ impl Clients {
         let mut consumers = self.consumers.write();
         let left = consumers.get_mut(group)?;
         let client_id = left.members.remove(&connection)?.client_id;
+        left.wishes.left(&client_id);
         let departure = Departure { group: group.to_owned(), client_id, message_model: left.message_model, audience: left.audience() };
         if left.members.is_empty() {
             consumers.remove(group);
@@ -220,6 +253,11 @@ impl Clients {
         consumers.get(group)?.members.values().find(|member| member.client_id == client_id).cloned()
     }
 
+    /// The producer that gave itself this client id.
+    pub fn producer(&self, client_id: &str) -> Option<Member> {
+        self.producers.read().values().flat_map(HashMap::values).find(|member| member.client_id == client_id).cloned()
+    }
+
     /// The members of a producer group.
     pub fn producers(&self, group: &str) -> Vec<Member> {
         self.producers.read().get(group).map(|members| members.values().cloned().collect()).unwrap_or_default()
@@ -244,7 +282,8 @@ impl ConsumerGroup {
             match self.subscriptions.get(&data.topic) {
                 Some(known) if known.data.sub_version >= data.sub_version => {}
                 known => {
-                    changed |= known.is_none_or(|known| known.data.sub_string != data.sub_string);
+                    changed |= known
+                        .is_none_or(|known| known.data.sub_string != data.sub_string || known.data.expression_type != data.expression_type);
                     self.subscriptions.insert(data.topic.clone(), Arc::new(Subscription::new(data.clone())));
                 }
             }
@@ -252,6 +291,21 @@ impl ConsumerGroup {
         let before = self.subscriptions.len();
         self.subscriptions.retain(|topic, _| sent.iter().any(|data| data.topic == *topic));
         changed || self.subscriptions.len() != before
+    }
+}
+
+/// Members that subscribe differently take messages from each other, so somebody has to hear of it.
+fn report_disagreements(group: &mut ConsumerGroup, data: &ConsumerData, client_id: &str) {
+    for found in group.wishes.heard(client_id, &data.subscription_data_set, data.consume_type) {
+        tracing::warn!(
+            group = data.group_name,
+            topic = found.topic,
+            client = found.client_id,
+            wants = found.expression,
+            other_client = found.other_client_id,
+            other_wants = found.other_expression,
+            "two members of a consumer group subscribe differently; messages that only one of them wants may reach nobody"
+        );
     }
 }
 
@@ -266,5 +320,15 @@ mod tests {
         let tagged = of("a || TagB");
         assert!(tagged.wants(java_hash("a") as i64) && tagged.wants(java_hash("TagB") as i64));
         assert!(!tagged.wants(0) && !tagged.wants(java_hash("b") as i64));
+    }
+
+    #[test]
+    fn sql_is_read_once() {
+        let of = |sub_string: &str| {
+            let expression_type = SubscriptionData::SQL92.to_owned();
+            Subscription::new(SubscriptionData { sub_string: sub_string.into(), expression_type, ..Default::default() })
+        };
+        assert!(matches!(of("a > 1").wanted, Wanted::Sql(_)) && of("a > 1").wants(7));
+        assert!(matches!(of("*").wanted, Wanted::Unreadable(ParseError { position: 1, .. })) && !of("*").wants(7));
     }
 }

@@ -149,7 +149,7 @@ table! {
                 "Whether the broker shares out the queues for consumers that ask it to.";
         }
         "Filters" {
-            sql_filter: bool = true, "enablePropertyFilter", YesNo, "", NotYet,
+            sql_filter: bool = true, "enablePropertyFilter", YesNo, "", Now,
                 "Whether consumers may filter with SQL92.";
             filter_retries: bool = false, "filterSupportRetry", YesNo, "", NotYet,
                 "Whether SQL92 filters also apply to retried messages.";
