@@ -20,6 +20,7 @@ mod pull;
 mod query;
 mod registration;
 mod relay;
+mod reply;
 mod retry;
 mod routes;
 mod send;

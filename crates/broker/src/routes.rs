@@ -6,16 +6,17 @@
 //! - `relay`: a client has to answer first.
 
 use crate::relay::Later;
-use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, retry, topics};
+use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, reply, retry, topics};
 use roxmq_protocol::request::{self, HeaderFields, Request};
 use roxmq_remoting::Answer;
+use std::sync::Arc;
 
 pub use roxmq_protocol::request::SendForm;
 
 /// A handler that answers itself.
 pub type Handler = fn(&Broker, &Call<'_>) -> Result<Answer, Refusal>;
 /// A handler whose answer comes from a client.
-pub type RelayHandler = fn(&Broker, &Call<'_>) -> Result<Later, Refusal>;
+pub type RelayHandler = fn(&Arc<Broker>, &Call<'_>) -> Result<Later, Refusal>;
 
 /// How a request is run.
 #[derive(Clone, Copy)]
@@ -95,6 +96,8 @@ routes! {
     ResetOffset             => pool, offsets::reset;
     CloneOffset             => pool, offsets::copy;
 
+    SendReplyV1             => relay, reply::long;
+    SendReplyV2             => relay, reply::short;
     ConsumerSendBack        => pool, retry::send_back;
 
     Heartbeat               => turn, consumers::heartbeat;

@@ -163,6 +163,10 @@ sends! {
     SendMessageV2 = 310 "SEND_MESSAGE_V2" Short;
     /// Stores several messages. Body: the client's batch.
     SendBatchMessage = 320 "SEND_BATCH_MESSAGE" Short;
+    /// A consumer's reply to a request message, to be pushed to the client that asked. Body: the reply.
+    SendReplyV1 = 324 "SEND_REPLY_MESSAGE" Long;
+    /// The same in the short form.
+    SendReplyV2 = 325 "SEND_REPLY_MESSAGE_V2" Short;
 }
 
 header! {

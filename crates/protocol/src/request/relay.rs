@@ -40,4 +40,22 @@ requests! {
         topic_sys_flag: Option<i32> = "topicSysFlag",
         group_sys_flag: Option<i32> = "groupSysFlag",
     } -> ();
+
+    /// A reply for a producer that waits for it. Body: the reply.
+    PushReply<'a> = 326 "PUSH_REPLY_MESSAGE_TO_CLIENT" {
+        producer_group: Text<'a> = "producerGroup",
+        topic: Text<'a> = "topic",
+        default_topic: Text<'a> = "defaultTopic",
+        default_topic_queue_nums: i32 = "defaultTopicQueueNums",
+        queue_id: i32 = "queueId",
+        sys_flag: i32 = "sysFlag",
+        born_timestamp: i64 = "bornTimestamp",
+        flag: i32 = "flag",
+        properties: Text<'a> = "properties",
+        reconsume_times: i32 = "reconsumeTimes" or 0,
+        unit_mode: bool = "unitMode" or false,
+        born_host: Text<'a> = "bornHost",
+        store_host: Text<'a> = "storeHost",
+        store_timestamp: i64 = "storeTimestamp",
+    } -> ();
 }

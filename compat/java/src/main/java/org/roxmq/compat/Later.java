@@ -6,8 +6,7 @@ import java.util.Map;
 final class Later {
     static final Map<String, String> CASES = Map.of(
         "sql92", "SQL92 filters",
-        "transaction", "half messages and their checks (codes 37 and 39)",
-        "request-reply", "replies (codes 324 and 326)");
+        "transaction", "half messages and their checks (codes 37 and 39)");
 
     private Later() {
     }
