@@ -6,6 +6,7 @@ use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
 use crate::{Broker, delay, retry, topics};
+use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
@@ -27,11 +28,19 @@ pub struct Sender {
     pub version: i32,
 }
 
-/// Buffers that sends use one after the other.
-#[derive(Default)]
+/// What sends of a shard use one after the other.
 pub struct Flow {
+    /// The configuration as of this turn: looking it up anew for each send would have the shards' threads wait for each other.
+    pub config: Arc<BrokerConfig>,
     properties: String,
     unique: UniqueKeys,
+}
+
+impl Flow {
+    /// Empty buffers.
+    pub fn new(config: Arc<BrokerConfig>) -> Flow {
+        Flow { config, properties: String::new(), unique: UniqueKeys::default() }
+    }
 }
 
 /// A send whose drafts are in the batch.
@@ -62,7 +71,7 @@ pub fn prepare(
     batch: &mut Batch,
 ) -> Result<Prepared, Refusal> {
     let request = SendMessage::read(fields, form)?;
-    let config = broker.config();
+    let config = Arc::clone(&flow.config);
     let now = broker.clock.now_ms();
     if now < config.accept_sends_from_ms as i64 {
         return Err(Refusal::NotYet(config.accept_sends_from_ms as i64));
@@ -88,11 +97,12 @@ pub fn prepare(
         return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")));
     }
     let given = Properties::new(&request.properties);
-    let level = delay::level_asked(given.find(name::DELAY), config.delay_ladder.levels_ms().len());
-    refuse_what_is_missing(given, level)?;
+    let asked = Asked::of(given);
+    let level = delay::level_asked(asked.delay, config.delay_ladder.levels_ms().len());
+    refuse_what_is_missing(&asked, level)?;
 
     let first = batch.len();
-    let unique_key = match given.unique_key() {
+    let unique_key = match asked.unique_key {
         Some(key) => key.to_owned(),
         None => flow.unique.next(broker.advertised, now),
     };
@@ -126,19 +136,44 @@ pub fn prepare(
         }
         batch.push(Draft { properties: &flow.properties, ..draft })?;
     }
-    let waits = given.find(name::WAIT) != Some("false");
+    let waits = asked.wait != Some("false");
     Ok(Prepared { range: first..batch.len(), topic, queue_id, unique_key, waits })
+}
+
+/// What a producer's properties ask of the broker, found in one walk through them.
+#[derive(Default)]
+struct Asked<'a> {
+    unique_key: Option<&'a str>,
+    wait: Option<&'a str>,
+    delay: Option<&'a str>,
+    transactional: Option<&'a str>,
+    is_timed: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn of(given: Properties<'a>) -> Asked<'a> {
+        let mut asked = Asked::default();
+        for (name, value) in given.iter() {
+            match name {
+                name::UNIQ_KEY => asked.unique_key = Some(value),
+                name::WAIT => asked.wait = Some(value),
+                name::DELAY => asked.delay = Some(value),
+                name::TRAN_MSG => asked.transactional = Some(value),
+                name::TIMER_DELAY_SEC | name::TIMER_DELAY_MS | name::TIMER_DELIVER_MS => asked.is_timed = true,
+                _ => {}
+            }
+        }
+        asked
+    }
 }
 
 /// What belongs to timed and transactional messages is not there yet. Storing them as plain messages would deliver them too early or
 /// although they were rolled back. A delay level wins over a time.
-fn refuse_what_is_missing(given: Properties<'_>, level: Option<i32>) -> Result<(), Refusal> {
-    if level.is_none()
-        && [name::TIMER_DELAY_SEC, name::TIMER_DELAY_MS, name::TIMER_DELIVER_MS].iter().any(|timer| given.find(timer).is_some())
-    {
+fn refuse_what_is_missing(asked: &Asked<'_>, level: Option<i32>) -> Result<(), Refusal> {
+    if level.is_none() && asked.is_timed {
         return Err(Refusal::Unsupported("Timed messages"));
     }
-    if given.find(name::TRAN_MSG).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    if asked.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(Refusal::Unsupported("Transactional messages"));
     }
     Ok(())
@@ -166,11 +201,13 @@ fn queue(request: &SendMessage<'_>, topic: &TopicConfig) -> Result<u32, Refusal>
 /// Puts every member of a client's batch into `batch`, or none of them.
 fn push_batch(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Flow, batch: &mut Batch) -> Result<(), Refusal> {
     // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
-    let key_of = |given: &Properties<'_>| given.unique_key().unwrap_or(unique_key).to_owned();
     let mut count = 0;
     for item in batch_items(draft.body) {
         let given = Properties::new(item.map_err(|error| Refusal::Message(error.to_string()))?.properties);
-        stored_properties(broker, given, &key_of(&given), &mut flow.properties)?;
+        if given.as_str().len() > PROPERTIES_BYTES_MAX / 2 {
+            // Only these could become too long; the others need not be made twice.
+            stored_properties(broker, given, given.unique_key().unwrap_or(unique_key), &mut flow.properties)?;
+        }
         count += 1;
     }
     if count == 0 {
@@ -178,7 +215,7 @@ fn push_batch(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Fl
     }
     for item in batch_items(draft.body).flatten() {
         let given = Properties::new(item.properties);
-        stored_properties(broker, given, &key_of(&given), &mut flow.properties)?;
+        stored_properties(broker, given, given.unique_key().unwrap_or(unique_key), &mut flow.properties)?;
         batch.push(Draft { flag: item.flag, body: item.body, properties: &flow.properties, ..draft })?;
     }
     Ok(())

@@ -83,6 +83,7 @@ impl BrokerShard {
         let inbox = Arc::new(Inbox::default());
         let number = broker.add_shard(ShardDoor { handle: handle.clone(), inbox: Arc::clone(&inbox) });
         broker.store.wake_when_flushed(Arc::new(move || handle.wake()));
+        let flow = Flow::new(broker.config());
         BrokerShard {
             broker,
             number,
@@ -92,14 +93,14 @@ impl BrokerShard {
             unflushed: RefCell::default(),
             parked: RefCell::default(),
             parked_count: Cell::new(0),
-            flow: RefCell::default(),
+            flow: RefCell::new(flow),
             answer_body: RefCell::default(),
         }
     }
 
     fn take_send(&self, from: &Rc<Connection>, request: &Incoming<'_>, form: SendForm) {
         let ticket = request.ticket();
-        if self.pending.borrow().len() + self.unflushed.borrow().len() >= self.broker.config().sends_waiting_max as usize {
+        if self.pending.borrow().len() + self.unflushed.borrow().len() >= self.flow.borrow().config.sends_waiting_max as usize {
             return from.answer(ticket, Refusal::Busy("too many sends wait").answer());
         }
         let prepared = send::prepare(
@@ -210,17 +211,22 @@ impl BrokerShard {
         let timeout = Duration::from_millis(self.broker.config().sync_flush_timeout_ms);
         let deadline = self.broker.clock.elapsed() + timeout;
         let mut arrived: Vec<QueueKey> = Vec::new();
+        let placed: Vec<Placed> = (0..batch.len()).map(|draft| batch.placed(draft)).collect();
+        // Counters are looked up by topic, so messages to the same topic are counted together.
+        for of_topic in pending.chunk_by(|one, next| Arc::ptr_eq(&one.prepared.topic, &next.prepared.topic)) {
+            let (first, last) = (&of_topic[0].prepared, &of_topic[of_topic.len() - 1].prepared);
+            self.broker.stored(first, &placed[first.range.start..last.range.end]);
+        }
         for pending in pending {
-            let places: Vec<Placed> = pending.prepared.range.clone().map(|draft| batch.placed(draft)).collect();
+            let places = &placed[pending.prepared.range.clone()];
             let end = places.last().map_or(LogOffset(0), |place| place.end);
-            self.broker.stored(&pending.prepared, &places);
             if end <= durable {
-                self.answer_send(&pending, &places, code::SUCCESS);
+                self.answer_send(&pending, places, code::SUCCESS);
                 self.tell_of(&pending.prepared, &mut arrived);
             } else if pending.prepared.waits {
-                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places, pending });
+                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places: places.to_vec(), pending });
             } else {
-                self.answer_send(&pending, &places, code::SUCCESS);
+                self.answer_send(&pending, places, code::SUCCESS);
                 let silent = Pending { ticket: Ticket { oneway: true, ..pending.ticket }, ..pending };
                 self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places: Vec::new(), pending: silent });
             }
@@ -305,12 +311,14 @@ impl Service for BrokerShard {
             let remark = format!(" request type {} not supported", request.header.code);
             return from.answer(ticket, Answer::refused(code::REQUEST_CODE_NOT_SUPPORTED, remark));
         };
-        let peer = from.peer();
-        let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
         match route {
             Route::Send(form) => self.take_send(from, &request, form),
             Route::Pull { lite } => self.take_pull(from, &request, lite),
-            Route::Turn(handler) => from.answer(ticket, guarded(|| handler(&self.broker, &call))),
+            Route::Turn(handler) => {
+                let peer = from.peer();
+                let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
+                from.answer(ticket, guarded(|| handler(&self.broker, &call)));
+            }
             Route::Pool(handler) => {
                 let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
                 let kept = request.keep();
@@ -323,24 +331,28 @@ impl Service for BrokerShard {
                     from.answer(ticket, Refusal::Busy("too many admin requests wait").answer());
                 }
             }
-            Route::Relay(handler) => match handler(&self.broker, &call) {
-                Ok(answer) => {
-                    let peer = from.peer();
-                    let queued = self.broker.pool.spawn(async move {
-                        let answer = answer.await.unwrap_or_else(|refusal| refusal.answer());
-                        peer.answer(ticket, answer);
-                    });
-                    if !queued {
-                        from.answer(ticket, Refusal::Busy("too many relayed requests wait").answer());
+            Route::Relay(handler) => {
+                let peer = from.peer();
+                let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
+                match handler(&self.broker, &call) {
+                    Ok(answer) => {
+                        let queued = self.broker.pool.spawn(async move {
+                            let answer = answer.await.unwrap_or_else(|refusal| refusal.answer());
+                            peer.answer(ticket, answer);
+                        });
+                        if !queued {
+                            from.answer(ticket, Refusal::Busy("too many relayed requests wait").answer());
+                        }
                     }
+                    Err(refusal) => from.answer(ticket, refusal.answer()),
                 }
-                Err(refusal) => from.answer(ticket, refusal.answer()),
-            },
+            }
         }
     }
 
     fn turn(&self) {
         self.append();
+        self.flow.borrow_mut().config = self.broker.config();
         let arrived = std::mem::take(&mut *self.inbox.arrived.lock());
         arrived.iter().for_each(|queue| self.arrived(queue));
         self.answer_flushed();
