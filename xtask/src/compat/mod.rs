@@ -14,7 +14,7 @@ mod transcript;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use folder::Folder;
 use servers::{Servers, Target};
@@ -30,11 +30,14 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     };
     let mut total = Transcript::default();
     for suite in &wanted.suites {
-        println!("== {} against {}", suite.name, wanted.against);
+        let command = [&["run"], suite.arguments].concat().join(" ");
+        println!("== {} against {}: compat/{}/{command}", suite.name, wanted.against, suite.folder);
+        let start = Instant::now();
         match run_suite(suite, &target, &wanted) {
             Ok(transcript) => total.add(transcript),
             Err(why) => total.fail(suite.name, &why),
         }
+        println!("== {} took {} s", suite.name, start.elapsed().as_secs());
     }
     if wanted.serve {
         return Ok(());

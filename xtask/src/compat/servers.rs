@@ -27,7 +27,13 @@ pub enum Target {
 pub fn build_roxmq(repository: &Path) -> Result<Target, String> {
     println!("== building roxmq");
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    run_quietly(Command::new(cargo).args(["build", "--release", "--package", "roxmq"]).current_dir(repository))?;
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "--package", "roxmq"]).current_dir(repository);
+    match build.status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => return Err(format!("cargo build: {status}")),
+        Err(error) => return Err(format!("cargo build: {error}")),
+    }
     let program =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository.join("target"), PathBuf::from).join("release").join("roxmq");
     if program.exists() { Ok(Target::RoxMq { program }) } else { Err(format!("{} was not built", program.display())) }
@@ -39,7 +45,7 @@ pub fn resolve_java(repository: &Path) -> Result<Target, String> {
     let list = repository.join("target/compat/java-server/classpath");
     run_quietly(
         Command::new("mvn")
-            .args(["--quiet", "--batch-mode", "-Dstyle.color=never", "dependency:build-classpath", "-Dmdep.includeScope=runtime"])
+            .args(["--quiet", "--batch-mode", "dependency:build-classpath", "-Dmdep.includeScope=runtime"])
             .arg(format!("-Dmdep.outputFile={}", list.display()))
             .arg(format!("-Drocketmq.version={JAVA_VERSION}"))
             .current_dir(repository.join("compat/java/server")),
@@ -48,14 +54,14 @@ pub fn resolve_java(repository: &Path) -> Result<Target, String> {
     Ok(Target::Java { classpath: classpath.trim().to_owned() })
 }
 
-/// Shows what the command printed only when it failed, except for its standard error.
+/// Shows what the command printed only when it failed.
 fn run_quietly(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("{program}: {error}"))?;
+    let output = command.output().map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
-    println!("{}", String::from_utf8_lossy(&output.stdout));
+    println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     Err(format!("{program}: {}", output.status))
 }
 

@@ -47,6 +47,7 @@ final class Case {
         all.addAll(PushCases.ALL);
         all.addAll(RebalanceCases.ALL);
         all.addAll(PullCases.ALL);
+        all.addAll(SqlCases.ALL);
         all.addAll(LitePullCases.ALL);
         all.addAll(QueryCases.ALL);
         all.addAll(AdminCases.ALL);

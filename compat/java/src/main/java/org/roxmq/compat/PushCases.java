@@ -5,7 +5,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
-import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -32,7 +31,6 @@ final class PushCases {
         Case.of("push-offsets-over-client-restart", PushCases::clientRestart).binaryToo(),
         Case.of("push-orderly", PushCases::orderly),
         Case.of("push-retry", PushCases::retry),
-        Case.of("sql92", PushCases::sql92),
         Case.of("push-latency", PushCases::latency).alone());
 
     private static void clustering(Scene scene) throws Exception {
@@ -234,23 +232,6 @@ final class PushCases {
         scene.send(topic, null, "body", 1);
         Scene.until("the second attempt", () -> times.size() == 2);
         Check.equal(List.of(0, 1), times, "times consumed again");
-    }
-
-    private static void sql92(Scene scene) throws Exception {
-        String topic = scene.createdTopic(1);
-        List<String> wanted = new ArrayList<>();
-        for (int number = 0; number < 20; number++) {
-            Message message = Scene.message(topic, "body" + number);
-            message.putUserProperty("a", String.valueOf(number));
-            scene.producer().send(message);
-            if (number > 5 && number <= 15) {
-                wanted.add("body" + number);
-            }
-        }
-        Inbox inbox = new Inbox(scene.push(scene.group()));
-        inbox.consumer.subscribe(topic, MessageSelector.bySql("a > 5 AND a BETWEEN 0 AND 15"));
-        inbox.consumer.start();
-        inbox.awaitExactly(wanted);
     }
 
     /** A message that comes while a pull is parked is answered at once and not when the hold of 15 s ends. */
