@@ -24,7 +24,8 @@ func adminCreateTopic(t *T) {
 	}
 	t.equal(len(used), 6, "queues used")
 
-	// Created again with more queues, the topic has them and keeps its messages.
+	// Created again with more queues, the topic has them and keeps its messages. The client keeps the first route it is told, so the name
+	// server must know the new one when the broker answers.
 	broker := t.storeHost(t.sendTo(p, primitive.NewMessage(topic, []byte("one more"))).OffsetMsgID)
 	t.ok(a.CreateTopic(background, admin.WithTopicCreate(topic), admin.WithBrokerAddrCreate(broker),
 		admin.WithReadQueueNums(9), admin.WithWriteQueueNums(9)), "create topic again")

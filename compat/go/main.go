@@ -39,9 +39,7 @@ var alone = []Case{
 }
 
 // later says which cases belong to a part of RoxMQ that is not built yet. They run against Java all the same.
-var later = map[string]string{
-	"push_orderly_listener": "locks of orderly consumers (requests 41 and 42)",
-}
+var later = map[string]string{}
 
 func main() {
 	runSuite(sideBySide, alone)
