@@ -12,8 +12,8 @@ use crate::tally::{Offsets, Tally};
 use crate::wire::{self, Load};
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
@@ -171,7 +171,9 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
     for (number, job) in jobs.into_iter().enumerate() {
         shares[number % options.threads].push((connect(address)?, job));
     }
-    let run = Run { clock, window, progress, sending, patience: options.patience };
+    let run = Run { clock, window, progress, sending, patience: options.patience, metering: Arc::default() };
+    // Of threads that have ended the system tells nothing, so they stay until their CPU time is read.
+    let metering = run.metering.lock().unwrap_or_else(PoisonError::into_inner);
     let threads: Vec<_> = shares
         .into_iter()
         .map(|share| {
@@ -185,6 +187,7 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
     sleep_until(&clock, window.end);
     let (until, cpu_until) = (clock.now(), meters.cpu());
     let memory = meters.memory();
+    drop(metering);
 
     let mut measured = Measured {
         tally: Tally::default(),
@@ -252,19 +255,23 @@ struct Run {
     /// Senders that have not ended.
     sending: Arc<AtomicUsize>,
     patience: Duration,
+    /// Held while the processes' CPU times are read.
+    metering: Arc<Mutex<()>>,
 }
 
 /// One thread: all its connections until they are done.
 fn serve(share: Vec<(TcpStream, Job)>, run: &Run) -> io::Result<Vec<Job>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let jobs = runtime.block_on(async {
         let tasks: Vec<_> = share.into_iter().map(|(stream, job)| tokio::spawn(work(stream, job, run.clone()))).collect();
         let mut jobs = Vec::with_capacity(tasks.len());
         for task in tasks {
             jobs.push(task.await.map_err(io::Error::other)??);
         }
         Ok(jobs)
-    })
+    });
+    drop(run.metering.lock());
+    jobs
 }
 
 async fn work(stream: TcpStream, job: Job, run: Run) -> io::Result<Job> {
