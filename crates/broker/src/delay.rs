@@ -160,6 +160,13 @@ fn destination(broker: &Broker, record: &Record<'_>) -> Option<(String, u32)> {
     Some((topic.to_owned(), queue_id))
 }
 
+/// The property string of a message that waits elsewhere: it says where it really goes.
+pub fn waiting_properties(properties: &str, topic: &str, queue_id: u32) -> String {
+    let mut waiting = PropertiesBuf::from_text(properties);
+    waiting.set(name::REAL_TOPIC, topic).set(name::REAL_QID, &queue_id.to_string());
+    waiting.into_string()
+}
+
 fn delivered_properties(record: &Record<'_>) -> String {
     let mut properties = PropertiesBuf::from_text(record.properties);
     for waiting in [name::DELAY, name::TIMER_DELAY_SEC, name::TIMER_DELAY_MS, name::TIMER_DELIVER_MS] {

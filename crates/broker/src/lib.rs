@@ -28,6 +28,7 @@ mod services;
 mod shard;
 mod tables;
 mod topics;
+mod transaction;
 
 pub use error::Refusal;
 pub use routes::{Served, served};
@@ -99,6 +100,7 @@ pub struct Broker {
     groups: Groups,
     offsets: Offsets,
     delayed: delay::Delayed,
+    transactions: transaction::Transactions,
     clients: Clients,
     arrivals: Arrivals,
     flushed: Flushed,
@@ -223,6 +225,7 @@ impl Broker {
         let groups = Groups::load(&clock, file("subscriptionGroup.json"))?;
         let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
         let delayed = delay::Delayed::load(file("delayOffset.json"))?;
+        let transactions = transaction::Transactions::load(file("transactions.json"))?;
         topics::add_system_topics(&topics, &config);
         topics::adopt_from_log(&topics, &store);
         groups::add_system_groups(&groups);
@@ -248,6 +251,7 @@ impl Broker {
             groups,
             offsets,
             delayed,
+            transactions,
             clients: Clients::default(),
             arrivals: Arrivals::default(),
             flushed,

@@ -6,7 +6,7 @@
 //! - `relay`: a client has to answer first.
 
 use crate::relay::Later;
-use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, reply, retry, topics};
+use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, reply, retry, topics, transaction};
 use roxmq_protocol::request::{self, HeaderFields, Request};
 use roxmq_remoting::Answer;
 use std::sync::Arc;
@@ -99,6 +99,8 @@ routes! {
     SendReplyV1             => relay, reply::long;
     SendReplyV2             => relay, reply::short;
     ConsumerSendBack        => pool, retry::send_back;
+    EndTransaction          => pool, transaction::end;
+    ResumeTransaction       => pool, transaction::resume;
 
     Heartbeat               => turn, consumers::heartbeat;
     UnregisterClient        => turn, consumers::unregister;

@@ -5,12 +5,12 @@
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, delay, retry, topics};
+use crate::{Broker, delay, retry, topics, transaction};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
-use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, MessageId, batch_items};
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, name};
+use roxmq_protocol::record::{Draft, MessageId, batch_items, sys_flag};
 use roxmq_protocol::request::{SendForm, SendMessage};
 use roxmq_remoting::Ticket;
 use roxmq_store::{AppendError, Batch, Placed};
@@ -99,7 +99,15 @@ pub fn prepare(
     let given = Properties::new(&request.properties);
     let asked = Asked::of(given);
     let level = delay::level_asked(asked.delay, config.delay_ladder.levels_ms().len());
-    refuse_what_is_missing(&asked, level)?;
+    if asked.is_timed && level.is_none() {
+        // Stored as a plain message it would be delivered too early. A delay level wins over a time.
+        return Err(Refusal::Unsupported("Timed messages"));
+    }
+    let is_half =
+        asked.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true")) && !(request.reconsume_times > 0 && level.is_some());
+    if is_half && config.reject_transactions {
+        return Err(Refusal::Forbidden(format!("the broker[{}] sending transaction message is forbidden", broker.address)));
+    }
 
     let first = batch.len();
     let unique_key = match asked.unique_key {
@@ -109,6 +117,7 @@ pub fn prepare(
     // A dead letter waits for nothing.
     let level = level.filter(|_| dead_letter.is_none());
     let (stored_topic, stored_queue) = match level {
+        _ if is_half => (transaction::HALF_TOPIC, 0),
         Some(level) => (delay::TOPIC, delay::queue_of(level)),
         None => (&*topic.topic_name, queue_id),
     };
@@ -116,7 +125,8 @@ pub fn prepare(
         topic: stored_topic,
         queue_id: stored_queue,
         flag: request.flag,
-        sys_flag: request.sys_flag,
+        // A half message is an ordinary record of its queue; what it is shows when it is decided.
+        sys_flag: if is_half { sys_flag::with_transaction(request.sys_flag, sys_flag::TRANSACTION_NOT) } else { request.sys_flag },
         born_timestamp: request.born_timestamp,
         born_host: sender.address,
         store_host: broker.advertised,
@@ -129,10 +139,8 @@ pub fn prepare(
         push_batch(broker, draft, &unique_key, flow, batch)?;
     } else {
         stored_properties(broker, given, &unique_key, &mut flow.properties)?;
-        if level.is_some() {
-            let mut waiting = PropertiesBuf::from_text(&flow.properties);
-            waiting.set(name::REAL_TOPIC, &topic.topic_name).set(name::REAL_QID, &queue_id.to_string());
-            flow.properties = waiting.into_string();
+        if is_half || level.is_some() {
+            flow.properties = delay::waiting_properties(&flow.properties, &topic.topic_name, queue_id);
         }
         batch.push(Draft { properties: &flow.properties, ..draft })?;
     }
@@ -165,18 +173,6 @@ impl<'a> Asked<'a> {
         }
         asked
     }
-}
-
-/// What belongs to timed and transactional messages is not there yet. Storing them as plain messages would deliver them too early or
-/// although they were rolled back. A delay level wins over a time.
-fn refuse_what_is_missing(asked: &Asked<'_>, level: Option<i32>) -> Result<(), Refusal> {
-    if level.is_none() && asked.is_timed {
-        return Err(Refusal::Unsupported("Timed messages"));
-    }
-    if asked.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Err(Refusal::Unsupported("Transactional messages"));
-    }
-    Ok(())
 }
 
 fn destination(broker: &Broker, request: &SendMessage<'_>, dead_letter: Option<&str>) -> Result<Arc<TopicConfig>, Refusal> {

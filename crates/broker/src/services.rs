@@ -4,11 +4,12 @@
 //! |---|---|---|
 //! | registration | 30 s, and on each change of topics | tells the NameServers |
 //! | delayed messages | 50 ms | delivers what is due |
+//! | transactions | `transactionCheckInterval` | asks producers about open half messages |
 //! | tables | 50 ms for topics and groups, `flushConsumerOffsetInterval` for offsets | writes those that changed |
 //! | clients | 10 s | drops clients that went silent |
 //! | statistics | 10 s | takes the samples |
 
-use crate::{Broker, delay, registration};
+use crate::{Broker, delay, registration, transaction};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::error;
@@ -21,6 +22,7 @@ const SAMPLE_PERIOD: Duration = Duration::from_secs(10);
 pub fn start(broker: &Arc<Broker>) {
     broker.pool.service(registration::run(Arc::clone(broker)));
     broker.pool.service(delay::run(Arc::clone(broker)));
+    broker.pool.service(transaction::run(Arc::clone(broker)));
     broker.pool.service(every(Arc::clone(broker), |_| TABLES_PERIOD, save_topics_and_groups));
     let offsets_period = |broker: &Broker| Duration::from_millis(broker.config().flush_consumer_offsets_ms);
     broker.pool.service(every(Arc::clone(broker), offsets_period, save_offsets));
@@ -52,7 +54,7 @@ fn save_topics_and_groups(broker: &Broker) {
 }
 
 fn save_offsets(broker: &Broker) {
-    for saved in [broker.offsets.save(), broker.delayed.save()] {
+    for saved in [broker.offsets.save(), broker.delayed.save(), broker.transactions.save()] {
         if let Err(error) = saved {
             error!(%error, "the offsets could not be written; it is tried again");
         }

@@ -167,13 +167,13 @@ table! {
                 "Whether a producer may recall a message that waits for its time.";
             recall_when_draining: bool = true, "allowRecallWhenBrokerNotWriteable", YesNo, "", NotYet,
                 "Whether it may even when the broker takes no sends.";
-            reject_transactions: bool = false, "rejectTransactionMessage", YesNo, "", NotYet,
+            reject_transactions: bool = false, "rejectTransactionMessage", YesNo, "", Now,
                 "Whether transactional sends are refused.";
-            transaction_immunity_ms: u64 = 6_000, "transactionTimeOut", whole(1..=86_400_000), "ms", NotYet,
+            transaction_immunity_ms: u64 = 6_000, "transactionTimeOut", whole(1..=86_400_000), "ms", Now,
                 "How long a transaction may stay open before its producer is asked about it.";
-            transaction_check_interval_ms: u64 = 30_000, "transactionCheckInterval", whole(10..=86_400_000), "ms", NotYet,
+            transaction_check_interval_ms: u64 = 30_000, "transactionCheckInterval", whole(10..=86_400_000), "ms", Now,
                 "How often producers are asked about open transactions.";
-            transaction_checks_max: u32 = 15, "transactionCheckMax", whole(1..=100_000), "", NotYet,
+            transaction_checks_max: u32 = 15, "transactionCheckMax", whole(1..=100_000), "", Now,
                 "After so many questions without an answer a transaction is parked in TRANS_CHECK_MAX_TIME_TOPIC.";
             store_replies: bool = true, "storeReplyMessageEnable", YesNo, "", NotYet,
                 "Whether replies of request-reply are also stored.";

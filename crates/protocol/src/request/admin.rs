@@ -158,6 +158,12 @@ requests! {
         consumer_group: Option<Text<'a>> = "consumerGroup",
     } -> ();
 
+    /// Asks again about a half message that was laid aside.
+    ResumeTransaction<'a> = 323 "RESUME_CHECK_HALF_MESSAGE" {
+        topic: Option<Text<'a>> = "topic",
+        msg_id: Text<'a> = "msgId",
+    } -> ();
+
     /// All producers. Answer body: `ProducerTableInfo`.
     AllProducers = 328 "GET_ALL_PRODUCER_INFO" {} -> ();
 

@@ -366,6 +366,18 @@ requests! {
         max_reconsume_times: Option<i32> = "maxReconsumeTimes",
     } -> ();
 
+    /// A producer decides about a half message: 8 commits, 12 rolls back, 0 does not know.
+    EndTransaction<'a> = 37 "END_TRANSACTION" {
+        topic: Option<Text<'a>> = "topic",
+        producer_group: Text<'a> = "producerGroup",
+        tran_state_table_offset: i64 = "tranStateTableOffset",
+        commit_log_offset: i64 = "commitLogOffset",
+        commit_or_rollback: i32 = "commitOrRollback",
+        from_transaction_check: bool = "fromTransactionCheck" or false,
+        msg_id: Option<Text<'a>> = "msgId",
+        transaction_id: Option<Text<'a>> = "transactionId",
+    } -> ();
+
     /// The client ids of a group. Answer body: `{"consumerIdList":[..]}`.
     ConsumerList<'a> = 38 "GET_CONSUMER_LIST_BY_GROUP" {
         consumer_group: Text<'a> = "consumerGroup",

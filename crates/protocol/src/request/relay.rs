@@ -3,6 +3,16 @@
 use super::{Text, requests};
 
 requests! {
+    /// What became of a half message? The producer answers with 37. Body: the message as one record.
+    CheckTransaction<'a> = 39 "CHECK_TRANSACTION_STATE" {
+        topic: Option<Text<'a>> = "topic",
+        tran_state_table_offset: i64 = "tranStateTableOffset",
+        commit_log_offset: i64 = "commitLogOffset",
+        msg_id: Option<Text<'a>> = "msgId",
+        transaction_id: Option<Text<'a>> = "transactionId",
+        offset_msg_id: Option<Text<'a>> = "offsetMsgId",
+    } -> ();
+
     /// The members or subscriptions of a group changed: rebalance now.
     NotifyConsumerIdsChanged<'a> = 40 "NOTIFY_CONSUMER_IDS_CHANGED" {
         consumer_group: Text<'a> = "consumerGroup",

@@ -1,0 +1,350 @@
+//! Two-phase messages: half messages, commit and rollback (37), asking the producer (39), parking, resuming (323).
+//!
+//! ```text
+//! send TRAN_MSG=true ──► RMQ_SYS_TRANS_HALF_TOPIC        invisible to consumers
+//!     37 commit      ──► the real topic, and an op record that closes the half message, in one append
+//!     37 rollback    ──► an op record
+//!     nothing        ──► 39 to a living producer of the group, again and again; then TRANS_CHECK_MAX_TIME_TOPIC and an op record
+//! ```
+//! An op record's body is the queue offset of the half message it closes. Which half messages are open is derived from the two queues:
+//! those in the half queue that no op record names. `config/transactions.json` says from where to read them after a restart; it is only
+//! ever behind. Follows Java's `TransactionalMessageBridge`, `TransactionalMessageServiceImpl` and `EndTransactionProcessor`.
+
+use crate::delay::redelivered;
+use crate::tables::TableFile;
+use crate::tables::topics::{PERM_READ, PERM_WRITE};
+use crate::{Broker, Call, Refusal, delay};
+use parking_lot::Mutex;
+use roxmq_protocol::body::TopicConfig;
+use roxmq_protocol::properties::{PropertiesBuf, name};
+use roxmq_protocol::record::{Draft, LogOffset, MessageId, QueueOffset, Record, place, records, sys_flag};
+use roxmq_protocol::request::{self, CheckTransaction};
+use roxmq_remoting::Answer;
+use roxmq_store::{Batch, ReadLimits, ReadStatus};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{error, warn};
+
+/// Where half messages wait.
+pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+/// Where op records are.
+const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
+/// Where half messages go that nobody would decide.
+const PARKED_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+/// Tag of an op record that closes half messages (`TransactionalMessageUtil.REMOVE_TAG`).
+const OP_TAG: &str = "d";
+/// How the request spells its decision.
+const COMMIT: i32 = 8;
+const ROLLBACK: i32 = 12;
+/// Records read at once while catching up.
+const AT_ONCE: ReadLimits = ReadLimits { messages_max: 512, bytes_max: 4 << 20, scan_max: 4096 };
+
+/// Which half messages are open.
+pub struct Transactions {
+    file: TableFile,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By offset in the half queue.
+    open: BTreeMap<i64, Open>,
+    /// Everything before was read.
+    half_read: i64,
+    op_read: i64,
+    /// Op records may be read before the half messages they close.
+    closed_early: Vec<i64>,
+}
+
+struct Open {
+    log_offset: LogOffset,
+    stored_ms: i64,
+    checks: u32,
+}
+
+/// The file: from where the two queues are read after a restart.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Marks {
+    half: i64,
+    op: i64,
+}
+
+impl Transactions {
+    /// Loads the marks.
+    ///
+    /// # Errors
+    /// When their file cannot be read.
+    pub fn load(file: TableFile) -> io::Result<Transactions> {
+        let marks: Marks = file.load()?.unwrap_or_default();
+        let state = State { half_read: marks.half, op_read: marks.op, ..State::default() };
+        Ok(Transactions { file, state: Mutex::new(state) })
+    }
+
+    /// Writes the marks if they moved. The op mark may only be kept when no half message before it is still open.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save(&self) -> io::Result<()> {
+        self.file.save(|| {
+            let state = self.state.lock();
+            match state.open.first_key_value() {
+                None => Marks { half: state.half_read, op: state.op_read },
+                // Open ones are read again; so are all ops, which name only what is closed.
+                Some((first, _)) => Marks { half: *first, op: 0 },
+            }
+        })
+    }
+}
+
+impl State {
+    /// Reads what was added to the two queues.
+    fn catch_up(&mut self, broker: &Broker) {
+        let before = (self.half_read, self.op_read);
+        self.half_read = read_on(broker, HALF_TOPIC, self.half_read, |record| {
+            let open = Open { log_offset: record.log_offset, stored_ms: record.store_timestamp, checks: 0 };
+            self.open.insert(record.queue_offset.0, open);
+        });
+        let half_read = self.half_read;
+        self.op_read = read_on(broker, OP_TOPIC, self.op_read, |record| {
+            let text = std::str::from_utf8(record.body).unwrap_or_default();
+            for closed in text.split(',').filter_map(|offset| offset.trim().parse::<i64>().ok()) {
+                if self.open.remove(&closed).is_none() && closed >= half_read {
+                    self.closed_early.push(closed);
+                }
+            }
+        });
+        self.closed_early.retain(|closed| self.open.remove(closed).is_none() && *closed >= half_read);
+        if before != (self.half_read, self.op_read) {
+            broker.transactions.file.touch();
+        }
+    }
+}
+
+/// Hands over the records of a queue from an offset on. The offset behind the last one.
+fn read_on(broker: &Broker, topic: &str, from: i64, mut each: impl FnMut(&Record<'_>)) -> i64 {
+    let mut next = from;
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        if broker.store.bounds(topic, 0).is_none_or(|(_, max)| max.0 <= next) {
+            return next;
+        }
+        let read = broker.store.read(topic, 0, QueueOffset(next), AT_ONCE, &mut |_| true, &mut bytes);
+        if read.status == ReadStatus::Found {
+            records(&bytes).flatten().for_each(|record| each(&record));
+        }
+        // Without an advance there is nothing more; an offset before the first message is moved to it.
+        if read.next.0 <= next {
+            return next;
+        }
+        next = read.next.0;
+    }
+}
+
+/// Code 37.
+pub fn end(broker: &Broker, _: &Call<'_>, request: request::EndTransaction<'_>) -> Result<Answer, Refusal> {
+    if !matches!(request.commit_or_rollback, COMMIT | ROLLBACK) {
+        // The producer does not know yet; it will be asked.
+        return Ok(Answer::ok());
+    }
+    let bytes = broker.store.message_at(LogOffset(request.commit_log_offset));
+    let bytes = bytes.ok_or_else(|| Refusal::Failed("Find prepared transaction message failed".into()))?;
+    let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
+    let properties = record.properties();
+    if record.topic != HALF_TOPIC || properties.find(name::PGROUP) != Some(&*request.producer_group) {
+        return Err(Refusal::Failed("The producer group wrong".into()));
+    }
+    if record.queue_offset.0 != request.tran_state_table_offset {
+        return Err(Refusal::Failed("The transaction state table offset wrong".into()));
+    }
+    // Held to the end: two decisions about one half message come one after the other, and the second finds it closed.
+    let mut state = broker.transactions.state.lock();
+    state.catch_up(broker);
+    let offset = record.queue_offset.0;
+    if offset < state.half_read && !state.open.contains_key(&offset) {
+        return Ok(Answer::ok());
+    }
+    let mut batch = Batch::new();
+    if request.commit_or_rollback == COMMIT {
+        push_committed(broker, &record, &mut batch)?;
+    }
+    push_op(broker, offset, &mut batch)?;
+    broker.append_own(&mut batch)?;
+    state.open.remove(&offset);
+    Ok(Answer::ok())
+}
+
+/// The message as consumers will see it, or as it waits for its delay level.
+fn push_committed(broker: &Broker, half: &Record<'_>, batch: &mut Batch) -> Result<(), Refusal> {
+    let mut properties = PropertiesBuf::from_text(half.properties);
+    let topic = properties.find(name::REAL_TOPIC).unwrap_or_default().to_owned();
+    let queue_id: u32 = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
+    if broker.topics.find(&topic).is_none() {
+        return Err(Refusal::TopicUnknown(topic));
+    }
+    let levels = broker.config().delay_ladder.levels_ms().len();
+    let (to, queue) = match delay::level_asked(properties.find(name::DELAY), levels) {
+        Some(level) => (delay::TOPIC, delay::queue_of(level)),
+        None => {
+            properties.remove(name::REAL_TOPIC).remove(name::REAL_QID);
+            (&*topic, queue_id)
+        }
+    };
+    let mut draft = redelivered(half, broker.advertised, to, queue, properties.as_str());
+    draft.sys_flag = sys_flag::with_transaction(half.sys_flag, sys_flag::TRANSACTION_COMMIT);
+    draft.prepared_transaction_offset = half.log_offset.0;
+    batch.push(draft)?;
+    Ok(())
+}
+
+fn push_op(broker: &Broker, half_offset: i64, batch: &mut Batch) -> Result<(), Refusal> {
+    let properties = format!("{}\u{1}{OP_TAG}\u{2}", name::TAGS);
+    batch.push(Draft {
+        topic: OP_TOPIC,
+        queue_id: 0,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: broker.clock.now_ms(),
+        born_host: broker.advertised,
+        store_host: broker.advertised,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body: half_offset.to_string().as_bytes(),
+        properties: &properties,
+    })?;
+    Ok(())
+}
+
+/// Asks producers about what is open, for as long as the broker lives.
+pub async fn run(broker: Arc<Broker>) {
+    let mut last_round = broker.clock.elapsed();
+    loop {
+        // The interval can change at run time: it is looked at again every second.
+        let interval = Duration::from_millis(broker.config().transaction_check_interval_ms);
+        tokio::time::sleep(interval.min(Duration::from_secs(1))).await;
+        if broker.clock.elapsed() < last_round + interval {
+            continue;
+        }
+        last_round = broker.clock.elapsed();
+        let working = Arc::clone(&broker);
+        if tokio::task::spawn_blocking(move || check_open(&working)).await.is_err() {
+            error!("checking transactions failed inside the broker; it goes on");
+        }
+    }
+}
+
+fn check_open(broker: &Broker) {
+    let mut state = broker.transactions.state.lock();
+    state.catch_up(broker);
+    let offsets: Vec<i64> = state.open.keys().copied().collect();
+    for offset in offsets {
+        let Some(open) = state.open.get_mut(&offset) else { continue };
+        let Some(bytes) = broker.store.message_at(open.log_offset) else {
+            warn!(offset, "a half message is gone from the log, undecided");
+            state.open.remove(&offset);
+            continue;
+        };
+        let Ok((record, _)) = Record::parse(&bytes) else { continue };
+        match check(broker, open, &record) {
+            Check::Early => {}
+            Check::Ask => {
+                open.checks += 1;
+                ask(broker, &record);
+            }
+            Check::Park => match park(broker, &record) {
+                Ok(()) => drop(state.open.remove(&offset)),
+                Err(refusal) => warn!(%refusal, "an undecided transaction could not be parked; it is tried again"),
+            },
+        }
+    }
+}
+
+enum Check {
+    Early,
+    Ask,
+    Park,
+}
+
+fn check(broker: &Broker, open: &Open, record: &Record<'_>) -> Check {
+    let config = broker.config();
+    let age = broker.clock.now_ms() - open.stored_ms;
+    let own = record.properties().find(name::CHECK_IMMUNITY_TIME_IN_SECONDS).and_then(|seconds| seconds.trim().parse::<i64>().ok());
+    let immunity =
+        own.filter(|seconds| *seconds >= 0).map_or(config.transaction_immunity_ms as i64, |seconds| seconds.saturating_mul(1000));
+    // Before retention takes the half message away, somebody should still be able to see it.
+    let life = (config.file_reserved_h as i64).saturating_mul(3_600_000) / 10 * 9;
+    if open.checks >= config.transaction_checks_max || age > life {
+        Check::Park
+    } else if age < immunity {
+        Check::Early
+    } else {
+        Check::Ask
+    }
+}
+
+/// Asks any living producer of the group; its sender may be gone.
+fn ask(broker: &Broker, half: &Record<'_>) {
+    let properties = half.properties();
+    let producers = broker.clients.producers(properties.find(name::PGROUP).unwrap_or_default());
+    if producers.is_empty() {
+        return;
+    }
+    let producer = &producers[fastrand::usize(..producers.len())];
+    let unique = properties.unique_key().unwrap_or_default().to_owned();
+    let topic = properties.find(name::REAL_TOPIC).unwrap_or_default();
+    let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
+    let mut restored = Vec::new();
+    if redelivered(half, half.store_host, topic, queue_id, half.properties).encode(&mut restored).is_err() {
+        return;
+    }
+    place(&mut restored, half.queue_offset, half.log_offset, half.store_timestamp);
+    let request = CheckTransaction {
+        topic: Some(topic.into()),
+        tran_state_table_offset: half.queue_offset.0,
+        commit_log_offset: half.log_offset.0,
+        msg_id: Some(unique.as_str().into()),
+        transaction_id: Some(unique.as_str().into()),
+        offset_msg_id: Some(half.message_id().to_string().into()),
+    };
+    producer.peer.tell(&request, &restored);
+}
+
+/// Lays an undecided half message aside, where tools find it.
+fn park(broker: &Broker, half: &Record<'_>) -> Result<(), Refusal> {
+    let parked = TopicConfig {
+        topic_name: PARKED_TOPIC.into(),
+        read_queue_nums: 1,
+        write_queue_nums: 1,
+        perm: PERM_READ | PERM_WRITE,
+        ..TopicConfig::default()
+    };
+    if broker.topics.add(parked).1 {
+        broker.registration.changed();
+    }
+    let mut batch = Batch::new();
+    batch.push(redelivered(half, broker.advertised, PARKED_TOPIC, 0, half.properties))?;
+    push_op(broker, half.queue_offset.0, &mut batch)?;
+    broker.append_own(&mut batch)?;
+    warn!(offset = half.queue_offset.0, "a transaction was checked as often as allowed, and is laid aside in {PARKED_TOPIC}");
+    Ok(())
+}
+
+/// Code 323: a parked half message is asked about again.
+pub fn resume(broker: &Broker, _: &Call<'_>, request: request::ResumeTransaction<'_>) -> Result<Answer, Refusal> {
+    let id = &*request.msg_id;
+    let parsed = MessageId::parse(id).ok_or_else(|| Refusal::Failed(format!("{id:?} is no offset message id")))?;
+    let bytes = broker.store.message_at(parsed.log_offset);
+    let bytes = bytes.ok_or_else(|| Refusal::Failed(format!("no message with the id {id}")))?;
+    let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
+    if record.topic != PARKED_TOPIC {
+        return Err(Refusal::Failed(format!("the message {id} is not in {PARKED_TOPIC}")));
+    }
+    let mut batch = Batch::new();
+    batch.push(redelivered(&record, broker.advertised, HALF_TOPIC, 0, record.properties))?;
+    broker.append_own(&mut batch)?;
+    Ok(Answer::ok())
+}
