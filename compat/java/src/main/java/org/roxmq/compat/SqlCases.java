@@ -119,7 +119,6 @@ final class SqlCases {
         List<Integer> wanted = new ArrayList<>(numbers(5, 8));
         wanted.add(19);
         inbox.awaitExactly(bodies(topic, wanted));
-        Check.equal(bodies(topic, wanted), inbox.bodies(), "order");
     }
 
     private static void changes(Scene scene) throws Exception {
@@ -128,9 +127,9 @@ final class SqlCases {
         Inbox inbox = receive(scene, group, topic, "a < 3");
         send(scene, topic);
         inbox.awaitExactly(bodies(topic, numbers(0, 2)));
-        inbox.consumer.shutdown();
         // What the first expression passed over counts as consumed.
         scene.awaitCommitted(group, topic, 20);
+        inbox.consumer.shutdown();
         Inbox again = receive(scene, group, topic, "a > 16");
         send(scene, topic);
         again.awaitExactly(bodies(topic, numbers(17, 19)));
@@ -178,7 +177,7 @@ final class SqlCases {
         String topic = scene.createdTopic(1);
         send(scene, topic);
         scene.awaitStored(topic, 1, 20);
-        DefaultMQPullConsumer consumer = scene.pull(scene.group());
+        DefaultMQPullConsumer consumer = puller(scene, topic);
         MessageQueue queue = Scene.queue(topic, 0);
         for (Map.Entry<String, List<Integer>> selection : selections().entrySet()) {
             PullResult result = consumer.pull(queue, MessageSelector.bySql(selection.getKey()), 0, 32);
@@ -193,6 +192,22 @@ final class SqlCases {
         Check.equal(9L, some.getNextBeginOffset(), "next offset behind three");
         PullResult end = consumer.pull(queue, MessageSelector.bySql("a > 5"), 20, 3);
         Check.equal(PullStatus.NO_NEW_MSG, end.getPullStatus(), "status at the end");
+    }
+
+    /** The client asks no broker for SQL92 of which it does not know the version, and learns it from the answer to a heartbeat. */
+    private static DefaultMQPullConsumer puller(Scene scene, String topic) throws Exception {
+        DefaultMQPullConsumer consumer = scene.pull(scene.group());
+        consumer.pull(Scene.queue(topic, 0), "*", 0, 1);
+        Scene.until("the broker's version", () -> {
+            consumer.getDefaultMQPullConsumerImpl().getRebalanceImpl().getmQClientFactory().sendHeartbeatToAllBrokerWithLock();
+            try {
+                consumer.pull(Scene.queue(topic, 0), MessageSelector.bySql("TRUE"), 0, 1);
+                return true;
+            } catch (MQClientException unknownYet) {
+                return false;
+            }
+        });
+        return consumer;
     }
 
     private static void litePull(Scene scene) throws Exception {
@@ -229,7 +244,7 @@ final class SqlCases {
             }
             if (!Scene.AGAINST_JAVA) {
                 // Java takes the expression for one that wants everything.
-                DefaultMQPullConsumer puller = scene.pull(scene.group());
+                DefaultMQPullConsumer puller = puller(scene, topic);
                 Check.refused(23, () -> puller.pull(Scene.queue(topic, 0), MessageSelector.bySql(expression), 0, 32).getPullStatus(), expression);
             }
         }
