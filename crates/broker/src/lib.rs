@@ -287,6 +287,10 @@ impl Broker {
         shards.len() - 1
     }
 
+    fn wake_shards(&self) {
+        self.shards.read().iter().for_each(|door| door.handle.wake());
+    }
+
     fn tell_shard(&self, shard: usize, queue: QueueKey) {
         if let Some(door) = self.shards.read().get(shard) {
             door.tell(queue);

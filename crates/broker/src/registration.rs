@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -22,19 +23,38 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long leaving may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long an answer about a new topic waits for the NameServers: one that is down must not hold up the others' clients.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
 /// State of the registration.
 #[derive(Default)]
 pub struct Registration {
     changed: Notify,
+    /// How many changes there were, and how many of them every NameServer that answers was told.
+    changes: AtomicU64,
+    told: AtomicU64,
     client: Client,
     known_by: Mutex<HashSet<String>>,
     answered: Condvar,
 }
 
 impl Registration {
-    /// Topics or permissions changed: register now.
-    pub fn changed(&self) {
+    /// Topics or permissions changed: register now. The number of the change, for [`Registration::is_told`].
+    pub fn changed(&self) -> u64 {
+        let change = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
         self.changed.notify_one();
+        change
+    }
+
+    /// Were the NameServers told of the change?
+    pub fn is_told(&self, change: u64) -> bool {
+        self.told.load(Ordering::SeqCst) >= change
+    }
+
+    /// Waits until the NameServers were told of the change, for a while. Not for a shard's thread.
+    pub fn wait_told(&self, change: u64) {
+        let mut known_by = self.known_by.lock();
+        self.answered.wait_while_for(&mut known_by, |_| !self.is_told(change), PATIENCE);
     }
 
     /// Waits until `count` NameServers know the broker, or `patience` is over. How many of how many know it.
@@ -48,7 +68,15 @@ impl Registration {
 /// Registers for as long as the broker lives.
 pub async fn run(broker: Arc<Broker>) {
     loop {
+        let changes = broker.registration.changes.load(Ordering::SeqCst);
         let all_answered = register(&broker).await;
+        {
+            // Under the lock, so that nobody is between looking and waiting.
+            let _known_by = broker.registration.known_by.lock();
+            broker.registration.told.store(changes, Ordering::SeqCst);
+            broker.registration.answered.notify_all();
+        }
+        broker.wake_shards();
         let pause = if all_answered { Duration::from_millis(broker.config().register_period_ms) } else { RETRY };
         tokio::select! {
             () = broker.registration.changed.notified() => {}

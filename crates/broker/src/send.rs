@@ -55,6 +55,8 @@ pub struct Prepared {
     pub unique_key: String,
     /// Does the sender wait until the messages are durable?
     pub waits: bool,
+    /// The topic is new: the change that NameServers are told of before the sender is answered.
+    pub change: Option<u64>,
 }
 
 /// Checks one send and puts its drafts into `batch`. On an error nothing of it is in the batch.
@@ -81,7 +83,7 @@ pub fn prepare(
         return Err(Refusal::SendForbidden(request.topic.into_owned()));
     }
     let dead_letter = retry::dead_letter_instead(broker, &request, sender.version)?;
-    let topic = destination(broker, &request, dead_letter.as_deref())?;
+    let (topic, change) = destination(broker, &request, dead_letter.as_deref())?;
     if config.broker_permission as i32 & PERM_WRITE == 0 && topic.order {
         return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
     }
@@ -145,7 +147,7 @@ pub fn prepare(
         batch.push(Draft { properties: &flow.properties, ..draft })?;
     }
     let waits = asked.wait != Some("false");
-    Ok(Prepared { range: first..batch.len(), topic, queue_id, unique_key, waits })
+    Ok(Prepared { range: first..batch.len(), topic, queue_id, unique_key, waits, change })
 }
 
 /// What a producer's properties ask of the broker, found in one walk through them.
@@ -175,9 +177,10 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn destination(broker: &Broker, request: &SendMessage<'_>, dead_letter: Option<&str>) -> Result<Arc<TopicConfig>, Refusal> {
+/// The topic, and the number of the change when it had to be made.
+fn destination(broker: &Broker, request: &SendMessage<'_>, dead_letter: Option<&str>) -> Result<(Arc<TopicConfig>, Option<u64>), Refusal> {
     match broker.topics.find(dead_letter.unwrap_or(&request.topic)) {
-        Some(topic) => Ok(topic),
+        Some(topic) => Ok((topic, None)),
         None => topics::create_for_send(broker, request).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string())),
     }
 }

@@ -11,7 +11,7 @@ use crate::pull::Parked;
 use crate::routes::{self, Route, SendForm};
 use crate::send::{self, Flow, Prepared};
 use crate::tables::arrivals::QueueKey;
-use crate::{Broker, Call, Refusal};
+use crate::{Broker, Call, Refusal, registration};
 use parking_lot::Mutex;
 use roxmq_protocol::code;
 use roxmq_protocol::record::LogOffset;
@@ -63,6 +63,14 @@ struct Unflushed {
     places: Vec<Placed>,
 }
 
+/// An answer that waits until the NameServers were told of a new topic, so that a client that asks them next finds it.
+struct Untold {
+    from: Rc<Connection>,
+    frames: Vec<u8>,
+    change: u64,
+    deadline: Duration,
+}
+
 /// The broker's work on one thread.
 pub struct BrokerShard {
     broker: Arc<Broker>,
@@ -71,6 +79,7 @@ pub struct BrokerShard {
     batch: RefCell<Batch>,
     pending: RefCell<Vec<Pending>>,
     unflushed: RefCell<VecDeque<Unflushed>>,
+    untold: RefCell<Vec<Untold>>,
     parked: RefCell<HashMap<QueueKey, Vec<Parked>>>,
     parked_count: Cell<usize>,
     flow: RefCell<Flow>,
@@ -91,6 +100,7 @@ impl BrokerShard {
             batch: RefCell::new(Batch::new()),
             pending: RefCell::default(),
             unflushed: RefCell::default(),
+            untold: RefCell::default(),
             parked: RefCell::default(),
             parked_count: Cell::new(0),
             flow: RefCell::new(flow),
@@ -270,8 +280,31 @@ impl BrokerShard {
     }
 
     fn answer_send(&self, pending: &Pending, places: &[Placed], code: i32) {
-        if !pending.ticket.oneway {
-            pending.from.write(|out| send::write_answer(&self.broker, pending.ticket, &pending.prepared, places, code, out));
+        let Pending { from, ticket, prepared } = pending;
+        if ticket.oneway {
+            return;
+        }
+        let write = |out: &mut Vec<u8>| send::write_answer(&self.broker, *ticket, prepared, places, code, out);
+        match prepared.change.filter(|change| !self.broker.registration.is_told(*change)) {
+            None => from.write(write),
+            Some(change) => {
+                let mut frames = Vec::new();
+                write(&mut frames);
+                let deadline = self.broker.clock.elapsed() + registration::PATIENCE;
+                self.untold.borrow_mut().push(Untold { from: Rc::clone(from), frames, change, deadline });
+            }
+        }
+    }
+
+    /// Gives the answers about new topics that the NameServers know by now, or have not taken note of in time.
+    fn answer_told(&self) {
+        let mut untold = self.untold.borrow_mut();
+        if untold.is_empty() {
+            return;
+        }
+        let now = self.broker.clock.elapsed();
+        for told in untold.extract_if(.., |held| held.deadline <= now || self.broker.registration.is_told(held.change)) {
+            told.from.write(|out| out.extend_from_slice(&told.frames));
         }
     }
 
@@ -356,6 +389,7 @@ impl Service for BrokerShard {
         let arrived = std::mem::take(&mut *self.inbox.arrived.lock());
         arrived.iter().for_each(|queue| self.arrived(queue));
         self.answer_flushed();
+        self.answer_told();
         self.answer_late();
     }
 

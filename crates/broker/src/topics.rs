@@ -85,17 +85,20 @@ pub fn adopt_from_log(topics: &Topics, store: &Store) {
 }
 
 /// The topic of a send, made if its name is new and the settings allow it.
-pub fn create_for_send(broker: &Broker, request: &request::SendMessage<'_>) -> Option<Arc<TopicConfig>> {
+///
+/// With the number of the change that NameServers have to be told of, when it is new.
+pub fn create_for_send(broker: &Broker, request: &request::SendMessage<'_>) -> Option<(Arc<TopicConfig>, Option<u64>)> {
     if !broker.config().auto_create_topic {
         return None;
     }
     let default = broker.topics.find(&request.default_topic)?;
     let (topic, is_new) = broker.topics.add(send::auto_created(request, &default)?);
-    if is_new {
-        info!(topic = topic.topic_name, queues = topic.write_queue_nums, "made a topic on its first send");
-        broker.registration.changed();
+    if !is_new {
+        return Some((topic, None));
     }
-    Some(topic)
+    info!(topic = topic.topic_name, queues = topic.write_queue_nums, "made a topic on its first send");
+    let change = broker.registration.changed();
+    Some((topic, Some(change)))
 }
 
 /// Makes a group's retry topic if there is none.
@@ -143,21 +146,26 @@ pub fn update(broker: &Broker, _: &Call<'_>, request: request::UpdateTopic<'_>) 
         order: request.order.unwrap_or(false),
         attributes: BTreeMap::new(),
     };
-    put(broker, sent, request.attributes.as_deref().unwrap_or(""))?;
+    let change = put(broker, sent, request.attributes.as_deref().unwrap_or(""))?;
+    // A client that asks a NameServer right after this answer finds the topic.
+    change.into_iter().for_each(|change| broker.registration.wait_told(change));
     Ok(Answer::ok())
 }
 
 /// Code 18.
 pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateTopics) -> Result<Answer, Refusal> {
     let sent: CreateTopicListRequestBody = json::from_slice(call.body)?;
+    let mut last_change = None;
     for mut topic in sent.topic_config_list {
         let attributes: Vec<String> = std::mem::take(&mut topic.attributes).iter().map(|(key, value)| format!("{key}={value}")).collect();
-        put(broker, topic, &attributes.join(","))?;
+        last_change = put(broker, topic, &attributes.join(","))?.or(last_change);
     }
+    last_change.into_iter().for_each(|change| broker.registration.wait_told(change));
     Ok(Answer::ok())
 }
 
-fn put(broker: &Broker, sent: TopicConfig, attributes: &str) -> Result<(), Refusal> {
+/// The number of the change, if it was one.
+fn put(broker: &Broker, sent: TopicConfig, attributes: &str) -> Result<Option<u64>, Refusal> {
     let config = broker.config();
     names::check_topic(&sent.topic_name)?;
     if config.guard_system_topics && names::is_system_topic(&sent.topic_name) {
@@ -173,10 +181,7 @@ fn put(broker: &Broker, sent: TopicConfig, attributes: &str) -> Result<(), Refus
     let known = broker.topics.find(&sent.topic_name);
     let attributes = changed_attributes(known.as_deref(), attributes, config.mixed_message_type)?;
     // What only the NameServer's order configuration says is kept.
-    if broker.topics.put(TopicConfig { attributes, ..sent }) {
-        broker.registration.changed();
-    }
-    Ok(())
+    Ok(broker.topics.put(TopicConfig { attributes, ..sent }).then(|| broker.registration.changed()))
 }
 
 /// The attributes after `+key=value` and `-key` were applied. Java: `AttributeUtil.alterCurrentAttributes`.

@@ -44,6 +44,8 @@ pub struct Connection {
     closing: Notify,
     closed: Cell<bool>,
     dirty: Cell<bool>,
+    /// A write failed: nothing more is written. What the peer had sent before it went is still read.
+    deaf: Cell<bool>,
     /// Whole frames may be held back until answers have been sent.
     paused: Cell<bool>,
     writing: Cell<bool>,
@@ -77,6 +79,7 @@ impl Connection {
             closing: Notify::new(),
             closed: Cell::new(false),
             dirty: Cell::new(false),
+            deaf: Cell::new(false),
             paused: Cell::new(false),
             writing: Cell::new(false),
             last_active: Cell::new(Instant::now()),
@@ -98,7 +101,7 @@ impl Connection {
 
     /// Appends whole frames to what is written at the end of the turn.
     pub fn write(self: &Rc<Self>, frames: impl FnOnce(&mut Vec<u8>)) {
-        if self.closed.get() {
+        if self.closed.get() || self.deaf.get() {
             return;
         }
         let unsent = {
@@ -178,8 +181,8 @@ impl Connection {
 
     /// Is everything sent, or nothing left to be done?
     fn write_out(&self) -> bool {
-        let mut guard = self.out.borrow_mut();
-        let out = &mut *guard;
+        let mut out = self.out.borrow_mut();
+        let out = &mut *out;
         while out.sent < out.bytes.len() {
             match self.stream.try_write(&out.bytes[out.sent..]) {
                 Ok(written) => {
@@ -197,8 +200,9 @@ impl Connection {
                     return false;
                 }
                 Err(_) => {
-                    drop(guard);
-                    self.close();
+                    self.deaf.set(true);
+                    *out = Out::default();
+                    self.drained.notify_waiters();
                     return true;
                 }
             }
