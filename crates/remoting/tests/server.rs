@@ -176,17 +176,17 @@ fn what_was_sent_before_a_reset_is_still_taken() {
     let running = start(1);
     for round in 0..50 {
         let mut stream = connect(&running);
-        // A reset throws away what the sender's own system still holds back.
+        // A reset throws away what the sender's own system still holds back: no waiting for more, and no more than one window.
         stream.set_nodelay(true).unwrap();
         stream.write_all(&request(1, 1, 0)).unwrap();
         // The answer is under way and does not fit the socket: the server will fail to write the rest of it.
         stream.read_exact(&mut [0]).unwrap();
-        for n in 0..20 {
+        for n in 0..5 {
             stream.write_all(&request(n, 7, 0)).unwrap();
         }
         socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
         drop(stream);
-        for n in 0..20 {
+        for n in 0..5 {
             running.peers.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("request {n} of round {round} was lost"));
         }
     }
