@@ -292,7 +292,9 @@ mod tests {
         read(&Frame { encoding, header: bytes, body: b"", len: 0 })
     }
 
-    fn shown(text: &str) -> (i32, i32, i32, i32, Language, Option<String>, Vec<(String, String)>) {
+    type Shown = (i32, i32, i32, i32, Language, Option<String>, Vec<(String, String)>);
+
+    fn shown(text: &str) -> Shown {
         let h = header(Encoding::Json, text.as_bytes()).unwrap();
         let fields = h.fields.iter().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
         (h.code, h.version, h.opaque, h.flag, h.language, h.remark.map(|r| r.unescape().into_owned()), fields)

@@ -164,7 +164,7 @@ fn same_record(name: &str, bytes: &[u8], record: &Record<'_>) {
     assert!(record.body_is_intact(), "{name}");
     let draft = Draft {
         topic: record.topic,
-        queue_id: record.queue_id as u32,
+        queue_id: record.queue_id,
         flag: record.flag,
         sys_flag: record.sys_flag,
         born_timestamp: record.born_timestamp,

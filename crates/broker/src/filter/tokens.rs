@@ -60,12 +60,14 @@ pub enum Sign {
 pub struct Tokens<'a> {
     text: &'a str,
     at: usize,
+    /// No line ends behind `at`, so that nobody looks for one again and again.
+    is_last_line: bool,
 }
 
 impl<'a> Tokens<'a> {
     /// The tokens of `text`.
     pub fn new(text: &'a str) -> Tokens<'a> {
-        Tokens { text, at: 0 }
+        Tokens { text, at: 0, is_last_line: false }
     }
 
     /// The next token and where it starts, in bytes.
@@ -104,9 +106,12 @@ impl<'a> Tokens<'a> {
             self.at += match rest.as_bytes() {
                 [b' ' | b'\t' | b'\n' | b'\r' | b'\x0c', ..] => 1,
                 // Without its line's end it is no comment but two minus signs.
-                [b'-', b'-', ..] => match rest.find(['\n', '\r']) {
+                [b'-', b'-', ..] if !self.is_last_line => match rest.find(['\n', '\r']) {
                     Some(end) => end + 1,
-                    None => return,
+                    None => {
+                        self.is_last_line = true;
+                        return;
+                    }
                 },
                 [b'/', b'*', ..] => match rest[2..].find("*/") {
                     Some(end) => end + 4,

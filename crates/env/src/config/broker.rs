@@ -175,7 +175,7 @@ table! {
                 "How often producers are asked about open transactions.";
             transaction_checks_max: u32 = 15, "transactionCheckMax", whole(1..=100_000), "", Now,
                 "After so many questions without an answer a transaction is parked in TRANS_CHECK_MAX_TIME_TOPIC.";
-            store_replies: bool = true, "storeReplyMessageEnable", YesNo, "", NotYet,
+            store_replies: bool = true, "storeReplyMessageEnable", YesNo, "", Now,
                 "Whether replies of request-reply are also stored.";
         }
         "Flow control" {
