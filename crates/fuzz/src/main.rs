@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         let until = Instant::now() + Duration::from_secs(options.seconds);
         let mut runs = 0u64;
         let mut input = Vec::new();
-        while runs % 256 != 0 || Instant::now() < until {
+        while !runs.is_multiple_of(256) || Instant::now() < until {
             mutate::next(&mut rng, &corpus, &mut input);
             if let Err(why) = try_one(target, &input) {
                 println!("FAIL {name}: {why}\n  input {}", hex(&input));
