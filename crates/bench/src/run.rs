@@ -9,7 +9,7 @@ use crate::pull::{Cursor, Progress, Puller, PullerShape, Reading};
 use crate::report::{Check, Cost, Latency, Report};
 use crate::send::{Pace, Sender, SenderShape};
 use crate::tally::{Offsets, Tally};
-use crate::wire::{self, Load};
+use crate::wire::{self, Load, Pauses};
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -171,7 +171,15 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
     for (number, job) in jobs.into_iter().enumerate() {
         shares[number % options.threads].push((connect(address)?, job));
     }
-    let run = Run { clock, window, progress, sending, patience: options.patience, metering: Arc::default() };
+    let run = Run {
+        clock,
+        window,
+        progress,
+        sending,
+        patience: options.patience,
+        is_paced: options.rate.is_some() && !options.spin,
+        metering: Arc::default(),
+    };
     // Of threads that have ended the system tells nothing, so they stay until their CPU time is read.
     let metering = run.metering.lock().unwrap_or_else(PoisonError::into_inner);
     let threads: Vec<_> = shares
@@ -255,6 +263,8 @@ struct Run {
     /// Senders that have not ended.
     sending: Arc<AtomicUsize>,
     patience: Duration,
+    /// Whether a thread pauses when nothing is due.
+    is_paced: bool,
     /// Held while the processes' CPU times are read.
     metering: Arc<Mutex<()>>,
 }
@@ -262,8 +272,14 @@ struct Run {
 /// One thread: all its connections until they are done.
 fn serve(share: Vec<(TcpStream, Job)>, run: &Run) -> io::Result<Vec<Job>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let pauses = Arc::new(Pauses::default());
     let jobs = runtime.block_on(async {
-        let tasks: Vec<_> = share.into_iter().map(|(stream, job)| tokio::spawn(work(stream, job, run.clone()))).collect();
+        if run.is_paced {
+            let pauses = Arc::clone(&pauses);
+            tokio::spawn(async move { pauses.take().await });
+        }
+        let tasks: Vec<_> =
+            share.into_iter().map(|(stream, job)| tokio::spawn(work(stream, job, run.clone(), Arc::clone(&pauses)))).collect();
         let mut jobs = Vec::with_capacity(tasks.len());
         for task in tasks {
             jobs.push(task.await.map_err(io::Error::other)??);
@@ -274,12 +290,12 @@ fn serve(share: Vec<(TcpStream, Job)>, run: &Run) -> io::Result<Vec<Job>> {
     jobs
 }
 
-async fn work(stream: TcpStream, job: Job, run: Run) -> io::Result<Job> {
+async fn work(stream: TcpStream, job: Job, run: Run, pauses: Arc<Pauses>) -> io::Result<Job> {
     let stream = tokio::net::TcpStream::from_std(stream)?;
     tokio::time::sleep_until(run.clock.instant(run.window.start).into()).await;
     match job {
         Job::Send(mut sender) => {
-            if let Some(error) = drive(&stream, &mut sender, &run, run.patience).await {
+            if let Some(error) = drive(&stream, &mut sender, &run, &pauses, run.patience).await {
                 sender.tally.error(error);
             }
             sender.give_up();
@@ -290,7 +306,7 @@ async fn work(stream: TcpStream, job: Job, run: Run) -> io::Result<Job> {
             Ok(Job::Send(sender))
         }
         Job::Pull(mut puller) => {
-            if let Some(error) = drive(&stream, &mut puller, &run, 2 * run.patience).await {
+            if let Some(error) = drive(&stream, &mut puller, &run, &pauses, 2 * run.patience).await {
                 puller.tally.error(error);
             }
             Ok(Job::Pull(puller))
@@ -299,9 +315,9 @@ async fn work(stream: TcpStream, job: Job, run: Run) -> io::Result<Job> {
 }
 
 /// Runs a load until it is done, or the time is over; says what went wrong.
-async fn drive(stream: &tokio::net::TcpStream, load: &mut impl Load, run: &Run, grace: Duration) -> Option<String> {
+async fn drive(stream: &tokio::net::TcpStream, load: &mut impl Load, run: &Run, pauses: &Pauses, grace: Duration) -> Option<String> {
     let deadline = run.clock.instant(run.window.end) + grace;
-    match tokio::time::timeout_at(deadline.into(), wire::drive(stream, load, &run.clock)).await {
+    match tokio::time::timeout_at(deadline.into(), wire::drive(stream, load, &run.clock, pauses)).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some(format!("not done {} s after the end", grace.as_secs_f64())),

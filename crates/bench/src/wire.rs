@@ -3,6 +3,8 @@
 use crate::clock::{Clock, Nanos};
 use roxmq_protocol::frame::{self, Frame};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -29,7 +31,7 @@ pub trait Load {
     fn answer(&mut self, frame: &Frame<'_>, now: Nanos);
     /// Whether nothing more is asked and nothing more is waited for.
     fn is_done(&self, now: Nanos) -> bool;
-    /// Whether requests have due times, so that the connection looks at the clock all the time instead of waiting for answers.
+    /// Whether requests have due times, so that the connection looks at the clock again and again instead of waiting for answers.
     fn has_due_times(&self) -> bool;
 }
 
@@ -37,13 +39,16 @@ pub trait Load {
 ///
 /// # Errors
 /// When the connection ends before.
-pub async fn drive(stream: &TcpStream, load: &mut impl Load, clock: &Clock) -> Result<(), WireError> {
+pub async fn drive(stream: &TcpStream, load: &mut impl Load, clock: &Clock, pauses: &Pauses) -> Result<(), WireError> {
     let mut input = Input::new();
     let mut output = Output::default();
     loop {
         let now = clock.now();
         if output.bytes.len() - output.sent < OUT_BYTES_MAX {
             load.ask(&mut output.bytes, now);
+        }
+        if !output.bytes.is_empty() {
+            pauses.put_off();
         }
         let all_sent = output.send(stream)?;
         if all_sent && load.is_done(now) {
@@ -57,10 +62,34 @@ pub async fn drive(stream: &TcpStream, load: &mut impl Load, clock: &Clock) -> R
             stream.ready(Interest::READABLE | Interest::WRITABLE).await?;
         }
         if input.receive(stream)? {
+            pauses.put_off();
             let now = clock.now();
             while let Some(frame) = input.next_frame()? {
                 load.answer(&frame, now);
             }
+        }
+    }
+}
+
+/// When a thread whose connections look at the clock may rest: after a round in which none of them had anything to do.
+#[derive(Debug, Default)]
+pub struct Pauses {
+    is_busy: AtomicBool,
+}
+
+impl Pauses {
+    /// This round there was something to do.
+    fn put_off(&self) {
+        self.is_busy.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes part in the rounds of a thread and pauses it, as long as it is polled.
+    pub async fn take(&self) {
+        loop {
+            if !self.is_busy.swap(false, Ordering::Relaxed) {
+                std::thread::sleep(PAUSE);
+            }
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -139,5 +168,7 @@ impl Input {
 
 /// Unsent bytes above which no further request is made.
 const OUT_BYTES_MAX: usize = 256 * 1024;
+/// The system makes about 0.1 ms of it.
+const PAUSE: Duration = Duration::from_micros(20);
 /// Bytes read at once.
 const IN_BYTES: usize = 256 * 1024;
