@@ -195,6 +195,42 @@ pub fn redelivered<'a>(record: &Record<'a>, store_host: SocketAddr, topic: &'a s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{self, NOW_MS, QUEUE, close, delivered, open, put};
+    use roxmq_env::clock::Clock;
+    use roxmq_env::disk::SimDisk;
+
+    #[test]
+    fn never_early_once_each_and_in_order_over_restarts() {
+        let (disk, clock) = (SimDisk::new(3).disk(), Clock::manual(NOW_MS));
+        let wait = |broker: &Broker, level: i32, body: &str| {
+            let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), testing::TOPIC, QUEUE);
+            put(broker, TOPIC, queue_of(level), &properties, body);
+        };
+        let broker = open(&disk, &clock);
+        wait(&broker, 2, "5 s");
+        wait(&broker, 3, "10 s");
+        wait(&broker, 1, "1 s");
+        clock.advance(Duration::from_millis(999));
+        deliver_due(&broker);
+        assert_eq!(delivered(&broker), Vec::<String>::new());
+        clock.advance(Duration::from_millis(1));
+        deliver_due(&broker);
+        assert_eq!(delivered(&broker), ["1 s"]);
+        wait(&broker, 2, "5 s later");
+        clock.advance(Duration::from_millis(4000));
+        deliver_due(&broker);
+        deliver_due(&broker);
+        assert_eq!(delivered(&broker), ["1 s", "5 s"]);
+        close(broker);
+
+        let broker = open(&disk, &clock);
+        deliver_due(&broker);
+        assert_eq!(delivered(&broker), ["1 s", "5 s"]);
+        clock.advance(Duration::from_secs(3600));
+        deliver_due(&broker);
+        assert_eq!(delivered(&broker), ["1 s", "5 s", "5 s later", "10 s"]);
+        close(broker);
+    }
 
     #[test]
     fn levels_above_the_last_wait_in_the_last() {

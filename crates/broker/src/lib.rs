@@ -27,6 +27,8 @@ mod send;
 mod services;
 mod shard;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod topics;
 mod transaction;
 

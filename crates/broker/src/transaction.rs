@@ -63,6 +63,8 @@ struct Open {
     log_offset: LogOffset,
     stored_ms: i64,
     checks: u32,
+    /// Op records before this one were appended before the half message was looked at, so none of them closes it.
+    ops_before: i64,
 }
 
 /// The file: from where the two queues are read after a restart.
@@ -84,7 +86,7 @@ impl Transactions {
         Ok(Transactions { file, state: Mutex::new(state) })
     }
 
-    /// Writes the marks if they moved. The op mark may only be kept when no half message before it is still open.
+    /// Writes the marks if they moved: from where the open ones, and only few more, are found again.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -93,8 +95,8 @@ impl Transactions {
             let state = self.state.lock();
             match state.open.first_key_value() {
                 None => Marks { half: state.half_read, op: state.op_read },
-                // Open ones are read again; so are all ops, which name only what is closed.
-                Some((first, _)) => Marks { half: *first, op: 0 },
+                // What closes this one, or one after it, comes after what had been read when it was met.
+                Some((first, open)) => Marks { half: *first, op: open.ops_before },
             }
         })
     }
@@ -104,8 +106,9 @@ impl State {
     /// Reads what was added to the two queues.
     fn catch_up(&mut self, broker: &Broker) {
         let before = (self.half_read, self.op_read);
+        let ops_before = self.op_read;
         self.half_read = read_on(broker, HALF_TOPIC, self.half_read, |record| {
-            let open = Open { log_offset: record.log_offset, stored_ms: record.store_timestamp, checks: 0 };
+            let open = Open { log_offset: record.log_offset, stored_ms: record.store_timestamp, checks: 0, ops_before };
             self.open.insert(record.queue_offset.0, open);
         });
         let half_read = self.half_read;
@@ -147,9 +150,14 @@ fn read_on(broker: &Broker, topic: &str, from: i64, mut each: impl FnMut(&Record
 
 /// Code 37.
 pub fn end(broker: &Broker, _: &Call<'_>, request: request::EndTransaction<'_>) -> Result<Answer, Refusal> {
+    decide(broker, &request)?;
+    Ok(Answer::ok())
+}
+
+fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<(), Refusal> {
     if !matches!(request.commit_or_rollback, COMMIT | ROLLBACK) {
         // The producer does not know yet; it will be asked.
-        return Ok(Answer::ok());
+        return Ok(());
     }
     let bytes = broker.store.message_at(LogOffset(request.commit_log_offset));
     let bytes = bytes.ok_or_else(|| Refusal::Failed("Find prepared transaction message failed".into()))?;
@@ -166,7 +174,7 @@ pub fn end(broker: &Broker, _: &Call<'_>, request: request::EndTransaction<'_>) 
     state.catch_up(broker);
     let offset = record.queue_offset.0;
     if offset < state.half_read && !state.open.contains_key(&offset) {
-        return Ok(Answer::ok());
+        return Ok(());
     }
     let mut batch = Batch::new();
     if request.commit_or_rollback == COMMIT {
@@ -175,7 +183,7 @@ pub fn end(broker: &Broker, _: &Call<'_>, request: request::EndTransaction<'_>) 
     push_op(broker, offset, &mut batch)?;
     broker.append_own(&mut batch)?;
     state.open.remove(&offset);
-    Ok(Answer::ok())
+    Ok(())
 }
 
 /// The message as consumers will see it, or as it waits for its delay level.
@@ -347,4 +355,66 @@ pub fn resume(broker: &Broker, _: &Call<'_>, request: request::ResumeTransaction
     batch.push(redelivered(&record, broker.advertised, HALF_TOPIC, 0, record.properties))?;
     broker.append_own(&mut batch)?;
     Ok(Answer::ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW_MS, QUEUE, TOPIC, close, delivered, open, put};
+    use roxmq_env::clock::Clock;
+    use roxmq_env::disk::SimDisk;
+
+    fn put_half(broker: &Broker, body: &str) -> request::EndTransaction<'static> {
+        let properties = format!("PGROUP\u{1}producers\u{2}UNIQ_KEY\u{1}{body}\u{2}");
+        let placed = put(broker, HALF_TOPIC, 0, &delay::waiting_properties(&properties, TOPIC, QUEUE), body);
+        request::EndTransaction {
+            topic: None,
+            producer_group: "producers".into(),
+            tran_state_table_offset: placed.queue_offset.0,
+            commit_log_offset: placed.log_offset.0,
+            commit_or_rollback: COMMIT,
+            from_transaction_check: false,
+            msg_id: None,
+            transaction_id: None,
+        }
+    }
+
+    fn open_offsets(broker: &Broker) -> Vec<i64> {
+        let mut state = broker.transactions.state.lock();
+        state.catch_up(broker);
+        state.open.keys().copied().collect()
+    }
+
+    #[test]
+    fn decisions_hold_over_restarts() {
+        let (disk, clock) = (SimDisk::new(7).disk(), Clock::manual(NOW_MS));
+        let broker = open(&disk, &clock);
+        let [commit, rollback, undecided, late] = ["committed", "rolled back", "undecided", "late"].map(|body| put_half(&broker, body));
+        decide(&broker, &commit).unwrap();
+        decide(&broker, &request::EndTransaction { commit_or_rollback: ROLLBACK, ..rollback.clone() }).unwrap();
+        assert_eq!((delivered(&broker), open_offsets(&broker)), (vec!["committed".to_owned()], vec![2, 3]));
+        close(broker);
+
+        let broker = open(&disk, &clock);
+        assert_eq!((delivered(&broker), open_offsets(&broker)), (vec!["committed".to_owned()], vec![2, 3]));
+        // A decision that comes twice counts once; one against what was decided counts for nothing.
+        decide(&broker, &commit).unwrap();
+        decide(&broker, &rollback).unwrap();
+        decide(&broker, &late).unwrap();
+        decide(&broker, &request::EndTransaction { commit_or_rollback: 0, ..undecided.clone() }).unwrap();
+        assert_eq!((delivered(&broker), open_offsets(&broker)), (vec!["committed".to_owned(), "late".to_owned()], vec![2]));
+        close(broker);
+
+        let broker = open(&disk, &clock);
+        assert_eq!(open_offsets(&broker), [2]);
+        let wrong_group = request::EndTransaction { producer_group: "others".into(), ..undecided.clone() };
+        let wrong_offset = request::EndTransaction { tran_state_table_offset: 1, ..undecided.clone() };
+        let no_message = request::EndTransaction { commit_log_offset: 1, ..undecided.clone() };
+        for wrong in [wrong_group, wrong_offset, no_message] {
+            assert_eq!(decide(&broker, &wrong).unwrap_err().code(), 1);
+        }
+        decide(&broker, &undecided).unwrap();
+        assert_eq!((delivered(&broker).len(), open_offsets(&broker)), (3, vec![]));
+        close(broker);
+    }
 }

@@ -1,0 +1,62 @@
+//! A broker on a simulated disk and a clock that stands still, without sockets.
+
+use crate::{Broker, Setup};
+use roxmq_env::clock::Clock;
+use roxmq_env::config::BrokerConfig;
+use roxmq_env::disk::Disk;
+use roxmq_protocol::body::TopicConfig;
+use roxmq_protocol::record::{Draft, QueueOffset, records};
+use roxmq_store::{Batch, Placed, ReadLimits};
+
+/// When the clock starts.
+pub const NOW_MS: i64 = 1_800_000_000_000;
+/// The one topic that there is.
+pub const TOPIC: &str = "Orders";
+/// The queue of it that messages are meant for.
+pub const QUEUE: u32 = 2;
+
+/// Opens a broker on what is on the disk.
+pub fn open(disk: &Disk, clock: &Clock) -> Broker {
+    let config = BrokerConfig { segment_bytes: 64 << 20, ..BrokerConfig::default() };
+    let (clock, disk) = (clock.clone(), disk.clone());
+    let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk };
+    let broker = Broker::open(setup).unwrap();
+    broker.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
+    broker
+}
+
+/// Closes a broker as a stop does.
+pub fn close(broker: Broker) {
+    broker.pool.stop();
+    crate::services::save_tables(&broker);
+    broker.store.shutdown();
+}
+
+/// Stores one message.
+pub fn put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, body: &str) -> Placed {
+    let mut batch = Batch::new();
+    let draft = Draft {
+        topic,
+        queue_id,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: NOW_MS,
+        born_host: broker.advertised,
+        store_host: broker.advertised,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body: body.as_bytes(),
+        properties,
+    };
+    batch.push(draft).unwrap();
+    broker.append_own(&mut batch).unwrap();
+    batch.placed(0)
+}
+
+/// The bodies that consumers of the queue see.
+pub fn delivered(broker: &Broker) -> Vec<String> {
+    let limits = ReadLimits { messages_max: 1000, bytes_max: 1 << 20, scan_max: 1000 };
+    let mut bytes = Vec::new();
+    broker.store.read(TOPIC, QUEUE, QueueOffset(0), limits, &mut |_| true, &mut bytes);
+    records(&bytes).map(|record| String::from_utf8_lossy(record.unwrap().body).into_owned()).collect()
+}
