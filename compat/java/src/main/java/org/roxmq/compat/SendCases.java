@@ -351,7 +351,8 @@ final class SendCases {
         long sent = System.currentTimeMillis();
         scene.producer().send(message);
         inbox.awaitExactly(List.of("late"));
-        Check.within(5_000, 15_000, System.currentTimeMillis() - sent, "milliseconds of a delay of 5 s");
+        // Never early; how late depends on what else the machine does.
+        Check.within(5_000, Scene.SECONDS * 1_000L, System.currentTimeMillis() - sent, "milliseconds of a delay of 5 s");
     }
 
     private static void requestReply(Scene scene) throws Exception {
