@@ -134,9 +134,10 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     }
     put("EndTransactionQueueSize", "0".into());
     put("EndTransactionThreadPoolQueueCapacity", config.pulls_waiting_max.to_string());
-    for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
+    // As in Java, levels that nothing was delivered of are left out.
+    for (level, cursor) in broker.delayed.all().offset_table {
         let max = broker.store.bounds(delay::TOPIC, delay::queue_of(level)).map_or(0, |(_, max)| max.0);
-        put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.delayed.cursor(level)));
+        put(&format!("scheduleMessageOffset_{level}"), format!("{cursor},{max}"));
     }
     for key in ["timerReadBehind", "timerOffsetBehind", "timerCongestNum"] {
         put(key, "0".into());
