@@ -59,7 +59,20 @@ impl Store {
             return false;
         }
         self.wake_all();
+        self.wake_keeper_when_due(to);
         true
+    }
+
+    /// The tail goes to a file as soon as there is enough of it: waiting for the keeper's next round would let a fast sender make the
+    /// next start long.
+    fn wake_keeper_when_due(&self, flushed: i64) {
+        // Somebody who holds the lock is at that work already.
+        let Some(indexed) = self.indexed.try_lock() else { return };
+        if flushed - *indexed >= self.config.tail_checkpoint_bytes as i64
+            && let Some(keeper) = self.keeper.get()
+        {
+            keeper.unpark();
+        }
     }
 
     /// Refuses appends from now on; the first cause stays.
@@ -77,7 +90,7 @@ impl Store {
         wakers.iter().for_each(|wake| wake());
     }
 
-    /// Wakes the flush thread if there is something for it now, and the housekeeping when it falls due.
+    /// Wakes the flush thread if there is something for it now.
     pub(crate) fn after_append(&self, end: i64) {
         let unflushed = (end - self.watermarks.flushed().0) as u64;
         let is_due = match self.config.flush {

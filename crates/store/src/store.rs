@@ -48,7 +48,7 @@ pub struct Store {
     retention_due: AtomicI64,
     threads: Mutex<Vec<JoinHandle<()>>>,
     flusher: OnceLock<Thread>,
-    keeper: OnceLock<Thread>,
+    pub(crate) keeper: OnceLock<Thread>,
     stop: Arc<AtomicBool>,
     _lock: Lock,
 }
