@@ -4,6 +4,8 @@
 // those of the second restart the broker and so run alone, one after the other.
 package main
 
+import "os"
+
 var sideBySide = []Case{
 	{"auto_created_topic", autoCreatedTopic},
 	{"send_sync", sendSync},
@@ -38,9 +40,19 @@ var alone = []Case{
 	{"clients_live_through_broker_restart", clientsLiveThroughBrokerRestart},
 }
 
+// cluster needs two NameServers and two brokers; these run alone and only when the last argument is "cluster".
+var cluster = []Case{
+	{"cluster_servers_lost", clusterServersLost},
+}
+
 // later says which cases belong to a part of RoxMQ that is not built yet. They run against Java all the same.
 var later = map[string]string{}
 
 func main() {
+	if last := len(os.Args) - 1; last > 0 && os.Args[last] == "cluster" {
+		os.Args = os.Args[:last]
+		runSuite(nil, cluster)
+		return
+	}
 	runSuite(sideBySide, alone)
 }

@@ -30,8 +30,9 @@ pub const SUITES: &[Suite] = &[
     single("python", "python", &[]),
     single("mqadmin", "mqadmin", &[]),
     single("badinput", "badinput", &[]),
-    cluster("cluster", &["5.5.0", "cluster"]),
-    cluster("cluster49", &["4.9.8", "cluster"]),
+    cluster("cluster", "java", &["5.5.0", "cluster"]),
+    cluster("cluster49", "java", &["4.9.8", "cluster"]),
+    cluster("cluster-go", "go", &["cluster"]),
 ];
 
 /// The suite of that name.
@@ -39,9 +40,9 @@ pub fn named(name: &str) -> Option<&'static Suite> {
     SUITES.iter().find(|suite| suite.name == name)
 }
 
-/// The Java client against two NameServers and two brokers.
-const fn cluster(name: &'static str, arguments: &'static [&'static str]) -> Suite {
-    Suite { name, folder: "java", arguments, topology: Topology::Cluster }
+/// A client against two NameServers and two brokers.
+const fn cluster(name: &'static str, folder: &'static str, arguments: &'static [&'static str]) -> Suite {
+    Suite { name, folder, arguments, topology: Topology::Cluster }
 }
 
 /// A client or tool against one NameServer and one broker.
