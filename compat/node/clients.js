@@ -68,10 +68,14 @@ async function createTopic(t, topic, queues) {
   const p = await producer(t, { producerGroup: `${t.group}-maker` });
   const template = await p._mqClient.getTopicRouteInfoFromNameServer('TBW102', ANSWER_WITHIN_MS);
   const address = template.brokerDatas[0].brokerAddrs[0];
-  await p._mqClient.createTopic(address, 'TBW102', {
+  await createTopicAt(p, address, topic, queues);
+  await untilRoutes(t, p, topic, queues);
+}
+
+function createTopicAt(p, address, topic, queues) {
+  return p._mqClient.createTopic(address, 'TBW102', {
     topicName: topic, readQueueNums: queues, writeQueueNums: queues, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: 0, order: false,
   }, ANSWER_WITHIN_MS);
-  await untilRoutes(t, p, topic, queues);
 }
 
 async function untilRoutes(t, p, topic, queues) {
@@ -118,4 +122,4 @@ async function stored(t, topic, count) {
   return inbox.messages;
 }
 
-module.exports = { Message, producer, consumer, sendBodies, numbered, placeOf, createTopic, untilRoutes, untilBodies, stored };
+module.exports = { Message, producer, consumer, sendBodies, numbered, placeOf, createTopic, createTopicAt, untilRoutes, untilBodies, stored };

@@ -52,9 +52,14 @@ class Case {
 
   // Comes back when the broker serves again.
   async restartBroker() {
-    const control = process.env.COMPAT_CONTROL;
-    this.check(control, 'COMPAT_CONTROL is not set, the broker cannot be restarted');
-    await promisify(execFile)(control, [ 'restart-broker' ]);
+    await this.control('restart-broker');
+  }
+
+  // What the control program says when it is done.
+  async control(...words) {
+    const program = process.env.COMPAT_CONTROL;
+    this.check(program, `COMPAT_CONTROL is not set: no ${words[0]}`);
+    return (await promisify(execFile)(program, words)).stdout;
   }
 }
 
@@ -70,7 +75,7 @@ async function outcome(name, body) {
   }
 }
 
-async function runSuite(sideBySide, alone) {
+async function runSuite(sideBySide, alone, patterns) {
   let passed = 0;
   let failed = 0;
   const one = async ([ name, body ]) => {
@@ -84,19 +89,19 @@ async function runSuite(sideBySide, alone) {
       console.log(`FAIL ${name}: ${why}`);
     }
   };
-  const queue = wanted(sideBySide);
+  const queue = wanted(sideBySide, patterns);
   const next = async () => {
     for (let each = queue.shift(); each; each = queue.shift()) await one(each);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, next));
-  for (const each of wanted(alone)) await one(each);
+  for (const each of wanted(alone, patterns)) await one(each);
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed || !passed ? 1 : 0);
 }
 
 // Keeps the cases named on the command line, where * stands for anything; all of them without names.
-function wanted(cases) {
-  const patterns = process.argv.slice(2).map(name => new RegExp(`^${name.replace(/\*/g, '.*')}$`));
+function wanted(cases, names) {
+  const patterns = names.map(name => new RegExp(`^${name.replace(/\*/g, '.*')}$`));
   return Object.entries(cases).filter(([ name ]) => !patterns.length || patterns.some(p => p.test(name)));
 }
 

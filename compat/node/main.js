@@ -5,6 +5,7 @@
 const { runSuite } = require('./harness');
 const send = require('./send');
 const consume = require('./consume');
+const cluster = require('./cluster');
 
 const sideBySide = {
   auto_created_topic: send.autoCreatedTopic,
@@ -34,4 +35,11 @@ const alone = {
   clients_live_through_broker_restart: consume.liveThroughBrokerRestart,
 };
 
-runSuite(sideBySide, alone);
+// These need two NameServers and two brokers, and run only when the last argument is "cluster".
+const inCluster = {
+  cluster_servers_lost: cluster.serversLost,
+};
+
+const names = process.argv.slice(2);
+if (names[names.length - 1] === 'cluster') runSuite({}, inCluster, names.slice(0, -1));
+else runSuite(sideBySide, alone, names);

@@ -33,6 +33,7 @@ pub const SUITES: &[Suite] = &[
     cluster("cluster", "java", &["5.5.0", "cluster"]),
     cluster("cluster49", "java", &["4.9.8", "cluster"]),
     cluster("cluster-go", "go", &["cluster"]),
+    cluster("cluster-node", "node", &["cluster"]),
 ];
 
 /// The suite of that name.
