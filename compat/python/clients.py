@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness import RUN, brief
 from rocketmq.client import Message, Producer, PullConsumer, PushConsumer
-from rocketmq.ffi import MessageModel, dll
+from rocketmq.ffi import MessageModel, _CMessageQueue, dll
 
 NAMESRV_ADDR = os.environ["NAMESRV_ADDR"]
 instances = itertools.count(1)
@@ -146,6 +146,20 @@ def stored(case, topic, count, properties=()):
         return len(found) >= count
 
     case.until(enough, f"{count} messages in {topic}", lambda: brief([m.body for m in found]))
+    return found
+
+
+def ends(topic):
+    """The number of messages in each queue of the topic's route, by broker and queue: what pulls of the package do not tell apart."""
+    reader, queues, count = pull_consumer(), ctypes.POINTER(_CMessageQueue)(), ctypes.c_int()
+    dll.FetchSubscriptionMessageQueues(reader._handle, topic.encode(), ctypes.pointer(queues), ctypes.pointer(count))
+    found = {}
+    for queue in queues[: count.value]:
+        pulled = dll.Pull(reader._handle, ctypes.pointer(queue), b"*", 0, 1)
+        found[queue.brokerName.decode(), queue.queueId] = pulled.maxOffset
+        dll.ReleasePullResult(pulled)
+    if count.value:
+        dll.ReleaseSubscriptionMessageQueue(queues)
     return found
 
 

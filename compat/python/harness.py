@@ -65,9 +65,13 @@ class Case:
 
     def restart_broker(self):
         """Comes back when the broker serves again."""
-        control = os.environ.get("COMPAT_CONTROL")
-        self.check(control, "COMPAT_CONTROL is not set, the broker cannot be restarted")
-        subprocess.run([control, "restart-broker"], check=True, capture_output=True)
+        self.control("restart-broker")
+
+    def control(self, *words):
+        """What the control program says when it is done."""
+        program = os.environ.get("COMPAT_CONTROL")
+        self.check(program, f"COMPAT_CONTROL is not set: no {words[0]}")
+        return subprocess.run([program, *words], check=True, capture_output=True, text=True).stdout
 
 
 def brief(texts):
@@ -94,10 +98,13 @@ def outcome(name, body):
                 print(f"closing after {name}: {error}")
 
 
-def run_suite(side_by_side, alone, later):
+def run_suite(side_by_side, alone, in_cluster, later):
     """Every case has a process of its own: the library shares clients within one, and may take it down."""
     if sys.argv[1:2] == ["--case"]:
-        run_case(sys.argv[2], {**side_by_side, **alone}[sys.argv[2]])
+        run_case(sys.argv[2], {**side_by_side, **alone, **in_cluster}[sys.argv[2]])
+    if sys.argv[-1] == "cluster":
+        del sys.argv[-1]
+        side_by_side, alone = {}, in_cluster
     pool = ThreadPoolExecutor(AT_ONCE)
     running = [pool.submit(in_own_process, name) for name in wanted(side_by_side, later)]
     passed = [each.result() for each in running] + [in_own_process(name) for name in wanted(alone, later)]

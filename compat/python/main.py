@@ -1,5 +1,6 @@
 """Which behaviours does the C++ client, through its Python package `rocketmq`, find at a broker? One line per case."""
 
+import cluster
 import consume
 import send
 from harness import run_suite
@@ -34,8 +35,13 @@ ALONE = {
     "clients_live_through_broker_restart": consume.live_through_broker_restart,
 }
 
+# These need two NameServers and two brokers, and run alone and only when the last argument is "cluster".
+IN_CLUSTER = {
+    "cluster_servers_lost": cluster.servers_lost,
+}
+
 # These belong to a part of RoxMQ that is not built yet. They run against Java all the same.
 LATER = {}
 
 if __name__ == "__main__":
-    run_suite(SIDE_BY_SIDE, ALONE, LATER)
+    run_suite(SIDE_BY_SIDE, ALONE, IN_CLUSTER, LATER)

@@ -34,6 +34,7 @@ pub const SUITES: &[Suite] = &[
     cluster("cluster49", "java", &["4.9.8", "cluster"]),
     cluster("cluster-go", "go", &["cluster"]),
     cluster("cluster-node", "node", &["cluster"]),
+    cluster("cluster-python", "python", &["cluster"]),
 ];
 
 /// The suite of that name.
