@@ -8,6 +8,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// A broker and a NameServer in one process.
@@ -92,12 +94,18 @@ impl Drop for Running {
 }
 
 /// Three ports that nobody has at the moment: of the broker, with its fast port two below, and of the NameServer.
+///
+/// They lie below those that systems give to outgoing connections, and no two calls in a process get the same: between the look and the
+/// broker's start nobody else is likely to take one.
 fn free_ports() -> (SocketAddr, u16) {
+    static FIRST: LazyLock<u16> = LazyLock::new(|| fastrand::u16(10_000..20_000));
+    static CALLS: AtomicU16 = AtomicU16::new(0);
     loop {
-        let [broker, nameserver] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-        let address = broker.local_addr().expect("bound");
-        if TcpListener::bind(("127.0.0.1", address.port() - 2)).is_ok() {
-            return (address, nameserver.local_addr().expect("bound").port());
+        let fast = *FIRST + CALLS.fetch_add(1, Ordering::Relaxed) % 2_500 * 4;
+        let [nameserver, broker] = [fast + 1, fast + 2];
+        let free = [fast, nameserver, broker].iter().all(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok());
+        if free {
+            return (SocketAddr::from(([127, 0, 0, 1], broker)), nameserver);
         }
     }
 }
