@@ -1,7 +1,7 @@
 //! The broker itself: settings (25, 26), figures (28, 315), replication (907). Follows Java's `AdminBrokerProcessor`.
 
 use crate::tables::statistics::Statistic;
-use crate::{Broker, Call, Refusal, delay};
+use crate::{Broker, Call, Refusal, delay, names};
 use roxmq_env::config::{BrokerConfig, ConfigError, Table, Update, properties};
 use roxmq_protocol::body::{DataVersion, HaRuntimeInfo, KVTable};
 use roxmq_protocol::json::{self, Dialect};
@@ -136,7 +136,7 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     put("EndTransactionThreadPoolQueueCapacity", config.pulls_waiting_max.to_string());
     // As in Java, levels that nothing was delivered of are left out.
     for (level, cursor) in broker.delayed.all().offset_table {
-        let max = broker.store.bounds(delay::TOPIC, delay::queue_of(level)).map_or(0, |(_, max)| max.0);
+        let max = broker.store.bounds(names::DELAY_TOPIC, delay::queue_of(level)).map_or(0, |(_, max)| max.0);
         put(&format!("scheduleMessageOffset_{level}"), format!("{cursor},{max}"));
     }
     for key in ["timerReadBehind", "timerOffsetBehind", "timerCongestNum"] {

@@ -20,8 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, warn};
 
-/// Where delayed messages wait.
-pub const TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 /// How often the levels are looked at; a message is late by at most this, and never early.
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
 /// Messages delivered with one append.
@@ -103,11 +101,11 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let config = broker.config();
     let Some(delay) = config.delay_ladder.delay_ms(level) else { return false };
     let from = broker.delayed.cursor(level);
-    if broker.store.bounds(TOPIC, queue_of(level)).is_none_or(|(min, max)| max.0 <= from.max(min.0)) {
+    if broker.store.bounds(names::DELAY_TOPIC, queue_of(level)).is_none_or(|(min, max)| max.0 <= from.max(min.0)) {
         return false;
     }
     let mut bytes = Vec::new();
-    let read = broker.store.read(TOPIC, queue_of(level), QueueOffset(from), AT_ONCE, &mut |_| true, &mut bytes);
+    let read = broker.store.read(names::DELAY_TOPIC, queue_of(level), QueueOffset(from), AT_ONCE, &mut |_| true, &mut bytes);
     if read.status != ReadStatus::Found {
         // Retention has passed the cursor, or damage was skipped: what is gone cannot be delivered.
         if read.next.0 > from {
@@ -204,7 +202,7 @@ mod tests {
         let (disk, clock) = (SimDisk::new(3).disk(), Clock::manual(NOW_MS));
         let wait = |broker: &Broker, level: i32, body: &str| {
             let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), testing::TOPIC, QUEUE);
-            put(broker, TOPIC, queue_of(level), &properties, body);
+            put(broker, names::DELAY_TOPIC, queue_of(level), &properties, body);
         };
         let broker = open(&disk, &clock);
         wait(&broker, 2, "5 s");

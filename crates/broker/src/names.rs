@@ -11,6 +11,15 @@ pub const DEAD_LETTER_PREFIX: &str = "%DLQ%";
 /// Topic whose settings auto-created topics take over.
 pub const AUTO_CREATE_TOPIC: &str = "TBW102";
 
+/// Where messages wait for their delay level.
+pub const DELAY_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// Where half messages wait for a decision.
+pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+/// Where it is said which half messages are closed.
+pub const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
+/// Where half messages go that nobody would decide.
+pub const PARKED_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+
 const TOPIC_BYTES_MAX: usize = 127;
 const RETRY_TOPIC_BYTES_MAX: usize = 255;
 const GROUP_BYTES_MAX: usize = 255;
@@ -19,25 +28,18 @@ const SYSTEM_GROUP_PREFIX: &str = "CID_RMQ_SYS_";
 
 const SYSTEM_TOPICS: [&str; 10] = [
     AUTO_CREATE_TOPIC,
-    "SCHEDULE_TOPIC_XXXX",
+    DELAY_TOPIC,
     "BenchmarkTest",
-    "RMQ_SYS_TRANS_HALF_TOPIC",
+    HALF_TOPIC,
     "RMQ_SYS_TRACE_TOPIC",
-    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-    "TRANS_CHECK_MAX_TIME_TOPIC",
+    OP_TOPIC,
+    PARKED_TOPIC,
     "SELF_TEST_TOPIC",
     "OFFSET_MOVED_EVENT",
     "CHECKPOINT_TOPIC",
 ];
 
-const NO_SEND_TOPICS: [&str; 6] = [
-    "SCHEDULE_TOPIC_XXXX",
-    "RMQ_SYS_TRANS_HALF_TOPIC",
-    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-    "TRANS_CHECK_MAX_TIME_TOPIC",
-    "SELF_TEST_TOPIC",
-    "OFFSET_MOVED_EVENT",
-];
+const NO_SEND_TOPICS: [&str; 6] = [DELAY_TOPIC, HALF_TOPIC, OP_TOPIC, PARKED_TOPIC, "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT"];
 
 /// Groups that exist from the start.
 pub const SYSTEM_GROUPS: [&str; 8] = [
@@ -69,6 +71,11 @@ pub fn is_system_group(group: &str) -> bool {
 /// The retry topic of a group.
 pub fn retry_topic(group: &str) -> String {
     format!("{RETRY_PREFIX}{group}")
+}
+
+/// The dead-letter topic of a group.
+pub fn dead_letter_topic(group: &str) -> String {
+    format!("{DEAD_LETTER_PREFIX}{group}")
 }
 
 /// Checks the name of a topic.

@@ -7,7 +7,7 @@
 //! Follows Java's `AbstractSendMessageProcessor.consumerSendMsgBack` and `handleRetryAndDLQ`.
 
 use crate::delay::{self, redelivered};
-use crate::names::{self, DEAD_LETTER_PREFIX};
+use crate::names;
 use crate::tables::statistics::Statistic;
 use crate::tables::topics::PERM_WRITE;
 use crate::{Broker, Call, Refusal, topics};
@@ -59,7 +59,7 @@ pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSen
         properties.set(name::REAL_TOPIC, &names::retry_topic(&request.group));
         properties.set(name::REAL_QID, &fastrand::i32(..group.retry_queue_nums).to_string());
         properties.set(name::DELAY, &level.to_string());
-        (delay::TOPIC.to_owned(), delay::queue_of(level))
+        (names::DELAY_TOPIC.to_owned(), delay::queue_of(level))
     };
     let mut draft = redelivered(&record, broker.advertised, &topic, queue_id, properties.as_str());
     draft.reconsume_times += 1;
@@ -82,9 +82,4 @@ pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: 
     }
     topics::add_retry_topic(broker, name, group.retry_queue_nums);
     Ok(None)
-}
-
-/// The name of a group's dead-letter topic.
-pub fn dead_letter_topic(group: &str) -> String {
-    format!("{DEAD_LETTER_PREFIX}{group}")
 }

@@ -5,7 +5,7 @@
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, delay, retry, topics, transaction};
+use crate::{Broker, delay, retry, topics};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -119,8 +119,8 @@ pub fn prepare(
     // A dead letter waits for nothing.
     let level = level.filter(|_| dead_letter.is_none());
     let (stored_topic, stored_queue) = match level {
-        _ if is_half => (transaction::HALF_TOPIC, 0),
-        Some(level) => (delay::TOPIC, delay::queue_of(level)),
+        _ if is_half => (names::HALF_TOPIC, 0),
+        Some(level) => (names::DELAY_TOPIC, delay::queue_of(level)),
         None => (&*topic.topic_name, queue_id),
     };
     let draft = Draft {

@@ -4,7 +4,7 @@
 
 use crate::names::{self, AUTO_CREATE_TOPIC};
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE, Topics};
-use crate::{Broker, Call, Refusal, retry, send};
+use crate::{Broker, Call, Refusal, send};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, KVTable, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType,
@@ -46,12 +46,12 @@ pub fn add_system_topics(topics: &Topics, config: &BrokerConfig) {
         topic(cluster, 16, inherit(config.cluster_topic)),
         topic(broker, 1, inherit(config.broker_topic)),
         topic("OFFSET_MOVED_EVENT", 1, READ_WRITE),
-        topic("SCHEDULE_TOPIC_XXXX", 18, READ_WRITE),
+        topic(names::DELAY_TOPIC, 18, READ_WRITE),
         topic(&format!("{cluster}_REPLY_TOPIC"), 1, READ_WRITE),
         topic(&format!("rmq_sys_REVIVE_LOG_{cluster}"), 8, READ_WRITE),
         topic(&format!("rmq_sys_SYNC_BROKER_MEMBER_{broker}"), 1, PERM_INHERIT),
-        topic("RMQ_SYS_TRANS_HALF_TOPIC", 1, READ_WRITE),
-        topic("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1, READ_WRITE),
+        topic(names::HALF_TOPIC, 1, READ_WRITE),
+        topic(names::OP_TOPIC, 1, READ_WRITE),
     ];
     if config.auto_create_topic {
         wanted.push(topic(AUTO_CREATE_TOPIC, queues, PERM_INHERIT | READ_WRITE));
@@ -111,7 +111,7 @@ pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) {
 
 /// Makes a group's dead-letter topic if there is none. Its name.
 pub fn add_dead_letter_topic(broker: &Broker, group: &str) -> String {
-    let name = retry::dead_letter_topic(group);
+    let name = names::dead_letter_topic(group);
     if broker.topics.find(&name).is_none() && broker.topics.add(topic(&name, 1, READ_WRITE)).1 {
         broker.registration.changed();
     }

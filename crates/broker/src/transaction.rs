@@ -11,6 +11,7 @@
 //! ever behind. Follows Java's `TransactionalMessageBridge`, `TransactionalMessageServiceImpl` and `EndTransactionProcessor`.
 
 use crate::delay::redelivered;
+use crate::names::{self, HALF_TOPIC, OP_TOPIC, PARKED_TOPIC};
 use crate::tables::TableFile;
 use crate::tables::topics::{PERM_READ, PERM_WRITE};
 use crate::{Broker, Call, Refusal, delay};
@@ -28,12 +29,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, warn};
 
-/// Where half messages wait.
-pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
-/// Where op records are.
-const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
-/// Where half messages go that nobody would decide.
-const PARKED_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 /// Tag of an op record that closes half messages (`TransactionalMessageUtil.REMOVE_TAG`).
 const OP_TAG: &str = "d";
 /// How the request spells its decision.
@@ -196,7 +191,7 @@ fn push_committed(broker: &Broker, half: &Record<'_>, batch: &mut Batch) -> Resu
     }
     let levels = broker.config().delay_ladder.levels_ms().len();
     let (to, queue) = match delay::level_asked(properties.find(name::DELAY), levels) {
-        Some(level) => (delay::TOPIC, delay::queue_of(level)),
+        Some(level) => (names::DELAY_TOPIC, delay::queue_of(level)),
         None => {
             properties.remove(name::REAL_TOPIC).remove(name::REAL_QID);
             (&*topic, queue_id)
