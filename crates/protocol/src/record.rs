@@ -245,12 +245,33 @@ pub fn place(record: &mut [u8], queue_offset: QueueOffset, log_offset: LogOffset
     record[at..][..8].copy_from_slice(&store_timestamp.to_be_bytes());
 }
 
+/// Writes into a record made by [`Draft::encode`] that `count` records, it and those right behind it, are in the log all or none.
+///
+/// It is said in the prepared transaction offset, as a negative number: no draft can say it, and readers who know nothing of it see
+/// an offset that means nothing to them.
+///
+/// # Panics
+/// If `record` is shorter than a record.
+pub fn keep_together(record: &mut [u8], count: usize) {
+    let flag = sys_flag_of(record);
+    let v6 = [sys_flag::BORN_HOST_V6, sys_flag::STORE_HOST_V6].iter().filter(|bit| flag & **bit != 0).count();
+    record[PREPARED_OFFSET_AT + v6 * V6_EXTRA..][..8].copy_from_slice(&(-(count as i64)).to_be_bytes());
+}
+
 /// The blank that ends a file with `remaining` bytes left in it; what follows these eight bytes means nothing.
 pub fn blank(remaining: u32) -> [u8; BLANK_BYTES] {
     let mut bytes = [0; BLANK_BYTES];
     bytes[..4].copy_from_slice(&remaining.to_be_bytes());
     bytes[4..].copy_from_slice(&MAGIC_BLANK.to_be_bytes());
     bytes
+}
+
+/// The sys flag of a record.
+///
+/// # Panics
+/// If `record` is shorter than a record.
+pub fn sys_flag_of(record: &[u8]) -> i32 {
+    int_at(record, SYS_FLAG_AT)
 }
 
 /// The CRC a record carries of its body: CRC-32 without the sign bit (`UtilAll.crc32`).
@@ -389,6 +410,11 @@ impl<'a> Record<'a> {
     /// Whether the body is what its CRC says.
     pub fn body_is_intact(&self) -> bool {
         self.body_crc == body_crc(self.body)
+    }
+
+    /// How many records, this one and those right behind it, are in the log all or none: see [`keep_together`].
+    pub fn together(&self) -> usize {
+        usize::try_from(self.prepared_transaction_offset.saturating_neg()).unwrap_or(0).max(1)
     }
 
     /// The properties, to look into.
@@ -664,6 +690,8 @@ const BORN_TIME_AT: usize = 40;
 const BORN_HOST_AT: usize = 48;
 /// With an IPv4 born host.
 const STORE_TIME_AT: usize = 56;
+/// With IPv4 addresses.
+const PREPARED_OFFSET_AT: usize = 76;
 /// What an IPv6 address takes more than an IPv4 one.
 const V6_EXTRA: usize = 12;
 const BATCH_ITEM_BYTES_MIN: usize = 22;
@@ -689,6 +717,22 @@ mod tests {
             prepared_transaction_offset: 9,
             body,
             properties,
+        }
+    }
+
+    #[test]
+    fn says_how_many_stay_together_with_addresses_of_either_kind() {
+        let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, 1));
+        let plain = draft("T", b"hi", "");
+        for draft in
+            [plain, Draft { born_host: v6, ..plain }, Draft { store_host: v6, ..plain }, Draft { born_host: v6, store_host: v6, ..plain }]
+        {
+            let mut bytes = Vec::new();
+            draft.encode(&mut bytes).expect("fits");
+            assert_eq!(Record::parse(&bytes).expect("reads").0.together(), 1);
+            keep_together(&mut bytes, 129);
+            let (record, _) = Record::parse(&bytes).expect("reads");
+            assert_eq!((record.together(), record.body, record.reconsume_times), (129, &b"hi"[..], 2));
         }
     }
 

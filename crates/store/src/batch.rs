@@ -2,7 +2,7 @@
 
 use crate::facts::{self, Entry};
 use roxmq_protocol::properties::Properties;
-use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset};
+use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, keep_together, sys_flag_of};
 
 /// Messages to append in one go. Each is encoded, and everything about it computed, when it is pushed, so that under the log's
 /// lock only offsets are left to assign. Buffers are kept by [`Batch::clear`].
@@ -12,6 +12,8 @@ pub struct Batch {
     pub(crate) items: Vec<Item>,
     /// Hashes of the items' keys, one item's after the other's.
     pub(crate) hashes: Vec<u32>,
+    /// See [`Batch::keep_whole`].
+    pub(crate) is_whole: bool,
 }
 
 /// One message of a batch.
@@ -57,6 +59,8 @@ impl Batch {
 
     /// Encodes a message into the batch and says which one it is.
     pub fn push(&mut self, draft: Draft<'_>) -> Result<usize, DraftError> {
+        // A negative one would claim the messages behind it for a whole batch.
+        let draft = Draft { prepared_transaction_offset: draft.prepared_transaction_offset.max(0), ..draft };
         let at = self.bytes.len();
         let size = draft.encode(&mut self.bytes)?;
         let record = &self.bytes[at..];
@@ -82,6 +86,23 @@ impl Batch {
             store_timestamp: 0,
         });
         Ok(self.items.len() - 1)
+    }
+
+    /// Has the log keep all of the batch or nothing, also when the power goes while it is written. Until [`Batch::clear`].
+    ///
+    /// It has to fit into a segment: [`crate::Store::whole_bytes_max`]. The first message says in its prepared transaction offset how
+    /// many there are, so let it be one whose own nobody reads.
+    pub fn keep_whole(&mut self) {
+        self.is_whole = true;
+    }
+
+    /// Writes into the first record how many stay together. What is alone is whole by itself.
+    pub(crate) fn say_together(&mut self) {
+        let count = self.items.len();
+        let Some(first) = self.items.first_mut().filter(|_| self.is_whole && count > 1) else { return };
+        let record = &mut self.bytes[first.at..first.at + first.entry.size as usize];
+        keep_together(record, count);
+        first.entry.envelope = facts::envelope_crc(record, sys_flag_of(record), first.body_len);
     }
 
     /// How many messages it holds.
@@ -128,6 +149,7 @@ impl Batch {
         self.bytes.clear();
         self.items.clear();
         self.hashes.clear();
+        self.is_whole = false;
         self.bytes.shrink_to(KEPT_BYTES_MAX);
     }
 }

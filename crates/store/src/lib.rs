@@ -16,7 +16,7 @@
 //!
 //! Where things are: `log` appends; `flush` makes durable and fences; `index` is the tail in memory and the directory of every
 //! queue; `index_file` the files behind it; `seal` moves the tail into files; `read`, `query` and `time` answer; `recovery`
-//! opens; `retention` deletes; `checkpoint` holds the little that the log cannot say. Every byte is drawn in `docs/format.md`.
+//! opens, `whole` takes batches all or none; `retention` deletes; `checkpoint` holds the little that the log cannot say. Every byte is drawn in `docs/format.md`.
 
 mod batch;
 mod checkpoint;
@@ -36,6 +36,7 @@ mod segment;
 mod store;
 mod time;
 mod watermarks;
+mod whole;
 
 pub use batch::{Batch, Placed};
 pub use config::{FlushMode, Retention, StoreConfig};

@@ -6,6 +6,8 @@
 //!
 //! Nothing is published before everything of the batch is written, so a write that fails leaves no trace: what it may have left on
 //! disk lies beyond `written`, and is cleared before anything is appended again.
+//!
+//! A batch that is kept whole lies in one segment, and its first record says how many belong to it: recovery takes all of them or none.
 
 use crate::batch::{Batch, Item};
 use crate::index::Dispatch;
@@ -26,7 +28,7 @@ pub enum AppendError {
     /// No room, or less than the reserve; appends work again once there is.
     #[error("the disk is full")]
     DiskFull,
-    /// A body is longer than allowed, or a record longer than a segment.
+    /// A body is longer than allowed, or a record or a whole batch longer than a segment.
     #[error("a message of {bytes} bytes is more than {max}")]
     TooLarge {
         /// Bytes of the body, or of the record.
@@ -71,6 +73,7 @@ impl Store {
         if batch.is_empty() {
             return Ok(());
         }
+        batch.say_together();
         let mut log = self.log.lock();
         self.check_open(&log)?;
         if self.disk_full.load(Ordering::Relaxed) {
@@ -101,8 +104,16 @@ impl Store {
         Ok(())
     }
 
+    /// The most bytes of a batch that is to be kept whole.
+    pub fn whole_bytes_max(&self) -> usize {
+        self.config.segment_bytes as usize - BLANK_BYTES
+    }
+
     fn check_sizes(&self, batch: &Batch) -> Result<(), AppendError> {
-        let record_max = self.config.segment_bytes as usize - BLANK_BYTES;
+        let record_max = self.whole_bytes_max();
+        if batch.is_whole && batch.bytes() > record_max {
+            return Err(AppendError::TooLarge { bytes: batch.bytes(), max: record_max });
+        }
         for item in &batch.items {
             if item.body_len > self.config.max_message_bytes {
                 return Err(AppendError::TooLarge { bytes: item.body_len, max: self.config.max_message_bytes });
@@ -175,9 +186,11 @@ impl Store {
     fn write_run(&self, log: &mut Log, batch: &mut Batch, from: &mut usize, cursor: &mut Cursor) -> io::Result<()> {
         let start = cursor.end;
         let first = *from;
-        for item in &mut batch.items[first..] {
+        let has_room = |bytes: usize, end: i64| end + (bytes + BLANK_BYTES) as i64 <= cursor.active.end();
+        let goes_here = !batch.is_whole || has_room(batch.bytes.len(), start);
+        for item in batch.items[first..].iter_mut().take_while(|_| goes_here) {
             let size = item.entry.size as usize;
-            if cursor.end + (size + BLANK_BYTES) as i64 > cursor.active.end() {
+            if !has_room(size, cursor.end) {
                 break;
             }
             item.entry.log_offset = cursor.end;
@@ -253,6 +266,8 @@ impl Store {
         let mut log = self.log.lock();
         while let Some((segment, from)) = log.dirty.last().cloned() {
             segment.clear_from(from)?;
+            // Else a crash could mix what is cleared with what is written next.
+            segment.file.file()?.sync_data()?;
             log.dirty.pop();
         }
         Ok(())

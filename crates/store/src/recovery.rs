@@ -3,7 +3,8 @@
 //! Index files say what they know without a look at the log; only what lies behind the last of them is replayed. A record is
 //! believed only if its log offset is its position, its fields fill it exactly, its body has its CRC, and its offset follows in
 //! its queue. The first record that is not ends the log, and what lies behind it is thrown away -- unless it is known to have been
-//! durable: then it was damaged, the next sound record is looked for, and the loss is reported.
+//! durable: then it was damaged, the next sound record is looked for, and the loss is reported. Of a whole batch behind what is known
+//! to be durable either all records are sound, or the log ends before it. Index files and the durable part end where batches do.
 
 use crate::checkpoint::{Checkpoint, FlushedHint};
 use crate::facts::{self, Entry};
@@ -11,6 +12,7 @@ use crate::index::{Dispatch, Follows, Index};
 use crate::index_file::{self, IndexFile};
 use crate::seal;
 use crate::segment::{Segment, Segments};
+use crate::whole::Held;
 use parking_lot::RwLock;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::record::{BLANK_BYTES, MAGIC_V1, MAGIC_V2, Record, RecordError, record_len};
@@ -239,22 +241,25 @@ struct Replayed {
 fn replay(segment: &Segment, from: i64, durable: i64, trusted: Trust, index: &mut Index) -> io::Result<Replayed> {
     let mut at = from;
     let mut passed_over_damage = false;
+    let mut held = Held::default();
     loop {
         let is_tail = |at: i64| at >= durable;
-        let trust = |at: i64| if is_tail(at) { Trust::Tail } else { trusted };
         let (stopped, why) = scan(segment, at, &mut |record, bytes| {
             let at = record.log_offset.0;
-            if is_tail(at) && is_torn(bytes, record, at - segment.base) {
+            if !is_tail(at) {
+                return dispatch(record, bytes, trusted, index);
+            }
+            if is_torn(bytes, record, at - segment.base) {
                 return Err("a part of it is missing");
             }
-            dispatch(record, bytes, trust(at), index)
+            held.next(record, bytes, |record, bytes| dispatch(record, bytes, Trust::Tail, index))
         })?;
         let why = match why {
-            Stop::End => return Ok(Replayed { end: segment.end(), passed_over_damage }),
+            Stop::End => return Ok(Replayed { end: held.ends(segment.end()), passed_over_damage }),
             Stop::Bad(why) => why,
         };
         if is_tail(stopped) {
-            return Ok(Replayed { end: stopped, passed_over_damage });
+            return Ok(Replayed { end: held.ends(stopped), passed_over_damage });
         }
         passed_over_damage = true;
         let found = next_sound(segment, stopped + 1)?;

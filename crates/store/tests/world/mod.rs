@@ -63,8 +63,19 @@ impl World {
     }
 
     pub fn send_batch(&self, store: &Store, messages: &[(&str, u32, usize)]) -> Result<Vec<Placed>, AppendError> {
+        self.batch.borrow_mut().clear();
+        self.send_more(store, messages)
+    }
+
+    /// Sends a batch that is kept whole.
+    pub fn send_whole(&self, store: &Store, messages: &[(&str, u32, usize)]) -> Result<Vec<Placed>, AppendError> {
+        self.batch.borrow_mut().clear();
+        self.batch.borrow_mut().keep_whole();
+        self.send_more(store, messages)
+    }
+
+    fn send_more(&self, store: &Store, messages: &[(&str, u32, usize)]) -> Result<Vec<Placed>, AppendError> {
         let mut batch = self.batch.borrow_mut();
-        batch.clear();
         let mut bodies = Vec::new();
         for (topic, queue_id, n) in messages {
             let body = body_of(topic, *queue_id, *n as i64);

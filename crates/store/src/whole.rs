@@ -1,0 +1,55 @@
+//! Which records of the log's torn end may be taken, when some of them are there all or none?
+//!
+//! ```text
+//! said by the first of them:   3   .   .   |   1   |   2   .
+//!                              held held taken  taken  held  <- the log ends before this one if nothing follows
+//! ```
+
+use roxmq_protocol::record::Record;
+
+/// The first records of a whole batch, until its last one is met.
+#[derive(Default)]
+pub(crate) struct Held {
+    bytes: Vec<u8>,
+    starts: i64,
+    missing: usize,
+}
+
+impl Held {
+    /// Takes in the next record of the log; hands over those that can be taken now: none, itself, or the whole batch that it completes.
+    pub fn next<E>(
+        &mut self,
+        record: &Record<'_>,
+        bytes: &[u8],
+        mut take: impl FnMut(&Record<'_>, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.missing == 0 {
+            let together = record.together();
+            if together == 1 {
+                return take(record, bytes);
+            }
+            (self.starts, self.missing) = (record.log_offset.0, together);
+            self.bytes.clear();
+        }
+        self.bytes.extend_from_slice(bytes);
+        self.missing -= 1;
+        if self.missing > 0 {
+            return Ok(());
+        }
+        let mut rest = &self.bytes[..];
+        while let Ok((record, len)) = Record::parse(rest) {
+            if let Err(why) = take(&record, &rest[..len]) {
+                // No crash leaves such a one. Those before it were taken: the log ends here.
+                (self.starts, self.missing) = (record.log_offset.0, 1);
+                return Err(why);
+            }
+            rest = &rest[len..];
+        }
+        Ok(())
+    }
+
+    /// Where the log ends when its last sound record ends at `end`: before a batch of which something is missing.
+    pub fn ends(&self, end: i64) -> i64 {
+        if self.missing > 0 { self.starts } else { end }
+    }
+}
