@@ -2,17 +2,18 @@
 //!
 //! A delayed message is stored in queue `level - 1` of `SCHEDULE_TOPIC_XXXX` and says where it really goes in `REAL_TOPIC` and
 //! `REAL_QID`. All messages of a level wait equally long, so each queue is in the order of its due times: a cursor for each level is all
-//! the state there is. Delivery is an ordinary append to the real topic. The cursors are kept in `config/delayOffset.json`, which is only
-//! ever behind: after a crash what was delivered since the last save is delivered again, never lost.
+//! the state there is. Delivery is an ordinary append to the real topics, and a mark of the cursor goes with it into the log
+//! ([`crate::marks`]). `config/delayOffset.json` repeats the cursors for tools, and for when retention has taken the marks away.
 
-use crate::Broker;
+use crate::marks;
 use crate::names;
 use crate::tables::TableFile;
+use crate::{Broker, Refusal};
 use parking_lot::Mutex;
 use roxmq_protocol::body::DelayOffsetSerializeWrapper;
 use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, QueueOffset, Record};
-use roxmq_store::{Batch, ReadLimits, ReadStatus};
+use roxmq_protocol::record::{Draft, QueueOffset, Record, records};
+use roxmq_store::{Batch, ReadLimits, ReadStatus, Store};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -32,13 +33,20 @@ pub struct Delayed {
 }
 
 impl Delayed {
-    /// Loads the cursors.
+    /// Loads the cursors: the file's, or the newest mark's, which is never behind it.
     ///
     /// # Errors
     /// When their file cannot be read.
-    pub fn load(file: TableFile) -> io::Result<Delayed> {
+    pub fn load(file: TableFile, store: &Store) -> io::Result<Delayed> {
         let loaded: Option<DelayOffsetSerializeWrapper> = file.load()?;
-        Ok(Delayed { file, cursors: Mutex::new(loaded.unwrap_or_default().offset_table) })
+        let mut cursors = loaded.unwrap_or_default().offset_table;
+        for queue_id in 0..marks::OTHERS_FROM_QUEUE {
+            if let Some(marked) = marks::newest(store, queue_id) {
+                let cursor = cursors.entry(level_of(queue_id)).or_default();
+                *cursor = marked.max(*cursor);
+            }
+        }
+        Ok(Delayed { file, cursors: Mutex::new(cursors) })
     }
 
     /// The next offset to be delivered of a level.
@@ -60,8 +68,8 @@ impl Delayed {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn save(&self) -> io::Result<()> {
-        self.file.save(|| self.all())
+    pub fn save(&self, store: &Store) -> io::Result<()> {
+        self.file.save_behind(store, || self.all())
     }
 }
 
@@ -76,6 +84,10 @@ pub fn queue_of(level: i32) -> u32 {
     (level - 1).max(0) as u32
 }
 
+fn level_of(queue_id: u32) -> i32 {
+    queue_id as i32 + 1
+}
+
 /// Delivers for as long as the broker lives.
 pub async fn run(broker: Arc<Broker>) {
     loop {
@@ -88,7 +100,8 @@ pub async fn run(broker: Arc<Broker>) {
     }
 }
 
-fn deliver_due(broker: &Broker) {
+/// Delivers what is due of all levels.
+pub fn deliver_due(broker: &Broker) {
     let levels = broker.config().delay_ladder.levels_ms().len() as i32;
     let mut batch = Batch::new();
     for level in 1..=levels {
@@ -104,8 +117,10 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     if broker.store.bounds(names::DELAY_TOPIC, queue_of(level)).is_none_or(|(min, max)| max.0 <= from.max(min.0)) {
         return false;
     }
+    // A level's delivery is one whole batch, which has to fit into a segment.
+    let limits = ReadLimits { bytes_max: AT_ONCE.bytes_max.min(broker.store.whole_bytes_max() / 2), ..AT_ONCE };
     let mut bytes = Vec::new();
-    let read = broker.store.read(names::DELAY_TOPIC, queue_of(level), QueueOffset(from), AT_ONCE, &mut |_| true, &mut bytes);
+    let read = broker.store.read(names::DELAY_TOPIC, queue_of(level), QueueOffset(from), limits, &mut |_| true, &mut bytes);
     if read.status != ReadStatus::Found {
         // Retention has passed the cursor, or damage was skipped: what is gone cannot be delivered.
         if read.next.0 > from {
@@ -115,35 +130,31 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
         return read.next.0 > from;
     }
     let now = broker.clock.now_ms();
-    batch.clear();
-    let mut next = from;
-    let mut is_rest_early = false;
-    for record in roxmq_protocol::record::records(&bytes) {
-        let Ok(record) = record else { break };
-        if record.store_timestamp + delay as i64 > now {
-            is_rest_early = true;
-            break;
-        }
-        next = record.queue_offset.0 + 1;
-        if let Some((topic, queue_id)) = destination(broker, &record) {
-            let properties = delivered_properties(&record);
-            let draft = redelivered(&record, broker.advertised, &topic, queue_id, &properties);
+    let is_due = |record: &Record<'_>| record.store_timestamp + delay as i64 <= now;
+    let due: Vec<Record<'_>> = records(&bytes).map_while(Result::ok).take_while(is_due).collect();
+    let Some(next) = due.last().map(|last| last.queue_offset.0 + 1) else { return false };
+    if let Err(refusal) = deliver(broker, level, &due, next, batch) {
+        warn!(%refusal, level, "delayed messages wait: the store takes nothing");
+        return false;
+    }
+    broker.delayed.advance(level, next);
+    due.len() == read.messages as usize
+}
+
+/// Appends what is due, and the mark of how far that is. When this is an error nothing was appended.
+fn deliver(broker: &Broker, level: i32, due: &[Record<'_>], next: i64, batch: &mut Batch) -> Result<(), Refusal> {
+    marks::begin(broker, queue_of(level), next, batch)?;
+    for record in due {
+        if let Some((topic, queue_id)) = destination(broker, record) {
+            let properties = delivered_properties(record);
+            let draft = redelivered(record, broker.advertised, &topic, queue_id, &properties);
             if let Err(error) = batch.push(draft) {
                 error!(%error, offset = record.log_offset.0, "a delayed message cannot be delivered");
             }
         }
     }
-    if next == from {
-        return false;
-    }
-    if !batch.is_empty()
-        && let Err(refusal) = broker.append_own(batch)
-    {
-        warn!(%refusal, level, "delayed messages wait: the store takes nothing");
-        return false;
-    }
-    broker.delayed.advance(level, next);
-    !is_rest_early
+    // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark.
+    broker.append_whole(batch).map(drop)
 }
 
 /// Where a waiting message really goes; `None` when that topic was deleted.

@@ -11,6 +11,7 @@ mod error;
 mod figures;
 mod filter;
 mod groups;
+mod marks;
 mod names;
 mod offsets;
 mod order;
@@ -148,10 +149,32 @@ impl Flushed {
 
     /// Is everything before `end` durable within `timeout`?
     fn wait(&self, store: &Store, end: LogOffset, timeout: Duration) -> bool {
+        if !store.config().background {
+            // Nobody else does.
+            store.flush();
+        }
         let mut guard = self.0.0.lock();
         let is_waiting = |_: &mut ()| store.durable() < end && store.fenced().is_none();
         self.0.1.wait_while_for(&mut guard, is_waiting, timeout);
         store.durable() >= end
+    }
+}
+
+/// What became of messages that were appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// They are as durable as the settings ask for.
+    Durable,
+    /// They were not in time; they may be later, or be gone after a crash.
+    NotInTime,
+}
+
+impl Kept {
+    fn in_time(self) -> Result<(), Refusal> {
+        match self {
+            Kept::Durable => Ok(()),
+            Kept::NotInTime => Err(Refusal::Failed("the messages are stored, but not known to be on the disk in time".into())),
+        }
     }
 }
 
@@ -217,16 +240,20 @@ impl RunningBroker {
 
 impl Broker {
     fn open(setup: Setup) -> Result<Broker, StartError> {
+        let store = Store::open(setup.clock.clone(), setup.disk.clone(), store_config(&setup.config))?;
+        Broker::over(store, setup)
+    }
+
+    fn over(store: Arc<Store>, setup: Setup) -> Result<Broker, StartError> {
         let Setup { config, address_is_chosen, advertised_host, clock, disk } = setup;
         let advertised = resolve(&advertised_host, config.listen_port)?;
         let tables = config.store_root.join("config");
-        let store = Store::open(clock.clone(), disk.clone(), store_config(&config))?;
         disk.create_dir_all(&tables)?;
         let file = |name| TableFile::new(&disk, &tables, name);
         let topics = Topics::load(&clock, file("topics.json"))?;
         let groups = Groups::load(&clock, file("subscriptionGroup.json"))?;
         let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
-        let delayed = delay::Delayed::load(file("delayOffset.json"))?;
+        let delayed = delay::Delayed::load(file("delayOffset.json"), &store)?;
         let transactions = transaction::Transactions::load(file("transactions.json"))?;
         topics::add_system_topics(&topics, &config);
         topics::adopt_from_log(&topics, &store);
@@ -302,18 +329,30 @@ impl Broker {
     /// Appends messages of the broker's own making, waits until they are as durable as the settings ask for, and tells who waits for
     /// them. Not for a shard's thread.
     fn append_own(&self, batch: &mut Batch) -> Result<(), Refusal> {
+        self.append_and_wait(batch)?.in_time()
+    }
+
+    /// As [`Broker::append_own`], and after a crash all of them are there or none. An error means that nothing was appended; what was
+    /// must not be appended again, even if it was not durable in time.
+    fn append_whole(&self, batch: &mut Batch) -> Result<Kept, Refusal> {
+        // Only in segments that hold hardly more than the longest message can it be too long.
+        if batch.bytes() <= self.store.whole_bytes_max() {
+            batch.keep_whole();
+        }
+        self.append_and_wait(batch)
+    }
+
+    fn append_and_wait(&self, batch: &mut Batch) -> Result<Kept, Refusal> {
         self.store.append(batch).map_err(|error| send::refusal(&error))?;
         let end = batch.placed(batch.len() - 1).end;
         let timeout = Duration::from_millis(self.config().sync_flush_timeout_ms);
-        if !self.flushed.wait(&self.store, end, timeout) {
-            return Err(Refusal::Failed("the messages are stored, but not known to be on the disk in time".into()));
-        }
+        let kept = if self.flushed.wait(&self.store, end, timeout) { Kept::Durable } else { Kept::NotInTime };
         for (topic, queue_id) in batch.queues() {
             if let Some((queue, shards)) = self.arrivals.waiting(topic, queue_id) {
                 shards.into_iter().for_each(|shard| self.tell_shard(shard, queue.clone()));
             }
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// Counts what was stored.

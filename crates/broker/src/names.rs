@@ -17,6 +17,8 @@ pub const DELAY_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// Where it is said which half messages are closed.
 pub const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
+/// Where it is said how far delivery has come; never told to anybody.
+pub const MARKS_TOPIC: &str = "rmq_sys_delivery_marks";
 /// Where half messages go that nobody would decide.
 pub const PARKED_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 
@@ -39,7 +41,7 @@ const SYSTEM_TOPICS: [&str; 10] = [
     "CHECKPOINT_TOPIC",
 ];
 
-const NO_SEND_TOPICS: [&str; 6] = [DELAY_TOPIC, HALF_TOPIC, OP_TOPIC, PARKED_TOPIC, "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT"];
+const NO_SEND_TOPICS: [&str; 7] = [DELAY_TOPIC, HALF_TOPIC, OP_TOPIC, MARKS_TOPIC, PARKED_TOPIC, "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT"];
 
 /// Groups that exist from the start.
 pub const SYSTEM_GROUPS: [&str; 8] = [

@@ -54,7 +54,7 @@ fn save_topics_and_groups(broker: &Broker) {
 }
 
 fn save_offsets(broker: &Broker) {
-    for saved in [broker.offsets.save(), broker.delayed.save(), broker.transactions.save()] {
+    for saved in [broker.offsets.save(&broker.store), broker.delayed.save(&broker.store), broker.transactions.save(&broker.store)] {
         if let Err(error) = saved {
             error!(%error, "the offsets could not be written; it is tried again");
         }

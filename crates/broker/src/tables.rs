@@ -10,6 +10,7 @@ pub mod topics;
 
 use roxmq_env::disk::Disk;
 use roxmq_protocol::json::{self, Dialect};
+use roxmq_store::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
@@ -52,11 +53,27 @@ impl TableFile {
     /// # Errors
     /// When the disk refuses; the table stays marked and the next save tries again.
     pub fn save<T: Serialize>(&self, table: impl FnOnce() -> T) -> io::Result<()> {
+        self.save_if(table, || true)
+    }
+
+    /// As [`TableFile::save`], of a table that says how far something in the log has come: the log is made durable first. A file that is
+    /// ahead of it after a power cut would pass over the messages that get the lost ones' offsets.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save_behind<T: Serialize>(&self, store: &Store, table: impl FnOnce() -> T) -> io::Result<()> {
+        self.save_if(table, || store.flush())
+    }
+
+    fn save_if<T: Serialize>(&self, table: impl FnOnce() -> T, may_be_written: impl FnOnce() -> bool) -> io::Result<()> {
         if !self.dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
         let bytes = json::to_vec(&table(), Dialect::Standard);
-        let written = self.disk.replace_atomically(&self.path, &bytes);
+        let written = match may_be_written() {
+            true => self.disk.replace_atomically(&self.path, &bytes),
+            false => Err(io::Error::other("the log that it speaks of cannot be made durable")),
+        };
         if written.is_err() {
             self.touch();
         }

@@ -1,12 +1,12 @@
 //! A broker on a simulated disk and a clock that stands still, without sockets.
 
-use crate::{Broker, Setup};
+use crate::{Broker, Refusal, Setup, StartError, store_config};
 use roxmq_env::clock::Clock;
-use roxmq_env::config::BrokerConfig;
+use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::record::{Draft, QueueOffset, records};
-use roxmq_store::{Batch, Placed, ReadLimits};
+use roxmq_store::{Batch, Placed, ReadLimits, Store, StoreConfig};
 
 /// When the clock starts.
 pub const NOW_MS: i64 = 1_800_000_000_000;
@@ -17,12 +17,23 @@ pub const QUEUE: u32 = 2;
 
 /// Opens a broker on what is on the disk.
 pub fn open(disk: &Disk, clock: &Clock) -> Broker {
-    let config = BrokerConfig { segment_bytes: 64 << 20, ..BrokerConfig::default() };
+    try_open(disk, clock, BrokerConfig { flush_disk_type: FlushDiskType::SyncFlush, ..config() }).unwrap()
+}
+
+/// Small files, so that there are many.
+pub fn config() -> BrokerConfig {
+    BrokerConfig { segment_bytes: 64 << 10, max_message_bytes: 1 << 10, disk_reserve_bytes: 0, ..BrokerConfig::default() }
+}
+
+/// Opens a broker whose store has no threads: it does the same whenever the same is asked of it.
+pub fn try_open(disk: &Disk, clock: &Clock, config: BrokerConfig) -> Result<Broker, StartError> {
     let (clock, disk) = (clock.clone(), disk.clone());
+    let alone = StoreConfig { background: false, tail_checkpoint_bytes: 4 << 10, ..store_config(&config) };
+    let store = Store::open(clock.clone(), disk.clone(), alone)?;
     let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk };
-    let broker = Broker::open(setup).unwrap();
+    let broker = Broker::over(store, setup)?;
     broker.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
-    broker
+    Ok(broker)
 }
 
 /// Closes a broker as a stop does.
@@ -34,6 +45,11 @@ pub fn close(broker: Broker) {
 
 /// Stores one message.
 pub fn put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, body: &str) -> Placed {
+    try_put(broker, topic, queue_id, properties, body).unwrap()
+}
+
+/// Stores one message, if the disk takes it.
+pub fn try_put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, body: &str) -> Result<Placed, Refusal> {
     let mut batch = Batch::new();
     let draft = Draft {
         topic,
@@ -49,8 +65,8 @@ pub fn put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, body: 
         properties,
     };
     batch.push(draft).unwrap();
-    broker.append_own(&mut batch).unwrap();
-    batch.placed(0)
+    broker.append_own(&mut batch)?;
+    Ok(batch.placed(0))
 }
 
 /// The bodies that consumers of the queue see.

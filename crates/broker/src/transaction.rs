@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! send TRAN_MSG=true ──► RMQ_SYS_TRANS_HALF_TOPIC        invisible to consumers
-//!     37 commit      ──► the real topic, and an op record that closes the half message, in one append
+//!     37 commit      ──► the real topic, and an op record that closes the half message, in one whole batch
 //!     37 rollback    ──► an op record
 //!     nothing        ──► 39 to a living producer of the group, again and again; then TRANS_CHECK_MAX_TIME_TOPIC and an op record
 //! ```
-//! An op record's body is the queue offset of the half message it closes. Which half messages are open is derived from the two queues:
+//! The op record and the message it speaks of are one whole batch: after a crash both are there or neither, so that nothing is delivered
+//! twice. An op record's body is the queue offset of the half message it closes. Which half messages are open is derived from the two queues:
 //! those in the half queue that no op record names. `config/transactions.json` says from where to read them after a restart; it is only
 //! ever behind. Follows Java's `TransactionalMessageBridge`, `TransactionalMessageServiceImpl` and `EndTransactionProcessor`.
 
@@ -21,7 +22,7 @@ use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, LogOffset, MessageId, QueueOffset, Record, place, records, sys_flag};
 use roxmq_protocol::request::{self, CheckTransaction};
 use roxmq_remoting::Answer;
-use roxmq_store::{Batch, ReadLimits, ReadStatus};
+use roxmq_store::{Batch, ReadLimits, ReadStatus, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -85,8 +86,8 @@ impl Transactions {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn save(&self) -> io::Result<()> {
-        self.file.save(|| {
+    pub fn save(&self, store: &Store) -> io::Result<()> {
+        self.file.save_behind(store, || {
             let state = self.state.lock();
             match state.open.first_key_value() {
                 None => Marks { half: state.half_read, op: state.op_read },
@@ -172,13 +173,14 @@ fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<(), 
         return Ok(());
     }
     let mut batch = Batch::new();
+    push_op(broker, offset, &mut batch)?;
     if request.commit_or_rollback == COMMIT {
         push_committed(broker, &record, &mut batch)?;
     }
-    push_op(broker, offset, &mut batch)?;
-    broker.append_own(&mut batch)?;
+    let kept = broker.append_whole(&mut batch)?;
+    // Decided, even if it is not yet durable: a second decision must find it so.
     state.open.remove(&offset);
-    Ok(())
+    kept.in_time()
 }
 
 /// The message as consumers will see it, or as it waits for its delay level.
@@ -329,9 +331,9 @@ fn park(broker: &Broker, half: &Record<'_>) -> Result<(), Refusal> {
         broker.registration.changed();
     }
     let mut batch = Batch::new();
-    batch.push(redelivered(half, broker.advertised, PARKED_TOPIC, 0, half.properties))?;
     push_op(broker, half.queue_offset.0, &mut batch)?;
-    broker.append_own(&mut batch)?;
+    batch.push(redelivered(half, broker.advertised, PARKED_TOPIC, 0, half.properties))?;
+    broker.append_whole(&mut batch)?;
     warn!(offset = half.queue_offset.0, "a transaction was checked as often as allowed, and is laid aside in {PARKED_TOPIC}");
     Ok(())
 }

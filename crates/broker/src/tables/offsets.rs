@@ -6,6 +6,7 @@ use super::TableFile;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{ConsumerOffsetSerializeWrapper, DataVersion};
+use roxmq_store::Store;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
@@ -154,8 +155,8 @@ impl Offsets {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn save(&self) -> io::Result<()> {
-        self.file.save(|| self.all())
+    pub fn save(&self, store: &Store) -> io::Result<()> {
+        self.file.save_behind(store, || self.all())
     }
 }
 
