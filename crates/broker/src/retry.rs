@@ -45,19 +45,17 @@ pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSen
     let bytes = bytes.ok_or_else(|| Refusal::Failed(format!("look message by offset failed, {}", request.offset)))?;
     let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
 
-    let mut properties = PropertiesBuf::from_text(record.properties);
-    properties.set_if_absent(name::RETRY_TOPIC, record.topic);
-    properties.set_if_absent(name::ORIGIN_MESSAGE_ID, &record.message_id().to_string());
+    let mut properties = given_back(&record);
     let is_over = record.reconsume_times >= limit(request.max_reconsume_times, call.header.version, &group);
     let (topic, queue_id) = if is_over || request.delay_level < 0 {
-        properties.remove(name::DELAY);
+        properties.set(name::DELAY, "0");
         (topics::add_dead_letter_topic(broker, &request.group), 0)
     } else {
         let asked = if request.delay_level == 0 { FIRST_LEVEL + record.reconsume_times } else { request.delay_level };
         let level = asked.clamp(1, config.delay_ladder.levels_ms().len() as i32);
         topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
         properties.set(name::REAL_TOPIC, &names::retry_topic(&request.group));
-        properties.set(name::REAL_QID, &fastrand::i32(..group.retry_queue_nums).to_string());
+        properties.set(name::REAL_QID, &fastrand::i32(0..group.retry_queue_nums).to_string());
         properties.set(name::DELAY, &level.to_string());
         (names::DELAY_TOPIC.to_owned(), delay::queue_of(level))
     };
@@ -71,6 +69,22 @@ pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSen
     Ok(Answer::ok())
 }
 
+/// What a message says of itself once it was given back: where it came from first, and that nobody waits for its store.
+fn given_back(record: &Record<'_>) -> PropertiesBuf {
+    let mut properties = PropertiesBuf::from_text(record.properties);
+    properties.set_if_absent(name::RETRY_TOPIC, record.topic);
+    properties.set_if_absent(name::ORIGIN_MESSAGE_ID, &record.message_id().to_string());
+    properties.set(name::WAIT, "false");
+    properties
+}
+
+/// Properties of a message that is laid aside while its consumer means it for the retry topic, after a delay.
+pub fn laid_aside(stored: &str) -> String {
+    let mut properties = PropertiesBuf::from_text(stored);
+    properties.set(name::DELAY, "-1");
+    properties.as_str().to_owned()
+}
+
 /// A consumer that could not give a message back sends it to its retry topic itself; when it was tried too often, or its group keeps
 /// order, it is laid aside instead. The dead-letter topic in that case.
 pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: i32) -> Result<Option<String>, Refusal> {
@@ -82,4 +96,40 @@ pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: 
     }
     topics::add_retry_topic(broker, name, group.retry_queue_nums);
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW_MS, QUEUE, TOPIC, close, open, put};
+    use roxmq_env::clock::Clock;
+    use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::properties::Properties;
+
+    #[test]
+    fn what_is_given_back_names_its_first_place_whatever_happened_to_it_since() {
+        let broker = open(&SimDisk::new(5).disk(), &Clock::manual(NOW_MS));
+        let first = put(&broker, TOPIC, QUEUE, "WAIT\u{1}true\u{2}colour\u{1}red\u{2}", "body");
+        let bytes = broker.store.message_at(first.log_offset).unwrap();
+        let (record, _) = Record::parse(&bytes).unwrap();
+        let once = given_back(&record);
+        let id = record.message_id().to_string();
+        let seen = [name::RETRY_TOPIC, name::ORIGIN_MESSAGE_ID, name::WAIT, "colour"].map(|name| once.find(name).map(str::to_owned));
+        let expected = [TOPIC, &id, "false", "red"].map(|value| Some(value.to_owned()));
+        assert_eq!(seen, expected);
+
+        let second = put(&broker, "%RETRY%group", 0, once.as_str(), "body");
+        let bytes = broker.store.message_at(second.log_offset).unwrap();
+        let (record, _) = Record::parse(&bytes).unwrap();
+        assert_ne!(record.message_id().to_string(), id);
+        assert_eq!(given_back(&record).as_str(), once.as_str());
+        close(broker);
+    }
+
+    #[test]
+    fn a_dead_letter_waits_for_no_level() {
+        let laid = laid_aside("UNIQ_KEY\u{1}id\u{2}DELAY\u{1}5\u{2}");
+        assert_eq!(Properties::new(&laid).find(name::DELAY), Some("-1"));
+        assert_eq!(Properties::new(&laid).find(name::UNIQ_KEY), Some("id"));
+    }
 }

@@ -143,6 +143,8 @@ pub fn prepare(
         stored_properties(broker, given, &unique_key, &mut flow.properties)?;
         if is_half || level.is_some() {
             flow.properties = delay::waiting_properties(&flow.properties, &topic.topic_name, queue_id);
+        } else if dead_letter.is_some() {
+            flow.properties = retry::laid_aside(&flow.properties);
         }
         batch.push(Draft { properties: &flow.properties, ..draft })?;
     }

@@ -45,6 +45,10 @@ final class Case {
         all.addAll(SendCases.ALL);
         all.addAll(MessageCases.ALL);
         all.addAll(PushCases.ALL);
+        all.addAll(RetryCases.ALL);
+        all.addAll(TransactionCases.ALL);
+        all.addAll(TraceCases.ALL);
+        all.addAll(NamespaceCases.ALL);
         all.addAll(RebalanceCases.ALL);
         all.addAll(PullCases.ALL);
         all.addAll(SqlCases.ALL);

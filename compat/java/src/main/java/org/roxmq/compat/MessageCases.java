@@ -53,7 +53,7 @@ final class MessageCases {
             Check.equal(0, seen.getReconsumeTimes(), "times consumed again");
             Check.equal(0L, seen.getPreparedTransactionOffset(), "transaction offset");
             Check.equal(0, seen.getSysFlag(), "system flag");
-            Check.equal(result.getOffsetMsgId(), offsetId(seen), "offset id");
+            Check.equal(result.getOffsetMsgId(), Scene.offsetId(seen), "offset id");
             Check.within(before, after, seen.getBornTimestamp(), "birth time");
             Check.within(before, after, seen.getStoreTimestamp(), "store time");
             Check.equal("/" + Scene.BROKER_ADDRESS, seen.getStoreHost().toString(), "store host");
@@ -71,15 +71,6 @@ final class MessageCases {
         Check.equal(result.getMsgId(), received.getMsgId(), "message id");
         Check.equal("0", received.getProperty("MIN_OFFSET"), "smallest offset");
         Check.equal("1", received.getProperty("MAX_OFFSET"), "largest offset");
-    }
-
-    private static String offsetId(MessageExt message) {
-        try {
-            // The message that a query returns has it as its id, a consumed one beside its id.
-            return (String) message.getClass().getMethod("getOffsetMsgId").invoke(message);
-        } catch (ReflectiveOperationException plain) {
-            return message.getMsgId();
-        }
     }
 
     private static void chinese(Scene scene) throws Exception {

@@ -19,8 +19,11 @@ import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.TransactionListener;
+import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 
@@ -80,6 +83,17 @@ final class Scene implements AutoCloseable {
         return made;
     }
 
+    /** Started. */
+    TransactionMQProducer transactionProducer(String group, TransactionListener listener) throws Exception {
+        TransactionMQProducer made = new TransactionMQProducer(group);
+        configure(made);
+        made.setSendMsgTimeout(10_000);
+        made.setTransactionListener(listener);
+        made.start();
+        closing(made::shutdown);
+        return made;
+    }
+
     synchronized DefaultMQAdminExt admin() throws Exception {
         if (admin == null) {
             DefaultMQAdminExt made = new DefaultMQAdminExt(10_000);
@@ -94,10 +108,14 @@ final class Scene implements AutoCloseable {
 
     /** Not started. */
     DefaultMQPushConsumer push(String group) {
-        DefaultMQPushConsumer made = new DefaultMQPushConsumer(group);
-        configure(made);
-        closing(made::shutdown);
-        return made;
+        return prepared(new DefaultMQPushConsumer(group));
+    }
+
+    /** Configured like the other clients, and shut down with them. Not started. */
+    <C extends ClientConfig> C prepared(C client) {
+        configure(client);
+        closing(client instanceof DefaultMQProducer ? ((DefaultMQProducer) client)::shutdown : ((DefaultMQPushConsumer) client)::shutdown);
+        return client;
     }
 
     /** Started, everything it receives in the inbox. */
@@ -236,6 +254,16 @@ final class Scene implements AutoCloseable {
 
     static String text(Message message) {
         return new String(message.getBody(), StandardCharsets.UTF_8);
+    }
+
+    /** The id that says where the broker has the message. */
+    static String offsetId(MessageExt message) {
+        try {
+            // The message that a query returns has it as its id, a consumed one beside its id.
+            return (String) message.getClass().getMethod("getOffsetMsgId").invoke(message);
+        } catch (ReflectiveOperationException plain) {
+            return message.getMsgId();
+        }
     }
 
     /** Sends bodies `prefix0`, `prefix1`, ... and returns them. */

@@ -38,7 +38,6 @@ final class SendCases {
         Case.of("send-queue-out-of-range", SendCases::queueOutOfRange),
         Case.of("send-many-topics", SendCases::manyTopics),
         Case.of("delay-level", SendCases::delayLevel),
-        Case.of("transaction", TransactionCase::run),
         Case.of("request-reply", SendCases::requestReply));
 
     private static void sync(Scene scene) throws Exception {
