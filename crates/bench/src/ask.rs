@@ -1,11 +1,13 @@
 //! One blocking connection for the questions before and after a run: route, topic, offsets.
 
+use crate::frames::PullAsk;
 use crate::tally::Offsets;
 use roxmq_protocol::body::TopicRouteData;
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, Header, Top};
 use roxmq_protocol::json;
+use roxmq_protocol::record::{self, Record};
 use roxmq_protocol::request::{FieldError, HeaderFields, MaxOffset, MinOffset, OffsetReply, Request, RouteByTopic, UpdateTopic};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -47,6 +49,19 @@ pub enum AskError {
         code: i32,
         /// What the broker says.
         remark: String,
+    },
+    /// What came with a pull.
+    #[error("answer: {0}")]
+    Record(#[from] record::RecordError),
+    /// A queue does not hold what its ends say.
+    #[error("queue {queue} of {topic} does not show the message at {offset}")]
+    Gap {
+        /// Its topic.
+        topic: String,
+        /// Queue of the topic.
+        queue: u32,
+        /// The queue offset that is missing.
+        offset: i64,
     },
     /// The route names no broker that could be used.
     #[error("the NameServer knows no broker for topic {0}")]
@@ -135,6 +150,47 @@ impl Asker {
         self.call_each(queues, |queue| MaxOffset { topic: topic.into(), queue_id: queue as i32 })
     }
 
+    /// The offset behind the last message of one queue, which may be of a system topic.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn end_offset(&mut self, topic: &str, queue: u32) -> Result<i64, AskError> {
+        self.call(&MaxOffset { topic: topic.into(), queue_id: queue as i32 }, |header, _| Ok(OffsetReply::read(&header.fields)?.offset))
+    }
+
+    /// Hands over the records of a queue from one offset up to another.
+    ///
+    /// # Errors
+    /// When the broker refuses, or does not have them all.
+    pub fn each_record(
+        &mut self,
+        topic: &str,
+        queue: u32,
+        from: i64,
+        until: i64,
+        mut each: impl FnMut(&Record<'_>),
+    ) -> Result<(), AskError> {
+        let mut next = from;
+        while next < until {
+            let ask = PullAsk { group: "roxmq-bench-check", topic, queue, offset: next, count: RECORDS_AT_ONCE, hold_ms: 0 };
+            let before = next;
+            self.call(&ask.request(), |_, frame| {
+                for record in record::records(frame.body) {
+                    let record = record?;
+                    if record.queue_offset.0 == next && next < until {
+                        each(&record);
+                        next += 1;
+                    }
+                }
+                Ok(())
+            })?;
+            if next == before {
+                return Err(AskError::Gap { topic: topic.to_owned(), queue, offset: next });
+            }
+        }
+        Ok(())
+    }
+
     /// Asks the same of every queue, many at a time.
     fn call_each<'a, R: Request<'a>>(&mut self, queues: u32, request: impl Fn(u32) -> R) -> Result<Vec<i64>, AskError> {
         let mut offsets = vec![0; queues as usize];
@@ -203,5 +259,7 @@ pub fn stored(before: &[i64], after: &[i64]) -> Vec<Offsets> {
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Records asked for with one pull; a broker may give fewer.
+const RECORDS_AT_ONCE: i32 = 512;
 /// Questions under way at a time.
 const PIPELINED: usize = 256;

@@ -7,8 +7,10 @@ use crate::stamp::{self, Stamp};
 use roxmq_protocol::frame::Encoding;
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{self, BatchItem};
-use roxmq_protocol::request::{PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullMessage, Request, SendBatchMessage, SendMessage, SendMessageV2};
+use roxmq_protocol::record::{self, BatchItem, sys_flag};
+use roxmq_protocol::request::{
+    HeaderFields, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullMessage, Request, SendBatchMessage, SendMessage, SendMessageV2,
+};
 use std::ops::Range;
 
 /// The smallest opaque: ten digits, as all of them have.
@@ -29,6 +31,21 @@ pub struct SendShape {
     pub batch: usize,
     /// When the messages say they were made, in ms since 1970.
     pub born_timestamp: i64,
+    /// What they wait for before consumers see them.
+    pub waits_for: WaitsFor,
+}
+
+/// What a message waits for at the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Nothing.
+    Nothing,
+    /// The time of a delay level (`DELAY`).
+    Level(u32),
+    /// A time of its own (`TIMER_DELIVER_MS`).
+    Time,
+    /// Its producer's decision: it is a half message.
+    Decision,
 }
 
 /// One message of a request that is being written.
@@ -48,6 +65,8 @@ struct SendTemplate {
     bytes: Vec<u8>,
     opaque: Range<usize>,
     queue: Range<usize>,
+    /// Empty unless the message waits for a time of its own.
+    deliver_ms: Range<usize>,
     places: Vec<Place>,
 }
 
@@ -58,14 +77,16 @@ impl SendFrames {
         SendFrames { encoding: shape.encoding, by_digits: digits.map(|digits| SendTemplate::new(shape, digits)).collect() }
     }
 
-    /// Appends one request to `out`. `first` is the stamp of its first message; the others count on.
-    pub fn write(&self, out: &mut Vec<u8>, opaque: i32, queue: u32, first: Stamp) {
+    /// Appends one request to `out`. `first` is the stamp of its first message; the others count on. `deliver_ms` is when it is to be
+    /// delivered, in ms since 1970, and means nothing unless it waits for that.
+    pub fn write(&self, out: &mut Vec<u8>, opaque: i32, queue: u32, first: Stamp, deliver_ms: u64) {
         let template = &self.by_digits[digits(queue) - 1];
         let start = out.len();
         out.extend_from_slice(&template.bytes);
         let frame = &mut out[start..];
         patch_opaque(&mut frame[template.opaque.clone()], self.encoding, opaque);
         patch_digits(&mut frame[template.queue.clone()], u64::from(queue));
+        patch_digits(&mut frame[template.deliver_ms.clone()], deliver_ms);
         let mut stamp = first;
         for place in &template.places {
             stamp.write(&mut frame[place.body_at..]);
@@ -93,6 +114,7 @@ impl SendTemplate {
         let key = if shape.batch == 1 { take(KEY_DIGITS) } else { 0..0 };
         let opaque = take(if shape.encoding == Encoding::Json { 10 } else { 4 });
         let queue = take(digits);
+        let deliver_ms = if shape.waits_for == WaitsFor::Time { take(TIME_DIGITS) } else { 0..0 };
         assert!(!opaque.is_empty() && !queue.is_empty(), "a send has an opaque and a queue");
         let places = match shape.batch {
             1 => vec![Place { body_at: body_start, key_at: key.start }],
@@ -100,21 +122,21 @@ impl SendTemplate {
                 batch_places(shape).map(|place| Place { body_at: body_start + place.body_at, key_at: body_start + place.key_at }).collect()
             }
         };
-        SendTemplate { bytes: ones, opaque, queue, places }
+        SendTemplate { bytes: ones, opaque, queue, deliver_ms, places }
     }
 }
 
 fn render_send(shape: &SendShape, opaque: i32, queue_id: i32, key: &str) -> Vec<u8> {
     let request = SendMessage {
-        producer_group: "roxmq-bench".into(),
+        producer_group: PRODUCER_GROUP.into(),
         topic: shape.topic.as_str().into(),
         default_topic: "TBW102".into(),
         default_topic_queue_nums: 4,
         queue_id,
-        sys_flag: 0,
+        sys_flag: if shape.waits_for == WaitsFor::Decision { sys_flag::TRANSACTION_PREPARED } else { 0 },
         born_timestamp: shape.born_timestamp,
         flag: 0,
-        properties: if shape.batch == 1 { properties(key).into() } else { "".into() },
+        properties: if shape.batch == 1 { properties(key, shape.waits_for).into() } else { "".into() },
         reconsume_times: 0,
         unit_mode: false,
         batch: shape.batch > 1,
@@ -133,7 +155,7 @@ fn send_body(shape: &SendShape, key: &str) -> Vec<u8> {
     if shape.batch == 1 {
         return body;
     }
-    let properties = properties(key);
+    let properties = properties(key, shape.waits_for);
     let mut bodies = Vec::new();
     for _ in 0..shape.batch {
         // The options bound the body, so each item fits.
@@ -145,37 +167,28 @@ fn send_body(shape: &SendShape, key: &str) -> Vec<u8> {
 /// Where the messages of a batch have their bodies and keys, from the start of the batch.
 fn batch_places(shape: &SendShape) -> impl Iterator<Item = Place> {
     const BEFORE_BODY: usize = 20;
-    let item = BEFORE_BODY + shape.body_bytes + 2 + properties(&"1".repeat(KEY_DIGITS)).len();
+    let item = BEFORE_BODY + shape.body_bytes + 2 + properties(&"1".repeat(KEY_DIGITS), shape.waits_for).len();
     let key_in_item = BEFORE_BODY + shape.body_bytes + 2 + name::UNIQ_KEY.len() + 1;
     (0..shape.batch).map(move |at| Place { body_at: at * item + BEFORE_BODY, key_at: at * item + key_in_item })
 }
 
-/// What Java's client gives every message.
-fn properties(key: &str) -> String {
+/// What Java's client gives every message, and what the message waits for. The key's first digit stands for all that change.
+fn properties(key: &str, waits_for: WaitsFor) -> String {
     let mut properties = PropertiesBuf::new();
     properties.set(name::UNIQ_KEY, key).set(name::WAIT, "true");
+    match waits_for {
+        WaitsFor::Nothing => &mut properties,
+        WaitsFor::Level(level) => properties.set(name::DELAY, &level.to_string()),
+        WaitsFor::Time => properties.set(name::TIMER_DELIVER_MS, &key[..1].repeat(TIME_DIGITS)),
+        WaitsFor::Decision => properties.set(name::TRAN_MSG, "true").set(name::PGROUP, PRODUCER_GROUP),
+    };
     properties.into_string()
 }
 
 /// Writes one pull. Pulls are few compared with messages, so they are not worth a template.
 pub fn write_pull(out: &mut Vec<u8>, encoding: Encoding, opaque: i32, ask: &PullAsk<'_>) {
-    let suspend = if ask.hold_ms > 0 { PULL_SUSPEND } else { 0 };
-    let request = PullMessage(Pull {
-        consumer_group: ask.group.into(),
-        topic: ask.topic.into(),
-        queue_id: ask.queue as i32,
-        queue_offset: ask.offset,
-        max_msg_nums: ask.count,
-        sys_flag: PULL_SUBSCRIPTION | suspend,
-        commit_offset: 0,
-        suspend_timeout_ms: ask.hold_ms,
-        subscription: Some("*".into()),
-        sub_version: 0,
-        expression_type: Some("TAG".into()),
-        max_msg_bytes: None,
-    });
-    use roxmq_protocol::request::HeaderFields;
-    header::write_frame(out, encoding, Top::request(opaque, PullMessage::CODE, false), |sink| request.write(sink), b"");
+    let top = Top::request(opaque, PullMessage::CODE, false);
+    header::write_frame(out, encoding, top, |sink| ask.request().write(sink), b"");
 }
 
 /// What one pull asks for.
@@ -193,6 +206,27 @@ pub struct PullAsk<'a> {
     pub count: i32,
     /// How long the broker may hold the pull when there is nothing, in ms; 0 for an answer at once.
     pub hold_ms: i64,
+}
+
+impl<'a> PullAsk<'a> {
+    /// As a request.
+    pub fn request(&self) -> PullMessage<'a> {
+        let suspend = if self.hold_ms > 0 { PULL_SUSPEND } else { 0 };
+        PullMessage(Pull {
+            consumer_group: self.group.into(),
+            topic: self.topic.into(),
+            queue_id: self.queue as i32,
+            queue_offset: self.offset,
+            max_msg_nums: self.count,
+            sys_flag: PULL_SUBSCRIPTION | suspend,
+            commit_offset: 0,
+            suspend_timeout_ms: self.hold_ms,
+            subscription: Some("*".into()),
+            sub_version: 0,
+            expression_type: Some("TAG".into()),
+            max_msg_bytes: None,
+        })
+    }
 }
 
 /// The ranges in which two texts of the same length differ.
@@ -228,13 +262,22 @@ fn patch_digits(place: &mut [u8], mut number: u64) {
 
 /// A message's unique key: run, connection and sequence.
 fn patch_key(place: &mut [u8], stamp: &Stamp) {
-    let key = u128::from(stamp.run) << 96 | u128::from(stamp.connection) << 64 | u128::from(stamp.sequence);
+    let key = unique_key(stamp);
     for (at, digit) in place.iter_mut().enumerate() {
         *digit = b"0123456789ABCDEF"[(key >> (124 - 4 * at)) as usize & 15];
     }
 }
 
+/// The number whose 32 hexadecimal digits are a message's unique key.
+pub fn unique_key(stamp: &Stamp) -> u128 {
+    u128::from(stamp.run) << 96 | u128::from(stamp.connection) << 64 | u128::from(stamp.sequence)
+}
+
+/// The group in whose name everything is sent.
+pub const PRODUCER_GROUP: &str = "roxmq-bench";
 const KEY_DIGITS: usize = 32;
+/// A time in ms has as many digits from 2001 until 2286.
+const TIME_DIGITS: usize = 13;
 
 #[cfg(test)]
 mod tests {
@@ -243,15 +286,41 @@ mod tests {
     use roxmq_protocol::properties::Properties;
     use roxmq_protocol::request::SendForm;
 
+    fn shape(encoding: Encoding, batch: usize, waits_for: WaitsFor) -> SendShape {
+        SendShape { encoding, topic: "T1".into(), body_bytes: 100, batch, born_timestamp: 1_700_000_000_000, waits_for }
+    }
+
+    #[test]
+    fn a_message_says_what_it_waits_for() {
+        const KEY: &str = "UNIQ_KEY\u{1}00000005000000020000000000000007\u{2}WAIT\u{1}true\u{2}";
+        for encoding in [Encoding::Json, Encoding::Binary] {
+            for (waits_for, sys_flag, more) in [
+                (WaitsFor::Level(14), 0, "DELAY\u{1}14\u{2}"),
+                (WaitsFor::Time, 0, "TIMER_DELIVER_MS\u{1}1734567890123\u{2}"),
+                (WaitsFor::Decision, 4, "TRAN_MSG\u{1}true\u{2}PGROUP\u{1}roxmq-bench\u{2}"),
+            ] {
+                let mut out = Vec::new();
+                let stamp = Stamp { run: 5, connection: 2, sequence: 7, due: 9 };
+                SendFrames::new(&shape(encoding, 1, waits_for), 100).write(&mut out, OPAQUE_MIN + 3, 42, stamp, 1_734_567_890_123);
+                let frame = frame::split(&out).expect("a frame").expect("whole");
+                let header = header::read(&frame).expect("a header");
+                let send = SendMessage::read(&header.fields, SendForm::Short).expect("a send");
+                assert_eq!((header.opaque, send.queue_id, send.sys_flag), (OPAQUE_MIN + 3, 42, sys_flag));
+                assert_eq!(send.properties, format!("{KEY}{more}"));
+                assert_eq!(Stamp::read(frame.body), Some(stamp));
+            }
+        }
+    }
+
     #[test]
     fn sends_read_back_as_asked() {
         for (encoding, batch) in [(Encoding::Json, 1), (Encoding::Binary, 1), (Encoding::Json, 3), (Encoding::Binary, 3)] {
-            let shape = SendShape { encoding, topic: "T1".into(), body_bytes: 100, batch, born_timestamp: 1_700_000_000_000 };
+            let shape = shape(encoding, batch, WaitsFor::Nothing);
             let frames = SendFrames::new(&shape, 20_000);
             for (queue, opaque) in [(0, OPAQUE_MIN), (9, 1_234_567_890), (10, 1_999_999_999), (12_345, 1_000_000_001)] {
                 let mut out = Vec::new();
                 let first = Stamp { run: 5, connection: 2, sequence: 77, due: 123 };
-                frames.write(&mut out, opaque, queue, first);
+                frames.write(&mut out, opaque, queue, first, 0);
                 let frame = frame::split(&out).expect("a frame").expect("whole");
                 let header = header::read(&frame).expect("a header");
                 assert_eq!((header.opaque, header.code, frame.len), (opaque, if batch == 1 { 310 } else { 320 }, out.len()));

@@ -4,18 +4,24 @@
 //! of prepared frames, many go in one write, many answers come in one read.
 
 pub mod ask;
+pub mod check;
 pub mod clock;
+pub mod decided;
 pub mod frames;
 pub mod histogram;
+pub mod meters;
 pub mod options;
+pub mod plan;
 pub mod process;
 pub mod pull;
 pub mod report;
 pub mod run;
 pub mod send;
+pub mod slots;
 pub mod stamp;
 pub mod tally;
 pub mod touch;
+pub mod transact;
 pub mod wire;
 
 use options::{Command, HELP};

@@ -11,7 +11,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Measure.
-    Measure(Options),
+    Measure(Box<Options>),
     /// Use the machine's memory once.
     Touch,
     /// Print [`HELP`].
@@ -29,6 +29,30 @@ pub enum Workload {
     Tail,
     /// Sends and the pulls that wait for them.
     EndToEnd,
+    /// Half messages and the decisions about them.
+    Transaction,
+}
+
+impl Workload {
+    /// Its name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::Send => "send",
+            Workload::Pull => "pull",
+            Workload::Tail => "tail",
+            Workload::EndToEnd => "e2e",
+            Workload::Transaction => "transaction",
+        }
+    }
+}
+
+/// When sent messages are to be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    /// After the time of a delay level.
+    Level(u32),
+    /// At a time of their own, so long after they are sent.
+    Time(Duration),
 }
 
 /// Where the broker is.
@@ -61,6 +85,12 @@ pub struct Options {
     pub body_bytes: usize,
     /// Messages in one send.
     pub batch: usize,
+    /// When sent messages are to be delivered, if not at once.
+    pub delay: Option<Delay>,
+    /// The share of transactions that is rolled back.
+    pub rollbacks: f64,
+    /// Whether answers to transactions' decisions are asked for and waited for.
+    pub is_decision_answered: bool,
     /// Messages in one pull at most.
     pub pull_messages: i32,
     /// Messages a second in all; without it, as many as the answers allow.
@@ -87,7 +117,7 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OptionError {
     /// No or no known workload.
-    #[error("say what to measure: send, pull, tail, e2e or touch")]
+    #[error("say what to measure: send, pull, tail, e2e, transaction or touch")]
     Workload,
     /// A flag that does not exist.
     #[error("unknown flag {0}; see roxmq bench --help")]
@@ -105,6 +135,17 @@ pub enum OptionError {
         /// What would do.
         wanted: &'static str,
     },
+    /// A flag of another workload.
+    #[error("{flag} says nothing to {workload}")]
+    NotFor {
+        /// The flag.
+        flag: &'static str,
+        /// The name of what is to be measured.
+        workload: &'static str,
+    },
+    /// Batches of messages that wait for something.
+    #[error("what is delayed or a transaction cannot be sent in a --batch")]
+    NoBatch,
     /// Batches that no frame carries.
     #[error("--batch times --body is more than a frame carries")]
     BatchTooLarge,
@@ -114,15 +155,16 @@ pub enum OptionError {
 pub const HELP: &str = "\
 Measures a RocketMQ broker, RoxMQ or any other, over the protocol that clients speak. Every answer is checked.
 
-Usage: roxmq bench send|pull|tail|e2e [FLAGS]
+Usage: roxmq bench send|pull|tail|e2e|transaction [FLAGS]
        roxmq bench touch
 
-  send   sends messages; afterwards compares what is stored with what was acknowledged
-  pull   pulls what a topic holds, again from the start at its end; checks order and content
-  tail   pulls what others send meanwhile, by long polling
-  e2e    sends and receives; latency is from the time a message was to be sent until it was received
-  touch  writes to most of this machine's free memory once. A virtual machine may get its memory from its host only then,
-         and would measure the host. Do it once before the first measurement.
+  send         sends messages; afterwards compares what is stored with what was acknowledged
+  pull         pulls what a topic holds, again from the start at its end; checks order and content
+  tail         pulls what others send meanwhile, by long polling
+  e2e          sends and receives; latency is from the time a message was to be sent until it was received
+  transaction  sends half messages and decides about them; afterwards compares the topic with what was committed and rolled back
+  touch        writes to most of this machine's free memory once. A virtual machine may get its memory from its host only then,
+               and would measure the host. Do it once before the first measurement.
 
 Where
   -b, --broker ADDR    the broker                                           (127.0.0.1:10911)
@@ -139,6 +181,12 @@ How much
       --spin           look at the clock without a pause at a --rate: exact, but the generator takes a whole core
       --body BYTES     body of a message, at least 32                       (1024)
       --batch N        messages in one send                                 (1)
+      --delay-level N  send: messages of this delay level, compared in SCHEDULE_TOPIC_XXXX, where nobody else may use that level
+      --deliver-in-ms N  send: messages to be delivered N ms, at least 5000, after each is sent; compared in rmq_sys_wheel_timer,
+                       where nobody else may send
+      --rollback SHARE transaction: the share that is rolled back, 0 to 1   (0)
+      --wait           transaction: the answer to each decision is asked for and waited for. Otherwise decisions are oneway, as
+                       clients send them, and a transaction counts once its half message is acknowledged
       --pull-batch N   messages in one pull                                 (32)
       --consumers N    connections that receive, e2e                        (1)
   -d, --duration S     seconds that are counted                             (10)
@@ -168,6 +216,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Optio
         Some("pull") => Workload::Pull,
         Some("tail") => Workload::Tail,
         Some("e2e") => Workload::EndToEnd,
+        Some("transaction") => Workload::Transaction,
         Some("touch") => return Ok(Command::Touch),
         Some("-h" | "--help" | "help") => return Ok(Command::Help),
         _ => return Err(OptionError::Workload),
@@ -190,6 +239,13 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Optio
             "--rate" => options.rate = Some(number(&name, &value()?, 1e-3, 1e8, "messages a second")?),
             "--body" => options.body_bytes = number(&name, &value()?, STAMP_BYTES, 4 << 20, "32 to 4194304")?,
             "--batch" => options.batch = number(&name, &value()?, 1, 4096, "1 to 4096")?,
+            "--delay-level" => options.delay = Some(Delay::Level(number(&name, &value()?, 1, 1000, "1 to 1000")?)),
+            "--deliver-in-ms" => {
+                let ms = number(&name, &value()?, DELIVER_IN_MS_MIN, 34_560_000_000, "5000 to 34560000000, which is 400 days")?;
+                options.delay = Some(Delay::Time(Duration::from_millis(ms)));
+            }
+            "--rollback" => options.rollbacks = number(&name, &value()?, 0.0, 1.0, "from 0 to 1")?,
+            "--wait" => options.is_decision_answered = true,
             "--pull-batch" => options.pull_messages = number(&name, &value()?, 1, 1024, "1 to 1024")?,
             "--consumers" => options.consumers = number(&name, &value()?, 1, 10_000, "1 to 10000")?,
             "-d" | "--duration" => options.duration = seconds(&name, &value()?, 0.1)?,
@@ -203,10 +259,27 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Optio
             _ => return Err(OptionError::Unknown(word)),
         }
     }
+    check(&options)?;
+    Ok(Command::Measure(Box::new(options)))
+}
+
+/// Do the flags fit each other?
+fn check(options: &Options) -> Result<(), OptionError> {
+    let workload = options.workload;
+    let not_for = |flag| Err(OptionError::NotFor { flag, workload: workload.name() });
+    if options.delay.is_some() && workload != Workload::Send {
+        return not_for("--delay-level or --deliver-in-ms");
+    }
+    if (options.rollbacks > 0.0 || options.is_decision_answered) && workload != Workload::Transaction {
+        return not_for("--rollback or --wait");
+    }
+    if options.batch > 1 && (options.delay.is_some() || workload == Workload::Transaction) {
+        return Err(OptionError::NoBatch);
+    }
     if options.batch * (options.body_bytes + ITEM_BYTES) > BATCH_BYTES_MAX {
         return Err(OptionError::BatchTooLarge);
     }
-    Ok(Command::Measure(options))
+    Ok(())
 }
 
 fn defaults(workload: Workload) -> Options {
@@ -221,6 +294,9 @@ fn defaults(workload: Workload) -> Options {
         in_flight: if pulls_only { 1 } else { 16 },
         body_bytes: 1024,
         batch: 1,
+        delay: None,
+        rollbacks: 0.0,
+        is_decision_answered: false,
         pull_messages: 32,
         rate: None,
         duration: Duration::from_secs(10),
@@ -243,6 +319,8 @@ fn seconds(flag: &str, value: &str, min: f64) -> Result<Duration, OptionError> {
     number(flag, value, min, 864_000.0, "seconds").map(Duration::from_secs_f64)
 }
 
+/// The shortest delay that ends after the message is stored, however busy the broker is.
+const DELIVER_IN_MS_MIN: u64 = 5000;
 /// What a message of a batch takes besides its body.
 const ITEM_BYTES: usize = 128;
 /// Leaves room for the header in a frame of 16 MiB.
@@ -267,8 +345,12 @@ mod tests {
             json: true,
             ..defaults(Workload::Send)
         };
-        assert_eq!(read("send -c 1 -w 64 --rate=50000 -n n:9876 -d 1.5 --json"), Ok(Command::Measure(expected)));
-        assert_eq!(read("pull"), Ok(Command::Measure(defaults(Workload::Pull))));
+        assert_eq!(read("send -c 1 -w 64 --rate=50000 -n n:9876 -d 1.5 --json"), Ok(Command::Measure(Box::new(expected))));
+        let delayed = Options { delay: Some(Delay::Time(Duration::from_secs(60))), ..defaults(Workload::Send) };
+        assert_eq!(read("send --delay-level 3 --deliver-in-ms 60000"), Ok(Command::Measure(Box::new(delayed))));
+        let transaction = Options { rollbacks: 0.25, is_decision_answered: true, ..defaults(Workload::Transaction) };
+        assert_eq!(read("transaction --rollback 0.25 --wait"), Ok(Command::Measure(Box::new(transaction))));
+        assert_eq!(read("pull"), Ok(Command::Measure(Box::new(defaults(Workload::Pull)))));
         assert_eq!(read("touch"), Ok(Command::Touch));
         assert_eq!(read("send --help"), Ok(Command::Help));
     }
@@ -279,6 +361,13 @@ mod tests {
         assert_eq!(read("send --what"), Err(OptionError::Unknown("--what".into())));
         assert_eq!(read("send -c"), Err(OptionError::NoValue("-c".into())));
         assert_eq!(read("send --batch 4096 --body 1000000"), Err(OptionError::BatchTooLarge));
+        assert_eq!(read("send --batch 2 --delay-level 3"), Err(OptionError::NoBatch));
+        assert_eq!(read("transaction --batch 2"), Err(OptionError::NoBatch));
+        assert!(matches!(read("e2e --delay-level 3"), Err(OptionError::NotFor { workload: "e2e", .. })));
+        assert!(matches!(read("send --wait"), Err(OptionError::NotFor { workload: "send", .. })));
+        for line in ["send --deliver-in-ms 10", "transaction --rollback 1.5", "send --delay-level 0"] {
+            assert!(matches!(read(line), Err(OptionError::Value { .. })), "{line}");
+        }
         for line in ["send -c 0", "send --body 31", "send -d x", "e2e --rate nan", "send --warm-up -1"] {
             assert!(matches!(read(line), Err(OptionError::Value { .. })), "{line}");
         }

@@ -8,8 +8,10 @@ use std::fmt::Write as _;
 /// The figures of one run. Its JSON form is what `--json` prints.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// `send`, `pull`, `tail` or `e2e`.
+    /// What was measured, as on the command line.
     pub workload: &'static str,
+    /// What "message" means in the other fields: `msg`, or `tx` for a transaction.
+    pub unit: &'static str,
     /// Broker, topic, connections and so on, for people.
     pub what: String,
     /// How long was counted, in seconds.
@@ -72,8 +74,57 @@ pub enum Check {
     ReceivedAsAcknowledged,
     /// Every record was the next one of its queue and unchanged.
     InOrder,
+    /// What was committed is in the topic, each message once, and nothing that was rolled back.
+    AsDecided {
+        /// Committed transactions.
+        committed: u64,
+        /// Transactions that were rolled back.
+        rolled_back: u64,
+        /// How long after the run the last committed message was there, in ms.
+        settled_ms: f64,
+    },
+    /// Every timed message was delivered once, so late.
+    DeliveredOnce(Lateness),
+    /// Timed messages were acknowledged, and are due too late to be waited for.
+    NotDue,
     /// It does not agree.
     Failed(String),
+}
+
+/// How long after they were due messages came, in ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Lateness {
+    /// Messages.
+    pub messages: u64,
+    /// Half are not above.
+    pub p50_ms: f64,
+    /// 99 % are not above.
+    pub p99_ms: f64,
+    /// 99.9 % are not above.
+    pub p999_ms: f64,
+    /// The latest.
+    pub max_ms: f64,
+}
+
+impl Lateness {
+    /// Of the values of a histogram.
+    pub fn of(histogram: &Histogram) -> Lateness {
+        let ms = |nanos: u64| nanos as f64 / 1e6;
+        Lateness {
+            messages: histogram.count(),
+            p50_ms: ms(histogram.quantile(0.5)),
+            p99_ms: ms(histogram.quantile(0.99)),
+            p999_ms: ms(histogram.quantile(0.999)),
+            max_ms: ms(histogram.max()),
+        }
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let Lateness { p50_ms, p99_ms, p999_ms, max_ms, .. } = self;
+        let [p50, p99, p999, max] = [p50_ms, p99_ms, p999_ms, max_ms].map(|ms| duration(ms * 1e3));
+        format!("p50 {p50}   p99 {p99}   p99.9 {p999}   max {max}")
+    }
 }
 
 impl Latency {
@@ -99,10 +150,11 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = format!("{}  {}\n", self.workload, self.what);
         let Latency { p50_us, p99_us, p999_us, max_us } = self.latency;
+        let unit = self.unit;
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "  throughput  {} msg/s   {:.1} MB/s   {} msg in {} requests, {:.1} s",
+            "  throughput  {} {unit}/s   {:.1} MB/s   {} {unit} in {} requests, {:.1} s",
             grouped(self.messages_per_second as u64),
             self.megabytes_per_second,
             grouped(self.messages),
@@ -122,7 +174,7 @@ impl Report {
             let Cost { cpu_us_per_message, cores, anonymous_mb, process } = cost;
             let _ = writeln!(
                 text,
-                "  {name}   {cpu_us_per_message:.2} us CPU/msg   {cores:.2} cores   {anonymous_mb:.1} MB anonymous   (process {process})"
+                "  {name}   {cpu_us_per_message:.2} us CPU/{unit}   {cores:.2} cores   {anonymous_mb:.1} MB anonymous   (process {process})"
             );
         }
         let all = grouped(self.messages_in_all);
@@ -130,6 +182,18 @@ impl Report {
             Check::StoredAsAcknowledged => writeln!(text, "  checked     {all} acknowledged, all of them stored at the offsets told"),
             Check::ReceivedAsAcknowledged => writeln!(text, "  checked     {all} received: all that was acknowledged, in order, unchanged"),
             Check::InOrder => writeln!(text, "  checked     {all} received in order, unchanged"),
+            Check::AsDecided { committed, rolled_back, settled_ms } => {
+                let (committed, rolled_back) = (grouped(*committed), grouped(*rolled_back));
+                let settled = duration(settled_ms * 1e3);
+                writeln!(
+                    text,
+                    "  checked     {committed} committed, in the topic once each, the last after {settled}; {rolled_back} rolled back, not there"
+                )
+            }
+            Check::DeliveredOnce(late) => {
+                writeln!(text, "  checked     {all} acknowledged, all of them delivered once, none early\n  late        {}", late.text())
+            }
+            Check::NotDue => writeln!(text, "  checked     {all} acknowledged; due too late to wait for"),
             Check::Failed(why) => writeln!(text, "  CHECK FAILED  {why}"),
         };
         for (kind, count) in &self.errors {
@@ -139,7 +203,8 @@ impl Report {
     }
 }
 
-fn duration(us: f64) -> String {
+/// A time for people.
+pub fn duration(us: f64) -> String {
     match us {
         us if us < 1000.0 => format!("{us:.0} us"),
         us if us < 100_000.0 => format!("{:.2} ms", us / 1e3),
@@ -147,7 +212,8 @@ fn duration(us: f64) -> String {
     }
 }
 
-fn grouped(number: u64) -> String {
+/// A number for people.
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -1,20 +1,20 @@
 //! One run: connections, threads, the window that is counted, and the comparison at the end.
 
-use crate::ask::{self, AskError, Asker};
+use crate::ask::{AskError, Asker};
+use crate::check::{Before, Told};
 use crate::clock::{Clock, Window};
-use crate::frames::{SendFrames, SendShape};
-use crate::options::{Options, Target, Workload};
-use crate::process;
-use crate::pull::{Cursor, Progress, Puller, PullerShape, Reading};
+use crate::meters::Meters;
+use crate::options::{Delay, Options, Target, Workload};
+use crate::plan::{Job, Plan};
+use crate::pull::Progress;
 use crate::report::{Check, Cost, Latency, Report};
-use crate::send::{Pace, Sender, SenderShape};
-use crate::tally::{Offsets, Tally};
+use crate::tally::Tally;
 use crate::wire::{self, Load, Pauses};
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why there is nothing to report.
@@ -43,18 +43,18 @@ pub fn run(options: &Options) -> Result<Report, RunError> {
     let mut asker = Asker::connect(&address)?;
     asker.make_topic(&options.topic, options.queues)?;
     let first = asker.first_offsets(&options.topic, options.queues)?;
-    let before = asker.end_offsets(&options.topic, options.queues)?;
-    if options.workload == Workload::Pull && first == before {
+    let before = Before::look(&mut asker, options)?;
+    if options.workload == Workload::Pull && first == before.ends() {
         return Err(RunError::Empty(options.topic.clone()));
     }
 
-    let plan = Plan::new(options, &first, &before);
-    let meters = Meters::find(options, &address);
+    let plan = Plan::new(options, &first, before.ends());
+    let meters = Meters::find(options.process, &address);
     let measured = measure(options, &address, plan, &meters)?;
 
     let mut asker = Asker::connect(&address)?;
-    let after = asker.end_offsets(&options.topic, options.queues)?;
-    Ok(report(options, &address, measured, &ask::stored(&before, &after)))
+    let check = before.compare(&mut asker, options, &measured.told)?;
+    Ok(report(options, &address, measured, check))
 }
 
 /// The first of several NameServers; one knows as much as another.
@@ -62,110 +62,17 @@ fn first_of(addresses: &str) -> &str {
     addresses.split(';').next().unwrap_or(addresses)
 }
 
-/// What one connection does.
-enum Job {
-    Send(Sender),
-    Pull(Puller),
-}
-
-/// What the connections do, and when.
-struct Plan {
-    jobs: Vec<Job>,
-    clock: Clock,
-    window: Window,
-    progress: Arc<Progress>,
-}
-
-impl Plan {
-    fn new(options: &Options, first: &[i64], end: &[i64]) -> Plan {
-        let clock = Clock::start();
-        let lead = (LEAD + LEAD_PER_CONNECTION * options.connections as u32).as_nanos() as u64;
-        let window = Window::new(clock.now() + lead, options.warm_up, options.duration);
-        let progress = Arc::new(Progress::default());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let run = now.as_millis() as u32 ^ std::process::id().rotate_left(16);
-        let jobs = match options.workload {
-            Workload::Send => senders(options, window, run, now),
-            Workload::Pull => pullers(options, window, Reading::Backlog, options.connections, |queue, share| {
-                let (first, end) = (first[queue], end[queue]);
-                Cursor::new(queue as u32, first + ((end - first) as f64 * share) as i64, first)
-            }),
-            Workload::Tail => {
-                pullers(options, window, Reading::Tail, options.connections, |queue, _| Cursor::new(queue as u32, end[queue], end[queue]))
-            }
-            Workload::EndToEnd => {
-                let reading = Reading::EndToEnd { run, progress: Arc::clone(&progress) };
-                let at_end = |queue: usize, _| Cursor::new(queue as u32, end[queue], end[queue]);
-                let mut jobs = senders(options, window, run, now);
-                jobs.extend(pullers(options, window, reading, options.consumers, at_end));
-                jobs
-            }
-        };
-        Plan { jobs, clock, window, progress }
-    }
-}
-
-fn senders(options: &Options, window: Window, run: u32, now: Duration) -> Vec<Job> {
-    let shape = SendShape {
-        encoding: options.encoding,
-        topic: options.topic.clone(),
-        body_bytes: options.body_bytes,
-        batch: options.batch,
-        born_timestamp: now.as_millis() as i64,
-    };
-    let frames = Arc::new(SendFrames::new(&shape, options.queues));
-    let shape = SenderShape { run, queues: options.queues, batch: options.batch, body_bytes: options.body_bytes, window };
-    let sender = |number: usize| {
-        let pace = match options.rate {
-            None => Pace::InFlight(options.in_flight),
-            Some(rate) => {
-                let interval = 1e9 * options.batch as f64 / rate;
-                Pace::Due { first: interval * number as f64, interval: interval * options.connections as f64 }
-            }
-        };
-        Job::Send(Sender::new(number as u32, Arc::clone(&frames), pace, shape))
-    };
-    (0..options.connections).map(sender).collect()
-}
-
-/// Deals cursors to connections. `cursor` makes one from a queue and, where several read the same queue, the share of it that is skipped.
-fn pullers(options: &Options, window: Window, reading: Reading, connections: usize, cursor: impl Fn(usize, f64) -> Cursor) -> Vec<Job> {
-    let queues = options.queues as usize;
-    // Messages that are waited for are read once; a backlog is read by as many as there may be pulls under way.
-    let cursors = match reading {
-        Reading::Backlog => connections * options.in_flight,
-        Reading::Tail | Reading::EndToEnd { .. } => queues,
-    };
-    let shape = PullerShape {
-        encoding: options.encoding,
-        topic: options.topic.clone(),
-        group: "roxmq-bench-consumer".into(),
-        count: options.pull_messages,
-        window,
-        reading,
-    };
-    let readers_of_a_queue = cursors.div_ceil(queues);
-    let cursor = |at: usize| cursor(at % queues, (at / queues) as f64 / readers_of_a_queue as f64);
-    let mut dealt: Vec<Vec<Cursor>> = vec![Vec::new(); connections.min(cursors)];
-    for at in 0..cursors {
-        let connection = at % dealt.len();
-        dealt[connection].push(cursor(at));
-    }
-    dealt.into_iter().map(|cursors| Job::Pull(Puller::new(shape.clone(), cursors))).collect()
-}
-
 /// What a run gave.
 struct Measured {
     tally: Tally,
-    acknowledged: Vec<Offsets>,
-    acknowledged_in_all: u64,
+    told: Told,
     broker: Option<Cost>,
     generator: Option<Cost>,
     seconds: f64,
 }
 
 fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Result<Measured, RunError> {
-    let Plan { jobs, clock, window, progress } = plan;
+    let Plan { jobs, clock, window, progress, told } = plan;
     let sending = Arc::new(AtomicUsize::new(jobs.iter().filter(|job| matches!(job, Job::Send(_))).count()));
     let mut shares: Vec<Vec<(TcpStream, Job)>> = (0..options.threads).map(|_| Vec::new()).collect();
     for (number, job) in jobs.into_iter().enumerate() {
@@ -197,17 +104,11 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
     let memory = meters.memory();
     drop(metering);
 
-    let mut measured = Measured {
-        tally: Tally::default(),
-        acknowledged: vec![Offsets::default(); options.queues as usize],
-        acknowledged_in_all: 0,
-        broker: None,
-        generator: None,
-        seconds: (window.end - window.counted_from) as f64 / 1e9,
-    };
+    let mut measured =
+        Measured { tally: Tally::default(), told, broker: None, generator: None, seconds: (window.end - window.counted_from) as f64 / 1e9 };
     for thread in threads {
         let jobs = thread.join().map_err(|_| io::Error::other("a thread of the generator panicked"))??;
-        jobs.into_iter().for_each(|job| measured.take(job, options.workload));
+        jobs.into_iter().for_each(|job| measured.take(job, options));
     }
     let costs = meters.costs(until - from, cpu_from, cpu_until, memory, measured.tally.messages);
     (measured.broker, measured.generator) = (costs[0], costs[1]);
@@ -215,21 +116,31 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
 }
 
 impl Measured {
-    fn take(&mut self, job: Job, workload: Workload) {
+    fn take(&mut self, job: Job, options: &Options) {
         match job {
             Job::Send(sender) => {
-                for (sum, of_connection) in self.acknowledged.iter_mut().zip(sender.acknowledged()) {
+                for (sum, of_connection) in self.told.acknowledged.iter_mut().zip(sender.acknowledged()) {
                     *sum = sum.plus(*of_connection);
                 }
-                self.acknowledged_in_all += sender.tally.messages_in_all;
-                if workload == Workload::EndToEnd {
+                self.told.acknowledged_in_all += sender.tally.messages_in_all;
+                if matches!(options.delay, Some(Delay::Time(_))) {
+                    self.told.outcomes[sender.connection()] = sender.outcomes();
+                }
+                if options.workload == Workload::EndToEnd {
                     // What was received is what counts there.
                     self.tally.merge(Tally { errors: sender.tally.errors, ..Tally::default() });
                 } else {
                     self.tally.merge(sender.tally);
                 }
             }
-            Job::Pull(puller) => self.tally.merge(puller.tally),
+            Job::Pull(puller) => {
+                self.told.received_in_all += puller.tally.messages_in_all;
+                self.tally.merge(puller.tally);
+            }
+            Job::Transact(transactor) => {
+                self.told.outcomes[transactor.connection()] = transactor.outcomes().to_vec();
+                self.tally.merge(transactor.tally);
+            }
         }
     }
 }
@@ -305,6 +216,13 @@ async fn work(stream: TcpStream, job: Job, run: Run, pauses: Arc<Pauses>) -> io:
             }
             Ok(Job::Send(sender))
         }
+        Job::Transact(mut transactor) => {
+            if let Some(error) = drive(&stream, &mut transactor, &run, &pauses, run.patience).await {
+                transactor.tally.error(error);
+            }
+            transactor.give_up();
+            Ok(Job::Transact(transactor))
+        }
         Job::Pull(mut puller) => {
             if let Some(error) = drive(&stream, &mut puller, &run, &pauses, 2 * run.patience).await {
                 puller.tally.error(error);
@@ -324,69 +242,11 @@ async fn drive(stream: &tokio::net::TcpStream, load: &mut impl Load, run: &Run, 
     }
 }
 
-/// The processes whose CPU and memory are looked at: the broker's and the generator's own.
-struct Meters([Option<u32>; 2]);
-
-impl Meters {
-    fn find(options: &Options, address: &str) -> Meters {
-        let own = std::process::id();
-        let listener = || {
-            let socket = address.to_socket_addrs().ok()?.next()?;
-            is_here(socket.ip()).then(|| process::listener(socket.port()))?
-        };
-        Meters([options.process.or_else(listener).filter(|process| *process != own), Some(own)])
-    }
-
-    fn cpu(&self) -> [Option<u64>; 2] {
-        self.0.map(|process| process.and_then(process::cpu_nanos))
-    }
-
-    fn memory(&self) -> [Option<u64>; 2] {
-        self.0.map(|process| process.and_then(process::anonymous_bytes))
-    }
-
-    fn costs(
-        &self,
-        nanos: u64,
-        from: [Option<u64>; 2],
-        until: [Option<u64>; 2],
-        memory: [Option<u64>; 2],
-        messages: u64,
-    ) -> [Option<Cost>; 2] {
-        [0, 1].map(|at| {
-            let cpu = until[at]?.saturating_sub(from[at]?) as f64;
-            Some(Cost {
-                process: self.0[at]?,
-                cpu_us_per_message: cpu / 1e3 / messages.max(1) as f64,
-                cores: cpu / nanos.max(1) as f64,
-                anonymous_mb: memory[at]? as f64 / 1e6,
-            })
-        })
-    }
-}
-
-/// Whether an address is this machine's: one can listen there.
-fn is_here(ip: std::net::IpAddr) -> bool {
-    ip.is_loopback() || std::net::TcpListener::bind((ip, 0)).is_ok()
-}
-
-fn report(options: &Options, address: &str, measured: Measured, stored: &[Offsets]) -> Report {
+fn report(options: &Options, address: &str, measured: Measured, check: Check) -> Report {
     let tally = measured.tally;
-    let check = match options.workload {
-        Workload::Send => stored_as_acknowledged(stored, &measured.acknowledged),
-        Workload::Pull | Workload::Tail => Check::InOrder,
-        Workload::EndToEnd if tally.messages_in_all == measured.acknowledged_in_all => Check::ReceivedAsAcknowledged,
-        Workload::EndToEnd => {
-            Check::Failed(format!("{} messages acknowledged, {} received", measured.acknowledged_in_all, tally.messages_in_all))
-        }
-    };
     Report {
-        workload: match options.workload {
-            Workload::Send => "send",
-            Workload::Pull => "pull",
-            Workload::Tail => "tail",
-            Workload::EndToEnd => "e2e",
-        },
+        workload: options.workload.name(),
+        unit: if options.workload == Workload::Transaction { "tx" } else { "msg" },
         what: what(options, address),
         seconds: measured.seconds,
         requests: tally.requests,
@@ -402,17 +262,6 @@ fn report(options: &Options, address: &str, measured: Measured, stored: &[Offset
     }
 }
 
-fn stored_as_acknowledged(stored: &[Offsets], acknowledged: &[Offsets]) -> Check {
-    let differing = stored.iter().zip(acknowledged).enumerate().find(|(_, (stored, acknowledged))| stored != acknowledged);
-    match differing {
-        None => Check::StoredAsAcknowledged,
-        Some((queue, (stored, acknowledged))) if stored.count != acknowledged.count => {
-            Check::Failed(format!("queue {queue}: {} messages stored, {} acknowledged", stored.count, acknowledged.count))
-        }
-        Some((queue, _)) => Check::Failed(format!("queue {queue}: the offsets told are not those of its messages")),
-    }
-}
-
 fn what(options: &Options, address: &str) -> String {
     let Options { topic, queues, connections, in_flight, consumers, body_bytes, batch, pull_messages, .. } = options;
     let pace = match options.rate {
@@ -421,7 +270,11 @@ fn what(options: &Options, address: &str) -> String {
     };
     let batches = if *batch > 1 { format!(" x {batch}") } else { String::new() };
     let load = match options.workload {
-        Workload::Send => format!("{pace}, {body_bytes} B{batches}"),
+        Workload::Send => format!("{pace}, {body_bytes} B{batches}{}", delayed(options.delay)),
+        Workload::Transaction => {
+            let decided = if options.is_decision_answered { "decisions waited for" } else { "oneway decisions" };
+            format!("{pace}, {body_bytes} B, {decided}, {} % rolled back", options.rollbacks * 100.0)
+        }
         Workload::Pull => format!("{connections} connections x {in_flight} in flight, {pull_messages} a pull"),
         Workload::Tail => format!("{connections} connections, {pull_messages} a pull"),
         Workload::EndToEnd => format!("{pace}, {body_bytes} B{batches}, {consumers} consumers"),
@@ -429,6 +282,10 @@ fn what(options: &Options, address: &str) -> String {
     format!("{load}, topic {topic} of {queues} queues, {address}")
 }
 
-/// Time for the threads to start and connections to be made, before the first request.
-const LEAD: Duration = Duration::from_millis(100);
-const LEAD_PER_CONNECTION: Duration = Duration::from_micros(200);
+fn delayed(delay: Option<Delay>) -> String {
+    match delay {
+        None => String::new(),
+        Some(Delay::Level(level)) => format!(", delay level {level}"),
+        Some(Delay::Time(delay)) => format!(", delivered in {} s", delay.as_secs_f64()),
+    }
+}

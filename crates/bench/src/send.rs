@@ -1,9 +1,11 @@
 //! How does one connection send? As fast as answers come, or each message at its due time; every answer is checked.
 
 use crate::clock::{Nanos, Window};
-use crate::frames::{OPAQUE_MIN, OPAQUES, SendFrames};
+use crate::frames::SendFrames;
+use crate::slots::Slots;
 use crate::stamp::Stamp;
 use crate::tally::{Offsets, Tally};
+use crate::transact::Outcome;
 use crate::wire::Load;
 use roxmq_protocol::code;
 use roxmq_protocol::frame::Frame;
@@ -24,13 +26,42 @@ pub enum Pace {
     },
 }
 
+impl Pace {
+    /// How many requests of a connection may be unanswered.
+    pub fn slots(&self) -> usize {
+        match self {
+            Pace::InFlight(count) => *count,
+            Pace::Due { .. } => DUE_IN_FLIGHT_MAX,
+        }
+    }
+
+    /// When a connection's request is due, if it had so many before; `None` when it may go at once.
+    pub fn due(&self, window: &Window, requests: u64) -> Option<Nanos> {
+        match self {
+            Pace::InFlight(_) => None,
+            Pace::Due { first, interval } => Some(window.start + (first + interval * requests as f64) as Nanos),
+        }
+    }
+
+    /// When the next request is to be sent, if that is now: the time from which its latency counts.
+    pub fn next(&self, window: &Window, requests: u64, now: Nanos) -> Option<Nanos> {
+        let due = self.due(window, requests).unwrap_or(now);
+        (due <= now && due < window.end && now >= window.start).then_some(due)
+    }
+
+    /// Whether all requests have gone that are to go.
+    pub fn is_over(&self, window: &Window, requests: u64, now: Nanos) -> bool {
+        now >= window.end && self.due(window, requests).is_none_or(|due| due >= window.end)
+    }
+}
+
 /// The sending side of one connection.
 pub struct Sender {
     frames: Arc<SendFrames>,
     pace: Pace,
     window: Window,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    slots: Slots<Asked>,
+    deliver_after: Nanos,
     stamp: Stamp,
     requests: u64,
     batch: u64,
@@ -41,13 +72,10 @@ pub struct Sender {
     pub tally: Tally,
 }
 
-/// One request that may be unanswered.
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    opaque: i32,
+/// One unanswered request.
+struct Asked {
     queue: u32,
     due: Nanos,
-    is_waiting: bool,
 }
 
 /// What is the same for all senders of a run.
@@ -63,21 +91,19 @@ pub struct SenderShape {
     pub body_bytes: usize,
     /// When to send.
     pub window: Window,
+    /// For timed messages: what to add to the time of a send on the run's clock for its time of delivery, in ns since 1970.
+    pub deliver_after: Nanos,
 }
 
 impl Sender {
     /// The sender of connection `number`.
     pub fn new(number: u32, frames: Arc<SendFrames>, pace: Pace, shape: SenderShape) -> Sender {
-        let slots = match pace {
-            Pace::InFlight(count) => count,
-            Pace::Due { .. } => DUE_IN_FLIGHT_MAX,
-        };
         Sender {
             frames,
             pace,
             window: shape.window,
-            slots: vec![Slot::default(); slots],
-            free: (0..slots as u32).rev().collect(),
+            slots: Slots::new(pace.slots()),
+            deliver_after: shape.deliver_after,
             stamp: Stamp { run: shape.run, connection: number, sequence: 0, due: 0 },
             requests: 0,
             batch: shape.batch as u64,
@@ -88,56 +114,40 @@ impl Sender {
         }
     }
 
+    /// The number of the connection.
+    pub fn connection(&self) -> usize {
+        self.stamp.connection as usize
+    }
+
     /// The offsets that were acknowledged, by queue.
     pub fn acknowledged(&self) -> &[Offsets] {
         &self.acknowledged
     }
 
+    /// What is to be found of its messages one by one: all of them, or nobody knows where something went wrong.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let outcome = if self.tally.errors.is_empty() { Outcome::Committed } else { Outcome::Undecided };
+        vec![outcome; self.stamp.sequence as usize]
+    }
+
     /// Counts what is still unanswered as gone wrong, once the connection is no longer used.
     pub fn give_up(&mut self) {
-        for _ in self.free.len()..self.slots.len() {
+        for _ in 0..self.slots.unanswered() {
             self.tally.error("no answer".into());
         }
-    }
-
-    /// When the next request is due; `None` when it may go at once.
-    fn due(&self) -> Option<Nanos> {
-        match self.pace {
-            Pace::InFlight(_) => None,
-            Pace::Due { first, interval } => Some(self.window.start + (first + interval * self.requests as f64) as Nanos),
-        }
-    }
-
-    fn send(&mut self, out: &mut Vec<u8>, at: u32, due: Nanos) {
-        let round = (self.requests % (OPAQUES as u64 / self.slots.len() as u64)) as i32;
-        let opaque = OPAQUE_MIN + round * self.slots.len() as i32 + at as i32;
-        let queue = self.next_queue;
-        self.slots[at as usize] = Slot { opaque, queue, due, is_waiting: true };
-        self.stamp.due = due;
-        self.frames.write(out, opaque, queue, self.stamp);
-        self.stamp.sequence += self.batch;
-        self.requests += 1;
-        self.next_queue = if queue + 1 == self.acknowledged.len() as u32 { 0 } else { queue + 1 };
-    }
-
-    fn take(&mut self, opaque: i32) -> Option<Slot> {
-        let at = opaque.checked_sub(OPAQUE_MIN)? as usize % self.slots.len();
-        let slot = self.slots.get_mut(at).filter(|slot| slot.is_waiting && slot.opaque == opaque)?;
-        slot.is_waiting = false;
-        self.free.push(at as u32);
-        Some(*slot)
     }
 }
 
 impl Load for Sender {
     fn ask(&mut self, out: &mut Vec<u8>, now: Nanos) {
-        while !self.free.is_empty() {
-            let due = self.due().unwrap_or(now);
-            if due > now || due >= self.window.end || now < self.window.start {
-                break;
-            }
-            let Some(at) = self.free.pop() else { break };
-            self.send(out, at, due);
+        while let Some(due) = self.pace.next(&self.window, self.requests, now) {
+            let queue = self.next_queue;
+            let Some(opaque) = self.slots.put(Asked { queue, due }) else { break };
+            self.stamp.due = due;
+            self.frames.write(out, opaque, queue, self.stamp, (due + self.deliver_after) / 1_000_000);
+            self.stamp.sequence += self.batch;
+            self.requests += 1;
+            self.next_queue = if queue + 1 == self.acknowledged.len() as u32 { 0 } else { queue + 1 };
             if out.len() > WRITE_BYTES_MAX {
                 break;
             }
@@ -149,18 +159,18 @@ impl Load for Sender {
             Ok(header) => header,
             Err(error) => return self.tally.error(error.to_string()),
         };
-        let Some(slot) = self.take(header.opaque) else {
+        let Some(asked) = self.slots.take(header.opaque) else {
             return self.tally.error("answer to nothing that was asked".into());
         };
-        match stored_at(&header, slot.queue, self.batch) {
+        match stored_at(&header, asked.queue, self.batch) {
             Ok(offset) => {
-                self.acknowledged[slot.queue as usize].add(offset, self.batch);
+                self.acknowledged[asked.queue as usize].add(offset, self.batch);
                 self.tally.messages_in_all += self.batch;
                 if self.window.counts(now) {
                     self.tally.requests += 1;
                     self.tally.messages += self.batch;
                     self.tally.bytes += self.batch * self.body_bytes;
-                    self.tally.latency.add(now.saturating_sub(slot.due));
+                    self.tally.latency.add(now.saturating_sub(asked.due));
                 }
             }
             Err(what) => self.tally.error(what),
@@ -168,8 +178,7 @@ impl Load for Sender {
     }
 
     fn is_done(&self, now: Nanos) -> bool {
-        let all_sent = now >= self.window.end && self.due().is_none_or(|due| due >= self.window.end);
-        all_sent && self.free.len() == self.slots.len()
+        self.pace.is_over(&self.window, self.requests, now) && self.slots.unanswered() == 0
     }
 
     fn has_due_times(&self) -> bool {
@@ -178,7 +187,10 @@ impl Load for Sender {
 }
 
 /// The queue offset that an answer tells, if everything in it is as it must be.
-fn stored_at(header: &Header<'_>, queue: u32, batch: u64) -> Result<i64, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn stored_at(header: &Header<'_>, queue: u32, batch: u64) -> Result<i64, String> {
     if header.code != code::SUCCESS {
         let remark = header.remark.map(|remark| remark.unescape().into_owned()).unwrap_or_default();
         return Err(format!("code {}: {}", header.code, remark.chars().take(80).collect::<String>()));
@@ -198,4 +210,4 @@ fn stored_at(header: &Header<'_>, queue: u32, batch: u64) -> Result<i64, String>
 /// Unanswered requests of one connection that sends at due times. Later ones wait, and their latency says so.
 const DUE_IN_FLIGHT_MAX: usize = 16 * 1024;
 /// Bytes made in one go.
-const WRITE_BYTES_MAX: usize = 256 * 1024;
+pub const WRITE_BYTES_MAX: usize = 256 * 1024;

@@ -5,8 +5,9 @@ use roxmq_bench::report::{Check, Report};
 use roxmq_bench::run;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, FieldSink, Header, Top};
+use roxmq_protocol::properties::Properties;
 use roxmq_protocol::record::{self, Draft, LogOffset, MessageId, QueueOffset};
-use roxmq_protocol::request::{HeaderFields, MaxOffset, OffsetReply, Pull, PullReply, SendForm, SendMessage, SendReply};
+use roxmq_protocol::request::{EndTransaction, HeaderFields, MaxOffset, OffsetReply, Pull, PullReply, SendForm, SendMessage, SendReply};
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -30,12 +31,22 @@ enum Fault {
     ChangesByte,
     /// Leaves a record out of an answer.
     SkipsRecord,
+    /// Forgets what was decided about one half message.
+    LosesDecision,
+    /// Delivers half messages that are rolled back.
+    DeliversRolledBack,
+    /// Delivers one message that waited twice.
+    DeliversTwice,
+    /// Delivers timed messages at once.
+    DeliversEarly,
 }
 
 /// The message with which something goes wrong.
 const FAULTY_MESSAGE: usize = 20;
 /// Sends so many messages, however slow the machine is: at a rate, every message is sent.
 const SEND_500: &str = "send -c 3 --rate 2500 -d 0.2";
+/// The same with transactions, of which some are rolled back.
+const TRANSACT_200: &str = "transaction -c 2 --rate 1000 -d 0.2 --rollback 0.25 --timeout 3";
 
 struct Broker {
     fault: Fault,
@@ -48,13 +59,24 @@ struct Broker {
 struct Queues {
     records: Vec<Vec<Vec<u8>>>,
     seen: usize,
+    /// Half messages, as they will be delivered; their place here is their queue offset and their log offset.
+    halves: Vec<Waiting>,
+    committed: usize,
+    /// How many messages wait for a delay level.
+    delayed: usize,
+}
+
+struct Waiting {
+    topic: String,
+    queue: usize,
+    body: Vec<u8>,
 }
 
 impl Broker {
     fn start(fault: Fault) -> Arc<Broker> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
-        let queues = Mutex::new(Queues { records: vec![Vec::new(); 16], seen: 0 });
+        let queues = Mutex::new(Queues { records: vec![Vec::new(); 16], ..Queues::default() });
         let broker = Arc::new(Broker { fault, address, queues, stored: Condvar::new() });
         let serving = Arc::clone(&broker);
         std::thread::spawn(move || {
@@ -89,9 +111,13 @@ impl Broker {
                         });
                     }
                     310 | 320 => self.send(&header, &frame, &mut out),
+                    37 => self.decide(&header, &frame, &mut out),
                     30 => {
                         let asked = MaxOffset::read(&header.fields).expect("fields");
-                        let end = self.queues.lock().expect("unharmed").records[asked.queue_id as usize].len();
+                        let queues = self.queues.lock().expect("unharmed");
+                        let is_level = asked.topic == "SCHEDULE_TOPIC_XXXX" && asked.queue_id == 2;
+                        let end = if is_level { queues.delayed } else { queues.records[asked.queue_id as usize].len() };
+                        drop(queues);
                         answer(&mut out, &header, frame.encoding, 0, |sink| OffsetReply { offset: end as i64 }.write(sink), b"");
                     }
                     31 => answer(&mut out, &header, frame.encoding, 0, |sink| OffsetReply { offset: 0 }.write(sink), b""),
@@ -110,8 +136,6 @@ impl Broker {
         let mut queues = self.queues.lock().expect("unharmed");
         queues.seen += 1;
         let is_faulty = queues.seen == FAULTY_MESSAGE;
-        let queue = &mut queues.records[send.queue_id as usize];
-        let first = queue.len();
         let bodies: Vec<&[u8]> = match send.batch {
             true => record::batch_items(frame.body).map(|item| item.expect("an item").body).collect(),
             false => vec![frame.body],
@@ -126,28 +150,98 @@ impl Broker {
             Fault::StoresTwice if is_faulty => 2,
             _ => 1,
         };
-        let host = self.address;
+        let wrong = i64::from(self.fault == Fault::TellsWrongOffset && is_faulty);
+        let mut id = MessageId { store_host: self.address, log_offset: LogOffset(0) };
+        let (topic, queue) = (&*send.topic, send.queue_id as usize);
+        let properties = Properties::new(&send.properties);
+        if properties.find("TRAN_MSG").is_some() {
+            id.log_offset = LogOffset(queues.halves.len() as i64);
+            queues.halves.push(Waiting { topic: topic.to_owned(), queue, body: frame.body.to_vec() });
+            return self.acknowledge(out, header, frame.encoding, (queue, id.log_offset.0), &[id]);
+        }
+        if properties.find("DELAY").is_some() {
+            let first = queues.delayed;
+            queues.delayed += copies;
+            return self.acknowledge(out, header, frame.encoding, (queue, first as i64 + wrong), &[id]);
+        }
+        let mut stored_ms = 0;
+        let mut copies = copies;
+        if let Some(due_ms) = properties.find("TIMER_DELIVER_MS") {
+            // It is delivered at once, and says that it came when it was due.
+            let early = i64::from(self.fault == Fault::DeliversEarly && is_faulty);
+            stored_ms = due_ms.parse::<i64>().expect("a time") - early;
+            copies += usize::from(self.fault == Fault::DeliversTwice && is_faulty);
+        }
+        let first = queues.records[queue].len();
         for _ in 0..copies {
             for body in &bodies {
                 let mut body = body.to_vec();
                 if self.fault == Fault::ChangesByte && is_faulty {
                     body[40] ^= 1;
                 }
-                queue.push(stored(&send, &body, host, queue.len() as i64));
+                self.store(&mut queues, topic, queue, &body, stored_ms);
             }
         }
-        let wrong = i64::from(self.fault == Fault::TellsWrongOffset && is_faulty);
-        let id = MessageId { store_host: host, log_offset: LogOffset(0) }.to_string();
+        self.acknowledge(out, header, frame.encoding, (queue, first as i64 + wrong), &vec![id; bodies.len()]);
+        self.stored.notify_all();
+    }
+
+    fn store(&self, queues: &mut Queues, topic: &str, queue: usize, body: &[u8], stored_ms: i64) {
+        let queue_offset = QueueOffset(queues.records[queue].len() as i64);
+        let draft = Draft {
+            topic,
+            queue_id: queue as u32,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp: 0,
+            born_host: self.address,
+            store_host: self.address,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body,
+            properties: "",
+        };
+        let mut record = Vec::new();
+        draft.encode(&mut record).expect("fits");
+        record::place(&mut record, queue_offset, LogOffset(0), stored_ms);
+        queues.records[queue].push(record);
+    }
+
+    fn acknowledge(&self, out: &mut Vec<u8>, header: &Header<'_>, encoding: Encoding, (queue, offset): (usize, i64), ids: &[MessageId]) {
+        let ids: Vec<String> = ids.iter().map(MessageId::to_string).collect();
         let reply = SendReply {
-            msg_id: vec![id; bodies.len()].join(",").into(),
-            queue_id: send.queue_id,
-            queue_offset: first as i64 + wrong,
+            msg_id: ids.join(",").into(),
+            queue_id: queue as i32,
+            queue_offset: offset,
             transaction_id: None,
             region_id: None,
             trace_on: None,
         };
-        answer(out, header, frame.encoding, 0, |sink| reply.write(sink), b"");
-        self.stored.notify_all();
+        answer(out, header, encoding, 0, |sink| reply.write(sink), b"");
+    }
+
+    fn decide(&self, header: &Header<'_>, frame: &Frame<'_>, out: &mut Vec<u8>) {
+        let decision = EndTransaction::read(&header.fields).expect("a decision");
+        let mut queues = self.queues.lock().expect("unharmed");
+        let is_committed = decision.commit_or_rollback == 8;
+        queues.committed += usize::from(is_committed);
+        let is_faulty = is_committed && queues.committed == FAULTY_MESSAGE;
+        let Waiting { topic, queue, body } = &queues.halves[decision.commit_log_offset as usize];
+        let (topic, queue, body) = (topic.clone(), *queue, body.clone());
+        assert_eq!((decision.tran_state_table_offset, &*decision.producer_group), (decision.commit_log_offset, "roxmq-bench"));
+        let copies = match self.fault {
+            Fault::LosesDecision if is_faulty => 0,
+            Fault::DeliversTwice if is_faulty => 2,
+            Fault::DeliversRolledBack => 1,
+            _ => usize::from(is_committed),
+        };
+        for _ in 0..copies {
+            self.store(&mut queues, &topic, queue, &body, 0);
+        }
+        if !header.is_oneway() {
+            let code = if self.fault == Fault::Refuses && is_faulty { 1 } else { 0 };
+            answer(out, header, frame.encoding, code, |_| (), b"");
+        }
     }
 
     fn pull(&self, header: &Header<'_>, encoding: Encoding, out: &mut Vec<u8>) {
@@ -173,26 +267,6 @@ impl Broker {
         let code = if found.is_empty() { 19 } else { 0 };
         answer(out, header, encoding, code, |sink| reply.write(sink), &found.concat());
     }
-}
-
-fn stored(send: &SendMessage<'_>, body: &[u8], host: SocketAddr, queue_offset: i64) -> Vec<u8> {
-    let draft = Draft {
-        topic: &send.topic,
-        queue_id: send.queue_id as u32,
-        flag: send.flag,
-        sys_flag: send.sys_flag,
-        born_timestamp: send.born_timestamp,
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body,
-        properties: "",
-    };
-    let mut record = Vec::new();
-    draft.encode(&mut record).expect("fits");
-    record::place(&mut record, QueueOffset(queue_offset), LogOffset(0), 0);
-    record
 }
 
 fn answer(out: &mut Vec<u8>, to: &Header<'_>, encoding: Encoding, code: i32, fields: impl FnOnce(&mut FieldSink<'_>), body: &[u8]) {
@@ -252,6 +326,46 @@ fn what_goes_wrong_with_a_pull_is_noticed() {
     }
     let report = bench(&Broker::start(Fault::Loses), "e2e -c 3 --rate 2500 -d 0.2 --timeout 2");
     assert!(matches!(report.check, Check::Failed(_)), "{report:?}");
+}
+
+#[test]
+fn messages_that_wait_at_a_broker_that_does_everything_right() {
+    let broker = Broker::start(Fault::None);
+    for line in [TRANSACT_200, "transaction -c 2 --threads 2 --rate 1000 -d 0.2 --rollback 0.25 --wait --binary"] {
+        let report = bench(&broker, line);
+        assert!(report.is_good(), "{line}: {report:?}");
+        assert!(matches!(report.check, Check::AsDecided { committed: 150, rolled_back: 50, .. }), "{line}: {report:?}");
+        assert_eq!((report.messages_in_all, report.unit), (200, "tx"), "{line}: {report:?}");
+    }
+    let report = bench(&broker, "transaction -c 2 --rate 1000 -d 0.2 --wait --rollback 1");
+    assert!(report.is_good() && matches!(report.check, Check::AsDecided { committed: 0, rolled_back: 200, .. }), "{report:?}");
+    let report = bench(&broker, "send --delay-level 3 -c 3 --rate 2500 -d 0.2");
+    assert!(report.is_good() && matches!(report.check, Check::StoredAsAcknowledged), "{report:?}");
+    let report = bench(&broker, "send --deliver-in-ms 5000 -c 3 --threads 2 --rate 2500 -d 0.2");
+    assert!(report.is_good(), "{report:?}");
+    assert!(matches!(report.check, Check::DeliveredOnce(late) if late.messages == 500 && late.max_ms == 0.0), "{report:?}");
+    let report = bench(&broker, "send --deliver-in-ms 34560000000 -c 3 --rate 2500 -d 0.2");
+    assert!(report.is_good() && matches!(report.check, Check::NotDue), "{report:?}");
+}
+
+#[test]
+fn what_goes_wrong_with_messages_that_wait_is_noticed() {
+    const DELAYED: &str = "send --delay-level 3 -c 3 --rate 2500 -d 0.2";
+    const TIMED: &str = "send --deliver-in-ms 5000 -c 3 --rate 2500 -d 0.2";
+    for (fault, line, told) in [
+        (Fault::LosesDecision, TRANSACT_200, "1 messages committed and missing"),
+        (Fault::DeliversRolledBack, TRANSACT_200, "50 messages rolled back and delivered"),
+        (Fault::DeliversTwice, TRANSACT_200, "1 messages delivered twice"),
+        (Fault::DeliversTwice, TIMED, "1 messages delivered twice"),
+        (Fault::DeliversEarly, TIMED, "1 messages delivered before their time"),
+        (Fault::Loses, DELAYED, "queue 0: 499 messages stored, 500 acknowledged"),
+        (Fault::TellsWrongOffset, DELAYED, "queue 0: the offsets told are not those of its messages"),
+    ] {
+        let report = bench(&Broker::start(fault), line);
+        assert!(matches!(&report.check, Check::Failed(why) if why == told) && report.errors.is_empty(), "{fault:?}: {report:?}");
+    }
+    let report = bench(&Broker::start(Fault::Refuses), &format!("{TRANSACT_200} --wait"));
+    assert_eq!(report.errors.values().sum::<u64>(), 2, "a half message and a decision: {report:?}");
 }
 
 #[test]

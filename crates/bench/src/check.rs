@@ -1,0 +1,157 @@
+//! Does the broker hold what it acknowledged? Asked after a run, of the broker itself.
+
+use crate::ask::{self, AskError, Asker};
+use crate::clock::Nanos;
+use crate::decided::Found;
+use crate::histogram::Histogram;
+use crate::options::{Delay, Options, Workload};
+use crate::report::{Check, Lateness};
+use crate::stamp::Stamp;
+use crate::tally::Offsets;
+use crate::transact::Outcome;
+use std::time::{Duration, Instant};
+
+/// What a run did, as far as its connections were told.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Number of the run.
+    pub run: u32,
+    /// What to add to the time of a timed send on the run's clock for its time of delivery, in ns since 1970.
+    pub deliver_after: Nanos,
+    /// Acknowledged offsets, by queue.
+    pub acknowledged: Vec<Offsets>,
+    /// Acknowledged messages.
+    pub acknowledged_in_all: u64,
+    /// Received messages.
+    pub received_in_all: u64,
+    /// What is to be found in the topic, by connection and sequence, where the messages are compared one by one.
+    pub outcomes: Vec<Vec<Outcome>>,
+}
+
+/// Where the messages of a topic were before a run.
+pub struct Before {
+    ends: Vec<i64>,
+    waiting: i64,
+}
+
+impl Before {
+    /// Looks at the topic, and where the run's messages will wait.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn look(asker: &mut Asker, options: &Options) -> Result<Before, AskError> {
+        let ends = asker.end_offsets(&options.topic, options.queues)?;
+        Ok(Before { ends, waiting: level_end(asker, options)? })
+    }
+
+    /// The offset behind the last message of each queue.
+    pub fn ends(&self) -> &[i64] {
+        &self.ends
+    }
+
+    /// Compares what is there now with what the run was told.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn compare(&self, asker: &mut Asker, options: &Options, told: &Told) -> Result<Check, AskError> {
+        Ok(match (options.workload, options.delay) {
+            (Workload::Pull | Workload::Tail, _) => Check::InOrder,
+            (Workload::EndToEnd, _) if told.received_in_all == told.acknowledged_in_all => Check::ReceivedAsAcknowledged,
+            (Workload::EndToEnd, _) => {
+                Check::Failed(format!("{} messages acknowledged, {} received", told.acknowledged_in_all, told.received_in_all))
+            }
+            (Workload::Transaction, _) => {
+                let delivered = self.delivered(asker, options, told, options.patience)?;
+                delivered.counts.map_or_else(Check::Failed, |(committed, rolled_back)| Check::AsDecided {
+                    committed,
+                    rolled_back,
+                    settled_ms: delivered.settled_ms,
+                })
+            }
+            (Workload::Send, None) => {
+                let after = asker.end_offsets(&options.topic, options.queues)?;
+                stored_as_acknowledged(&ask::stored(&self.ends, &after), &told.acknowledged)
+            }
+            // All messages of a level wait in one queue, whichever queue they were sent to.
+            (Workload::Send, Some(Delay::Level(_))) => {
+                let stored = ask::stored(&[self.waiting], &[level_end(asker, options)?]);
+                let sum = told.acknowledged.iter().fold(Offsets::default(), |sum, queue| sum.plus(*queue));
+                stored_as_acknowledged(&stored, &[sum])
+            }
+            (Workload::Send, Some(Delay::Time(delay))) if delay > AWAITED_MAX => Check::NotDue,
+            (Workload::Send, Some(Delay::Time(delay))) => {
+                let delivered = self.delivered(asker, options, told, delay + options.patience)?;
+                match delivered.counts {
+                    Ok(_) if delivered.early > 0 => Check::Failed(format!("{} messages delivered before their time", delivered.early)),
+                    Ok(_) => Check::DeliveredOnce(delivered.late),
+                    Err(what) => Check::Failed(what),
+                }
+            }
+        })
+    }
+
+    /// Reads what came into the topic since. Waits so long at most for all that is to come.
+    fn delivered(&self, asker: &mut Asker, options: &Options, told: &Told, patience: Duration) -> Result<Delivered, AskError> {
+        let wanted = told.outcomes.iter().flatten().filter(|outcome| **outcome == Outcome::Committed).count() as i64;
+        let started = Instant::now();
+        let ends = loop {
+            let ends = asker.end_offsets(&options.topic, options.queues)?;
+            let come = ends.iter().sum::<i64>() - self.ends.iter().sum::<i64>();
+            if come >= wanted || started.elapsed() >= patience {
+                break ends;
+            }
+            std::thread::sleep(LOOK_PERIOD);
+        };
+        let settled_ms = started.elapsed().as_secs_f64() * 1e3;
+
+        let mut found = Found::new(told.run, &told.outcomes);
+        let (mut late, mut early) = (Histogram::default(), 0);
+        for (queue, (from, until)) in self.ends.iter().zip(&ends).enumerate() {
+            asker.each_record(&options.topic, queue as u32, *from, *until, |record| {
+                let Some(stamp) = Stamp::read(record.body).filter(|stamp| stamp.run == told.run) else { return };
+                found.add(&stamp);
+                let (stored_ms, due_ms) = (record.store_timestamp as u64, (stamp.due + told.deliver_after) / 1_000_000);
+                early += u64::from(stored_ms < due_ms);
+                late.add(stored_ms.saturating_sub(due_ms) * 1_000_000);
+            })?;
+        }
+        Ok(Delivered { counts: found.compare(&told.outcomes), early, late: Lateness::of(&late), settled_ms })
+    }
+}
+
+/// What was found in the topic.
+struct Delivered {
+    /// How many are there and how many are not, if all of them are as they must be.
+    counts: Result<(u64, u64), String>,
+    /// Messages stored before they were due.
+    early: u64,
+    /// How late messages were stored; means nothing where they are not timed.
+    late: Lateness,
+    /// How long was waited for the last of them, in ms.
+    settled_ms: f64,
+}
+
+/// The end of the queue in which messages of the options' delay level wait, if they ask for one.
+fn level_end(asker: &mut Asker, options: &Options) -> Result<i64, AskError> {
+    match options.delay {
+        Some(Delay::Level(level)) => asker.end_offset(LEVELS_TOPIC, level - 1),
+        Some(Delay::Time(_)) | None => Ok(0),
+    }
+}
+
+fn stored_as_acknowledged(stored: &[Offsets], acknowledged: &[Offsets]) -> Check {
+    let differing = stored.iter().zip(acknowledged).enumerate().find(|(_, (stored, acknowledged))| stored != acknowledged);
+    match differing {
+        None => Check::StoredAsAcknowledged,
+        Some((queue, (stored, acknowledged))) if stored.count != acknowledged.count => {
+            Check::Failed(format!("queue {queue}: {} messages stored, {} acknowledged", stored.count, acknowledged.count))
+        }
+        Some((queue, _)) => Check::Failed(format!("queue {queue}: the offsets told are not those of its messages")),
+    }
+}
+
+/// Where messages of delay levels wait: queue `level - 1`.
+const LEVELS_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// The longest delay whose end is waited for.
+const AWAITED_MAX: Duration = Duration::from_secs(120);
+const LOOK_PERIOD: Duration = Duration::from_millis(5);

@@ -1,0 +1,166 @@
+//! What does each connection of a run do, and when?
+
+use crate::check::Told;
+use crate::clock::{Clock, Nanos, Window};
+use crate::frames::{SendFrames, SendShape, WaitsFor};
+use crate::options::{Delay, Options, Workload};
+use crate::pull::{Cursor, Progress, Puller, PullerShape, Reading};
+use crate::send::{Pace, Sender, SenderShape};
+use crate::tally::Offsets;
+use crate::transact::{Transactor, TransactorShape};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// What one connection does.
+pub enum Job {
+    /// Sends.
+    Send(Sender),
+    /// Pulls.
+    Pull(Puller),
+    /// Carries out transactions.
+    Transact(Transactor),
+}
+
+/// What the connections do, and when.
+pub struct Plan {
+    /// One job for each connection.
+    pub jobs: Vec<Job>,
+    /// The run's clock.
+    pub clock: Clock,
+    /// When to send or pull.
+    pub window: Window,
+    /// What senders and receivers know of each other.
+    pub progress: Arc<Progress>,
+    /// What the run knows of itself before anything was answered.
+    pub told: Told,
+}
+
+impl Plan {
+    /// For a topic whose queues hold what is between these offsets.
+    pub fn new(options: &Options, first: &[i64], end: &[i64]) -> Plan {
+        let clock = Clock::start();
+        let lead = (LEAD + LEAD_PER_CONNECTION * options.connections as u32).as_nanos() as u64;
+        let window = Window::new(clock.now() + lead, options.warm_up, options.duration);
+        let progress = Arc::new(Progress::default());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let run = now.as_millis() as u32 ^ std::process::id().rotate_left(16);
+        let deliver_after = match options.delay {
+            Some(Delay::Time(delay)) => (now + delay).as_nanos() as Nanos - clock.now(),
+            Some(Delay::Level(_)) | None => 0,
+        };
+        let told = Told {
+            run,
+            deliver_after,
+            acknowledged: vec![Offsets::default(); options.queues as usize],
+            outcomes: vec![Vec::new(); options.connections],
+            ..Told::default()
+        };
+        let jobs = match options.workload {
+            Workload::Send => senders(options, window, &told, now),
+            Workload::Transaction => transactors(options, window, run, now),
+            Workload::Pull => pullers(options, window, Reading::Backlog, options.connections, |queue, share| {
+                let (first, end) = (first[queue], end[queue]);
+                Cursor::new(queue as u32, first + ((end - first) as f64 * share) as i64, first)
+            }),
+            Workload::Tail => {
+                pullers(options, window, Reading::Tail, options.connections, |queue, _| Cursor::new(queue as u32, end[queue], end[queue]))
+            }
+            Workload::EndToEnd => {
+                let reading = Reading::EndToEnd { run, progress: Arc::clone(&progress) };
+                let at_end = |queue: usize, _| Cursor::new(queue as u32, end[queue], end[queue]);
+                let mut jobs = senders(options, window, &told, now);
+                jobs.extend(pullers(options, window, reading, options.consumers, at_end));
+                jobs
+            }
+        };
+        Plan { jobs, clock, window, progress, told }
+    }
+}
+
+fn senders(options: &Options, window: Window, told: &Told, now: Duration) -> Vec<Job> {
+    let waits_for = match options.delay {
+        None => WaitsFor::Nothing,
+        Some(Delay::Level(level)) => WaitsFor::Level(level),
+        Some(Delay::Time(_)) => WaitsFor::Time,
+    };
+    let frames = frames(options, waits_for, now);
+    let shape = SenderShape {
+        run: told.run,
+        queues: options.queues,
+        batch: options.batch,
+        body_bytes: options.body_bytes,
+        window,
+        deliver_after: told.deliver_after,
+    };
+    let sender = |number: usize| Job::Send(Sender::new(number as u32, Arc::clone(&frames), pace(options, number), shape));
+    (0..options.connections).map(sender).collect()
+}
+
+fn transactors(options: &Options, window: Window, run: u32, now: Duration) -> Vec<Job> {
+    let frames = frames(options, WaitsFor::Decision, now);
+    let shape = TransactorShape {
+        run,
+        encoding: options.encoding,
+        topic: options.topic.clone(),
+        queues: options.queues,
+        body_bytes: options.body_bytes,
+        window,
+        rollbacks: options.rollbacks,
+        is_decision_answered: options.is_decision_answered,
+    };
+    let transactor =
+        |number: usize| Job::Transact(Transactor::new(number as u32, Arc::clone(&frames), pace(options, number), shape.clone()));
+    (0..options.connections).map(transactor).collect()
+}
+
+fn frames(options: &Options, waits_for: WaitsFor, now: Duration) -> Arc<SendFrames> {
+    let shape = SendShape {
+        encoding: options.encoding,
+        topic: options.topic.clone(),
+        body_bytes: options.body_bytes,
+        batch: options.batch,
+        born_timestamp: now.as_millis() as i64,
+        waits_for,
+    };
+    Arc::new(SendFrames::new(&shape, options.queues))
+}
+
+fn pace(options: &Options, connection: usize) -> Pace {
+    match options.rate {
+        None => Pace::InFlight(options.in_flight),
+        Some(rate) => {
+            let interval = 1e9 * options.batch as f64 / rate;
+            Pace::Due { first: interval * connection as f64, interval: interval * options.connections as f64 }
+        }
+    }
+}
+
+/// Deals cursors to connections. `cursor` makes one from a queue and, where several read the same queue, the share of it that is skipped.
+fn pullers(options: &Options, window: Window, reading: Reading, connections: usize, cursor: impl Fn(usize, f64) -> Cursor) -> Vec<Job> {
+    let queues = options.queues as usize;
+    // Messages that are waited for are read once; a backlog is read by as many as there may be pulls under way.
+    let cursors = match reading {
+        Reading::Backlog => connections * options.in_flight,
+        Reading::Tail | Reading::EndToEnd { .. } => queues,
+    };
+    let shape = PullerShape {
+        encoding: options.encoding,
+        topic: options.topic.clone(),
+        group: "roxmq-bench-consumer".into(),
+        count: options.pull_messages,
+        window,
+        reading,
+    };
+    let readers_of_a_queue = cursors.div_ceil(queues);
+    let cursor = |at: usize| cursor(at % queues, (at / queues) as f64 / readers_of_a_queue as f64);
+    let mut dealt: Vec<Vec<Cursor>> = vec![Vec::new(); connections.min(cursors)];
+    for at in 0..cursors {
+        let connection = at % dealt.len();
+        dealt[connection].push(cursor(at));
+    }
+    dealt.into_iter().map(|cursors| Job::Pull(Puller::new(shape.clone(), cursors))).collect()
+}
+
+/// Time for the threads to start and connections to be made, before the first request.
+const LEAD: Duration = Duration::from_millis(100);
+const LEAD_PER_CONNECTION: Duration = Duration::from_micros(200);
