@@ -7,6 +7,7 @@ pub mod code;
 pub mod frame;
 pub mod header;
 pub mod json;
+pub mod light;
 pub mod properties;
 pub mod record;
 pub mod request;

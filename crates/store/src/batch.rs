@@ -1,8 +1,9 @@
 //! Messages on their way into the log.
 
 use crate::facts::{self, Entry};
-use roxmq_protocol::properties::Properties;
-use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, keep_together, sys_flag_of};
+use roxmq_protocol::light::{LIGHT_QUEUE_ID, allows_light, fill_light_room, light_names, light_room};
+use roxmq_protocol::properties::{NAME_END, PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, VALUE_END, name};
+use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, keep_together, place, sys_flag_of};
 
 /// Messages to append in one go. Each is encoded, and everything about it computed, when it is pushed, so that under the log's
 /// lock only offsets are left to assign. Buffers are kept by [`Batch::clear`].
@@ -12,6 +13,10 @@ pub struct Batch {
     pub(crate) items: Vec<Item>,
     /// Hashes of the items' keys, one item's after the other's.
     pub(crate) hashes: Vec<u32>,
+    /// The items' places in light queues, one item's after the other's.
+    pub(crate) lights: Vec<Light>,
+    /// Whether messages go into the light queues that their producers name.
+    serves_light: bool,
     /// See [`Batch::keep_whole`].
     pub(crate) is_whole: bool,
 }
@@ -28,12 +33,25 @@ pub(crate) struct Item {
     pub is_queued: bool,
     /// Where its hashes end.
     pub hashes_end: usize,
-    /// The log offset is 0 until appended.
+    /// Which of the places in light queues are its own; none, usually.
+    pub lights: (u32, u32),
+    /// The log offset is 0 until appended; so is the envelope CRC of one that is in light queues.
     pub entry: Entry,
     /// The queue's number in the index; known during an append only.
     pub queue: u32,
     pub queue_offset: i64,
     pub store_timestamp: i64,
+}
+
+/// One message's place in one light queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Light {
+    /// Where the queue's name is in the bytes.
+    pub name_at: usize,
+    pub name_len: usize,
+    /// The queue's number in the index; known during an append only.
+    pub queue: u32,
+    pub queue_offset: i64,
 }
 
 /// Where an appended message is.
@@ -52,40 +70,79 @@ pub struct Placed {
 }
 
 impl Batch {
-    /// An empty batch.
+    /// An empty batch. Its messages are in their own queues only; [`crate::Store::batch`] makes what a store's settings ask for.
     pub fn new() -> Batch {
         Batch::default()
     }
 
+    /// An empty batch whose messages also go into the light queues that they name.
+    pub fn with_light_queues() -> Batch {
+        Batch { serves_light: true, ..Batch::default() }
+    }
+
     /// Encodes a message into the batch and says which one it is.
+    ///
+    /// What its properties say of offsets in light queues is never kept: only the store gives such offsets.
     pub fn push(&mut self, draft: Draft<'_>) -> Result<usize, DraftError> {
         // A negative one would claim the messages behind it for a whole batch.
         let draft = Draft { prepared_transaction_offset: draft.prepared_transaction_offset.max(0), ..draft };
         let at = self.bytes.len();
-        let size = draft.encode(&mut self.bytes)?;
-        let record = &self.bytes[at..];
-        let topic_at = at + size - draft.properties.len() - 2 - draft.topic.len();
         let flag = draft.encoded_sys_flag();
-        let entry = Entry {
-            log_offset: 0,
-            size: size as u32,
-            tags: facts::of_properties(draft.topic, Properties::new(draft.properties), flag, &mut self.hashes),
-            envelope: facts::envelope_crc(record, flag, draft.body.len()),
+        let hashes_before = self.hashes.len();
+        let lights_before = self.lights.len();
+        let found = facts::of_properties(draft.topic, Properties::new(draft.properties), flag, &mut self.hashes);
+        let names = found.light_names.filter(|_| self.serves_light && allows_light(draft.topic) && facts::is_queued(flag));
+        let encoded = match names {
+            None if !found.has_light_offsets => draft.encode(&mut self.bytes).map(|size| (size, draft.properties.len())),
+            _ => self.encode_light(draft, names.unwrap_or_default()),
+        };
+        let (size, properties_len) = encoded.inspect_err(|_| self.hashes.truncate(hashes_before))?;
+        let lights = (lights_before as u32, self.lights.len() as u32);
+        let envelope = match lights.0 == lights.1 {
+            true => facts::envelope_crc(&self.bytes[at..], flag, draft.body.len()),
+            // Its offsets, which the CRC covers, are not known yet.
+            false => 0,
         };
         self.items.push(Item {
             at,
-            topic_at,
+            topic_at: at + size - properties_len - 2 - draft.topic.len(),
             topic_len: draft.topic.len(),
             body_len: draft.body.len(),
             queue_id: draft.queue_id,
             is_queued: facts::is_queued(flag),
             hashes_end: self.hashes.len(),
-            entry,
+            lights,
+            entry: Entry { log_offset: 0, size: size as u32, tags: found.tags, envelope },
             queue: 0,
             queue_offset: 0,
             store_timestamp: 0,
         });
         Ok(self.items.len() - 1)
+    }
+
+    /// Encodes a message whose properties end with room for its offsets in the light queues that `names` lists; without, if it names
+    /// none that can be. Says how long the record is, and its properties.
+    fn encode_light(&mut self, draft: Draft<'_>, names: &str) -> Result<(usize, usize), DraftError> {
+        let mut properties = PropertiesBuf::from_text(draft.properties);
+        properties.remove(name::INNER_MULTI_QUEUE_OFFSET);
+        let mut text = properties.into_string();
+        let names = light_names(names).ok();
+        let count = names.clone().map_or(0, Iterator::count);
+        let needed = name::INNER_MULTI_QUEUE_OFFSET.len() + NAME_END.len_utf8() + light_room(count);
+        let is_light = count > 0 && text.len() + needed <= PROPERTIES_BYTES_MAX;
+        if is_light {
+            text.push_str(name::INNER_MULTI_QUEUE_OFFSET);
+            text.push(NAME_END);
+            text.extend(std::iter::repeat_n(VALUE_END, light_room(count)));
+        }
+        let size = Draft { properties: &text, ..draft }.encode(&mut self.bytes)?;
+        if let Some(value) = Properties::new(&text).find(name::INNER_MULTI_DISPATCH).filter(|_| is_light) {
+            let text_at = self.bytes.len() - text.len();
+            let position = |part: &str| text_at + (part.as_ptr() as usize - text.as_ptr() as usize);
+            let names = light_names(value).into_iter().flatten();
+            self.lights.extend(names.map(|name| Light { name_at: position(name), name_len: name.len(), queue: 0, queue_offset: 0 }));
+        }
+        Ok((size, text.len()))
     }
 
     /// Has the log keep all of the batch or nothing, also when the power goes while it is written. Until [`Batch::clear`].
@@ -120,13 +177,11 @@ impl Batch {
         self.bytes.len()
     }
 
-    /// The topic and queue of each message.
+    /// The topic and queue of each message, also the light ones.
     pub fn queues(&self) -> impl Iterator<Item = (&str, u32)> {
-        // A topic was text when it was pushed, and records are only patched in their fixed part.
-        self.items.iter().map(|item| {
-            let topic = &self.bytes[item.topic_at..item.topic_at + item.topic_len];
-            (std::str::from_utf8(topic).unwrap_or_default(), item.queue_id)
-        })
+        let own = self.items.iter().map(|item| (text(&self.bytes, item.topic_at, item.topic_len), item.queue_id));
+        let light = self.lights.iter().map(|light| (text(&self.bytes, light.name_at, light.name_len), LIGHT_QUEUE_ID));
+        own.chain(light)
     }
 
     /// Where message `i` is; means something after a successful append only.
@@ -149,9 +204,34 @@ impl Batch {
         self.bytes.clear();
         self.items.clear();
         self.hashes.clear();
+        self.lights.clear();
         self.is_whole = false;
         self.bytes.shrink_to(KEPT_BYTES_MAX);
     }
+}
+
+impl Item {
+    /// Its places in light queues.
+    pub fn lights<'a>(&self, all: &'a [Light]) -> &'a [Light] {
+        &all[self.lights.0 as usize..self.lights.1 as usize]
+    }
+
+    /// Writes into its record where it is, once that is known.
+    pub fn place(&mut self, record: &mut [u8], lights: &[Light], log_offset: i64) {
+        self.entry.log_offset = log_offset;
+        place(record, QueueOffset(self.queue_offset), LogOffset(log_offset), self.store_timestamp);
+        let lights = self.lights(lights);
+        if !lights.is_empty() {
+            let room_at = record.len() - light_room(lights.len());
+            fill_light_room(&mut record[room_at..], lights.iter().map(|light| light.queue_offset));
+            self.entry.envelope = facts::envelope_crc(record, sys_flag_of(record), self.body_len);
+        }
+    }
+}
+
+/// A topic or name was text when it was pushed, and records are patched elsewhere.
+pub(crate) fn text(bytes: &[u8], at: usize, len: usize) -> &str {
+    std::str::from_utf8(&bytes[at..at + len]).unwrap_or_default()
 }
 
 const KEPT_BYTES_MAX: usize = 8 << 20;

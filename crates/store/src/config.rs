@@ -37,6 +37,9 @@ pub struct StoreConfig {
     pub delete_unexpired_when_full: bool,
     /// The longest body accepted (`maxMessageSize`).
     pub max_message_bytes: usize,
+    /// Whether messages go into the light queues that their producers name (`enableLmq` and `enableMultiDispatch`). What is in light
+    /// queues already is found there in any case.
+    pub light_queues: bool,
     /// The tail of the index goes to a file every so many bytes of log, so that no restart replays more.
     pub tail_checkpoint_bytes: u64,
     /// Whether the store runs threads of its own. Without, the owner calls [`crate::Store::tick`]: that is for simulations.
@@ -81,6 +84,7 @@ impl Default for StoreConfig {
             disk_reserve_bytes: 512 << 20,
             delete_unexpired_when_full: false,
             max_message_bytes: 4 << 20,
+            light_queues: false,
             tail_checkpoint_bytes: 64 << 20,
             background: true,
         }

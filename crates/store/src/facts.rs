@@ -23,20 +23,34 @@ impl Entry {
     }
 }
 
+/// What one walk through a record's properties finds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found<'a> {
+    /// Java's hash of the tags.
+    pub tags: i32,
+    /// The light queues that the producer names.
+    pub light_names: Option<&'a str>,
+    /// Whether offsets in light queues stand there.
+    pub has_light_offsets: bool,
+}
+
 /// Whether the record takes a place in its queue. Half and rolled back messages do not (`ConsumeQueueStore` in Java).
 pub(crate) fn is_queued(flag: i32) -> bool {
     !matches!(sys_flag::transaction(flag), sys_flag::TRANSACTION_PREPARED | sys_flag::TRANSACTION_ROLLBACK)
 }
 
 /// Looks through a record's properties once: adds to `hashes` what the key index keeps of it, its unique key, then each token of `KEYS`,
-/// and gives back the hash of its tags.
-pub(crate) fn of_properties(topic: &str, properties: Properties<'_>, flag: i32, hashes: &mut Vec<u32>) -> i32 {
+/// and gives back what else the index wants to know.
+pub(crate) fn of_properties<'a>(topic: &str, properties: Properties<'a>, flag: i32, hashes: &mut Vec<u32>) -> Found<'a> {
     let (mut tags, mut unique, mut keys) = ("", None, "");
+    let (mut light_names, mut has_light_offsets) = (None, false);
     for (name, value) in properties.iter() {
         match name {
             name::TAGS => tags = value,
             name::UNIQ_KEY => unique = Some(value),
             name::KEYS => keys = value,
+            name::INNER_MULTI_DISPATCH => light_names = Some(value),
+            name::INNER_MULTI_QUEUE_OFFSET => has_light_offsets = true,
             _ => {}
         }
     }
@@ -45,7 +59,7 @@ pub(crate) fn of_properties(topic: &str, properties: Properties<'_>, flag: i32, 
         let keys = tokens(keys).filter(|key| Some(*key) != unique).take(KEYS_PER_MESSAGE_MAX);
         hashes.extend(keys.map(|key| key_hash(topic, key)));
     }
-    java_hash(tags)
+    Found { tags: java_hash(tags), light_names, has_light_offsets }
 }
 
 /// The hash of a key in the index: CRC-32 of topic, a zero byte, key.

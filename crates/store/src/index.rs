@@ -5,6 +5,7 @@
 
 use crate::facts::Entry;
 use crate::index_file::{IndexFile, Row};
+use roxmq_protocol::light::is_light;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub(crate) struct Index {
     topics: HashMap<Arc<str>, Vec<(u32, QueueNo)>>,
     queues: Vec<Option<Queue>>,
     free: Vec<QueueNo>,
+    /// How many of the queues are light ones.
+    light_count: usize,
     /// By the log offset from which they know.
     pub files: BTreeMap<i64, Arc<IndexFile>>,
     pub keys: KeyTail,
@@ -139,6 +142,7 @@ impl Index {
                 self.queues.len() as QueueNo - 1
             }
         };
+        self.light_count += usize::from(is_light(topic));
         let queues = self.topics.entry(name).or_default();
         let at = queues.partition_point(|(id, _)| *id < queue_id);
         queues.insert(at, (queue_id, no));
@@ -148,10 +152,15 @@ impl Index {
     /// Takes in a record. The offset must follow: [`Queue::follows`].
     pub fn dispatch(&mut self, record: Dispatch<'_>) {
         self.keys.push(record.hashes, record.entry.log_offset);
-        if let Some((no, offset)) = record.queued
-            && let Some(queue) = self.at_mut(no)
-        {
-            queue.push(offset, TailEntry { entry: record.entry, store_time: record.store_time });
+        if let Some((no, offset)) = record.queued {
+            self.add(no, offset, record.entry, record.store_time);
+        }
+    }
+
+    /// Takes a record into a queue. The offset must follow: [`Queue::follows`].
+    pub fn add(&mut self, no: QueueNo, offset: i64, entry: Entry, store_time: i64) {
+        if let Some(queue) = self.at_mut(no) {
+            queue.push(offset, TailEntry { entry, store_time });
         }
     }
 
@@ -212,6 +221,7 @@ impl Index {
         for (_, no) in queues {
             self.queues[no as usize] = None;
             self.free.push(no);
+            self.light_count -= usize::from(is_light(topic));
         }
         self.dead_before.insert(name, dead_before);
     }
@@ -222,6 +232,10 @@ impl Index {
 
     pub fn queue_count(&self) -> usize {
         self.queues.len() - self.free.len()
+    }
+
+    pub fn light_count(&self) -> usize {
+        self.light_count
     }
 
     /// Numbers of the queues that have entries in memory.

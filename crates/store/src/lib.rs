@@ -44,6 +44,6 @@ pub use log::AppendError;
 pub use read::{IndexEntry, ReadLimits, ReadResult, ReadStatus};
 pub use recovery::OpenError;
 pub use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, Record};
-pub use store::{Stats, Store};
+pub use store::{LightQueuesFull, Stats, Store};
 pub use time::Boundary;
 pub use watermarks::Watermarks;

@@ -9,12 +9,13 @@
 //!
 //! A batch that is kept whole lies in one segment, and its first record says how many belong to it: recovery takes all of them or none.
 
-use crate::batch::{Batch, Item};
-use crate::index::Dispatch;
+use crate::batch::{Batch, Item, Light, text};
+use crate::index::{Dispatch, Index};
 use crate::segment::Segment;
 use crate::store::Store;
 use roxmq_env::disk::File;
-use roxmq_protocol::record::{BLANK_BYTES, LogOffset, QueueOffset, blank, place};
+use roxmq_protocol::light::LIGHT_QUEUE_ID;
+use roxmq_protocol::record::{BLANK_BYTES, blank};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,6 +67,25 @@ struct Cursor {
     begun: Vec<Arc<Segment>>,
 }
 
+impl Log {
+    fn take_next(&mut self, queue: u32) -> i64 {
+        let next = &mut self.next[queue as usize];
+        *next += 1;
+        *next - 1
+    }
+
+    /// The number of a queue, which from now on has a next offset.
+    pub fn find_or_create(&mut self, index: &mut Index, topic: &str, queue_id: u32) -> u32 {
+        let queue = index.find_or_create(topic, queue_id);
+        let (no, next) = (queue as usize, index.at(queue).map_or(0, |queue| queue.next));
+        if self.next.len() <= no {
+            self.next.resize(no + 1, 0);
+        }
+        self.next[no] = next;
+        queue
+    }
+}
+
 impl Store {
     /// Appends all of a batch, or nothing. Afterwards [`Batch::placed`] says where each message is.
     pub fn append(&self, batch: &mut Batch) -> Result<(), AppendError> {
@@ -83,11 +103,9 @@ impl Store {
         let now = self.clock.now_ms();
         for item in &mut batch.items {
             item.store_timestamp = now;
-            item.queue_offset = 0;
-            if item.is_queued {
-                let next = &mut log.next[item.queue as usize];
-                item.queue_offset = *next;
-                *next += 1;
+            item.queue_offset = if item.is_queued { log.take_next(item.queue) } else { 0 };
+            for light in &mut batch.lights[item.lights.0 as usize..item.lights.1 as usize] {
+                light.queue_offset = log.take_next(light.queue);
             }
         }
 
@@ -134,8 +152,9 @@ impl Store {
 
     /// Gives each item its queue's number; makes the queues that do not exist.
     fn find_queues(&self, log: &mut Log, batch: &mut Batch) {
-        let Batch { bytes, items, .. } = batch;
-        let topic_of = |item: &Item| std::str::from_utf8(&bytes[item.topic_at..item.topic_at + item.topic_len]).unwrap_or_default();
+        let Batch { bytes, items, lights, .. } = batch;
+        let topic_of = |item: &Item| text(bytes, item.topic_at, item.topic_len);
+        let name_of = |light: &Light| text(bytes, light.name_at, light.name_len);
         let mut missing = false;
         let mut before = ("", u32::MAX, 0);
         let index = self.index.read();
@@ -152,16 +171,20 @@ impl Store {
             }
             item.queue = before.2;
         }
+        for light in lights.iter_mut() {
+            match index.find(name_of(light), LIGHT_QUEUE_ID) {
+                Some(no) => light.queue = no,
+                None => missing = true,
+            }
+        }
         drop(index);
         if missing {
             let mut index = self.index.write();
             for item in items.iter_mut().filter(|item| item.is_queued) {
-                item.queue = index.find_or_create(topic_of(item), item.queue_id);
-                let (no, next) = (item.queue as usize, index.at(item.queue).map_or(0, |queue| queue.next));
-                if log.next.len() <= no {
-                    log.next.resize(no + 1, 0);
-                }
-                log.next[no] = next;
+                item.queue = log.find_or_create(&mut index, topic_of(item), item.queue_id);
+            }
+            for light in lights.iter_mut() {
+                light.queue = log.find_or_create(&mut index, name_of(light), LIGHT_QUEUE_ID);
             }
         }
     }
@@ -193,9 +216,7 @@ impl Store {
             if !has_room(size, cursor.end) {
                 break;
             }
-            item.entry.log_offset = cursor.end;
-            let record = &mut batch.bytes[item.at..item.at + size];
-            place(record, QueueOffset(item.queue_offset), LogOffset(cursor.end), item.store_timestamp);
+            item.place(&mut batch.bytes[item.at..item.at + size], &batch.lights, cursor.end);
             cursor.end += size as i64;
             *from += 1;
         }
@@ -240,6 +261,9 @@ impl Store {
                 store_time: item.store_timestamp,
                 hashes: &batch.hashes[hashes..item.hashes_end],
             });
+            for light in item.lights(&batch.lights) {
+                index.add(light.queue, light.queue_offset, item.entry, item.store_timestamp);
+            }
             hashes = item.hashes_end;
         }
         drop(index);
@@ -248,8 +272,9 @@ impl Store {
 
     fn forget_offsets(&self, log: &mut Log, batch: &Batch) {
         let index = self.index.read();
-        for item in batch.items.iter().filter(|item| item.is_queued) {
-            log.next[item.queue as usize] = index.at(item.queue).map_or(0, |queue| queue.next);
+        let own = batch.items.iter().filter(|item| item.is_queued).map(|item| item.queue);
+        for queue in own.chain(batch.lights.iter().map(|light| light.queue)) {
+            log.next[queue as usize] = index.at(queue).map_or(0, |queue| queue.next);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::config::FlushMode;
 use crate::facts::{self, Entry};
 use crate::index::{Located, TailEntry};
 use crate::store::Store;
+use roxmq_protocol::light::{self, LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record};
 use std::io;
 
@@ -405,12 +406,17 @@ fn verified<'a>(bytes: &'a [u8], entry: &Entry, topic: &str, queue_id: u32, offs
     let (record, len) = Record::parse(bytes).ok()?;
     let is_it = len == bytes.len()
         && record.log_offset.0 == entry.log_offset
-        && record.queue_offset.0 == offset
-        && record.queue_id == queue_id
-        && record.topic == topic
+        && is_at(&record, topic, queue_id, offset)
         && record.body_is_intact()
         && facts::envelope_crc(bytes, record.sys_flag, record.body.len()) == entry.envelope;
     is_it.then_some(record)
+}
+
+/// Whether the record says that it is in the queue at the offset.
+fn is_at(record: &Record<'_>, topic: &str, queue_id: u32, offset: i64) -> bool {
+    let is_own = record.queue_offset.0 == offset && record.queue_id == queue_id && record.topic == topic;
+    let is_light = || light_places(record.topic, record.properties()).any(|place| place == (topic, offset));
+    is_own || (queue_id == LIGHT_QUEUE_ID && light::is_light(topic) && is_light())
 }
 
 fn public(entry: &Entry) -> IndexEntry {

@@ -8,13 +8,14 @@
 
 use crate::checkpoint::{Checkpoint, FlushedHint};
 use crate::facts::{self, Entry};
-use crate::index::{Dispatch, Follows, Index};
+use crate::index::{Dispatch, Follows, Index, QueueNo};
 use crate::index_file::{self, IndexFile};
 use crate::seal;
 use crate::segment::{Segment, Segments};
 use crate::whole::Held;
 use parking_lot::RwLock;
 use roxmq_env::disk::Disk;
+use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::record::{BLANK_BYTES, MAGIC_V1, MAGIC_V2, Record, RecordError, record_len};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -282,51 +283,68 @@ fn replay(segment: &Segment, from: i64, durable: i64, trusted: Trust, index: &mu
 /// Tells the index about a record of the log; an error says why the record cannot be believed.
 fn dispatch(record: &Record<'_>, bytes: &[u8], trust: Trust, index: &mut Index) -> Result<(), &'static str> {
     let log_offset = record.log_offset.0;
-    if index.is_dead(record.topic, log_offset) {
+    let mut hashes = Vec::new();
+    let found = facts::of_properties(record.topic, record.properties(), record.sys_flag, &mut hashes);
+    let is_queued = facts::is_queued(record.sys_flag);
+    let is_light = found.has_light_offsets && is_queued;
+    let is_dead = index.is_dead(record.topic, log_offset);
+    if is_dead && !is_light {
         return Ok(());
     }
-    let mut hashes = Vec::new();
-    let entry = Entry {
-        log_offset,
-        size: bytes.len() as u32,
-        tags: facts::of_properties(record.topic, record.properties(), record.sys_flag, &mut hashes),
-        envelope: facts::envelope_crc(bytes, record.sys_flag, record.body.len()),
-    };
-    let mut queued = None;
-    if facts::is_queued(record.sys_flag) {
-        let offset = record.queue_offset.0;
-        let no = index.find_or_create(record.topic, record.queue_id);
-        match index.at(no).map(|queue| queue.follows(offset)) {
-            Some(Follows::AsNew) if trust == Trust::Foreign => index.restart_queue(no),
-            Some(Follows::AsNew | Follows::NotAtAll) if index.take_back_outlier(no, offset) => {
-                tracing::error!(
-                    topic = record.topic,
-                    queue_id = record.queue_id,
-                    offset,
-                    log_offset,
-                    "the record before has a wrong offset"
-                );
+    let envelope = facts::envelope_crc(bytes, record.sys_flag, record.body.len());
+    let entry = Entry { log_offset, size: bytes.len() as u32, tags: found.tags, envelope };
+    if !is_dead {
+        let own = is_queued.then_some((record.topic, record.queue_id, record.queue_offset.0));
+        match own.map(|(topic, queue_id, offset)| admit(index, topic, queue_id, offset, log_offset, trust)) {
+            Some(Fit::Queued(no)) => {
+                let queued = Some((no, record.queue_offset.0));
+                index.dispatch(Dispatch { queued, entry, store_time: record.store_timestamp, hashes: &hashes });
             }
-            Some(Follows::AsNew | Follows::NotAtAll) if trust == Trust::Tail => return Err("its queue has the offset already"),
-            Some(Follows::AsNew | Follows::NotAtAll) => {
-                tracing::error!(topic = record.topic, queue_id = record.queue_id, offset, log_offset, "a second record has this offset");
-                return Ok(());
-            }
-            Some(Follows::WithGap) => {
-                tracing::error!(
-                    topic = record.topic,
-                    queue_id = record.queue_id,
-                    offset,
-                    log_offset,
-                    "offsets are missing before this one"
-                );
-            }
-            Some(Follows::Directly) | None => {}
+            Some(Fit::Taken) if trust == Trust::Tail => return Err("its queue has the offset already"),
+            Some(Fit::Taken) => return Ok(()),
+            None => index.dispatch(Dispatch { queued: None, entry, store_time: record.store_timestamp, hashes: &hashes }),
         }
-        queued = Some((no, offset));
     }
-    index.dispatch(Dispatch { queued, entry, store_time: record.store_timestamp, hashes: &hashes });
+    if is_light {
+        for (name, offset) in light_places(record.topic, record.properties()) {
+            if index.is_dead(name, log_offset) {
+                continue;
+            }
+            // One that does not fit is missing in that light queue only: the record has shown in its own queue that it is sound.
+            if let Fit::Queued(no) = admit(index, name, LIGHT_QUEUE_ID, offset, log_offset, trust) {
+                index.add(no, offset, entry, record.store_timestamp);
+            }
+        }
+    }
     Ok(())
+}
+
+/// Whether a record can be at an offset of a queue.
+enum Fit {
+    /// It follows there.
+    Queued(QueueNo),
+    /// Another one is there.
+    Taken,
+}
+
+fn admit(index: &mut Index, topic: &str, queue_id: u32, offset: i64, log_offset: i64, trust: Trust) -> Fit {
+    let no = index.find_or_create(topic, queue_id);
+    match index.at(no).map(|queue| queue.follows(offset)) {
+        Some(Follows::AsNew) if trust == Trust::Foreign => index.restart_queue(no),
+        Some(Follows::AsNew | Follows::NotAtAll) if index.take_back_outlier(no, offset) => {
+            tracing::error!(topic, queue_id, offset, log_offset, "the record before has a wrong offset");
+        }
+        Some(Follows::AsNew | Follows::NotAtAll) if trust == Trust::Tail => return Fit::Taken,
+        Some(Follows::AsNew | Follows::NotAtAll) => {
+            tracing::error!(topic, queue_id, offset, log_offset, "a second record has this offset");
+            return Fit::Taken;
+        }
+        Some(Follows::WithGap) => {
+            tracing::error!(topic, queue_id, offset, log_offset, "offsets are missing before this one");
+        }
+        Some(Follows::Directly) | None => {}
+    }
+    Fit::Queued(no)
 }
 
 type Sink<'a> = dyn FnMut(&Record<'_>, &[u8]) -> Result<(), &'static str> + 'a;

@@ -1,5 +1,6 @@
 //! A broker's data directory as one value.
 
+use crate::batch::Batch;
 use crate::checkpoint::FlushedHint;
 use crate::config::{FlushMode, Retention, StoreConfig};
 use crate::flush::Waker;
@@ -11,6 +12,7 @@ use crate::watermarks::Watermarks;
 use parking_lot::{Mutex, RwLock};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Disk, Lock};
+use roxmq_protocol::light::LIGHT_QUEUE_ID;
 use roxmq_protocol::record::LogOffset;
 use std::io;
 use std::path::PathBuf;
@@ -53,6 +55,16 @@ pub struct Store {
     _lock: Lock,
 }
 
+/// Why a light queue cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are {count} light queues, and no more than {max} may be")]
+pub struct LightQueuesFull {
+    /// How many there are.
+    pub count: usize,
+    /// How many there may be.
+    pub max: usize,
+}
+
 /// How a store is doing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stats {
@@ -62,6 +74,8 @@ pub struct Stats {
     pub log_bytes: u64,
     /// Queues.
     pub queues: usize,
+    /// How many of them are light ones.
+    pub light_queues: usize,
     /// Index files.
     pub index_files: usize,
     /// Bytes free on the device.
@@ -171,6 +185,30 @@ impl Store {
         self.readable()
     }
 
+    /// An empty batch for messages to this store.
+    pub fn batch(&self) -> Batch {
+        if self.config.light_queues { Batch::with_light_queues() } else { Batch::new() }
+    }
+
+    /// Has a place for each of these light queues, making those that are not there unless there would be more than `max` then.
+    pub fn reserve_light_queues<'a>(&self, names: impl Iterator<Item = &'a str> + Clone, max: usize) -> Result<(), LightQueuesFull> {
+        let index = self.index.read();
+        if names.clone().all(|name| index.find(name, LIGHT_QUEUE_ID).is_some()) {
+            return Ok(());
+        }
+        drop(index);
+        let mut log = self.log.lock();
+        let mut index = self.index.write();
+        let new = names.clone().filter(|name| index.find(name, LIGHT_QUEUE_ID).is_none()).count();
+        if index.light_count() + new > max {
+            return Err(LightQueuesFull { count: index.light_count(), max });
+        }
+        for name in names {
+            log.find_or_create(&mut index, name, LIGHT_QUEUE_ID);
+        }
+        Ok(())
+    }
+
     /// Every queue: topic and queue id.
     pub fn queues(&self) -> Vec<(String, u32)> {
         self.index.read().queues().map(|(_, queue)| (queue.topic.to_string(), queue.queue_id)).collect()
@@ -196,6 +234,7 @@ impl Store {
             segments: self.segments.len(),
             log_bytes: (self.watermarks.written().0 - self.min_log_offset().0).max(0) as u64,
             queues: index.queue_count(),
+            light_queues: index.light_count(),
             index_files: index.files.len(),
             disk_free_bytes: free,
             disk_total_bytes: total,

@@ -16,6 +16,9 @@ use world::World;
 /// Topic and queue id.
 type Queue = (String, u32);
 
+/// Where a message should be, and its body: its offset in its own queue, then in light ones.
+type Expected = (Vec<(i64, Queue)>, Vec<u8>);
+
 /// What a run did and saw, until something failed.
 #[derive(Default)]
 struct History {
@@ -33,19 +36,24 @@ struct History {
 impl History {
     fn send(&mut self, world: &World, store: &Store, messages: &[(&str, u32)]) -> Result<(), AppendError> {
         let mut numbered = Vec::new();
+        let mut expected: Vec<Expected> = Vec::new();
         for (topic, queue_id) in messages {
             let queue = ((*topic).to_owned(), *queue_id);
             let number = self.numbers.entry(queue.clone()).or_default();
-            let next = store_next(store, &queue, &numbered);
             let body = world::body_of(topic, *queue_id, *number as i64);
-            self.tried.entry(queue).or_default().entry(next).or_default().push(body);
+            let lights = world::lights_of(*number).iter().map(|name| ((*name).to_owned(), 0));
+            let places: Vec<_> = [queue].into_iter().chain(lights).map(|queue| (store_next(store, &queue, &expected), queue)).collect();
+            for (offset, queue) in &places {
+                self.tried.entry(queue.clone()).or_default().entry(*offset).or_default().push(body.clone());
+            }
+            expected.push((places, body));
             numbered.push((*topic, *queue_id, *number));
             *number += 1;
         }
         let placed = world.send_batch(store, &numbered)?;
-        for ((topic, queue_id, number), at) in numbered.iter().zip(placed) {
-            let body = world::body_of(topic, *queue_id, *number as i64);
-            self.waiting.push((at.end.0, ((*topic).to_owned(), *queue_id), at.queue_offset.0, body));
+        for ((places, body), at) in expected.into_iter().zip(placed) {
+            assert_eq!(places[0].0, at.queue_offset.0, "seed {}", world.seed);
+            self.waiting.extend(places.into_iter().map(|(offset, queue)| (at.end.0, queue, offset, body.clone())));
         }
         Ok(())
     }
@@ -97,9 +105,9 @@ impl History {
     }
 }
 
-fn store_next(store: &Store, queue: &Queue, before: &[(&str, u32, usize)]) -> i64 {
+fn store_next(store: &Store, queue: &Queue, before: &[Expected]) -> i64 {
     let visible = store.queue_next(&queue.0, queue.1).map_or(0, |next| next.0);
-    visible + before.iter().filter(|(topic, queue_id, _)| (*topic, *queue_id) == (queue.0.as_str(), queue.1)).count() as i64
+    visible + before.iter().flat_map(|(places, _)| places).filter(|(_, other)| other == queue).count() as i64
 }
 
 /// One run: always the same steps for a seed. Ends at the first error.
@@ -118,6 +126,7 @@ fn run(world: &World, store: &Arc<Store>, history: &mut History, steps: usize) -
                 store.tick();
                 history.acknowledge(store);
             }
+            18 if random.bool() => history.read(world, store, world::LIGHTS[random.usize(0..2)], 0),
             18 => history.read(world, store, topics[random.usize(0..3)], random.u32(0..2)),
             _ => {
                 store.flush();
@@ -379,6 +388,7 @@ fn retention_around_a_crash_keeps_offsets() {
             // Topic B falls silent, so that retention takes all of it.
             if queue.0 == "A" || n < 60 {
                 next.insert(queue, world.send(&store, queue.0, queue.1, n).expect("appended").queue_offset.0 + 1);
+                next.extend(world::lights_of(n).iter().map(|name| ((*name, 0), world.next(name, 0))));
             }
             if n % 9 == 0 {
                 store.tick();

@@ -3,6 +3,7 @@
 
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
+use roxmq_protocol::light::light_places;
 use roxmq_protocol::record::{Draft, QueueOffset, Record, records};
 use roxmq_store::{AppendError, Batch, FlushMode, OpenError, Placed, ReadLimits, ReadResult, ReadStatus, Store, StoreConfig};
 use std::cell::RefCell;
@@ -35,6 +36,7 @@ impl World {
             disk_reserve_bytes: 0,
             tail_checkpoint_bytes: 2000,
             background: false,
+            light_queues: true,
             ..StoreConfig::default()
         };
         World {
@@ -43,7 +45,7 @@ impl World {
             clock: Clock::manual(start_ms),
             start_ms,
             config,
-            batch: RefCell::default(),
+            batch: RefCell::new(Batch::with_light_queues()),
             sent: RefCell::default(),
             count: RefCell::default(),
         }
@@ -77,6 +79,8 @@ impl World {
     fn send_more(&self, store: &Store, messages: &[(&str, u32, usize)]) -> Result<Vec<Placed>, AppendError> {
         let mut batch = self.batch.borrow_mut();
         let mut bodies = Vec::new();
+        let light_next = LIGHTS.map(|name| store.queue_next(name, 0).map_or(0, |next| next.0));
+        let mut light_next: HashMap<&str, i64> = LIGHTS.into_iter().zip(light_next).collect();
         for (topic, queue_id, n) in messages {
             let body = body_of(topic, *queue_id, *n as i64);
             let properties = properties_of(*n);
@@ -102,10 +106,21 @@ impl World {
             let at = batch.placed(n);
             let mut sent = self.sent.borrow_mut();
             let queue = sent.entry(((*topic).to_owned(), *queue_id)).or_default();
-            queue.insert(at.queue_offset.0, (at, body));
+            queue.insert(at.queue_offset.0, (at, body.clone()));
+            for name in lights_of(messages[n].2) {
+                let next = light_next.get_mut(name).expect("a known one");
+                sent.entry(((*name).to_owned(), 0)).or_default().insert(*next, (at, body.clone()));
+                *next += 1;
+            }
             placed.push(at);
         }
         Ok(placed)
+    }
+
+    /// The next offset of a queue, as far as was sent.
+    pub fn next(&self, topic: &str, queue_id: u32) -> i64 {
+        let sent = self.sent.borrow();
+        sent.get(&(topic.to_owned(), queue_id)).and_then(|sent| sent.last_key_value()).map_or(0, |(offset, _)| offset + 1)
     }
 
     pub fn forget(&self, topic: &str) {
@@ -135,9 +150,19 @@ impl World {
             let (result, bytes) = self.read(store, topic, queue_id, next, 7);
             for record in records(&bytes) {
                 let record: Record<'_> = record.expect("reads");
-                assert_eq!((record.topic, record.queue_id), (topic, queue_id));
-                assert_eq!(record.properties, properties_of(number_in(record.body)), "seed {}", self.seed);
-                all.push((record.queue_offset.0, record.body.to_vec()));
+                let number = number_in(record.body);
+                let own = record.properties.split("INNER_MULTI_QUEUE_OFFSET").next();
+                assert_eq!(own, Some(&*properties_of(number)), "seed {}", self.seed);
+                let places: Vec<_> = light_places(record.topic, record.properties()).collect();
+                assert_eq!(places.iter().map(|(name, _)| *name).collect::<Vec<_>>(), lights_of(number), "seed {}", self.seed);
+                let offset = match places.iter().find(|(name, _)| *name == topic) {
+                    Some((_, offset)) => *offset,
+                    None => {
+                        assert_eq!((record.topic, record.queue_id), (topic, queue_id), "seed {}", self.seed);
+                        record.queue_offset.0
+                    }
+                };
+                all.push((offset, record.body.to_vec()));
             }
             match result.status {
                 ReadStatus::Found | ReadStatus::NoMatchedMessage | ReadStatus::MessageWasRemoving => {
@@ -156,21 +181,22 @@ impl World {
         let mut next = min.0;
         while next < max.0 {
             let (result, bytes) = self.read(store, topic, queue_id, next, 7);
-            all.extend(records(&bytes).filter_map(Result::ok).map(|record| (record.queue_offset.0, record.body.to_vec())));
+            all.extend(records(&bytes).filter_map(Result::ok).map(|record| {
+                let light = light_places(record.topic, record.properties()).find(|(name, _)| *name == topic);
+                (light.map_or(record.queue_offset.0, |(_, offset)| offset), record.body.to_vec())
+            }));
             assert!(result.next.0 > next, "seed {}: {result:?}", self.seed);
             next = result.next.0;
         }
         all
     }
 
-    /// Everything sent is there, nothing else, in order.
+    /// Everything sent that the log still has is there, nothing else, in order.
     pub fn check_all(&self, store: &Store) {
-        self.check_from(store, 0);
-    }
-
-    pub fn check_from(&self, store: &Store, from: i64) {
+        let from = store.min_log_offset();
         for ((topic, queue_id), sent) in self.sent.borrow().iter() {
-            let sent: Vec<_> = sent.range(from..).map(|(offset, (_, body))| (*offset, body.clone())).collect();
+            let sent = sent.iter().filter(|(_, (at, _))| at.log_offset >= from);
+            let sent: Vec<_> = sent.map(|(offset, (_, body))| (*offset, body.clone())).collect();
             let read = self.read_all(store, topic, *queue_id);
             assert!(read == sent, "seed {}: {topic} {queue_id}: read {:?} sent {:?}", self.seed, offsets(&read), offsets(&sent));
         }
@@ -181,11 +207,28 @@ pub fn offsets(messages: &[(i64, Vec<u8>)]) -> Vec<i64> {
     messages.iter().map(|(offset, _)| *offset).collect()
 }
 
+/// The light queues that messages are in.
+pub const LIGHTS: [&str; 2] = ["%LMQ%a", "%LMQ%zz"];
+
+/// The light queues of message number `n`.
+pub fn lights_of(n: usize) -> &'static [&'static str] {
+    match n % 5 {
+        0 => &LIGHTS[..1],
+        1 => &LIGHTS,
+        2 => &LIGHTS[1..],
+        _ => &[],
+    }
+}
+
 /// The properties of message number `n`; some are longer than two sectors.
 pub fn properties_of(n: usize) -> String {
     let even = if n.is_multiple_of(2) { "even" } else { "odd" };
     let padding = "p".repeat(if n % 6 == 5 { 1200 } else { 1 });
-    format!("UNIQ_KEY\u{1}unique-{n}\u{2}pad\u{1}{padding}\u{2}KEYS\u{1}{even} third{}\u{2}TAGS\u{1}Tag{}\u{2}", n % 3, n % 5)
+    let lights = match lights_of(n) {
+        [] => String::new(),
+        names => format!("INNER_MULTI_DISPATCH\u{1}{}\u{2}", names.join(",")),
+    };
+    format!("UNIQ_KEY\u{1}unique-{n}\u{2}pad\u{1}{padding}\u{2}KEYS\u{1}{even} third{}\u{2}TAGS\u{1}Tag{}\u{2}{lights}", n % 3, n % 5)
 }
 
 /// The number of a message, from its body.

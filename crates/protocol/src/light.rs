@@ -1,0 +1,205 @@
+//! Light queues (LMQ): into which further queues does a message go, and at which offsets?
+//!
+//! A producer names them in `INNER_MULTI_DISPATCH`: `%LMQ%a,%LMQ%b`; each is queue 0 of a topic that nobody has to make. The broker that
+//! stores the message writes their offsets, in the same order, into `INNER_MULTI_QUEUE_OFFSET`: `3,17`. Java: `LmqDispatch`,
+//! `MultiDispatchUtils`.
+//!
+//! ```text
+//! room for offsets of two queues, at the end of the properties:   3,17\u{2}\u{2}\u{2}\u{2} ... \u{2}
+//! ```
+//! Offsets are only known when the record has its place, so its properties end with room for the longest ones. What they do not need
+//! is filled with U+0002: empty entries, which every reader passes over.
+
+use crate::properties::{Properties, name};
+use thiserror::Error;
+
+/// How the name of every light queue begins.
+pub const LIGHT_PREFIX: &str = "%LMQ%";
+/// The one queue id of a light queue.
+pub const LIGHT_QUEUE_ID: u32 = 0;
+/// Light queues that one message can be in.
+pub const LIGHT_QUEUES_MAX: usize = 128;
+/// Bytes of a light queue's name, the prefix included.
+pub const LIGHT_NAME_BYTES_MAX: usize = 255;
+
+/// Why a message cannot go into the light queues that its producer names.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LightNamesError {
+    /// More than [`LIGHT_QUEUES_MAX`].
+    #[error("INNER_MULTI_DISPATCH names {0} queues, more than {LIGHT_QUEUES_MAX}")]
+    TooMany(usize),
+    /// Not a name of a light queue.
+    #[error(
+        "INNER_MULTI_DISPATCH names {0:?}; a light queue is called {LIGHT_PREFIX} and something more, without '/' and control characters"
+    )]
+    Name(String),
+    /// More than [`LIGHT_NAME_BYTES_MAX`].
+    #[error("INNER_MULTI_DISPATCH has a name of {0} bytes, more than {LIGHT_NAME_BYTES_MAX}")]
+    TooLong(usize),
+    /// A message is in a queue once.
+    #[error("INNER_MULTI_DISPATCH names {0} twice")]
+    Twice(String),
+}
+
+/// Is it the name of a light queue, or of a group that is there without being made?
+pub fn is_light(name: &str) -> bool {
+    name.starts_with(LIGHT_PREFIX)
+}
+
+/// May messages of the topic be in light queues? Not what waits, is tried again or belongs to the system. Java's
+/// `MixAll.topicAllowsLMQ` also lets in half messages and dead letters: nobody may see the first, and the second were there already.
+pub fn allows_light(topic: &str) -> bool {
+    const BARRED_PREFIXES: [&str; 4] = ["%RETRY%", "%DLQ%", "rmq_sys_", "RMQ_SYS_TRANS_"];
+    const BARRED: [&str; 2] = ["SCHEDULE_TOPIC_XXXX", "TRANS_CHECK_MAX_TIME_TOPIC"];
+    !BARRED_PREFIXES.iter().any(|prefix| topic.starts_with(prefix)) && !BARRED.contains(&topic)
+}
+
+/// The light queues that an `INNER_MULTI_DISPATCH` value names; none in a blank one.
+///
+/// # Errors
+/// When one of them cannot be, or there are too many.
+pub fn light_names(value: &str) -> Result<impl Iterator<Item = &str> + Clone, LightNamesError> {
+    let value = if value.trim().is_empty() { "" } else { value };
+    let names = split(value);
+    let count = names.clone().count();
+    if count > LIGHT_QUEUES_MAX {
+        return Err(LightNamesError::TooMany(count));
+    }
+    for (n, name) in names.clone().enumerate() {
+        if name.len() > LIGHT_NAME_BYTES_MAX {
+            return Err(LightNamesError::TooLong(name.len()));
+        }
+        let is_name =
+            name.strip_prefix(LIGHT_PREFIX).is_some_and(|rest| !rest.is_empty() && !rest.contains(|c: char| c == '/' || c.is_control()));
+        if !is_name {
+            return Err(LightNamesError::Name(name.to_owned()));
+        }
+        if names.clone().take(n).any(|other| other == name) {
+            return Err(LightNamesError::Twice(name.to_owned()));
+        }
+    }
+    Ok(names)
+}
+
+/// The light queues that a stored message is in, with its offset in each. None where names and offsets do not belong together.
+pub fn light_places<'a>(topic: &str, properties: Properties<'a>) -> impl Iterator<Item = (&'a str, i64)> + use<'a> {
+    let (mut names, mut offsets) = ("", "");
+    for (found, value) in properties.iter() {
+        match found {
+            name::INNER_MULTI_DISPATCH => names = value,
+            name::INNER_MULTI_QUEUE_OFFSET => offsets = value,
+            _ => {}
+        }
+    }
+    let is_whole = !offsets.is_empty() && allows_light(topic) && split(names).count() == split(offsets).count();
+    let (names, offsets) = if is_whole { (split(names), split(offsets)) } else { (split(""), split("")) };
+    let places = names.clone().zip(offsets).enumerate().take(LIGHT_QUEUES_READ_MAX);
+    // Java lets a name stand there twice, with the same offset.
+    let places = places.filter(move |(n, (name, _))| !names.clone().take(*n).any(|other| other == *name));
+    places.filter_map(|(_, (name, offset))| {
+        let offset: i64 = offset.parse().ok()?;
+        (is_light(name) && name.len() <= LIGHT_NAME_BYTES_MAX && offset >= 0).then_some((name, offset))
+    })
+}
+
+/// How many bytes the offsets of so many light queues can take, each with what stands behind it.
+pub const fn light_room(queues: usize) -> usize {
+    queues * (OFFSET_DIGITS_MAX + 1)
+}
+
+/// Writes the offsets into their room.
+///
+/// # Panics
+/// If it is less than [`light_room`], or an offset is negative.
+pub fn fill_light_room(room: &mut [u8], offsets: impl Iterator<Item = i64>) {
+    let mut end = 0;
+    for (n, offset) in offsets.enumerate() {
+        if n > 0 {
+            room[end] = SEPARATOR as u8;
+            end += 1;
+        }
+        let mut digits = [0; OFFSET_DIGITS_MAX];
+        let mut at = OFFSET_DIGITS_MAX;
+        let mut left = u64::try_from(offset).expect("an offset is not negative");
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (left % 10) as u8;
+            left /= 10;
+            if left == 0 {
+                break;
+            }
+        }
+        room[end..end + OFFSET_DIGITS_MAX - at].copy_from_slice(&digits[at..]);
+        end += OFFSET_DIGITS_MAX - at;
+    }
+    room[end..].fill(crate::properties::VALUE_END as u8);
+}
+
+/// As Java's `String.split`: what is empty at the end is not there.
+fn split(value: &str) -> impl Iterator<Item = &str> + Clone {
+    let value = value.trim_end_matches(SEPARATOR);
+    value.split(SEPARATOR).take(if value.is_empty() { 0 } else { usize::MAX })
+}
+
+const SEPARATOR: char = ',';
+/// Of `i64::MAX`.
+const OFFSET_DIGITS_MAX: usize = 19;
+/// Of a record of another broker, which may have more than this one lets in.
+const LIGHT_QUEUES_READ_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(value: &str) -> Result<Vec<&str>, LightNamesError> {
+        light_names(value).map(Iterator::collect)
+    }
+
+    #[test]
+    fn names_are_checked() {
+        assert_eq!(names("%LMQ%a,%LMQ%b"), Ok(vec!["%LMQ%a", "%LMQ%b"]));
+        assert_eq!(names("%LMQ%a,,"), Ok(vec!["%LMQ%a"]));
+        assert_eq!(names("  "), Ok(vec![]));
+        for bad in ["a", ",%LMQ%a", "%LMQ%a,,%LMQ%b", "%LMQ%", "%LMQ%a/b", "%LMQ%a\n", "%LMQ%a, %LMQ%b"] {
+            assert!(matches!(names(bad), Err(LightNamesError::Name(_))), "{bad:?}");
+        }
+        assert_eq!(names("%LMQ%a,%LMQ%b,%LMQ%a"), Err(LightNamesError::Twice("%LMQ%a".into())));
+        let long = format!("%LMQ%{}", "x".repeat(LIGHT_NAME_BYTES_MAX));
+        assert_eq!(names(&long), Err(LightNamesError::TooLong(long.len())));
+        let many = |count: usize| (0..count).map(|n| format!("%LMQ%{n}")).collect::<Vec<_>>().join(",");
+        assert_eq!(names(&many(LIGHT_QUEUES_MAX)).map(|all| all.len()), Ok(LIGHT_QUEUES_MAX));
+        assert_eq!(names(&many(LIGHT_QUEUES_MAX + 1)), Err(LightNamesError::TooMany(LIGHT_QUEUES_MAX + 1)));
+    }
+
+    #[test]
+    fn offsets_come_back_from_their_room() {
+        for offsets in [vec![0], vec![3, 17], vec![i64::MAX; 3], vec![9, 10, 99, 100, 0]] {
+            let mut room = vec![0; light_room(offsets.len())];
+            fill_light_room(&mut room, offsets.iter().copied());
+            let dispatch: Vec<_> = (0..offsets.len()).map(|n| format!("%LMQ%{n}")).collect();
+            let text = format!("INNER_MULTI_DISPATCH\u{1}{}\u{2}INNER_MULTI_QUEUE_OFFSET\u{1}", dispatch.join(","));
+            let text = text + std::str::from_utf8(&room).expect("text");
+            let read: Vec<_> = light_places("T", Properties::new(&text)).map(|(_, offset)| offset).collect();
+            assert_eq!(read, offsets);
+            let joined = offsets.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+            assert_eq!(Properties::new(&text).find("INNER_MULTI_QUEUE_OFFSET"), Some(&*joined));
+        }
+    }
+
+    #[test]
+    fn places_are_only_where_names_and_offsets_fit() {
+        let places = |topic: &str, names: &str, offsets: &str| {
+            let text = format!("INNER_MULTI_DISPATCH\u{1}{names}\u{2}INNER_MULTI_QUEUE_OFFSET\u{1}{offsets}\u{2}");
+            light_places(topic, Properties::new(&text)).map(|(name, offset)| format!("{name}:{offset}")).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(places("T", "%LMQ%a,%LMQ%b", "1,2"), "%LMQ%a:1 %LMQ%b:2");
+        assert_eq!(places("T", "%LMQ%a,%LMQ%a", "1,1"), "%LMQ%a:1");
+        assert_eq!(places("T", "%LMQ%a,x,%LMQ%b", "1,5,-2"), "%LMQ%a:1");
+        assert_eq!(places("T", "%LMQ%a,%LMQ%b", "1"), "");
+        assert_eq!(places("T", "%LMQ%a", ""), "");
+        assert_eq!(places("T", "%LMQ%a", "1x"), "");
+        for barred in ["%RETRY%g", "%DLQ%g", "rmq_sys_x", "SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC"] {
+            assert_eq!(places(barred, "%LMQ%a", "1"), "", "{barred}");
+        }
+    }
+}
