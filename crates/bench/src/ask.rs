@@ -1,6 +1,7 @@
 //! One blocking connection for the questions before and after a run: route, topic, offsets.
 
-use crate::frames::PullAsk;
+use crate::clock;
+use crate::frames::{PRODUCER_GROUP, PullAsk};
 use crate::tally::Offsets;
 use roxmq_protocol::body::TopicRouteData;
 use roxmq_protocol::code;
@@ -8,7 +9,9 @@ use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, Header, Top};
 use roxmq_protocol::json;
 use roxmq_protocol::record::{self, Record};
-use roxmq_protocol::request::{FieldError, HeaderFields, MaxOffset, MinOffset, OffsetReply, Request, RouteByTopic, UpdateTopic};
+use roxmq_protocol::request::{
+    FieldError, HeaderFields, MaxOffset, MinOffset, OffsetReply, Request, RouteByTopic, SendMessage, SendMessageV2, SendReply, UpdateTopic,
+};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -134,6 +137,30 @@ impl Asker {
         self.call(&request, |_, _| Ok(()))
     }
 
+    /// Sends one message to a topic that is there, or is made when something is sent to it. Its queue offset.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn send(&mut self, topic: &str, queue: u32, body: &[u8]) -> Result<i64, AskError> {
+        let request = SendMessageV2(SendMessage {
+            producer_group: PRODUCER_GROUP.into(),
+            topic: topic.into(),
+            default_topic: "TBW102".into(),
+            default_topic_queue_nums: 1,
+            queue_id: queue as i32,
+            sys_flag: 0,
+            born_timestamp: clock::wall_ms(),
+            flag: 0,
+            properties: "".into(),
+            reconsume_times: 0,
+            unit_mode: false,
+            batch: false,
+            max_reconsume_times: None,
+            broker_name: None,
+        });
+        self.call_with(&request, body, |header, _| Ok(SendReply::read(&header.fields)?.queue_offset))
+    }
+
     /// The first offset of each queue.
     ///
     /// # Errors
@@ -199,7 +226,7 @@ impl Asker {
             let first = self.opaque;
             let mut out = Vec::new();
             for queue in some {
-                self.write(&mut out, &request(*queue));
+                self.write(&mut out, &request(*queue), b"");
             }
             self.stream.write_all(&out)?;
             for _ in some {
@@ -220,14 +247,23 @@ impl Asker {
         request: &R,
         take: impl FnOnce(&Header<'_>, &Frame<'_>) -> Result<T, AskError>,
     ) -> Result<T, AskError> {
+        self.call_with(request, b"", take)
+    }
+
+    fn call_with<'a, R: Request<'a>, T>(
+        &mut self,
+        request: &R,
+        body: &[u8],
+        take: impl FnOnce(&Header<'_>, &Frame<'_>) -> Result<T, AskError>,
+    ) -> Result<T, AskError> {
         let mut out = Vec::new();
-        self.write(&mut out, request);
+        self.write(&mut out, request, body);
         self.stream.write_all(&out)?;
         self.read(R::NAME, take)
     }
 
-    fn write<'a, R: Request<'a>>(&mut self, out: &mut Vec<u8>, request: &R) {
-        header::write_frame(out, Encoding::Json, Top::request(self.opaque, R::CODE, false), |sink| request.write(sink), b"");
+    fn write<'a, R: Request<'a>>(&mut self, out: &mut Vec<u8>, request: &R, body: &[u8]) {
+        header::write_frame(out, Encoding::Json, Top::request(self.opaque, R::CODE, false), |sink| request.write(sink), body);
         self.opaque = self.opaque.wrapping_add(1);
     }
 

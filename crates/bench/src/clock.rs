@@ -1,6 +1,6 @@
-//! What time is it in the run?
+//! What time is it, in the run and outside?
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Nanoseconds since the run's clock was started.
 pub type Nanos = u64;
@@ -24,6 +24,16 @@ impl Clock {
     pub fn instant(&self, at: Nanos) -> Instant {
         self.0 + Duration::from_nanos(at)
     }
+}
+
+/// The machine's clock, in ns since 1970.
+pub fn wall_nanos() -> Nanos {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as Nanos
+}
+
+/// The machine's clock, in ms since 1970.
+pub fn wall_ms() -> i64 {
+    (wall_nanos() / 1_000_000) as i64
 }
 
 /// From when to when something is asked, and what of it is counted.

@@ -20,36 +20,42 @@ pub mod send;
 pub mod slots;
 pub mod stamp;
 pub mod tally;
+pub mod timer;
 pub mod touch;
 pub mod transact;
 pub mod wire;
 
 use options::{Command, HELP};
+use serde::Serialize;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Does what the words behind `bench` ask for, and prints what came of it.
 pub fn main(words: Vec<OsString>) -> ExitCode {
-    let options = match options::parse(words) {
-        Ok(Command::Measure(options)) => options,
-        Ok(Command::Help) => return tell(HELP),
-        Ok(Command::Touch) => {
-            return match touch::touch() {
-                Ok(bytes) => tell(&format!("{:.1} GB of memory touched\n", bytes as f64 / 1e9)),
-                Err(error) => fail(&error, ExitCode::FAILURE),
-            };
-        }
-        Err(error) => return fail(&error, ExitCode::from(EXIT_USAGE)),
-    };
-    match run::run(&options) {
-        Ok(report) => {
-            let text = if options.json { serde_json::to_string(&report).unwrap_or_default() + "\n" } else { report.text() };
-            tell(&text);
-            if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(error) => fail(&error, ExitCode::FAILURE),
+    match options::parse(words) {
+        Ok(Command::Measure(options)) => match run::run(&options) {
+            Ok(report) => print(&report, options.json, report.text(), report.is_good()),
+            Err(error) => fail(&error, ExitCode::FAILURE),
+        },
+        Ok(Command::Timer(options)) => match timer::run(&options) {
+            Ok(report) => print(&report, options.json, report.text(), report.is_good()),
+            Err(error) => fail(&error, ExitCode::FAILURE),
+        },
+        Ok(Command::Help) => tell(HELP),
+        Ok(Command::TimerHelp) => tell(timer::options::HELP),
+        Ok(Command::Touch) => match touch::touch() {
+            Ok(bytes) => tell(&format!("{:.1} GB of memory touched\n", bytes as f64 / 1e9)),
+            Err(error) => fail(&error, ExitCode::FAILURE),
+        },
+        Err(error) => fail(&error, ExitCode::from(EXIT_USAGE)),
     }
+}
+
+/// Prints a report as JSON or as text.
+fn print(report: &impl Serialize, as_json: bool, text: String, is_good: bool) -> ExitCode {
+    tell(&if as_json { serde_json::to_string(report).unwrap_or_default() + "\n" } else { text });
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn tell(text: &str) -> ExitCode {

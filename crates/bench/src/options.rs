@@ -1,6 +1,7 @@
 //! What does the command line of `roxmq bench` ask for?
 
 use crate::stamp::STAMP_BYTES;
+use crate::timer::{self, options::TimerOptions};
 use roxmq_protocol::frame::Encoding;
 use std::ffi::OsString;
 use std::str::FromStr;
@@ -12,6 +13,10 @@ use thiserror::Error;
 pub enum Command {
     /// Measure.
     Measure(Box<Options>),
+    /// Measure timers with a broker of its own.
+    Timer(TimerOptions),
+    /// Print how that is used.
+    TimerHelp,
     /// Use the machine's memory once.
     Touch,
     /// Print [`HELP`].
@@ -117,7 +122,7 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OptionError {
     /// No or no known workload.
-    #[error("say what to measure: send, pull, tail, e2e, transaction or touch")]
+    #[error("say what to measure: send, pull, tail, e2e, transaction, timer or touch")]
     Workload,
     /// A flag that does not exist.
     #[error("unknown flag {0}; see roxmq bench --help")]
@@ -156,6 +161,7 @@ pub const HELP: &str = "\
 Measures a RocketMQ broker, RoxMQ or any other, over the protocol that clients speak. Every answer is checked.
 
 Usage: roxmq bench send|pull|tail|e2e|transaction [FLAGS]
+       roxmq bench timer [FLAGS], with flags of its own: see roxmq bench timer --help
        roxmq bench touch
 
   send         sends messages; afterwards compares what is stored with what was acknowledged
@@ -163,6 +169,7 @@ Usage: roxmq bench send|pull|tail|e2e|transaction [FLAGS]
   tail         pulls what others send meanwhile, by long polling
   e2e          sends and receives; latency is from the time a message was to be sent until it was received
   transaction  sends half messages and decides about them; afterwards compares the topic with what was committed and rolled back
+  timer        starts a broker, gives it a million timed messages, kills it while they come due, and says how late they came
   touch        writes to most of this machine's free memory once. A virtual machine may get its memory from its host only then,
                and would measure the host. Do it once before the first measurement.
 
@@ -217,16 +224,14 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Optio
         Some("tail") => Workload::Tail,
         Some("e2e") => Workload::EndToEnd,
         Some("transaction") => Workload::Transaction,
+        Some("timer") => return Ok(timer::options::parse(words)?.map_or(Command::TimerHelp, Command::Timer)),
         Some("touch") => return Ok(Command::Touch),
         Some("-h" | "--help" | "help") => return Ok(Command::Help),
         _ => return Err(OptionError::Workload),
     };
     let mut options = defaults(workload);
     while let Some(word) = words.next() {
-        let (name, mut given) = match word.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
-            _ => (word.clone(), None),
-        };
+        let (name, mut given) = flag_of(&word);
         let mut value = || given.take().or_else(|| words.next()).ok_or_else(|| OptionError::NoValue(name.clone()));
         match name.as_str() {
             "-b" | "--broker" => options.target = Target::Broker(value()?),
@@ -310,12 +315,20 @@ fn defaults(workload: Workload) -> Options {
     }
 }
 
-fn number<T: FromStr + PartialOrd>(flag: &str, value: &str, min: T, max: T, wanted: &'static str) -> Result<T, OptionError> {
+/// The name of a flag, and its value if it is written `--flag=value`.
+pub(crate) fn flag_of(word: &str) -> (String, Option<String>) {
+    match word.split_once('=') {
+        Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+        _ => (word.to_owned(), None),
+    }
+}
+
+pub(crate) fn number<T: FromStr + PartialOrd>(flag: &str, value: &str, min: T, max: T, wanted: &'static str) -> Result<T, OptionError> {
     let unusable = || OptionError::Value { flag: flag.to_owned(), value: value.to_owned(), wanted };
     value.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(unusable)
 }
 
-fn seconds(flag: &str, value: &str, min: f64) -> Result<Duration, OptionError> {
+pub(crate) fn seconds(flag: &str, value: &str, min: f64) -> Result<Duration, OptionError> {
     number(flag, value, min, 864_000.0, "seconds").map(Duration::from_secs_f64)
 }
 
@@ -352,6 +365,8 @@ mod tests {
         assert_eq!(read("transaction --rollback 0.25 --wait"), Ok(Command::Measure(Box::new(transaction))));
         assert_eq!(read("pull"), Ok(Command::Measure(Box::new(defaults(Workload::Pull)))));
         assert_eq!(read("touch"), Ok(Command::Touch));
+        assert_eq!(read("timer"), Ok(Command::Timer(TimerOptions::default())));
+        assert_eq!(read("timer -h"), Ok(Command::TimerHelp));
         assert_eq!(read("send --help"), Ok(Command::Help));
     }
 

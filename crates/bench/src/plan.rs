@@ -1,7 +1,7 @@
 //! What does each connection of a run do, and when?
 
 use crate::check::Told;
-use crate::clock::{Clock, Nanos, Window};
+use crate::clock::{self, Clock, Nanos, Window};
 use crate::frames::{SendFrames, SendShape, WaitsFor};
 use crate::options::{Delay, Options, Workload};
 use crate::pull::{Cursor, Progress, Puller, PullerShape, Reading};
@@ -9,7 +9,7 @@ use crate::send::{Pace, Sender, SenderShape};
 use crate::tally::Offsets;
 use crate::transact::{Transactor, TransactorShape};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// What one connection does.
 pub enum Job {
@@ -42,8 +42,8 @@ impl Plan {
         let lead = (LEAD + LEAD_PER_CONNECTION * options.connections as u32).as_nanos() as u64;
         let window = Window::new(clock.now() + lead, options.warm_up, options.duration);
         let progress = Arc::new(Progress::default());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let run = now.as_millis() as u32 ^ std::process::id().rotate_left(16);
+        let now = Duration::from_nanos(clock::wall_nanos());
+        let run = run_number();
         let deliver_after = match options.delay {
             Some(Delay::Time(delay)) => (now + delay).as_nanos() as Nanos - clock.now(),
             Some(Delay::Level(_)) | None => 0,
@@ -75,6 +75,11 @@ impl Plan {
         };
         Plan { jobs, clock, window, progress, told }
     }
+}
+
+/// A number by which the messages of this run are told from those of others.
+pub fn run_number() -> u32 {
+    clock::wall_ms() as u32 ^ std::process::id().rotate_left(16)
 }
 
 fn senders(options: &Options, window: Window, told: &Told, now: Duration) -> Vec<Job> {
@@ -141,7 +146,7 @@ fn pullers(options: &Options, window: Window, reading: Reading, connections: usi
     // Messages that are waited for are read once; a backlog is read by as many as there may be pulls under way.
     let cursors = match reading {
         Reading::Backlog => connections * options.in_flight,
-        Reading::Tail | Reading::EndToEnd { .. } => queues,
+        Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => queues,
     };
     let shape = PullerShape {
         encoding: options.encoding,

@@ -4,6 +4,7 @@ use crate::clock::{Nanos, Window};
 use crate::frames::{OPAQUE_MIN, OPAQUES, PullAsk, write_pull};
 use crate::stamp::{self, Stamp};
 use crate::tally::Tally;
+use crate::timer::watch::Arrivals;
 use crate::wire::Load;
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{Encoding, Frame};
@@ -27,6 +28,8 @@ pub enum Reading {
         /// How far the senders are.
         progress: Arc<Progress>,
     },
+    /// Wait for timed messages and note when each came, until nobody waits for more.
+    Timed(Arc<Arrivals>),
 }
 
 /// What senders and receivers of a run know of each other.
@@ -100,10 +103,15 @@ impl Puller {
         Puller { shape, idle: (0..cursors.len()).rev().collect(), cursors, tally: Tally::default() }
     }
 
+    /// How far its queues are read.
+    pub fn cursors(&self) -> &[Cursor] {
+        &self.cursors
+    }
+
     fn hold_ms(&self) -> i64 {
         match self.shape.reading {
             Reading::Backlog => 0,
-            Reading::Tail | Reading::EndToEnd { .. } => HOLD_MS,
+            Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => HOLD_MS,
         }
     }
 
@@ -112,6 +120,7 @@ impl Puller {
         match &self.shape.reading {
             Reading::Backlog | Reading::Tail => now >= self.shape.window.end,
             Reading::EndToEnd { progress, .. } => progress.is_complete(),
+            Reading::Timed(arrivals) => arrivals.is_over(),
         }
     }
 
@@ -136,13 +145,15 @@ impl Puller {
             let stamp = check(&record, &self.shape.topic, queue, next + messages as i64)?;
             messages += 1;
             bytes += record.body.len() as u64;
-            if let Reading::EndToEnd { run, .. } = &self.shape.reading
-                && let Some(stamp) = stamp.filter(|stamp| stamp.run == *run)
-            {
-                of_run += 1;
-                if counts {
-                    self.tally.latency.add(now.saturating_sub(stamp.due));
+            match (&self.shape.reading, stamp) {
+                (Reading::EndToEnd { run, .. }, Some(stamp)) if stamp.run == *run => {
+                    of_run += 1;
+                    if counts {
+                        self.tally.latency.add(now.saturating_sub(stamp.due));
+                    }
                 }
+                (Reading::Timed(arrivals), Some(stamp)) => of_run += u64::from(arrivals.add(&record, stamp.run, stamp.sequence)),
+                _ => {}
             }
         }
         let mine = match &self.shape.reading {
@@ -150,6 +161,7 @@ impl Puller {
                 progress.received.fetch_add(of_run, Ordering::Relaxed);
                 of_run
             }
+            Reading::Timed(_) => of_run,
             Reading::Backlog | Reading::Tail => messages,
         };
         self.tally.messages_in_all += mine;

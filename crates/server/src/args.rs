@@ -103,7 +103,7 @@ Commands
   broker        run a broker
   config        print the configuration that would be used, as a file that could be used
                 (config nameserver, config broker: that role's alone)
-  bench         measure sends and pulls; see roxmq bench --help
+  bench         measure sends, pulls, transactions and timers; see roxmq bench --help
 
 Flags
   -c, --config FILE    read settings from FILE, in RocketMQ's properties format
