@@ -134,10 +134,12 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     }
     put("EndTransactionQueueSize", "0".into());
     put("EndTransactionThreadPoolQueueCapacity", config.pulls_waiting_max.to_string());
-    // As in Java, levels that nothing was delivered of are left out.
-    for (level, cursor) in broker.delayed.all().offset_table {
+    // As in Java, levels that nothing ever waited in are left out.
+    for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
         let max = broker.store.bounds(names::DELAY_TOPIC, delay::queue_of(level)).map_or(0, |(_, max)| max.0);
-        put(&format!("scheduleMessageOffset_{level}"), format!("{cursor},{max}"));
+        if max > 0 {
+            put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.delayed.cursor(level)));
+        }
     }
     for key in ["timerReadBehind", "timerOffsetBehind", "timerCongestNum"] {
         put(key, "0".into());

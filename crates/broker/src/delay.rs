@@ -146,8 +146,8 @@ fn deliver(broker: &Broker, level: i32, due: &[Record<'_>], next: i64, batch: &m
     marks::begin(broker, queue_of(level), next, batch)?;
     for record in due {
         if let Some((topic, queue_id)) = destination(broker, record) {
-            let properties = delivered_properties(record);
-            let draft = redelivered(record, broker.advertised, &topic, queue_id, &properties);
+            // Consumers still see in the properties how long it waited.
+            let draft = redelivered(record, broker.advertised, &topic, queue_id, record.properties);
             if let Err(error) = batch.push(draft) {
                 error!(%error, offset = record.log_offset.0, "a delayed message cannot be delivered");
             }
@@ -174,14 +174,6 @@ pub fn waiting_properties(properties: &str, topic: &str, queue_id: u32) -> Strin
     let mut waiting = PropertiesBuf::from_text(properties);
     waiting.set(name::REAL_TOPIC, topic).set(name::REAL_QID, &queue_id.to_string());
     waiting.into_string()
-}
-
-fn delivered_properties(record: &Record<'_>) -> String {
-    let mut properties = PropertiesBuf::from_text(record.properties);
-    for waiting in [name::DELAY, name::TIMER_DELAY_SEC, name::TIMER_DELAY_MS, name::TIMER_DELIVER_MS] {
-        properties.remove(waiting);
-    }
-    properties.into_string()
 }
 
 /// The same message for another queue.
@@ -238,6 +230,20 @@ mod tests {
         clock.advance(Duration::from_secs(3600));
         deliver_due(&broker);
         assert_eq!(delivered(&broker), ["1 s", "5 s", "5 s later", "10 s"]);
+        close(broker);
+    }
+
+    #[test]
+    fn what_is_delivered_says_how_long_it_waited() {
+        let (disk, clock) = (SimDisk::new(4).disk(), Clock::manual(NOW_MS));
+        let broker = open(&disk, &clock);
+        let properties = waiting_properties("colour\u{1}red\u{2}DELAY\u{1}1\u{2}", testing::TOPIC, QUEUE);
+        put(&broker, names::DELAY_TOPIC, queue_of(1), &properties, "body");
+        clock.advance(Duration::from_secs(1));
+        deliver_due(&broker);
+        let mut bytes = Vec::new();
+        broker.store.read(testing::TOPIC, QUEUE, QueueOffset(0), AT_ONCE, &mut |_| true, &mut bytes);
+        assert_eq!(records(&bytes).next().unwrap().unwrap().properties, properties);
         close(broker);
     }
 

@@ -357,6 +357,8 @@ fn broker_settings(server: &Server, port: u16) -> Vec<(String, String)> {
         ("autoCreateTopicEnable", "true".to_owned()),
         ("enablePropertyFilter", "true".to_owned()),
         ("registerNameServerPeriod", "10000".to_owned()),
+        // Small enough for a case to fill one and see it deleted.
+        ("mappedFileSizeCommitLog", (64 << 20).to_string()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .to_vec()
@@ -457,9 +459,8 @@ const JAVA_BROKER: &JavaMain = &JavaMain {
     ],
 };
 
-/// Beyond the settings of every broker; Java maps whole files, so these are small.
+/// Beyond the settings of every broker.
 const JAVA_BROKER_SETTINGS: &[(&str, &str)] = &[
-    ("mappedFileSizeCommitLog", "67108864"),
     // Java refuses what has waited 200 ms for its turn, which happens on two processors that run clients as well.
     ("waitTimeMillsInSendQueue", "5000"),
 ];

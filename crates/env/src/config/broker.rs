@@ -113,8 +113,8 @@ table! {
                 "With SYNC_FLUSH, how long a send waits for the disk before it is answered with FLUSH_DISK_TIMEOUT.";
         }
         "Retention and disk space" {
-            file_reserved_h: u64 = 72, "fileReservedTime", whole(1..=876_000), "h", Now,
-                "How long messages are kept. A log file is deleted when its newest message is older.";
+            file_reserved_h: u64 = 72, "fileReservedTime", whole(0..=876_000), "h", Now,
+                "How long messages are kept. A log file is deleted when its newest message is older; with 0 as soon as it is full.";
             delete_hours: Vec<u8> = vec![4], "deleteWhen", Hours, "", NotYet,
                 "The hours of the day, local time, in which expired log files are deleted.";
             retention_bytes: Option<u64> = None, "retentionBytes", OptionalBytes, "bytes", Now,

@@ -45,10 +45,15 @@ final class Case {
         all.addAll(SendCases.ALL);
         all.addAll(MessageCases.ALL);
         all.addAll(PushCases.ALL);
+        all.addAll(BatchCases.ALL);
+        all.addAll(DelayCases.ALL);
         all.addAll(RetryCases.ALL);
         all.addAll(TransactionCases.ALL);
         all.addAll(TraceCases.ALL);
         all.addAll(NamespaceCases.ALL);
+        all.addAll(RequestReplyCases.ALL);
+        all.addAll(RelayCases.ALL);
+        all.addAll(StartCases.ALL);
         all.addAll(RebalanceCases.ALL);
         all.addAll(PullCases.ALL);
         all.addAll(SqlCases.ALL);
@@ -57,6 +62,7 @@ final class Case {
         all.addAll(AdminCases.ALL);
         all.addAll(WireCases.ALL);
         all.addAll(RestartCases.ALL);
+        all.add(StartCases.LAST);
         return all;
     }
 }

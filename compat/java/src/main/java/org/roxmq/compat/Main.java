@@ -8,6 +8,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -49,9 +50,7 @@ public final class Main {
         runAtOnce(wanted);
         for (Case each : wanted) {
             if (each.alone && !putOff(each)) {
-                String why = outcome(each);
-                report(each, why);
-                if (why != null) {
+                if (!run(each)) {
                     // The next case shall not fail for this one's reasons.
                     Scene.startServersAgain();
                 }
@@ -69,7 +68,7 @@ public final class Main {
         ExecutorService pool = Executors.newFixedThreadPool(CASES_AT_ONCE);
         for (Case each : wanted) {
             if (!each.alone && !putOff(each)) {
-                pool.execute(() -> report(each, outcome(each)));
+                pool.execute(() -> run(each));
             }
         }
         pool.shutdown();
@@ -86,6 +85,14 @@ public final class Main {
             RESULTS.println("LATER " + prefix() + each.name + ": " + why);
         }
         return why != null;
+    }
+
+    /** Did the case pass? */
+    private boolean run(Case each) {
+        long began = System.nanoTime();
+        String why = outcome(each);
+        report(each, why, (System.nanoTime() - began) / 1e9);
+        return why == null;
     }
 
     /** Null when the case passed, otherwise why not. */
@@ -122,10 +129,10 @@ public final class Main {
         return text.toString().replace('\n', ' ');
     }
 
-    private synchronized void report(Case each, String why) {
+    private synchronized void report(Case each, String why, double seconds) {
         if (why == null) {
             passed++;
-            RESULTS.println("PASS " + prefix() + each.name);
+            RESULTS.println(String.format(Locale.ROOT, "PASS %s (%.1f s)", prefix() + each.name, seconds));
         } else {
             failed++;
             RESULTS.println("FAIL " + prefix() + each.name + ": " + why);

@@ -20,6 +20,7 @@ final class MessageCases {
         Case.of("message-chinese", MessageCases::chinese).binaryToo(),
         Case.of("message-bodies-of-128-kib", MessageCases::large).binaryToo(),
         Case.of("message-compressed", MessageCases::compressed),
+        Case.of("message-of-100-properties", MessageCases::manyProperties).binaryToo(),
         Case.of("message-every-size", MessageCases::everySize));
 
     private static void fields(Scene scene) throws Exception {
@@ -123,29 +124,79 @@ final class MessageCases {
         }
     }
 
+    /** The broker keeps a compressed body as it is, selects by what stands beside it, and every way to read it opens it again. */
     private static void compressed(Scene scene) throws Exception {
         String topic = scene.createdTopic(1);
         byte[] body = Scene.prose(200_000);
-        List<DefaultMQProducer> producers = new ArrayList<>();
-        producers.add(scene.newProducer());
+        Map<String, SendResult> sent = new HashMap<>();
+        Inbox all = scene.receive(scene.group(), topic, "*");
+        Inbox tagged = scene.receive(scene.group(), topic, "wanted");
+        Inbox selected = SqlCases.receive(scene, scene.group(), topic, "kind <> 'plain' AND number BETWEEN 1 AND 5");
+        for (Map.Entry<String, DefaultMQProducer> kind : producersByCompression(scene).entrySet()) {
+            for (String tag : List.of("wanted", "other")) {
+                Message message = new Message(topic, tag, kind.getKey() + tag, body);
+                message.putUserProperty("kind", kind.getKey());
+                message.putUserProperty("number", tag.equals("wanted") ? "3" : "7");
+                sent.put(kind.getKey() + tag, kind.getValue().send(message));
+            }
+        }
+        Scene.until("all messages", () -> all.messages().size() == sent.size() && tagged.messages().size() == sent.size() / 2
+            && selected.messages().size() == sent.size() / 2 - 1);
+        Check.that(tagged.messages().stream().allMatch(message -> message.getTags().equals("wanted")), "others than wanted");
+        Check.that(selected.messages().stream().allMatch(message -> message.getUserProperty("number").equals("3")), "others than selected");
+        List<MessageExt> seen = new ArrayList<>(all.messages());
+        seen.addAll(tagged.messages());
+        seen.addAll(selected.messages());
+        for (Map.Entry<String, SendResult> each : sent.entrySet()) {
+            seen.add(scene.producer().viewMessage(topic, each.getValue().getOffsetMsgId()));
+            QueryCases.awaitFound(scene, topic, each.getKey(), 1);
+            seen.addAll(QueryCases.find(scene, topic, each.getKey(), 8, 0, Long.MAX_VALUE));
+        }
+        for (MessageExt message : seen) {
+            String kind = message.getUserProperty("kind");
+            Check.that(Arrays.equals(body, message.getBody()), "body comes changed: " + kind);
+            if (kind.equals("plain")) {
+                Check.within(body.length, body.length + 1_000, message.getStoreSize(), "stored bytes");
+            } else {
+                Check.within(100, body.length / 2, message.getStoreSize(), "stored bytes of " + kind);
+            }
+        }
+    }
+
+    private static Map<String, DefaultMQProducer> producersByCompression(Scene scene) throws Exception {
+        Map<String, DefaultMQProducer> producers = new HashMap<>();
+        producers.put("default", scene.newProducer());
+        producers.put("plain", scene.newProducer());
+        producers.get("plain").setCompressMsgBodyOverHowmuch(Integer.MAX_VALUE);
         // Since 5.0 there are three kinds.
         for (Method method : DefaultMQProducer.class.getMethods()) {
             if (method.getName().equals("setCompressType")) {
                 for (Object kind : method.getParameterTypes()[0].getEnumConstants()) {
                     DefaultMQProducer producer = scene.newProducer();
                     method.invoke(producer, kind);
-                    producers.add(producer);
+                    producers.put(kind.toString(), producer);
                 }
             }
         }
-        Inbox inbox = scene.receive(scene.group(), topic, "*");
-        for (DefaultMQProducer producer : producers) {
-            producer.send(new Message(topic, body));
+        return producers;
+    }
+
+    /** A hundred properties, in whatever order, with names and values of any kind. */
+    private static void manyProperties(Scene scene) throws Exception {
+        String topic = scene.createdTopic(1);
+        Message sent = Scene.message(topic, "body");
+        Map<String, String> expected = new HashMap<>();
+        for (int number = 0; number < 100; number++) {
+            expected.put((number % 2 == 0 ? "name " : "属性-") + number, "v".repeat(number) + " =\t{\"a\": " + number + "}");
         }
-        Scene.until("all messages", () -> inbox.messages().size() == producers.size());
-        for (MessageExt message : inbox.messages()) {
-            Check.that(Arrays.equals(body, message.getBody()), "body comes changed");
-            Check.within(100, body.length / 2, message.getStoreSize(), "stored bytes");
+        expected.forEach(sent::putUserProperty);
+        SendResult result = scene.producer().send(sent);
+        Inbox inbox = scene.receive(scene.group(), topic, "*");
+        inbox.awaitExactly(List.of("body"));
+        for (MessageExt seen : List.of(inbox.messages().get(0), scene.producer().viewMessage(topic, result.getOffsetMsgId()))) {
+            Map<String, String> properties = new HashMap<>(seen.getProperties());
+            properties.keySet().retainAll(expected.keySet());
+            Check.equal(expected, properties, "properties");
         }
     }
 

@@ -9,7 +9,6 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
-import org.apache.rocketmq.common.UtilAll;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -25,12 +24,8 @@ final class PushCases {
         Case.of("push-batches", PushCases::batches),
         Case.of("push-before-topic", PushCases::beforeTopic),
         Case.of("push-subscription-changes", PushCases::subscriptionChanges),
-        Case.of("push-start-first", scene -> start(scene, ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET)),
-        Case.of("push-start-last", scene -> start(scene, ConsumeFromWhere.CONSUME_FROM_LAST_OFFSET)),
-        Case.of("push-start-timestamp", scene -> start(scene, ConsumeFromWhere.CONSUME_FROM_TIMESTAMP)),
         Case.of("push-offsets-over-client-restart", PushCases::clientRestart).binaryToo(),
         Case.of("push-orderly", PushCases::orderly),
-        Case.of("push-retry", PushCases::retry),
         Case.of("push-latency", PushCases::latency).alone());
 
     private static void clustering(Scene scene) throws Exception {
@@ -162,23 +157,6 @@ final class PushCases {
         inbox.awaitExactly(bodies);
     }
 
-    /**
-     * A new group on a topic whose beginning is still there: the broker answers offset 0 for it, so every setting starts at the first
-     * message (AdminBrokerProcessor and ConsumerManageProcessor.queryConsumerOffset).
-     */
-    private static void start(Scene scene, ConsumeFromWhere from) throws Exception {
-        String topic = scene.createdTopic(2);
-        List<String> bodies = new ArrayList<>(scene.send(topic, null, "before", 10));
-        DefaultMQPushConsumer consumer = scene.push(scene.group());
-        consumer.setConsumeFromWhere(from);
-        consumer.setConsumeTimestamp(UtilAll.timeMillisToHumanString3(System.currentTimeMillis() + 3_600_000));
-        consumer.subscribe(topic, "*");
-        Inbox inbox = new Inbox(consumer);
-        consumer.start();
-        bodies.addAll(scene.send(topic, null, "after", 10));
-        inbox.awaitExactly(bodies);
-    }
-
     private static void clientRestart(Scene scene) throws Exception {
         String topic = scene.createdTopic(4);
         String group = scene.group();
@@ -217,21 +195,6 @@ final class PushCases {
             Check.equal(50, sorted.size(), "messages of queue " + id);
             Check.equal(sorted, offsets, "order in queue " + id);
         }
-    }
-
-    private static void retry(Scene scene) throws Exception {
-        String topic = scene.createdTopic(1);
-        List<Integer> times = Collections.synchronizedList(new ArrayList<>());
-        DefaultMQPushConsumer consumer = scene.push(scene.group());
-        consumer.subscribe(topic, "*");
-        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
-            times.add(messages.get(0).getReconsumeTimes());
-            return times.size() == 1 ? ConsumeConcurrentlyStatus.RECONSUME_LATER : ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
-        });
-        consumer.start();
-        scene.send(topic, null, "body", 1);
-        Scene.until("the second attempt", () -> times.size() == 2);
-        Check.equal(List.of(0, 1), times, "times consumed again");
     }
 
     /** A message that comes while a pull is parked is answered at once and not when the hold of 15 s ends. */

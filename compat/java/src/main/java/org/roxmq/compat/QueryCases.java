@@ -14,6 +14,9 @@ final class QueryCases {
         Case.of("query-by-key", QueryCases::byKey).binaryToo(),
         Case.of("query-by-unique-id", QueryCases::byUniqueId).binaryToo(),
         Case.of("query-by-offset-id", QueryCases::byOffsetId).binaryToo(),
+        Case.of("query-by-keys-of-equal-hash", QueryCases::equalHashes),
+        Case.of("query-by-keys-with-blanks", QueryCases::blanks),
+        Case.of("query-result-limit", QueryCases::limit),
         Case.of("query-by-time", QueryCases::byTime));
 
     private static void byKey(Scene scene) throws Exception {
@@ -39,12 +42,52 @@ final class QueryCases {
         Check.refused(208, () -> scene.producer().queryMessage(topic, "mod", 64, 0, Long.MAX_VALUE), "a part of a key");
     }
 
+    /** "Aa" and "BB" are the same to an index; whoever asks for one is told of that one. */
+    private static void equalHashes(Scene scene) throws Exception {
+        String topic = scene.createdTopic(2);
+        for (int number = 0; number < 30; number++) {
+            Message message = Scene.message(topic, "body" + number);
+            message.setKeys(number % 3 == 0 ? "Aa" : "BB");
+            scene.producer().send(message);
+        }
+        awaitFound(scene, topic, "Aa", 10);
+        awaitFound(scene, topic, "BB", 20);
+        Check.refused(208, () -> scene.producer().queryMessage(topic, "C#", 64, 0, Long.MAX_VALUE), "a third key of that hash");
+        Check.equal("C#".hashCode(), "Aa".hashCode(), "hash");
+    }
+
+    /** Blanks divide keys, however many there are. */
+    private static void blanks(Scene scene) throws Exception {
+        String topic = scene.createdTopic(1);
+        Message message = Scene.message(topic, "body");
+        message.setKeys("one  two three");
+        scene.producer().send(message);
+        for (String key : List.of("one", "two", "three")) {
+            awaitFound(scene, topic, key, 1);
+        }
+        Check.refused(208, () -> scene.producer().queryMessage(topic, "one  two three", 64, 0, Long.MAX_VALUE), "all keys at once");
+    }
+
+    /** 64 messages are given at most, the newest ones. */
+    private static void limit(Scene scene) throws Exception {
+        String topic = scene.createdTopic(1);
+        for (int number = 0; number < 80; number++) {
+            Message message = Scene.message(topic, "body" + number);
+            message.setKeys("key");
+            scene.producer().send(message);
+        }
+        awaitFound(scene, topic, "key", 64);
+        Scene.until("the newest message", () -> bodies(find(scene, topic, "key", 64, 0, Long.MAX_VALUE)).contains("body79"));
+        Check.equal(64, find(scene, topic, "key", 1_000, 0, Long.MAX_VALUE).size(), "messages when 1000 are asked for");
+        Check.that(!bodies(find(scene, topic, "key", 64, 0, Long.MAX_VALUE)).contains("body0"), "the oldest is among the 64");
+    }
+
     /** The index is written behind the log. */
-    private static void awaitFound(Scene scene, String topic, String key, int count) throws Exception {
+    static void awaitFound(Scene scene, String topic, String key, int count) throws Exception {
         Scene.until(count + " messages with key " + key, () -> find(scene, topic, key, 64, 0, Long.MAX_VALUE).size() == count);
     }
 
-    private static List<MessageExt> find(Scene scene, String topic, String key, int max, long begin, long end) throws Exception {
+    static List<MessageExt> find(Scene scene, String topic, String key, int max, long begin, long end) throws Exception {
         try {
             return scene.producer().queryMessage(topic, key, max, begin, end).getMessageList();
         } catch (MQClientException none) {
@@ -53,7 +96,7 @@ final class QueryCases {
         }
     }
 
-    private static List<String> bodies(List<MessageExt> messages) {
+    static List<String> bodies(List<MessageExt> messages) {
         return messages.stream().map(Scene::text).sorted().collect(Collectors.toList());
     }
 

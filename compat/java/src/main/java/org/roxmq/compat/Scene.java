@@ -185,14 +185,25 @@ final class Scene implements AutoCloseable {
             }
         }
         Check.that(fits != null, "this client cannot create topics");
+        Method create = fits;
+        Throwable[] last = new Throwable[1];
         try {
-            if (fits.getParameterCount() == 3) {
-                fits.invoke(producer(), "TBW102", topic, queues);
-            } else {
-                fits.invoke(producer(), "TBW102", topic, queues, new HashMap<String, String>());
-            }
-        } catch (InvocationTargetException wrapped) {
-            throw (Exception) wrapped.getCause();
+            // The client waits three seconds for the answer and no longer, which is not much on a busy machine.
+            until("the topic " + topic, () -> {
+                try {
+                    if (create.getParameterCount() == 3) {
+                        create.invoke(producer(), "TBW102", topic, queues);
+                    } else {
+                        create.invoke(producer(), "TBW102", topic, queues, new HashMap<String, String>());
+                    }
+                    return true;
+                } catch (InvocationTargetException wrapped) {
+                    last[0] = wrapped.getCause();
+                    return false;
+                }
+            });
+        } catch (Check.Failed late) {
+            throw new Check.Failed(late.getMessage() + ": " + last[0]);
         }
         until("a route of " + topic + " with " + queues + " queues", () -> queuesOf(topic).size() >= queues);
     }

@@ -26,8 +26,6 @@ final class SendCases {
         Case.of("send-sync-creates-topic", SendCases::sync).binaryToo(),
         Case.of("send-async", SendCases::async).binaryToo(),
         Case.of("send-oneway", SendCases::oneway).binaryToo(),
-        Case.of("send-batch", SendCases::batch).binaryToo(),
-        Case.of("send-batch-async", SendCases::batchAsync),
         Case.of("send-selected-queue", SendCases::selectedQueue).binaryToo(),
         Case.of("send-through-fast-port", SendCases::fastPort),
         Case.of("send-largest-body", SendCases::largestBody),
@@ -36,9 +34,7 @@ final class SendCases {
         Case.of("send-too-many-properties", SendCases::tooManyProperties),
         Case.of("send-without-creation", SendCases::withoutCreation),
         Case.of("send-queue-out-of-range", SendCases::queueOutOfRange),
-        Case.of("send-many-topics", SendCases::manyTopics),
-        Case.of("delay-level", SendCases::delayLevel),
-        Case.of("request-reply", SendCases::requestReply));
+        Case.of("send-many-topics", SendCases::manyTopics));
 
     private static void sync(Scene scene) throws Exception {
         String topic = scene.topic();
@@ -125,67 +121,6 @@ final class SendCases {
         scene.producer().sendOneway(Scene.message(topic, "selected"), (queues, message, argument) -> queues.get(1), null);
         scene.awaitStored(topic, 4, 22);
         Check.within(6, 6, scene.producer().maxOffset(chosen), "messages in queue 2");
-    }
-
-    private static void batch(Scene scene) throws Exception {
-        String topic = scene.createdTopic(1);
-        scene.producer().send(Scene.message(topic, "before"));
-        List<Message> messages = new ArrayList<>();
-        for (int number = 0; number < 10; number++) {
-            Message message = Scene.message(topic, "body" + number);
-            message.setTags("tag" + number % 2);
-            message.setKeys("key" + number);
-            message.putUserProperty("number", String.valueOf(number));
-            messages.add(message);
-        }
-        SendResult result = scene.producer().send(messages);
-        Check.equal(SendStatus.SEND_OK, result.getSendStatus(), "status");
-        Check.equal(1L, result.getQueueOffset(), "queue offset of the first");
-        List<String> ids = messages.stream().map(MessageClientIDSetter::getUniqID).collect(Collectors.toList());
-        Check.equal(String.join(",", ids), result.getMsgId(), "message ids");
-        Check.equal(10, result.getOffsetMsgId().split(",").length, "offset ids");
-        SendResult after = scene.producer().send(Scene.message(topic, "after"));
-        Check.equal(11L, after.getQueueOffset(), "queue offset after the batch");
-
-        Inbox inbox = scene.receive(scene.group(), topic, "tag1");
-        List<String> odd = List.of("body1", "body3", "body5", "body7", "body9");
-        inbox.awaitExactly(odd);
-        inbox.messages().forEach(message -> {
-            String number = message.getUserProperty("number");
-            Check.equal("body" + number, Scene.text(message), "body");
-            Check.equal("key" + number, message.getKeys(), "key");
-            Check.equal(1 + Long.parseLong(number), message.getQueueOffset(), "queue offset");
-        });
-        String viewed = Scene.text(scene.producer().viewMessage(topic, result.getOffsetMsgId().split(",")[3]));
-        Check.equal("body3", viewed, "message at the fourth offset id");
-    }
-
-    private static void batchAsync(Scene scene) throws Exception {
-        String topic = scene.topic();
-        List<SendResult> results = Collections.synchronizedList(new ArrayList<>());
-        List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
-        List<String> bodies = new ArrayList<>();
-        for (int batch = 0; batch < 10; batch++) {
-            List<Message> messages = new ArrayList<>();
-            for (int number = 0; number < 20; number++) {
-                bodies.add("body" + batch + "-" + number);
-                messages.add(Scene.message(topic, "body" + batch + "-" + number));
-            }
-            scene.producer().send(messages, new SendCallback() {
-                @Override
-                public void onSuccess(SendResult result) {
-                    results.add(result);
-                }
-
-                @Override
-                public void onException(Throwable failure) {
-                    failures.add(failure);
-                }
-            });
-        }
-        Scene.until("10 answers", () -> results.size() + failures.size() == 10);
-        Check.equal(List.of(), failures, "failures");
-        scene.receive(scene.group(), topic, "*").awaitExactly(bodies);
     }
 
     private static void selectedQueue(Scene scene) throws Exception {
@@ -340,40 +275,6 @@ final class SendCases {
     private static void accepted(String topic, DefaultMQProducer producer, String body) throws Exception {
         Message message = Scene.message(topic, body + " " + topic);
         accepted(topic, message, producer.send(message));
-    }
-
-    private static void delayLevel(Scene scene) throws Exception {
-        String topic = scene.createdTopic(1);
-        Inbox inbox = scene.receive(scene.group(), topic, "*");
-        Message message = Scene.message(topic, "late");
-        message.setDelayTimeLevel(2);
-        long sent = System.currentTimeMillis();
-        scene.producer().send(message);
-        inbox.awaitExactly(List.of("late"));
-        // Never early; how late depends on what else the machine does.
-        Check.within(5_000, Scene.SECONDS * 1_000L, System.currentTimeMillis() - sent, "milliseconds of a delay of 5 s");
-    }
-
-    private static void requestReply(Scene scene) throws Exception {
-        String topic = scene.createdTopic(1);
-        DefaultMQProducer answering = scene.newProducer();
-        var consumer = scene.push(scene.group());
-        consumer.subscribe(topic, "*");
-        consumer.registerMessageListener(
-            (org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently) (messages, context) -> {
-                try {
-                    for (Message message : messages) {
-                        byte[] body = Scene.bytes("answer to " + Scene.text(message));
-                        answering.send(org.apache.rocketmq.client.utils.MessageUtil.createReplyMessage(message, body));
-                    }
-                } catch (Exception failure) {
-                    return org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus.RECONSUME_LATER;
-                }
-                return org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
-            });
-        consumer.start();
-        Message answer = scene.producer().request(Scene.message(topic, "question"), 30_000);
-        Check.equal("answer to question", Scene.text(answer), "answer");
     }
 
     private SendCases() {

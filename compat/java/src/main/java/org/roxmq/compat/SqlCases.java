@@ -82,7 +82,7 @@ final class SqlCases {
         }
     }
 
-    private static Inbox receive(Scene scene, String group, String topic, String expression) throws Exception {
+    static Inbox receive(Scene scene, String group, String topic, String expression) throws Exception {
         DefaultMQPushConsumer consumer = scene.push(group);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(topic, MessageSelector.bySql(expression));
