@@ -59,6 +59,18 @@ impl Delayed {
         DelayOffsetSerializeWrapper { data_version: None, offset_table: self.cursors.lock().clone() }
     }
 
+    /// Moves cursors back to the ends of their queues: beyond are messages that a crash took away, and others will get their offsets.
+    pub fn keep_within(&self, max: impl Fn(i32) -> i64) {
+        for (level, cursor) in self.cursors.lock().iter_mut() {
+            let max = max(*level);
+            if *cursor > max {
+                warn!(level, cursor, max, "a delay level's cursor was ahead of the log");
+                *cursor = max;
+                self.file.touch();
+            }
+        }
+    }
+
     fn advance(&self, level: i32, to: i64) {
         self.cursors.lock().insert(level, to);
         self.file.touch();

@@ -35,6 +35,7 @@ mod transaction;
 
 pub use error::Refusal;
 pub use routes::{Served, served};
+pub use tables::verify::verify_tables;
 
 use figures::Figures;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -51,6 +52,7 @@ use shard::{BrokerShard, ShardDoor};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tables::TableFile;
 use tables::arrivals::{Arrivals, QueueKey};
@@ -115,6 +117,8 @@ pub struct Broker {
     pool: Pool,
     shards: RwLock<Vec<ShardDoor>>,
     registration: registration::Registration,
+    /// Could the tables not be written the last time?
+    tables_fail: AtomicBool,
     /// Host and port as clients are told.
     address: String,
     /// The same as an address, which stored messages carry and offset ids are made of.
@@ -255,6 +259,7 @@ impl Broker {
         let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
         let delayed = delay::Delayed::load(file("delayOffset.json"), &store)?;
         let transactions = transaction::Transactions::load(file("transactions.json"))?;
+        keep_within_log(&store, &offsets, &delayed, &transactions);
         topics::add_system_topics(&topics, &config);
         topics::adopt_from_log(&topics, &store);
         groups::add_system_groups(&groups);
@@ -288,6 +293,7 @@ impl Broker {
             statistics,
             shards: RwLock::default(),
             registration: registration::Registration::default(),
+            tables_fail: AtomicBool::new(false),
             address: host_and_port(&advertised_host, advertised.port()),
             advertised,
             address_is_chosen,
@@ -372,6 +378,17 @@ impl Broker {
         let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
         self.groups.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
     }
+}
+
+/// After a crash, or with tables from elsewhere, offsets may be ahead of the log.
+fn keep_within_log(store: &Store, offsets: &Offsets, delayed: &delay::Delayed, transactions: &transaction::Transactions) {
+    let end = |topic: &str, queue_id: i32| {
+        let queue_id = u32::try_from(queue_id).ok();
+        queue_id.and_then(|queue_id| store.bounds(topic, queue_id)).map_or(0, |(_, max)| max.0)
+    };
+    offsets.keep_within(end);
+    delayed.keep_within(|level| end(names::DELAY_TOPIC, delay::queue_of(level) as i32));
+    transactions.keep_within(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0));
 }
 
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, StartError> {

@@ -1,6 +1,7 @@
 //! Telling the NameServers which topics this broker has (103, 104). Follows Java's `BrokerOuterAPI.registerBrokerAll`.
 
 use crate::Broker;
+use crate::tables::topics::PERM_WRITE;
 use parking_lot::{Condvar, Mutex};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{KVTable, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, body_crc32};
@@ -142,9 +143,11 @@ async fn register_with(broker: &Broker, config: &BrokerConfig, name_server: &str
     Ok(())
 }
 
-/// The topics as NameServers are told: the broker's own permission limits each topic's.
+/// The topics as NameServers are told: the broker's own permission limits each topic's, and a fenced store takes no messages at all.
 fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
-    let permission = config.broker_permission as i32;
+    let is_fenced = broker.store.fenced().is_some();
+    let permission = config.broker_permission as i32 & if is_fenced { !PERM_WRITE } else { !0 };
+    let version = broker.topics.version();
     let table: BTreeMap<String, TopicConfig> = broker
         .topics
         .all()
@@ -157,7 +160,8 @@ fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
     let body = RegisterBrokerBody {
         filter_server_list: Vec::new(),
         topic_config_serialize_wrapper: TopicConfigAndMappingSerializeWrapper {
-            data_version: broker.topics.version(),
+            // NameServers look only at what has another version. The table itself did not change, and cannot be written either.
+            data_version: if is_fenced { version.next(broker.clock.now_ms(), 0) } else { version },
             topic_config_table: table,
             ..Default::default()
         },

@@ -10,9 +10,11 @@
 //! | statistics | 10 s | takes the samples |
 
 use crate::{Broker, delay, registration, transaction};
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tracing::error;
+use tracing::{error, info};
 
 const TABLES_PERIOD: Duration = Duration::from_millis(50);
 const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
@@ -20,6 +22,15 @@ const SAMPLE_PERIOD: Duration = Duration::from_secs(10);
 
 /// Starts them all.
 pub fn start(broker: &Arc<Broker>) {
+    let weak = Arc::downgrade(broker);
+    broker.store.wake_when_flushed(Arc::new(move || {
+        // A fenced broker can be read but not written: NameServers shall say so before producers find out one by one.
+        if let Some(broker) = weak.upgrade()
+            && broker.store.fenced().is_some()
+        {
+            broker.registration.changed();
+        }
+    }));
     broker.pool.service(registration::run(Arc::clone(broker)));
     broker.pool.service(delay::run(Arc::clone(broker)));
     broker.pool.service(transaction::run(Arc::clone(broker)));
@@ -46,19 +57,38 @@ pub fn save_tables(broker: &Broker) {
 }
 
 fn save_topics_and_groups(broker: &Broker) {
-    for saved in [broker.topics.save(), broker.groups.save()] {
-        if let Err(error) = saved {
-            error!(%error, "a table could not be written; it is tried again");
-        }
-    }
+    note_saved(broker, || broker.topics.save().and(broker.groups.save()));
 }
 
 fn save_offsets(broker: &Broker) {
-    for saved in [broker.offsets.save(&broker.store), broker.delayed.save(&broker.store), broker.transactions.save(&broker.store)] {
-        if let Err(error) = saved {
-            error!(%error, "the offsets could not be written; it is tried again");
-        }
+    let store = &broker.store;
+    note_saved(broker, || {
+        broker.offsets.save(store).and_then(|()| broker.delayed.save(store)).and_then(|()| broker.transactions.save(store))
+    });
+}
+
+/// Once the store is fenced nothing is written any more. A table that cannot be written for another reason than a full disk fences it:
+/// what was answered with success would be lost.
+fn note_saved(broker: &Broker, save: impl FnOnce() -> io::Result<()>) {
+    if broker.store.fenced().is_some() {
+        return;
     }
+    let saved = save();
+    let failed_before = broker.tables_fail.swap(saved.is_err(), Ordering::Relaxed);
+    match saved {
+        Ok(()) if failed_before => info!("the tables are written again"),
+        Err(error) if is_full(&error) => {
+            if !failed_before {
+                error!(%error, "a table could not be written; it is tried again");
+            }
+        }
+        Err(error) => broker.store.close_for_writing(&format!("writing a table failed: {error}")),
+        Ok(()) => {}
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn drop_silent_clients(broker: &Broker) {

@@ -1,4 +1,8 @@
 //! The broker's state: each part owns one table and its file, and knows neither the broker nor another part.
+//!
+//! A table's file is JSON of Java's shape with one more member at its end, `crc32`, of everything before it: JSON itself would not tell a
+//! flipped bit in a number. The file before the last is kept as `<name>.bak`, as Java does, and stands in for one that is damaged. A file
+//! without the member, from Java or written by hand, is believed as it is.
 
 pub mod arrivals;
 pub mod clients;
@@ -7,6 +11,7 @@ pub mod locks;
 pub mod offsets;
 pub mod statistics;
 pub mod topics;
+pub mod verify;
 
 use roxmq_env::disk::Disk;
 use roxmq_protocol::json::{self, Dialect};
@@ -16,31 +21,44 @@ use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use tracing::error;
 
-/// Where a table is kept: one JSON file of Java's shape, replaced as a whole.
+/// Where a table is kept: one JSON file, replaced as a whole.
 pub struct TableFile {
     disk: Disk,
     path: PathBuf,
     dirty: AtomicBool,
+    /// The file is damaged, and no backup for anything.
+    damaged: AtomicBool,
 }
 
 impl TableFile {
     /// The file `name` in `folder`.
     pub fn new(disk: &Disk, folder: &Path, name: &str) -> TableFile {
-        TableFile { disk: disk.clone(), path: folder.join(name), dirty: AtomicBool::new(false) }
+        TableFile { disk: disk.clone(), path: folder.join(name), dirty: AtomicBool::new(false), damaged: AtomicBool::new(false) }
     }
 
     /// What is on the disk, `None` before the first save.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not what a broker writes: a table is never started empty over an unreadable file.
+    /// When neither the file nor the one before it is what a broker writes: a table is never started empty over an unreadable file.
     pub fn load<T: DeserializeOwned>(&self) -> io::Result<Option<T>> {
-        let Some(bytes) = self.disk.read(&self.path)? else {
-            return Ok(None);
-        };
-        json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", self.path.display())))
+        let before = backup_of(&self.path);
+        match read(&self.disk, &self.path) {
+            Ok(Some(table)) => Ok(Some(table)),
+            // A crash between the two renames of a save leaves only the file before.
+            Ok(None) => read(&self.disk, &before),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => match read(&self.disk, &before) {
+                Ok(Some(table)) => {
+                    error!(%error, "a table is damaged; the one before it is taken");
+                    self.damaged.store(true, Ordering::Release);
+                    self.touch();
+                    Ok(Some(table))
+                }
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// The table differs from the file now.
@@ -69,14 +87,126 @@ impl TableFile {
         if !self.dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let bytes = json::to_vec(&table(), Dialect::Standard);
+        let bytes = sealed(json::to_vec(&table(), Dialect::Standard));
         let written = match may_be_written() {
-            true => self.disk.replace_atomically(&self.path, &bytes),
             false => Err(io::Error::other("the log that it speaks of cannot be made durable")),
+            true if self.damaged.load(Ordering::Acquire) => self.disk.replace_atomically(&self.path, &bytes),
+            true => self.disk.replace_keeping(&self.path, &bytes, &backup_of(&self.path)),
         };
-        if written.is_err() {
-            self.touch();
+        match written {
+            Ok(()) => self.damaged.store(false, Ordering::Release),
+            Err(_) => self.touch(),
         }
         written
+    }
+}
+
+fn backup_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".bak");
+    PathBuf::from(name)
+}
+
+fn read<T: DeserializeOwned>(disk: &Disk, path: &Path) -> io::Result<Option<T>> {
+    let Some(bytes) = disk.read(path)? else { return Ok(None) };
+    let damaged = |what: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()));
+    if !is_intact(&bytes) {
+        return Err(damaged("its crc32 is not that of its contents; a file changed by hand must not have one".to_owned()));
+    }
+    json::from_slice(&bytes).map(Some).map_err(|error| damaged(error.to_string()))
+}
+
+/// The object with its checksum as last member.
+fn sealed(mut object: Vec<u8>) -> Vec<u8> {
+    if object.pop() == Some(b'}') {
+        let comma = if object.len() > 1 { "," } else { "" };
+        let crc = crc32fast::hash(&object);
+        object.extend_from_slice(format!("{comma}{MEMBER}{crc:08x}\"}}").as_bytes());
+    }
+    object
+}
+
+/// Is the checksum, if there is one, that of what stands before it?
+pub fn is_intact(bytes: &[u8]) -> bool {
+    let Some(at) = bytes.len().checked_sub(MEMBER.len() + TAIL_BYTES) else { return true };
+    let (before, tail) = bytes.split_at(at);
+    let (member, crc) = tail.split_at(MEMBER.len());
+    let alike = member.iter().zip(MEMBER.as_bytes()).filter(|(found, expected)| found == expected).count();
+    if alike + 2 < MEMBER.len() {
+        return true;
+    }
+    let before = before.strip_suffix(b",").unwrap_or(before);
+    member == MEMBER.as_bytes() && crc == format!("{:08x}\"}}", crc32fast::hash(before)).as_bytes()
+}
+
+/// How the checksum's member begins.
+const MEMBER: &str = "\"crc32\":\"";
+/// Eight digits, a quote, a brace.
+const TAIL_BYTES: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::body::DelayOffsetSerializeWrapper;
+
+    type Table = DelayOffsetSerializeWrapper;
+
+    fn table(offset: i64) -> Table {
+        Table { data_version: None, offset_table: [(1, offset), (2, 7)].into() }
+    }
+
+    fn saved(sim: &SimDisk, offsets: &[i64]) -> TableFile {
+        sim.disk().create_dir_all(Path::new("/t")).unwrap();
+        let file = TableFile::new(&sim.disk(), Path::new("/t"), "a.json");
+        for offset in offsets {
+            file.touch();
+            file.save(|| table(*offset)).unwrap();
+        }
+        file
+    }
+
+    #[test]
+    fn no_flipped_bit_is_believed_and_the_table_before_stands_in() {
+        let sim = SimDisk::new(1);
+        let file = saved(&sim, &[3, 5]);
+        assert_eq!(file.load().unwrap(), Some(table(5)));
+        let len = sim.disk().read(&file.path).unwrap().unwrap().len();
+        for (at, mask) in (0..len).flat_map(|at| (0..8).map(move |bit| (at, 1 << bit))) {
+            sim.flip(&file.path, at, mask);
+            assert_eq!(file.load().unwrap(), Some(table(3)), "byte {at} mask {mask}");
+            sim.flip(&file.path, at, mask);
+        }
+        assert_eq!(file.load().unwrap(), Some(table(5)));
+    }
+
+    #[test]
+    fn the_table_before_stands_in_for_one_that_is_gone_or_cut_but_nothing_for_both() {
+        let sim = SimDisk::new(1);
+        let file = saved(&sim, &[3, 5]);
+        let open = |path: &Path| sim.disk().open(path, roxmq_env::disk::Open::Write).unwrap();
+        open(&file.path).set_len(10).unwrap();
+        assert_eq!(file.load().unwrap(), Some(table(3)));
+        sim.disk().remove(&file.path).unwrap();
+        assert_eq!(file.load().unwrap(), Some(table(3)));
+        let sim = SimDisk::new(1);
+        let file = saved(&sim, &[3, 5]);
+        sim.disk().open(&file.path, roxmq_env::disk::Open::Write).unwrap().set_len(10).unwrap();
+        sim.disk().open(&backup_of(&file.path), roxmq_env::disk::Open::Write).unwrap().set_len(10).unwrap();
+        assert_eq!(file.load::<Table>().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_table_without_a_checksum_is_believed() {
+        let sim = SimDisk::new(1);
+        let file = saved(&sim, &[]);
+        assert_eq!(file.load::<Table>().unwrap(), None);
+        for (text, expected) in
+            [("{}", Table::default()), (r#"{"offsetTable":{1:4}}"#, Table { data_version: None, offset_table: [(1, 4)].into() })]
+        {
+            sim.disk().replace_atomically(&file.path, text.as_bytes()).unwrap();
+            assert_eq!(file.load().unwrap(), Some(expected));
+        }
+        assert!(is_intact(&sealed(b"{}".to_vec())));
     }
 }

@@ -66,9 +66,11 @@ struct Open {
 /// The file: from where the two queues are read after a restart.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Marks {
-    half: i64,
-    op: i64,
+pub struct Marks {
+    /// Offset in the half queue.
+    pub half: i64,
+    /// Offset in the op queue.
+    pub op: i64,
 }
 
 impl Transactions {
@@ -95,6 +97,17 @@ impl Transactions {
                 Some((first, open)) => Marks { half: *first, op: open.ops_before },
             }
         })
+    }
+
+    /// Reads a queue from its end at the latest: marks beyond it are of messages that a crash took away.
+    pub fn keep_within(&self, half_max: i64, op_max: i64) {
+        let mut state = self.state.lock();
+        if state.half_read > half_max || state.op_read > op_max {
+            warn!(half_max, op_max, "the marks of transactions were ahead of the log");
+            state.half_read = state.half_read.min(half_max);
+            state.op_read = state.op_read.min(op_max);
+            self.file.touch();
+        }
     }
 }
 

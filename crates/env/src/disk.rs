@@ -148,6 +148,22 @@ impl Disk {
         self.sync_dir(path.parent().unwrap_or(Path::new("")))
     }
 
+    /// As [`Disk::replace_atomically`], and what `path` was before is kept as `backup`. A crash in between may leave only the backup.
+    pub fn replace_keeping(&self, path: &Path, bytes: &[u8], backup: &Path) -> io::Result<()> {
+        let temporary = temporary_of(path);
+        let file = self.open(&temporary, Open::Truncate)?;
+        file.write_at(0, bytes)?;
+        file.sync_data()?;
+        drop(file);
+        match self.rename(path, backup) {
+            // The first of its name is its own backup.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.replace_atomically(backup, bytes)?,
+            renamed => renamed?,
+        }
+        self.rename(&temporary, path)?;
+        self.sync_dir(path.parent().unwrap_or(Path::new("")))
+    }
+
     /// The contents of `path`, `None` if it does not exist. What [`Disk::replace_atomically`] left unfinished is not looked at.
     pub fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let file = match self.open(path, Open::Read) {
@@ -261,6 +277,14 @@ mod tests {
         disk.open(&folder.join("file.tmp"), Open::Create).expect("left over");
         disk.replace_atomically(&path, b"newer").expect("replaces");
         assert_eq!(disk.read(&path).expect("reads"), Some(b"newer".to_vec()));
+        disk.replace_keeping(&path, b"newest", &folder.join("before")).expect("replaces");
+        assert_eq!(disk.read(&folder.join("before")).expect("reads"), Some(b"newer".to_vec()));
+        assert_eq!(disk.read(&path).expect("reads"), Some(b"newest".to_vec()));
+        disk.remove(&folder.join("before")).expect("removes");
+        disk.replace_keeping(&folder.join("first"), b"first", &folder.join("before")).expect("makes");
+        assert_eq!(disk.read(&folder.join("before")).expect("reads"), Some(b"first".to_vec()));
+        disk.remove(&folder.join("first")).expect("removes");
+        disk.remove(&folder.join("before")).expect("removes");
         disk.rename(&path, &folder.join("other")).expect("renames");
         assert_eq!(disk.list(&folder).expect("lists"), ["other"]);
         assert!(disk.list(root).expect("lists").is_empty(), "folders are not files");

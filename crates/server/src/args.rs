@@ -1,6 +1,6 @@
 //! What does the command line ask for?
 //!
-//! `roxmq [nameserver|broker] [flags]`, `roxmq config [nameserver|broker] [flags]` and `roxmq bench ...`. RocketMQ's own short flags
+//! `roxmq [nameserver|broker] [flags]`, `roxmq config [nameserver|broker] [flags]`, `roxmq verify|repair DIR` and `roxmq bench ...`. RocketMQ's own short flags
 //! `-c`, `-n`, `-p` and `-m` mean what they mean to `mqnamesrv` and `mqbroker`, and a link with such a name to the binary is that role.
 
 use std::ffi::OsString;
@@ -15,10 +15,25 @@ pub enum Command {
     PrintConfig(Start),
     /// Measure: the arguments are the bench's.
     Bench(Vec<OsString>),
+    /// Look through a data folder.
+    Verify(Look),
+    /// Make anew what is derived in a data folder, and cut its log at an offset if one is given.
+    Repair(Look, Option<i64>),
     /// Print how the program is used.
     Help,
     /// Print the version.
     Version,
+}
+
+/// Which data folder to look at, and how to tell about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The data folder.
+    pub folder: PathBuf,
+    /// Where the log is, if not in the folder's `commitlog`.
+    pub commit_log: Option<PathBuf>,
+    /// Tell in JSON?
+    pub json: bool,
 }
 
 /// Which roles to run, and what the command line says about their configuration.
@@ -60,7 +75,7 @@ impl Roles {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentError {
     /// The first word is no command.
-    #[error("unknown command {0}; there are: nameserver, broker, config, bench")]
+    #[error("unknown command {0}; there are: nameserver, broker, config, verify, repair, bench")]
     UnknownCommand(String),
     /// A flag that does not exist.
     #[error("unknown flag {0}; see roxmq --help")]
@@ -83,6 +98,12 @@ pub enum ArgumentError {
     /// A NameServer was told to which NameServers it should register.
     #[error("-n says where a broker registers, and there is no broker")]
     NoBroker,
+    /// `verify` or `repair` without a folder, or with several.
+    #[error("{0} needs one data folder")]
+    OneFolder(&'static str),
+    /// A log offset that is no number.
+    #[error("--truncate-at {0}: it must be a log offset, a number of bytes")]
+    NotAnOffset(String),
     /// Something Java's launchers know and RoxMQ does not serve.
     #[error("{0} is not served")]
     NotServed(&'static str),
@@ -103,6 +124,9 @@ Commands
   broker        run a broker
   config        print the configuration that would be used, as a file that could be used
                 (config nameserver, config broker: that role's alone)
+  verify DIR    look through the data folder DIR of a stopped broker, and change nothing; the exit code is
+                0 if all is sound, 1 if something is damaged, 2 if the folder cannot be looked at
+  repair DIR    make anew the index and the checkpoint in DIR from the log; the log is left alone
   bench         measure sends, pulls, transactions and timers; see roxmq bench --help
 
 Flags
@@ -113,6 +137,11 @@ Flags
   -p                   print the configuration that would be used, and stop
   -h, --help           print this
   -V, --version        print the version
+
+Flags of verify and repair
+      --json               tell in JSON
+      --commit-log DIR     where the log is, if storePathCommitLog says so
+      --truncate-at OFFSET repair only: cut the log there; everything behind is thrown away
 
 Environment
   NAMESRV_ADDR         the NameServers of a broker
@@ -138,6 +167,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, A
             "bench" if roles.is_none() && !print_only => {
                 words.rest.next();
                 return Ok(Command::Bench(words.rest.collect()));
+            }
+            "verify" if roles.is_none() && !print_only => {
+                words.rest.next();
+                return words.look("verify").map(|(look, _)| look).map(|look| look.map_or(Command::Help, Command::Verify));
+            }
+            "repair" if roles.is_none() && !print_only => {
+                words.rest.next();
+                let (look, truncate_at) = words.look("repair")?;
+                return Ok(look.map_or(Command::Help, |look| Command::Repair(look, truncate_at)));
             }
             "config" if roles.is_none() && !print_only => print_only = true,
             "nameserver" if roles.is_none() => roles = Some(Roles::NameServer),
@@ -209,6 +247,41 @@ impl Words {
         }
     }
 
+    /// What `verify` and `repair` are told, and where to cut; no folder where help is asked for.
+    fn look(&mut self, command: &'static str) -> Result<(Option<Look>, Option<i64>), ArgumentError> {
+        let (mut look, mut truncate_at) = (Look::default(), None);
+        loop {
+            if let Some(folder) = self.peek_command() {
+                if !look.folder.as_os_str().is_empty() {
+                    return Err(ArgumentError::Unexpected(folder));
+                }
+                look.folder = self.rest.next().unwrap_or_default().into();
+                continue;
+            }
+            let Some((flag, value)) = self.flag()? else { break };
+            match flag.as_str() {
+                "-h" | "--help" => return none(value, "--help").map(|()| (None, None)),
+                "--json" => {
+                    none(value, "--json")?;
+                    look.json = true;
+                }
+                "--commit-log" => {
+                    let folder = value.or_else(|| self.rest.next()).ok_or(ArgumentError::NoValue("--commit-log", "a folder"))?;
+                    look.commit_log = Some(folder.into());
+                }
+                "--truncate-at" if command == "repair" => {
+                    let text = self.text(value, "--truncate-at", "a log offset")?;
+                    truncate_at = Some(text.parse().ok().filter(|at| *at >= 0).ok_or(ArgumentError::NotAnOffset(text))?);
+                }
+                _ => return Err(ArgumentError::UnknownFlag(flag)),
+            }
+        }
+        match look.folder.as_os_str().is_empty() {
+            true => Err(ArgumentError::OneFolder(command)),
+            false => Ok((Some(look), truncate_at)),
+        }
+    }
+
     /// The value of a flag as text.
     fn text(&mut self, value: Option<OsString>, flag: &'static str, what: &'static str) -> Result<String, ArgumentError> {
         let value = value.or_else(|| self.rest.next()).ok_or(ArgumentError::NoValue(flag, what))?;
@@ -231,7 +304,8 @@ mod tests {
 
     #[test]
     fn reads_roles_and_flags() {
-        use Command::{Bench, Help, PrintConfig, Serve, Version};
+        use Command::{Bench, Help, PrintConfig, Repair, Serve, Verify, Version};
+        let look = |json| Look { folder: "d".into(), commit_log: None, json };
         for (line, expected) in [
             ("roxmq", Serve(start(Roles::All, None, &[]))),
             ("roxmq nameserver", Serve(start(Roles::NameServer, None, &[]))),
@@ -251,6 +325,12 @@ mod tests {
             ("/opt/bin/mqbroker -m", PrintConfig(start(Roles::Broker, None, &[]))),
             ("mqnamesrv -c f", Serve(start(Roles::NameServer, Some("f"), &[]))),
             ("roxmq bench send --body 1024 -n x", Bench(["send", "--body", "1024", "-n", "x"].map(OsString::from).to_vec())),
+            ("roxmq verify d", Verify(look(false))),
+            ("roxmq verify --json d", Verify(look(true))),
+            ("roxmq verify --commit-log l d", Verify(Look { commit_log: Some("l".into()), ..look(false) })),
+            ("roxmq repair d --truncate-at=12", Repair(look(false), Some(12))),
+            ("roxmq repair d", Repair(look(false), None)),
+            ("roxmq verify --help", Help),
             ("roxmq --help", Help),
             ("roxmq broker -h", Help),
             ("roxmq -V", Version),
@@ -262,7 +342,11 @@ mod tests {
     #[test]
     fn says_what_makes_no_sense() {
         for (line, expected) in [
-            ("roxmq namesrv", "unknown command namesrv; there are: nameserver, broker, config, bench"),
+            ("roxmq namesrv", "unknown command namesrv; there are: nameserver, broker, config, verify, repair, bench"),
+            ("roxmq verify", "verify needs one data folder"),
+            ("roxmq verify a b", "unexpected b; settings are written --set key=value"),
+            ("roxmq verify d --truncate-at 5", "unknown flag --truncate-at; see roxmq --help"),
+            ("roxmq repair d --truncate-at x", "--truncate-at x: it must be a log offset, a number of bytes"),
             ("roxmq broker nameserver", "unexpected nameserver; settings are written --set key=value"),
             ("roxmq broker listenPort=1", "unexpected listenPort=1; settings are written --set key=value"),
             ("roxmq --port 1", "unknown flag --port; see roxmq --help"),

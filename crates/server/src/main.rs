@@ -1,6 +1,7 @@
 //! The one binary: NameServer, broker, or both in one process.
 
 mod args;
+mod check;
 #[cfg(test)]
 mod requests_page;
 mod screen;
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
             }
             Err(error) => return refuse(&error),
         },
+        Command::Verify(look) => return check::verify(&look),
+        Command::Repair(look, truncate_at) => return check::repair(&look, truncate_at),
         Command::Bench(words) => return roxmq_bench::main(words),
     }
     ExitCode::SUCCESS

@@ -59,7 +59,7 @@ impl Checkpoint {
         out
     }
 
-    fn parse(bytes: &[u8]) -> Option<Checkpoint> {
+    pub fn parse(bytes: &[u8]) -> Option<Checkpoint> {
         let (payload, crc) = bytes.split_last_chunk()?;
         let mut rest = payload.strip_prefix(MAGIC)?;
         if crc32fast::hash(payload) != u32::from_be_bytes(*crc) {
@@ -102,7 +102,7 @@ impl FlushedHint {
         self.0.write_at(0, &FlushedHint::bytes(flushed))
     }
 
-    fn parse(bytes: &[u8]) -> Option<i64> {
+    pub fn parse(bytes: &[u8]) -> Option<i64> {
         let (offset, crc) = bytes.split_first_chunk()?;
         (crc32fast::hash(offset).to_be_bytes() == crc).then(|| i64::from_be_bytes(*offset))
     }

@@ -30,6 +30,11 @@ impl Store {
         self.wakers.lock().push(waker);
     }
 
+    /// Refuses appends from now on, because something that belongs to the log could not be written beside it.
+    pub fn close_for_writing(&self, cause: &str) {
+        self.fence(cause);
+    }
+
     /// Why nothing can be appended any more, if so.
     pub fn fenced(&self) -> Option<String> {
         self.fence.get().cloned()

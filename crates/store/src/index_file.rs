@@ -127,6 +127,11 @@ impl IndexFile {
         })
     }
 
+    /// How many entries it has.
+    pub fn entry_count(&self) -> u64 {
+        self.entries
+    }
+
     /// Whether a block was found that is not what was written.
     pub fn has_damage(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)

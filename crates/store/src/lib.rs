@@ -30,11 +30,13 @@ mod log;
 mod query;
 mod read;
 mod recovery;
+pub mod repair;
 mod retention;
 mod seal;
 mod segment;
 mod store;
 mod time;
+pub mod verify;
 mod watermarks;
 mod whole;
 

@@ -64,7 +64,7 @@ pub(crate) struct Places<'a> {
 
 /// What is to be thought of a record that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trust {
+pub(crate) enum Trust {
     /// It may be what a crash left: the log ends before it.
     Tail,
     /// It was durable, so it has been damaged: it is passed over.
@@ -75,7 +75,7 @@ enum Trust {
 
 /// Why the scan of a segment stopped.
 #[derive(Debug)]
-enum Stop {
+pub(crate) enum Stop {
     /// The segment is complete.
     End,
     /// What is there is not a sound record.
@@ -98,7 +98,7 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
     let known = flushed_hint.into_iter().chain(checkpoint.as_ref().map(|checkpoint| checkpoint.flushed)).max();
     let durable = match known {
         Some(known) => known,
-        None => last_begun(&segments)?,
+        None => last_begun(&segments.all())?,
     };
     let durable = durable.max(files.known_to());
     let trusted = if known.is_some() { Trust::Durable } else { Trust::Foreign };
@@ -233,13 +233,13 @@ impl FilesFound {
 }
 
 /// How far the replay of a segment came.
-struct Replayed {
+pub(crate) struct Replayed {
     end: i64,
     passed_over_damage: bool,
 }
 
 /// Replays a segment from `from`; says where its sound part ends. Before `durable` damage is passed over.
-fn replay(segment: &Segment, from: i64, durable: i64, trusted: Trust, index: &mut Index) -> io::Result<Replayed> {
+pub(crate) fn replay(segment: &Segment, from: i64, durable: i64, trusted: Trust, index: &mut Index) -> io::Result<Replayed> {
     let mut at = from;
     let mut passed_over_damage = false;
     let mut held = Held::default();
@@ -281,7 +281,7 @@ fn replay(segment: &Segment, from: i64, durable: i64, trusted: Trust, index: &mu
 }
 
 /// Tells the index about a record of the log; an error says why the record cannot be believed.
-fn dispatch(record: &Record<'_>, bytes: &[u8], trust: Trust, index: &mut Index) -> Result<(), &'static str> {
+pub(crate) fn dispatch(record: &Record<'_>, bytes: &[u8], trust: Trust, index: &mut Index) -> Result<(), &'static str> {
     let log_offset = record.log_offset.0;
     let mut hashes = Vec::new();
     let found = facts::of_properties(record.topic, record.properties(), record.sys_flag, &mut hashes);
@@ -347,10 +347,10 @@ fn admit(index: &mut Index, topic: &str, queue_id: u32, offset: i64, log_offset:
     Fit::Queued(no)
 }
 
-type Sink<'a> = dyn FnMut(&Record<'_>, &[u8]) -> Result<(), &'static str> + 'a;
+pub(crate) type Sink<'a> = dyn FnMut(&Record<'_>, &[u8]) -> Result<(), &'static str> + 'a;
 
 /// Walks the records of a segment from `from` on; says where and why it stopped.
-fn scan(segment: &Segment, from: i64, sink: &mut Sink<'_>) -> io::Result<(i64, Stop)> {
+pub(crate) fn scan(segment: &Segment, from: i64, sink: &mut Sink<'_>) -> io::Result<(i64, Stop)> {
     let mut at = from;
     let mut window = Vec::new();
     loop {
@@ -401,7 +401,7 @@ fn is_sound(record: &Record<'_>, at: i64) -> bool {
 
 /// Whether a part of the record never reached the disk: one of its sectors, or its end. The body has its CRC, and lengths that are
 /// missing do not add up, but topic and properties would read as zeros and nobody would notice.
-fn is_torn(bytes: &[u8], record: &Record<'_>, position: i64) -> bool {
+pub(crate) fn is_torn(bytes: &[u8], record: &Record<'_>, position: i64) -> bool {
     let range = |text: &str| {
         let start = text.as_ptr() as usize - bytes.as_ptr() as usize;
         start..start + text.len()
@@ -427,14 +427,16 @@ fn is_torn(bytes: &[u8], record: &Record<'_>, position: i64) -> bool {
 }
 
 /// The next place from `from` on where a sound record is.
-fn next_sound(segment: &Segment, from: i64) -> io::Result<Option<i64>> {
+pub(crate) fn next_sound(segment: &Segment, from: i64) -> io::Result<Option<i64>> {
     let mut at = from;
     let mut window = Vec::new();
     let mut record = Vec::new();
     while segment.end() - at >= BLANK_BYTES as i64 {
         window.clear();
         segment.read(at, ((segment.end() - at) as usize).min(WINDOW_BYTES), &mut window)?;
-        for (n, bytes) in window.windows(BLANK_BYTES).enumerate() {
+        // What was never written is most of it, and quickly passed over.
+        let written = if is_zero(&window) { &[][..] } else { &window[..] };
+        for (n, bytes) in written.windows(BLANK_BYTES).enumerate() {
             let is_magic = [MAGIC_V1, MAGIC_V2].iter().any(|magic| bytes[4..] == magic.to_be_bytes());
             if is_magic && record_at(segment, at + n as i64, &mut record)? {
                 return Ok(Some(at + n as i64));
@@ -445,10 +447,16 @@ fn next_sound(segment: &Segment, from: i64) -> io::Result<Option<i64>> {
     Ok(None)
 }
 
+/// Are these bytes all zero?
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
+}
+
 /// Where the last segment starts that has a record at its start. In a log that is not ours everything before it counts as durable.
-fn last_begun(segments: &Segments) -> io::Result<i64> {
+pub(crate) fn last_begun(segments: &[Arc<Segment>]) -> io::Result<i64> {
     let mut record = Vec::new();
-    for segment in segments.all().iter().rev() {
+    for segment in segments.iter().rev() {
         if record_at(segment, segment.base, &mut record)? {
             return Ok(segment.base);
         }

@@ -139,7 +139,7 @@ pub(crate) fn move_tail_to_file(disk: &Disk, folder: &Path, index: &RwLock<Index
     Ok(())
 }
 
-fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<(IndexFile, Vec<Row>)> {
+pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<(IndexFile, Vec<Row>)> {
     let mut runs: Vec<(Arc<str>, u32, i64, Vec<TailEntry>)> = Vec::new();
     let queues = index.read().with_tail();
     for numbers in queues.chunks(QUEUES_PER_LOCK) {

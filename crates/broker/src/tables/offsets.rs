@@ -61,6 +61,24 @@ impl Offsets {
         }
     }
 
+    /// Moves committed offsets back to the ends of their queues: beyond are messages that a crash took away, and a group would pass over
+    /// those that get their offsets. The ends by topic and queue id.
+    pub fn keep_within(&self, max: impl Fn(&str, i32) -> i64) {
+        let mut table = self.table.lock();
+        for (topic, groups) in &mut table.committed {
+            for (group, queues) in groups {
+                for (queue_id, offset) in queues {
+                    let max = max(topic, *queue_id);
+                    if *offset > max {
+                        tracing::warn!(topic, group, queue_id, offset, max, "a committed offset was ahead of its queue");
+                        *offset = max;
+                        self.file.touch();
+                    }
+                }
+            }
+        }
+    }
+
     /// A group pulls a queue from this offset on.
     pub fn note_pull(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
         put(&mut self.table.lock().pulled, group, topic, queue_id, offset);

@@ -1,0 +1,227 @@
+//! How is what is derived from the log made anew, in a folder that nobody has open?
+//!
+//! A start does the same for index files; this does it without a start, and leaves the log alone: no byte of it is written, cut or
+//! deleted, except that [`Repair::truncate_at`] cuts it where asked. What the log says is made durable first, as an index file is a
+//! promise that its part of the log is.
+
+use crate::checkpoint::{Checkpoint, FlushedHint};
+use crate::index::Index;
+use crate::index_file;
+use crate::recovery::{self, Stop, Trust};
+use crate::seal;
+use crate::segment::Segment;
+use crate::verify::{self, Folder, FolderError, Looked, ProblemKind, Progress, Report};
+use parking_lot::RwLock;
+use roxmq_env::disk::{Disk, Open};
+use roxmq_protocol::record::Record;
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What to do beside making anew what is derived.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Repair {
+    /// Cut the log at this log offset, where a record must begin or end: what lies behind is thrown away.
+    pub truncate_at: Option<i64>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default)]
+pub struct Repaired {
+    /// Each thing done, in words.
+    pub done: Vec<String>,
+    /// The folder as it is now.
+    pub report: Report,
+}
+
+/// Makes anew whatever derived file is damaged or missing.
+///
+/// # Errors
+/// When the folder cannot be read or written, or the log not be cut there.
+pub fn repair(disk: &Disk, folder: &Folder, how: Repair, progress: &mut Progress<'_>) -> Result<Repaired, FolderError> {
+    let _lock = verify::lock(disk, folder)?;
+    let mut repairing = Repairing { disk, folder, done: Vec::new() };
+    let failed = |source| FolderError::Disk { what: format!("repairing {}", folder.root.display()), source };
+    let mut looked = verify::look(disk, folder, progress)?;
+    if let Some(at) = how.truncate_at {
+        let lost = repairing.check_cut(&looked, at)?;
+        repairing.cut(&looked, at, &lost).map_err(failed)?;
+        looked = verify::look(disk, folder, progress)?;
+    }
+    repairing.index(&looked).map_err(failed)?;
+    repairing.marks(&looked).map_err(failed)?;
+    let done = repairing.done;
+    let report = verify::look(disk, folder, progress)?.report;
+    Ok(Repaired { done, report })
+}
+
+struct Repairing<'a> {
+    disk: &'a Disk,
+    folder: &'a Folder,
+    done: Vec<String>,
+}
+
+/// The first offset of each queue that a cut takes away.
+type Lost = BTreeMap<(String, u32), i64>;
+
+impl Repairing<'_> {
+    /// Can the log be cut there? What that takes away.
+    fn check_cut(&self, looked: &Looked, at: i64) -> Result<Lost, FolderError> {
+        let refuse = |why: String| Err(FolderError::Cut { at, why });
+        let (begin, end) = (looked.report.log.0.0, looked.report.log.1.0);
+        if !(begin..=end).contains(&at) {
+            return refuse(format!("the log has the offsets from {begin} to {end}"));
+        }
+        let mut lost = Lost::new();
+        let mut boundary = begin;
+        for segment in &looked.segments {
+            let mut from = segment.base;
+            while from < segment.end().min(end) {
+                let sink: &mut recovery::Sink<'_> = &mut |record: &Record<'_>, bytes: &[u8]| {
+                    let (starts, ends) = (record.log_offset.0, record.log_offset.0 + bytes.len() as i64);
+                    if starts <= at {
+                        boundary = starts;
+                    }
+                    if ends <= at {
+                        boundary = ends;
+                    }
+                    if starts >= at && crate::facts::is_queued(record.sys_flag) {
+                        lost.entry((record.topic.to_owned(), record.queue_id)).or_insert(record.queue_offset.0);
+                    }
+                    Ok(())
+                };
+                let scanned = recovery::scan(segment, from, sink).and_then(|(stopped, why)| match why {
+                    Stop::End => Ok(None),
+                    // Damage is no reason not to cut behind it, or where it begins.
+                    Stop::Bad(_) => {
+                        if stopped <= at {
+                            boundary = stopped;
+                        }
+                        recovery::next_sound(segment, stopped + 1)
+                    }
+                });
+                match scanned {
+                    Ok(Some(next)) => from = next,
+                    Ok(None) => break,
+                    Err(source) => return Err(FolderError::Disk { what: "reading the log".to_owned(), source }),
+                }
+            }
+        }
+        match boundary == at {
+            true => Ok(lost),
+            false => refuse(format!("no record begins or ends there; one does at {boundary}")),
+        }
+    }
+
+    /// Cuts the log. The marks go first and the index second: a crash in between leaves a longer log, never a mark beyond its end.
+    fn cut(&mut self, looked: &Looked, at: i64, lost: &Lost) -> io::Result<()> {
+        let root = &self.folder.root;
+        if let Some(mut checkpoint) = looked.checkpoint.clone() {
+            checkpoint.flushed = checkpoint.flushed.min(at);
+            for (topic, queue_id, next) in &mut checkpoint.queues {
+                if let Some(first) = lost.get(&(topic.clone(), *queue_id)) {
+                    *next = (*next).min(*first);
+                }
+            }
+            checkpoint.queues.retain(|(_, _, next)| *next > 0);
+            checkpoint.dead_before.retain(|(_, dead)| *dead <= at);
+            checkpoint.save(self.disk, root)?;
+        }
+        if looked.hint.is_some_and(|hint| hint > at) {
+            FlushedHint::create(self.disk, root, at)?;
+        }
+        for (from, to) in looked.ranges.iter().filter(|(_, to)| *to > at) {
+            self.disk.remove(&self.folder.index().join(index_file::file_name(*from, *to)))?;
+        }
+        self.sync_index_folder()?;
+        for segment in looked.segments.iter().rev() {
+            let path = segment.file.path();
+            if segment.base >= at && segment.base > looked.report.log.0.0 {
+                self.disk.remove(path)?;
+                self.disk.sync_dir(&self.folder.log())?;
+            } else if segment.end() > at {
+                let file = self.disk.open(path, Open::Write)?;
+                file.set_len((at - segment.base).max(0) as u64)?;
+                file.set_len(segment.bytes)?;
+                file.sync_data()?;
+            }
+        }
+        self.done.push(format!("cut the log at {at}; it had ended at {}", looked.report.log.1.0));
+        Ok(())
+    }
+
+    /// Makes anew the index of each segment about which something is wrong or missing.
+    fn index(&mut self, looked: &Looked) -> io::Result<()> {
+        self.disk.create_dir_all(&self.folder.index())?;
+        let end = looked.report.log.1.0;
+        let begun = looked.segments.iter().filter(|segment| segment.base < end);
+        for segment in begun {
+            let to = segment.end().min(end);
+            let parts: Vec<_> = looked.parts.iter().filter(|part| part.segment.base == segment.base && part.file.is_some()).collect();
+            let known_to = parts.last().map_or(segment.base, |part| part.to);
+            let names: Vec<_> = looked
+                .ranges
+                .iter()
+                .filter(|(from, to)| *from < segment.end() && *to > segment.base)
+                .map(|(from, to)| (*from, *to, index_file::file_name(*from, *to)))
+                .collect();
+            let is_damaged = looked.report.problems.iter().any(|problem| {
+                problem.kind == ProblemKind::Index && names.iter().any(|(_, _, name)| problem.file.ends_with(name.as_str()))
+            });
+            if !is_damaged && known_to == to {
+                continue;
+            }
+            self.make_anew(looked, segment, segment.base..to)?;
+            let made = index_file::file_name(segment.base, to);
+            for (_, _, name) in names.iter().filter(|(_, _, name)| *name != made) {
+                self.disk.remove(&self.folder.index().join(name))?;
+            }
+            self.sync_index_folder()?;
+            self.done.push(format!("made index/{made} from the log"));
+        }
+        Ok(())
+    }
+
+    fn make_anew(&self, looked: &Looked, segment: &Arc<Segment>, range: Range<i64>) -> io::Result<()> {
+        self.disk.open(segment.file.path(), Open::Write)?.sync_data()?;
+        let mut index = Index::default();
+        if let Some(checkpoint) = &looked.checkpoint {
+            index.dead_before.extend(checkpoint.dead_before.iter().map(|(topic, before)| (Arc::from(topic.as_str()), *before)));
+        }
+        let part = Segment { base: segment.base, bytes: (range.end - segment.base) as u64, file: segment.file.another() };
+        // A log without any mark of ours may be another broker's, whose deleted topics nobody wrote down.
+        let is_foreign = looked.checkpoint.is_none() && looked.hint.is_none();
+        let trusted = if is_foreign { Trust::Foreign } else { Trust::Durable };
+        recovery::replay(&part, range.start, i64::MAX, trusted, &mut index)?;
+        seal::write_tail(self.disk, &self.folder.index(), &RwLock::new(index), range.start, range.end).map(drop)
+    }
+
+    /// Makes anew the checkpoint and the flush mark where they are damaged or missing.
+    fn marks(&mut self, looked: &Looked) -> io::Result<()> {
+        let end = looked.report.log.1.0;
+        if looked.checkpoint.is_none() || looked.hint.is_none() {
+            for segment in &looked.segments {
+                self.disk.open(segment.file.path(), Open::Write)?.sync_data()?;
+            }
+        }
+        if looked.checkpoint.is_none() {
+            let queues = looked.report.queues.iter().map(|((topic, queue_id), next)| (topic.clone(), *queue_id, next.0));
+            let checkpoint = Checkpoint { flushed: end, queues: queues.collect(), dead_before: Vec::new() };
+            checkpoint.save(self.disk, &self.folder.root)?;
+            self.done.push("made store.checkpoint from the log; queues without messages begin at 0".to_owned());
+        }
+        if looked.hint.is_none() {
+            FlushedHint::create(self.disk, &self.folder.root, end)?;
+            self.done.push("made store.flushed from the log".to_owned());
+        }
+        Ok(())
+    }
+
+    fn sync_index_folder(&self) -> io::Result<()> {
+        match self.disk.sync_dir(&self.folder.index()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Is every record of the log what was written, and does each follow in its queue?
+
+use super::{Folder, Problem, ProblemKind, Progress, Report, below};
+use crate::checkpoint::Checkpoint;
+use crate::facts;
+use crate::index::Index;
+use crate::index_file::{IndexFile, Row};
+use crate::recovery::{self, Stop, Trust};
+use crate::segment::Segment;
+use crate::whole::Held;
+use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
+use roxmq_protocol::record::{LogOffset, QueueOffset};
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A part of a segment, and the index file about it if there is one.
+pub(crate) struct Part {
+    pub segment: Arc<Segment>,
+    pub from: i64,
+    pub to: i64,
+    pub file: Option<(IndexFile, Vec<Row>)>,
+}
+
+/// What the records of a part say.
+pub(crate) struct Walked {
+    /// What they tell the index.
+    pub index: Index,
+    /// Where in the log no sound record is; each was reported.
+    pub damaged: Vec<Range<i64>>,
+}
+
+/// A walk through the log from front to back.
+pub(super) struct LogWalk<'a> {
+    folder: &'a Folder,
+    /// Everything before was durable once.
+    durable: i64,
+    trusted: Trust,
+    begins: i64,
+    total: u64,
+    /// Where the log ends, once that is known.
+    end: Option<i64>,
+    at: i64,
+    next: HashMap<(String, u32), i64>,
+    held: Held,
+    dead: Index,
+}
+
+impl<'a> LogWalk<'a> {
+    pub fn new(
+        folder: &'a Folder,
+        checkpoint: Option<&Checkpoint>,
+        hint: Option<i64>,
+        has_hint: bool,
+        segments: &[Arc<Segment>],
+        ranges: &[(i64, i64)],
+    ) -> io::Result<LogWalk<'a>> {
+        let mut dead = Index::default();
+        if let Some(checkpoint) = checkpoint {
+            dead.dead_before.extend(checkpoint.dead_before.iter().map(|(topic, before)| (Arc::from(topic.as_str()), *before)));
+        }
+        let known = hint.into_iter().chain(checkpoint.map(|checkpoint| checkpoint.flushed)).max();
+        let is_ours = has_hint || known.is_some();
+        let durable = match known {
+            Some(known) => known,
+            None if is_ours => 0,
+            None => recovery::last_begun(segments)?,
+        };
+        let begins = segments.first().map_or(0, |segment| segment.base);
+        Ok(LogWalk {
+            folder,
+            durable: ranges.iter().map(|(_, to)| *to).fold(durable, i64::max),
+            trusted: if is_ours { Trust::Durable } else { Trust::Foreign },
+            begins,
+            total: segments.iter().map(|segment| segment.bytes).sum(),
+            end: None,
+            at: begins,
+            next: HashMap::new(),
+            held: Held::default(),
+            dead,
+        })
+    }
+
+    /// Is there nothing behind what was walked?
+    pub fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Walks a part.
+    pub fn part(&mut self, part: &Part, report: &mut Report, progress: &mut Progress<'_>) -> io::Result<Walked> {
+        let segment = Segment { base: part.segment.base, bytes: (part.to - part.segment.base) as u64, file: part.segment.file.another() };
+        let mut walked = Walked { index: self.dead.with_same_dead(), damaged: Vec::new() };
+        let mut at = part.from;
+        loop {
+            let (stopped, why) = self.run(&segment, at, &mut walked.index, report, progress)?;
+            let Stop::Bad(why) = why else {
+                let end = self.held.ends(part.to);
+                self.at = end;
+                self.end = (end < part.to).then_some(end);
+                return Ok(walked);
+            };
+            if stopped >= self.durable {
+                let end = self.held.ends(stopped);
+                self.end = Some(end);
+                self.at = end;
+                return Ok(walked);
+            }
+            let found = recovery::next_sound(&segment, stopped + 1)?;
+            let what = match found {
+                Some(next) => format!("{why}; the next sound record is at {next}"),
+                None => format!("{why}; no sound record follows up to {}", segment.end()),
+            };
+            report.add(self.problem(&part.segment, stopped, what));
+            walked.damaged.push(stopped..found.unwrap_or(segment.end()));
+            match found {
+                Some(next) => at = next,
+                None if self.durable >= segment.end() => {
+                    self.at = part.to;
+                    return Ok(walked);
+                }
+                None => {
+                    self.end = Some(stopped);
+                    self.at = stopped;
+                    return Ok(walked);
+                }
+            }
+        }
+    }
+
+    /// Walks until something stops it.
+    fn run(
+        &mut self,
+        segment: &Segment,
+        from: i64,
+        index: &mut Index,
+        report: &mut Report,
+        progress: &mut Progress<'_>,
+    ) -> io::Result<(i64, Stop)> {
+        let LogWalk { folder, durable, trusted, begins, total, next, held, .. } = self;
+        let mut told = from;
+        recovery::scan(segment, from, &mut |record, bytes| {
+            let at = record.log_offset.0;
+            let is_tail = at >= *durable;
+            if is_tail && recovery::is_torn(bytes, record, at - segment.base) {
+                return Err("a part of it is missing");
+            }
+            if facts::is_queued(record.sys_flag) && !index.is_dead(record.topic, at) {
+                let offset = record.queue_offset.0;
+                let queue = (record.topic.to_owned(), record.queue_id);
+                let expected = next.get(&queue).copied().or((*begins == 0).then_some(0));
+                let follows = expected.is_none_or(|expected| offset == expected) || (offset == 0 && *trusted == Trust::Foreign);
+                if !follows && is_tail {
+                    return Err("its offset does not follow in its queue");
+                }
+                if !follows {
+                    let what = format!(
+                        "queue {} of {} goes on with offset {offset} instead of {}",
+                        record.queue_id,
+                        record.topic,
+                        expected.unwrap_or(0)
+                    );
+                    report.add(Problem {
+                        kind: ProblemKind::Record,
+                        file: file_of(folder, segment),
+                        log_offset: Some(record.log_offset),
+                        what,
+                    });
+                }
+                raise(next, queue, offset + 1);
+            }
+            if facts::is_queued(record.sys_flag) {
+                for (name, offset) in light_places(record.topic, record.properties()).filter(|(name, _)| !index.is_dead(name, at)) {
+                    raise(next, (name.to_owned(), LIGHT_QUEUE_ID), offset + 1);
+                }
+            }
+            report.records += 1;
+            if at - told >= PROGRESS_BYTES {
+                told = at;
+                progress((at - *begins) as u64, *total);
+            }
+            match is_tail {
+                true => held.next(record, bytes, |record, bytes| recovery::dispatch(record, bytes, Trust::Tail, index)),
+                false => recovery::dispatch(record, bytes, *trusted, index),
+            }
+        })
+    }
+
+    /// What can be said only at the end.
+    pub fn finish(
+        self,
+        segments: &[Arc<Segment>],
+        checkpoint: Option<&Checkpoint>,
+        hint: Option<i64>,
+        report: &mut Report,
+    ) -> io::Result<()> {
+        let end = self.end.unwrap_or(self.at);
+        report.log = (LogOffset(self.begins), LogOffset(end));
+        let left: u64 = segments.iter().map(|segment| unclean_bytes(segment, end)).sum::<io::Result<u64>>()?;
+        if left > 0 {
+            report.notes.push(format!("behind the end of the log, {end}, {left} bytes are not zero; a start clears them"));
+        }
+        if let Some(checkpoint) = checkpoint
+            && checkpoint.flushed > end
+        {
+            let what = format!("it knows that the log was durable up to {}, and the log ends at {end}", checkpoint.flushed);
+            report.add(Problem { kind: ProblemKind::Record, file: "store.checkpoint".into(), log_offset: Some(LogOffset(end)), what });
+        }
+        if let Some(hint) = hint.filter(|hint| *hint > end) {
+            let what = format!("it knows that the log was durable up to {hint}, and the log ends at {end}");
+            report.add(Problem { kind: ProblemKind::Record, file: "store.flushed".into(), log_offset: Some(LogOffset(end)), what });
+        }
+        let mut next = self.next;
+        for (topic, queue_id, known) in checkpoint.iter().flat_map(|checkpoint| &checkpoint.queues) {
+            match next.get(&(topic.clone(), *queue_id)).copied() {
+                Some(found) if found < *known => {
+                    let what = format!("queue {queue_id} of {topic} ends at {found}, and the checkpoint knows of {known}");
+                    report.add(Problem { kind: ProblemKind::Record, file: "store.checkpoint".into(), log_offset: None, what });
+                }
+                Some(_) => {}
+                // Its messages are all gone.
+                None => drop(next.insert((topic.clone(), *queue_id), *known)),
+            }
+        }
+        report.queues = next.into_iter().map(|(queue, next)| (queue, QueueOffset(next))).collect();
+        Ok(())
+    }
+
+    fn problem(&self, segment: &Segment, at: i64, what: String) -> Problem {
+        Problem { kind: ProblemKind::Record, file: file_of(self.folder, segment), log_offset: Some(LogOffset(at)), what }
+    }
+}
+
+/// Queue offsets only grow.
+fn raise(next: &mut HashMap<(String, u32), i64>, queue: (String, u32), after: i64) {
+    next.entry(queue).and_modify(|next| *next = after.max(*next)).or_insert(after);
+}
+
+fn file_of(folder: &Folder, segment: &Segment) -> PathBuf {
+    below(folder, segment.file.path())
+}
+
+/// How many bytes of a segment from `end` on are not zero.
+fn unclean_bytes(segment: &Segment, end: i64) -> io::Result<u64> {
+    let mut at = end.max(segment.base);
+    let mut window = Vec::new();
+    let mut unclean = 0;
+    while at < segment.end() {
+        window.clear();
+        let len = ((segment.end() - at) as usize).min(WINDOW_BYTES);
+        segment.read(at, len, &mut window)?;
+        if !recovery::is_zero(&window) {
+            unclean += window.iter().filter(|byte| **byte != 0).count() as u64;
+        }
+        at += len as i64;
+    }
+    Ok(unclean)
+}
+
+const PROGRESS_BYTES: i64 = 1 << 20;
+const WINDOW_BYTES: usize = 1 << 20;
