@@ -3,8 +3,9 @@
 //! Append asks before the record has its place, recovery and repair ask the log; this is the one place that answers, so that the
 //! index is the same whichever way it came about.
 
+use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::properties::{Properties, java_hash, name, tokens};
-use roxmq_protocol::record::sys_flag;
+use roxmq_protocol::record::{Record, sys_flag};
 
 /// A record's place, as the index keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,14 @@ pub(crate) fn of_properties<'a>(topic: &str, properties: Properties<'a>, flag: i
         hashes.extend(keys.map(|key| key_hash(topic, key)));
     }
     Found { tags: java_hash(tags), light_names, has_light_offsets }
+}
+
+/// Every queue that a record of the log is in, and its offset there: its own, then light ones.
+pub(crate) fn places<'a>(record: &Record<'a>) -> impl Iterator<Item = (&'a str, u32, i64)> + use<'a> {
+    let is_queued = is_queued(record.sys_flag);
+    let own = (record.topic, record.queue_id, record.queue_offset.0);
+    let light = light_places(record.topic, record.properties()).map(|(name, offset)| (name, LIGHT_QUEUE_ID, offset));
+    std::iter::once(own).chain(light).filter(move |_| is_queued)
 }
 
 /// The hash of a key in the index: CRC-32 of topic, a zero byte, key.

@@ -5,6 +5,7 @@
 //! promise that its part of the log is.
 
 use crate::checkpoint::{Checkpoint, FlushedHint};
+use crate::facts;
 use crate::index::Index;
 use crate::index_file;
 use crate::recovery::{self, Stop, Trust};
@@ -86,8 +87,10 @@ impl Repairing<'_> {
                     if ends <= at {
                         boundary = ends;
                     }
-                    if starts >= at && crate::facts::is_queued(record.sys_flag) {
-                        lost.entry((record.topic.to_owned(), record.queue_id)).or_insert(record.queue_offset.0);
+                    if starts >= at {
+                        for (topic, queue_id, offset) in facts::places(record) {
+                            lost.entry((topic.to_owned(), queue_id)).or_insert(offset);
+                        }
                     }
                     Ok(())
                 };

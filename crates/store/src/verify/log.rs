@@ -8,7 +8,6 @@ use crate::index_file::{IndexFile, Row};
 use crate::recovery::{self, Stop, Trust};
 use crate::segment::Segment;
 use crate::whole::Held;
-use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::record::{LogOffset, QueueOffset};
 use std::collections::HashMap;
 use std::io;
@@ -168,12 +167,9 @@ impl<'a> LogWalk<'a> {
                         what,
                     });
                 }
-                raise(next, queue, offset + 1);
             }
-            if facts::is_queued(record.sys_flag) {
-                for (name, offset) in light_places(record.topic, record.properties()).filter(|(name, _)| !index.is_dead(name, at)) {
-                    raise(next, (name.to_owned(), LIGHT_QUEUE_ID), offset + 1);
-                }
+            for (topic, queue_id, offset) in facts::places(record).filter(|(topic, ..)| !index.is_dead(topic, at)) {
+                next.entry((topic.to_owned(), queue_id)).and_modify(|next| *next = (offset + 1).max(*next)).or_insert(offset + 1);
             }
             report.records += 1;
             if at - told >= PROGRESS_BYTES {
@@ -230,11 +226,6 @@ impl<'a> LogWalk<'a> {
     fn problem(&self, segment: &Segment, at: i64, what: String) -> Problem {
         Problem { kind: ProblemKind::Record, file: file_of(self.folder, segment), log_offset: Some(LogOffset(at)), what }
     }
-}
-
-/// Queue offsets only grow.
-fn raise(next: &mut HashMap<(String, u32), i64>, queue: (String, u32), after: i64) {
-    next.entry(queue).and_modify(|next| *next = after.max(*next)).or_insert(after);
 }
 
 fn file_of(folder: &Folder, segment: &Segment) -> PathBuf {
