@@ -22,16 +22,17 @@ type Case struct {
 
 // T is what a case may use: names of its own, clients that end with it, and a way to say what is wrong.
 type T struct {
-	name    string
-	mu      sync.Mutex
-	endings []func()
+	name     string
+	patience time.Duration
+	mu       sync.Mutex
+	endings  []func()
 }
 
 // failure carries the reason from check to the line that is printed.
 type failure string
 
 const (
-	// patience bounds every wait. It covers two rounds of the client's slowest timer, the heartbeat of 30 s.
+	// patience bounds every wait, unless a case knows better. It covers two rounds of the client's slowest timer, the heartbeat of 30 s.
 	patience = 70 * time.Second
 	// lookEvery is how often a condition is looked at while waiting for it.
 	lookEvery = 20 * time.Millisecond
@@ -56,8 +57,8 @@ func (t *T) equal(got, expected any, what string) {
 
 // until waits for a condition; seen is asked for what there was instead when patience ends.
 func (t *T) until(holds func() bool, what string, seen func() string) {
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(lookEvery) {
-		t.check(time.Now().Before(deadline), "not seen within %v: %s; seen: %s", patience, what, seen())
+	for deadline := time.Now().Add(t.patience); !holds(); time.Sleep(lookEvery) {
+		t.check(time.Now().Before(deadline), "not seen within %v: %s; seen: %s", t.patience, what, seen())
 	}
 }
 
@@ -83,7 +84,7 @@ func (t *T) restartBroker() {
 }
 
 func (c Case) outcome() (why string) {
-	t := &T{name: c.name}
+	t := &T{name: c.name, patience: patience}
 	defer func() {
 		switch caught := recover().(type) {
 		case nil:
