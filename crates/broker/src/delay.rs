@@ -155,7 +155,7 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
 
 /// Appends what is due, and the mark of how far that is. When this is an error nothing was appended.
 fn deliver(broker: &Broker, level: i32, due: &[Record<'_>], next: i64, batch: &mut Batch) -> Result<(), Refusal> {
-    marks::begin(broker, queue_of(level), next, batch)?;
+    marks::begin(broker, queue_of(level), &next.to_string(), batch)?;
     for record in due {
         if let Some((topic, queue_id)) = destination(broker, record) {
             // Consumers still see in the properties how long it waited.
@@ -170,7 +170,7 @@ fn deliver(broker: &Broker, level: i32, due: &[Record<'_>], next: i64, batch: &m
 }
 
 /// Where a waiting message really goes; `None` when that topic was deleted.
-fn destination(broker: &Broker, record: &Record<'_>) -> Option<(String, u32)> {
+pub fn destination(broker: &Broker, record: &Record<'_>) -> Option<(String, u32)> {
     let properties = record.properties();
     let topic = properties.find(name::REAL_TOPIC)?;
     let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);

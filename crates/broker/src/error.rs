@@ -92,9 +92,23 @@ pub enum Refusal {
     /// The message is too large or breaks another rule.
     #[error("the message is illegal, maybe msg body or properties length not matched. {0}")]
     Message(String),
-    /// Something that RocketMQ does and RoxMQ does not yet: said, never ignored.
-    #[error("{0} are not supported by this version of RoxMQ")]
-    Unsupported(&'static str),
+    /// A message's time is none, or too far ahead.
+    #[error(
+        "timer message illegal, the delay time should not be bigger than the max delay {max_ms}ms; or if set del msg, the delay time \
+         should be bigger than the current time (asked for: {asked})"
+    )]
+    TimerIllegal {
+        /// The furthest allowed.
+        max_ms: i64,
+        /// What was asked for.
+        asked: String,
+    },
+    /// What is asked for makes no sense, for the reason given.
+    #[error("{0}")]
+    IllegalOperation(String),
+    /// No recalls now.
+    #[error("recall failed, broker service not available")]
+    RecallClosed,
     /// The disk is full.
     #[error("service not available now. The broker's disk is full: {0}")]
     DiskFull(String),
@@ -148,8 +162,9 @@ impl Refusal {
             Refusal::SubscriptionOld => code::SUBSCRIPTION_NOT_LATEST,
             Refusal::Expression(_) => code::SUBSCRIPTION_PARSE_FAILED,
             Refusal::FilterUnreadable(_) => code::FILTER_DATA_NOT_EXIST,
-            Refusal::Message(_) | Refusal::Unsupported(_) => code::MESSAGE_ILLEGAL,
-            Refusal::DiskFull(_) | Refusal::Fenced(_) => code::SERVICE_NOT_AVAILABLE,
+            Refusal::Message(_) | Refusal::TimerIllegal { .. } => code::MESSAGE_ILLEGAL,
+            Refusal::IllegalOperation(_) => code::ILLEGAL_OPERATION,
+            Refusal::DiskFull(_) | Refusal::Fenced(_) | Refusal::RecallClosed => code::SERVICE_NOT_AVAILABLE,
             Refusal::Busy(_) => code::SYSTEM_BUSY,
             Refusal::NotFound(_) => code::QUERY_NOT_FOUND,
             Refusal::NotOnline(_) => code::CONSUMER_NOT_ONLINE,

@@ -30,6 +30,7 @@ mod shard;
 mod tables;
 #[cfg(test)]
 mod testing;
+mod timer;
 mod topics;
 mod transaction;
 
@@ -105,6 +106,7 @@ pub struct Broker {
     groups: Groups,
     offsets: Offsets,
     delayed: delay::Delayed,
+    timers: timer::Timers,
     transactions: transaction::Transactions,
     clients: Clients,
     arrivals: Arrivals,
@@ -258,6 +260,7 @@ impl Broker {
         let groups = Groups::load(&clock, file("subscriptionGroup.json"))?;
         let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
         let delayed = delay::Delayed::load(file("delayOffset.json"), &store)?;
+        let timers = timer::Timers::load(file("timers.json"), store.readable())?;
         let transactions = transaction::Transactions::load(file("transactions.json"))?;
         keep_within_log(&store, &offsets, &delayed, &transactions);
         topics::add_system_topics(&topics, &config);
@@ -285,6 +288,7 @@ impl Broker {
             groups,
             offsets,
             delayed,
+            timers,
             transactions,
             clients: Clients::default(),
             arrivals: Arrivals::default(),
@@ -417,6 +421,7 @@ fn store_config(config: &BrokerConfig) -> StoreConfig {
         delete_unexpired_when_full: config.delete_unexpired_when_full,
         max_message_bytes: config.max_message_bytes as usize,
         tail_checkpoint_bytes: config.tail_checkpoint_bytes,
+        asks_before_deletion: true,
         ..StoreConfig::default()
     }
 }

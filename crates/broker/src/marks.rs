@@ -4,7 +4,8 @@
 //! one append:  [mark: "from here on nothing is delivered"] [message] [message] ...
 //! ```
 //!
-//! A mark is a record of `rmq_sys_delivery_marks`; its body is the next position in decimal digits, and the newest one of a queue counts.
+//! A mark is a record of `rmq_sys_delivery_marks`. For a delay level its body is the next position in decimal digits, and the newest one
+//! counts; for timers it names each message (`timer/waiting.rs`).
 //! Marks and messages are in the log together or not at all, so after a crash nothing is delivered twice or left out. Files that repeat
 //! the positions matter only when retention has taken the marks away. Java has nothing like it and delivers again.
 
@@ -16,11 +17,11 @@ use roxmq_store::{Batch, ReadLimits, Store};
 /// Marks of delay levels are in the queues below, each in the queue of its level; those of others from here on.
 pub const OTHERS_FROM_QUEUE: u32 = 100;
 
-/// Begins a batch with the mark that everything before `next` is delivered by it.
+/// Begins a batch with the mark of what is delivered by it. For a delay level that is the next offset, in digits.
 ///
 /// # Errors
 /// None that a mark can have.
-pub fn begin(broker: &Broker, queue_id: u32, next: i64, batch: &mut Batch) -> Result<(), DraftError> {
+pub fn begin(broker: &Broker, queue_id: u32, said: &str, batch: &mut Batch) -> Result<(), DraftError> {
     batch.clear();
     batch.push(Draft {
         topic: MARKS_TOPIC,
@@ -32,7 +33,7 @@ pub fn begin(broker: &Broker, queue_id: u32, next: i64, batch: &mut Batch) -> Re
         store_host: broker.advertised,
         reconsume_times: 0,
         prepared_transaction_offset: 0,
-        body: next.to_string().as_bytes(),
+        body: said.as_bytes(),
         properties: "",
     })?;
     Ok(())

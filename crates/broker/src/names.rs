@@ -13,6 +13,8 @@ pub const AUTO_CREATE_TOPIC: &str = "TBW102";
 
 /// Where messages wait for their delay level.
 pub const DELAY_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// Where messages wait for a time of their own.
+pub const TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
 /// Where half messages wait for a decision.
 pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// Where it is said which half messages are closed.
@@ -41,7 +43,8 @@ const SYSTEM_TOPICS: [&str; 10] = [
     "CHECKPOINT_TOPIC",
 ];
 
-const NO_SEND_TOPICS: [&str; 7] = [DELAY_TOPIC, HALF_TOPIC, OP_TOPIC, MARKS_TOPIC, PARKED_TOPIC, "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT"];
+const NO_SEND_TOPICS: [&str; 8] =
+    [DELAY_TOPIC, TIMER_TOPIC, MARKS_TOPIC, HALF_TOPIC, OP_TOPIC, PARKED_TOPIC, "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT"];
 
 /// Groups that exist from the start.
 pub const SYSTEM_GROUPS: [&str; 8] = [

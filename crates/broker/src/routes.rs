@@ -6,7 +6,7 @@
 //! - `relay`: a client has to answer first.
 
 use crate::relay::Later;
-use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, reply, retry, topics, transaction};
+use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, reply, retry, timer, topics, transaction};
 use roxmq_protocol::request::{self, HeaderFields, Request};
 use roxmq_remoting::Answer;
 use std::sync::Arc;
@@ -99,6 +99,7 @@ routes! {
     SendReplyV1             => relay, reply::long;
     SendReplyV2             => relay, reply::short;
     ConsumerSendBack        => pool, retry::send_back;
+    RecallMessage           => pool, timer::recall;
     EndTransaction          => pool, transaction::end;
     ResumeTransaction       => pool, transaction::resume;
 
@@ -147,6 +148,7 @@ routes! {
     UpdateBrokerConfig      => pool, admin::update_config;
     RuntimeInfo             => pool, admin::runtime_info;
     BrokerStats             => pool, admin::statistic;
+    TimerMetrics            => pool, timer::metrics;
     HaStatus                => pool, admin::replication;
 }
 

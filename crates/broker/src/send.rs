@@ -5,7 +5,7 @@
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, delay, retry, topics};
+use crate::{Broker, delay, retry, timer, topics};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -53,6 +53,8 @@ pub struct Prepared {
     pub queue_id: u32,
     /// What the answer calls the transaction: the unique key.
     pub unique_key: String,
+    /// When the message is due, if it waits for a time.
+    pub due_ms: Option<i64>,
     /// Does the sender wait until the messages are durable?
     pub waits: bool,
     /// The topic is new: the change that NameServers are told of before the sender is answered.
@@ -101,10 +103,6 @@ pub fn prepare(
     let given = Properties::new(&request.properties);
     let asked = Asked::of(given);
     let level = delay::level_asked(asked.delay, config.delay_ladder.levels_ms().len());
-    if asked.is_timed && level.is_none() {
-        // Stored as a plain message it would be delivered too early. A delay level wins over a time.
-        return Err(Refusal::Unsupported("Timed messages"));
-    }
     let is_half =
         asked.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true")) && !(request.reconsume_times > 0 && level.is_some());
     if is_half && config.reject_transactions {
@@ -116,12 +114,21 @@ pub fn prepare(
         Some(key) => key.to_owned(),
         None => flow.unique.next(broker.advertised, now),
     };
-    // A dead letter waits for nothing.
+    // A dead letter waits for nothing. A half message waits for its decision first. A delay level wins over a time.
     let level = level.filter(|_| dead_letter.is_none());
-    let (stored_topic, stored_queue) = match level {
+    let due_ms = if dead_letter.is_none() && level.is_none() { asked.times.due(now, &config)? } else { None };
+    let due_ms = due_ms.filter(|_| !is_half);
+    if asked.is_deletion {
+        return Err(Refusal::Message("a timed message is taken back by its recall handle (request 370), not by another message.".into()));
+    }
+    if request.batch && (is_half || level.is_some() || due_ms.is_some()) {
+        return Err(Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into()));
+    }
+    let (stored_topic, stored_queue) = match (level, due_ms) {
         _ if is_half => (names::HALF_TOPIC, 0),
-        Some(level) => (names::DELAY_TOPIC, delay::queue_of(level)),
-        None => (&*topic.topic_name, queue_id),
+        (Some(level), _) => (names::DELAY_TOPIC, delay::queue_of(level)),
+        (None, Some(due_ms)) => (names::TIMER_TOPIC, timer::queue_of(broker, due_ms, now)),
+        (None, None) => (&*topic.topic_name, queue_id),
     };
     let draft = Draft {
         topic: stored_topic,
@@ -141,7 +148,9 @@ pub fn prepare(
         push_batch(broker, draft, &unique_key, flow, batch)?;
     } else {
         stored_properties(broker, given, &unique_key, &mut flow.properties)?;
-        if is_half || level.is_some() {
+        if let Some(due_ms) = due_ms {
+            flow.properties = timer::timed_properties(&flow.properties, &topic.topic_name, queue_id, due_ms);
+        } else if is_half || level.is_some() {
             flow.properties = delay::waiting_properties(&flow.properties, &topic.topic_name, queue_id);
         } else if dead_letter.is_some() {
             flow.properties = retry::laid_aside(&flow.properties);
@@ -149,7 +158,7 @@ pub fn prepare(
         batch.push(Draft { properties: &flow.properties, ..draft })?;
     }
     let waits = asked.wait != Some("false");
-    Ok(Prepared { range: first..batch.len(), topic, queue_id, unique_key, waits, change })
+    Ok(Prepared { range: first..batch.len(), topic, queue_id, unique_key, due_ms, waits, change })
 }
 
 /// What a producer's properties ask of the broker, found in one walk through them.
@@ -159,7 +168,8 @@ struct Asked<'a> {
     wait: Option<&'a str>,
     delay: Option<&'a str>,
     transactional: Option<&'a str>,
-    is_timed: bool,
+    times: timer::Times<'a>,
+    is_deletion: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -171,8 +181,8 @@ impl<'a> Asked<'a> {
                 name::WAIT => asked.wait = Some(value),
                 name::DELAY => asked.delay = Some(value),
                 name::TRAN_MSG => asked.transactional = Some(value),
-                name::TIMER_DELAY_SEC | name::TIMER_DELAY_MS | name::TIMER_DELIVER_MS => asked.is_timed = true,
-                _ => {}
+                name::TIMER_DEL_UNIQKEY => asked.is_deletion = true,
+                _ => asked.times.note(name, value),
             }
         }
         asked
@@ -268,6 +278,10 @@ pub fn write_answer(broker: &Broker, ticket: Ticket, prepared: &Prepared, places
             sink.text("transactionId", &prepared.unique_key);
             sink.text("MSG_REGION", &broker.marks.region);
             sink.text("TRACE_ON", broker.marks.trace_on);
+            if let Some(due_ms) = prepared.due_ms {
+                let topic = &prepared.topic.topic_name;
+                sink.text("recallHandle", &timer::handle(&broker.config().broker_name, topic, due_ms, &prepared.unique_key));
+            }
         },
         b"",
     );

@@ -4,12 +4,13 @@
 //! |---|---|---|
 //! | registration | 30 s, and on each change of topics | tells the NameServers |
 //! | delayed messages | 50 ms | delivers what is due |
+//! | timed messages | when the next is due, at least every second | delivers what is due |
 //! | transactions | `transactionCheckInterval` | asks producers about open half messages |
 //! | tables | 50 ms for topics and groups, `flushConsumerOffsetInterval` for offsets | writes those that changed |
 //! | clients | 10 s | drops clients that went silent |
 //! | statistics | 10 s | takes the samples |
 
-use crate::{Broker, delay, registration, transaction};
+use crate::{Broker, delay, registration, timer, transaction};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +34,9 @@ pub fn start(broker: &Arc<Broker>) {
     }));
     broker.pool.service(registration::run(Arc::clone(broker)));
     broker.pool.service(delay::run(Arc::clone(broker)));
+    let keeper = Arc::downgrade(broker);
+    broker.store.ask_before_deletion(move |end| keeper.upgrade().is_some_and(|broker| timer::keep_waiting(&broker, end)));
+    broker.pool.service(timer::run(Arc::clone(broker)));
     broker.pool.service(transaction::run(Arc::clone(broker)));
     broker.pool.service(every(Arc::clone(broker), |_| TABLES_PERIOD, save_topics_and_groups));
     let offsets_period = |broker: &Broker| Duration::from_millis(broker.config().flush_consumer_offsets_ms);
@@ -63,7 +67,10 @@ fn save_topics_and_groups(broker: &Broker) {
 fn save_offsets(broker: &Broker) {
     let store = &broker.store;
     note_saved(broker, || {
-        broker.offsets.save(store).and_then(|()| broker.delayed.save(store)).and_then(|()| broker.transactions.save(store))
+        broker.offsets.save(store)?;
+        broker.delayed.save(store)?;
+        broker.timers.save(store)?;
+        broker.transactions.save(store)
     });
 }
 

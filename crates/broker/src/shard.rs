@@ -310,6 +310,9 @@ impl BrokerShard {
 
     /// Finds who waits for the queue of a stored message. Queues of this shard are gathered, the others' shards are told.
     fn tell_of(&self, prepared: &Prepared, mine: &mut Vec<QueueKey>) {
+        if let Some(due_ms) = prepared.due_ms {
+            return self.broker.timers.arrived(&prepared.topic.topic_name, due_ms);
+        }
         let Some((queue, shards)) = self.broker.arrivals.waiting(&prepared.topic.topic_name, prepared.queue_id) else { return };
         for shard in shards {
             if shard != self.number {

@@ -60,7 +60,7 @@ pub fn add_system_topics(topics: &Topics, config: &BrokerConfig) {
         wanted.push(topic(&config.trace_topic_name, 1, READ_WRITE));
     }
     if config.timer {
-        wanted.push(topic("rmq_sys_wheel_timer", 1, READ_WRITE));
+        wanted.push(topic(names::TIMER_TOPIC, 1, READ_WRITE));
     }
     for topic in wanted {
         topics.add(topic);

@@ -15,7 +15,7 @@ use crate::delay::redelivered;
 use crate::names::{self, HALF_TOPIC, OP_TOPIC, PARKED_TOPIC};
 use crate::tables::TableFile;
 use crate::tables::topics::{PERM_READ, PERM_WRITE};
-use crate::{Broker, Call, Refusal, delay};
+use crate::{Broker, Call, Refusal, delay, timer};
 use parking_lot::Mutex;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::properties::{PropertiesBuf, name};
@@ -187,27 +187,41 @@ fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<(), 
     }
     let mut batch = Batch::new();
     push_op(broker, offset, &mut batch)?;
+    let mut timed = None;
     if request.commit_or_rollback == COMMIT {
-        push_committed(broker, &record, &mut batch)?;
+        timed = push_committed(broker, &record, &mut batch)?;
     }
     let kept = broker.append_whole(&mut batch)?;
     // Decided, even if it is not yet durable: a second decision must find it so.
     state.open.remove(&offset);
+    if let Some((topic, due_ms)) = timed {
+        broker.timers.arrived(&topic, due_ms);
+    }
     kept.in_time()
 }
 
 /// The message as consumers will see it, or as it waits for its delay level.
-fn push_committed(broker: &Broker, half: &Record<'_>, batch: &mut Batch) -> Result<(), Refusal> {
+///
+/// Its topic and when it is due, if it waits for a time of its own.
+fn push_committed(broker: &Broker, half: &Record<'_>, batch: &mut Batch) -> Result<Option<(String, i64)>, Refusal> {
     let mut properties = PropertiesBuf::from_text(half.properties);
     let topic = properties.find(name::REAL_TOPIC).unwrap_or_default().to_owned();
     let queue_id: u32 = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
     if broker.topics.find(&topic).is_none() {
         return Err(Refusal::TopicUnknown(topic));
     }
-    let levels = broker.config().delay_ladder.levels_ms().len();
-    let (to, queue) = match delay::level_asked(properties.find(name::DELAY), levels) {
-        Some(level) => (names::DELAY_TOPIC, delay::queue_of(level)),
-        None => {
+    let config = broker.config();
+    let now_ms = broker.clock.now_ms();
+    let level = delay::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len());
+    let times = timer::Times::of(half.properties());
+    let due_ms = if level.is_none() { times.due(now_ms, &config)? } else { None };
+    let (to, queue) = match (level, due_ms) {
+        (Some(level), _) => (names::DELAY_TOPIC, delay::queue_of(level)),
+        (None, Some(due_ms)) => {
+            properties.set(name::TIMER_OUT_MS, &due_ms.to_string());
+            (names::TIMER_TOPIC, timer::queue_of(broker, due_ms, now_ms))
+        }
+        (None, None) => {
             properties.remove(name::REAL_TOPIC).remove(name::REAL_QID);
             (&*topic, queue_id)
         }
@@ -216,7 +230,7 @@ fn push_committed(broker: &Broker, half: &Record<'_>, batch: &mut Batch) -> Resu
     draft.sys_flag = sys_flag::with_transaction(half.sys_flag, sys_flag::TRANSACTION_COMMIT);
     draft.prepared_transaction_offset = half.log_offset.0;
     batch.push(draft)?;
-    Ok(())
+    Ok(due_ms.map(|due_ms| (topic.clone(), due_ms)))
 }
 
 fn push_op(broker: &Broker, half_offset: i64, batch: &mut Batch) -> Result<(), Refusal> {

@@ -42,3 +42,5 @@ pub const INVALID_PARAMETER: i32 = 29;
 pub const CONSUMER_NOT_ONLINE: i32 = 206;
 /// The client did not answer a relayed request in time.
 pub const CONSUME_MSG_TIMEOUT: i32 = 207;
+/// What is asked for makes no sense for this message.
+pub const ILLEGAL_OPERATION: i32 = 604;

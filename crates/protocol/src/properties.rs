@@ -28,7 +28,7 @@ pub mod name {
     pub const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
     /// Deliver at this time, ms since 1970.
     pub const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
-    /// When a timed message left the timer, ms.
+    /// When a timed message is due, ms.
     pub const TIMER_OUT_MS: &str = "TIMER_OUT_MS";
     /// When a timed message entered the timer, ms.
     pub const TIMER_ENQUEUE_MS: &str = "TIMER_ENQUEUE_MS";

@@ -111,6 +111,10 @@ impl Index {
         Some(queues[at].1)
     }
 
+    pub fn queues_of(&self, topic: &str) -> Vec<u32> {
+        self.topics.get(topic).map_or(Vec::new(), |queues| queues.iter().map(|(queue_id, _)| *queue_id).collect())
+    }
+
     pub fn queue(&self, topic: &str, queue_id: u32) -> Option<&Queue> {
         self.at(self.find(topic, queue_id)?)
     }

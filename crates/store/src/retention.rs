@@ -7,11 +7,28 @@ use crate::config::Retention;
 use crate::log::is_full;
 use crate::segment::Segment;
 use crate::store::Store;
+use roxmq_protocol::record::LogOffset;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// Is asked, with the offset up to which the log is about to be deleted, whether it may be.
+pub(crate) type Asked = Box<dyn Fn(LogOffset) -> bool + Send + Sync>;
+
 impl Store {
+    /// Names who is asked before the oldest part of the log is deleted, up to which offset: whoever still needs something of it appends
+    /// it again first. Only the first one named is asked.
+    pub fn ask_before_deletion(&self, asked: impl Fn(LogOffset) -> bool + Send + Sync + 'static) {
+        let _ = self.asked.set(Box::new(asked));
+    }
+
+    fn may_delete(&self, segment: &Segment) -> bool {
+        match self.asked.get() {
+            Some(asked) => asked(LogOffset(segment.end())),
+            None => !self.config.asks_before_deletion,
+        }
+    }
+
     /// Keeps messages by these rules from now on; the next round of housekeeping goes by them.
     pub fn set_retention(&self, retention: Retention) {
         *self.retention.write() = retention;
@@ -79,6 +96,7 @@ impl Store {
         while let Some(oldest) = self.segments.first()
             && self.is_sealed(&oldest)
             && goes(self, &oldest)
+            && self.may_delete(&oldest)
         {
             if let Err(error) = self.delete(&oldest) {
                 // On a full disk the next offsets cannot be written down; then nothing may go.

@@ -7,6 +7,7 @@ use crate::flush::Waker;
 use crate::index::Index;
 use crate::log::{Log, is_full};
 use crate::recovery::{self, OpenError, Places};
+use crate::retention::Asked;
 use crate::segment::{NextSegment, Segments};
 use crate::watermarks::Watermarks;
 use parking_lot::{Mutex, RwLock};
@@ -41,6 +42,7 @@ pub struct Store {
     next_segment: Mutex<Option<NextSegment>>,
     pub(crate) retention: RwLock<Retention>,
     pub(crate) wakers: Mutex<Vec<Waker>>,
+    pub(crate) asked: OnceLock<Asked>,
     pub(crate) fence: OnceLock<String>,
     pub(crate) disk_full: AtomicBool,
     pub(crate) flusher_sleeps: Arc<AtomicBool>,
@@ -139,6 +141,7 @@ impl Store {
             retention_turn: Mutex::new(()),
             next_segment: Mutex::new(None),
             wakers: Mutex::new(Vec::new()),
+            asked: OnceLock::new(),
             fence: OnceLock::new(),
             disk_full: AtomicBool::new(false),
             flusher_sleeps: Arc::new(AtomicBool::new(false)),
@@ -212,6 +215,11 @@ impl Store {
     /// Every queue: topic and queue id.
     pub fn queues(&self) -> Vec<(String, u32)> {
         self.index.read().queues().map(|(_, queue)| (queue.topic.to_string(), queue.queue_id)).collect()
+    }
+
+    /// The queues of a topic that ever held a message, in order.
+    pub fn queues_of(&self, topic: &str) -> Vec<u32> {
+        self.index.read().queues_of(topic)
     }
 
     /// Forgets a topic's queues; a topic of that name starts at offset 0. The records go when their segments do.

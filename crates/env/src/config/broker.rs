@@ -157,15 +157,15 @@ table! {
         "Delay, timers and transactions" {
             delay_ladder: DelayLadder = DelayLadder::default(), "messageDelayLevel", Ladder, "", Restart,
                 "The waiting times of the delay levels, from level 1, also used for retries (from level 3).";
-            timer: bool = true, "timerWheelEnable", YesNo, "", NotYet,
+            timer: bool = true, "timerWheelEnable", YesNo, "", Restart,
                 "Whether messages may be given an exact time of delivery.";
             timer_precision_ms: u64 = 1_000, "timerPrecisionMs", whole(1..=60_000), "ms", NotYet,
                 "How exact that time is. A message is never delivered before its time.";
-            timer_max_delay_s: u64 = 34_560_000, "timerMaxDelaySec", whole(1..=315_360_000), "s", NotYet,
+            timer_max_delay_s: u64 = 34_560_000, "timerMaxDelaySec", whole(1..=315_360_000), "s", Now,
                 "How far ahead that time may be: 400 days.";
-            recall_messages: bool = false, "recallMessageEnable", YesNo, "", NotYet,
+            recall_messages: bool = false, "recallMessageEnable", YesNo, "", Now,
                 "Whether a producer may recall a message that waits for its time.";
-            recall_when_draining: bool = true, "allowRecallWhenBrokerNotWriteable", YesNo, "", NotYet,
+            recall_when_draining: bool = true, "allowRecallWhenBrokerNotWriteable", YesNo, "", Now,
                 "Whether it may even when the broker takes no sends.";
             reject_transactions: bool = false, "rejectTransactionMessage", YesNo, "", Now,
                 "Whether transactional sends are refused.";

@@ -18,6 +18,7 @@ mod register;
 mod route;
 mod running;
 mod stats;
+mod timer;
 mod topic;
 mod version;
 
@@ -35,6 +36,7 @@ pub use register::*;
 pub use route::*;
 pub use running::*;
 pub use stats::*;
+pub use timer::*;
 pub use topic::*;
 pub use version::*;
 

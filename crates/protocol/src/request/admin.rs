@@ -54,6 +54,9 @@ requests! {
     /// All committed offsets. Answer body: `ConsumerOffsetSerializeWrapper`.
     AllConsumerOffset = 43 "GET_ALL_CONSUMER_OFFSET" {} -> ();
 
+    /// How many messages of each topic wait for a time. Answer body: `TimerMetricsBody`.
+    TimerMetrics = 61 "GET_TIMER_METRICS" {} -> ();
+
     /// Creates a group or changes its settings. Body: `SubscriptionGroupConfig`.
     UpdateGroup = 200 "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP" {} -> ();
 

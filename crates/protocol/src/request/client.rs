@@ -281,6 +281,11 @@ header! {
 }
 
 header! {
+    /// Answer to a recall: the unique key of what was recalled.
+    RecallReply<'a> { msg_id: Text<'a> = "msgId" }
+}
+
+header! {
     /// Answer that is one time in ms.
     TimestampReply { timestamp: i64 = "timestamp" }
 }
@@ -377,6 +382,13 @@ requests! {
         msg_id: Option<Text<'a>> = "msgId",
         transaction_id: Option<Text<'a>> = "transactionId",
     } -> ();
+
+    /// A producer takes a timed message back before it is due.
+    RecallMessage<'a> = 370 "RECALL_MESSAGE" {
+        producer_group: Option<Text<'a>> = "producerGroup",
+        topic: Text<'a> = "topic",
+        recall_handle: Text<'a> = "recallHandle",
+    } -> RecallReply<'a>;
 
     /// The client ids of a group. Answer body: `{"consumerIdList":[..]}`.
     ConsumerList<'a> = 38 "GET_CONSUMER_LIST_BY_GROUP" {

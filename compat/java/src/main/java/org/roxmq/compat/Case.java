@@ -61,6 +61,7 @@ final class Case {
         all.addAll(QueryCases.ALL);
         all.addAll(AdminCases.ALL);
         all.addAll(WireCases.ALL);
+        all.addAll(TimerCases.ALL);
         all.addAll(RestartCases.ALL);
         all.add(StartCases.LAST);
         return all;

@@ -65,7 +65,7 @@ final class WireCases {
     }
 
     /** The one-letter names of SendMessageRequestHeaderV2. */
-    private static Map<String, String> send(String topic) {
+    static Map<String, String> send(String topic) {
         Map<String, String> fields = new LinkedHashMap<>();
         fields.put("a", "wire");
         fields.put("b", topic);

@@ -1,0 +1,153 @@
+use super::waiting::Timer;
+use super::*;
+use crate::names::TIMER_TOPIC;
+use crate::testing::{NOW_MS, QUEUE, TOPIC, close, delivered, open, put};
+use crate::timer::deliver::deliver_due;
+use roxmq_env::clock::Clock;
+use roxmq_env::disk::SimDisk;
+use std::time::Duration;
+
+const CONFIG_MAX_MS: i64 = 34_560_000_000;
+
+fn wait(broker: &Broker, due_ms: i64, body: &str) {
+    let now_ms = broker.clock.now_ms();
+    let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
+    put(broker, TIMER_TOPIC, queue_of(broker, due_ms, now_ms), &properties, body);
+    broker.timers.arrived(TOPIC, due_ms);
+}
+
+fn ms(ms: i64) -> Duration {
+    Duration::from_millis(ms as u64)
+}
+
+#[test]
+fn times_that_are_asked_for() {
+    let config = BrokerConfig::default();
+    let now = NOW_MS;
+    let times = |text: &'static str| Times::of(Properties::new(text)).due(now, &config);
+    let far = format!("TIMER_DELIVER_MS\u{1}{}", now + CONFIG_MAX_MS);
+    let too_far = format!("TIMER_DELIVER_MS\u{1}{}", now + CONFIG_MAX_MS + 1);
+    assert_eq!(times(""), Ok(None));
+    assert_eq!(times("TIMER_DELAY_SEC\u{1}3\u{2}"), Ok(Some(now + 3000)));
+    assert_eq!(times("TIMER_DELAY_MS\u{1}3\u{2}TIMER_DELIVER_MS\u{1}1\u{2}"), Ok(Some(now + 3)));
+    assert_eq!(times("TIMER_DELIVER_MS\u{1}1\u{2}TIMER_DELAY_MS\u{1}9\u{2}TIMER_DELAY_SEC\u{1} 1 \u{2}"), Ok(Some(now + 1000)));
+    assert_eq!(times("TIMER_DELIVER_MS\u{1}1\u{2}"), Ok(None), "the past is now");
+    assert_eq!(times("TIMER_DELAY_SEC\u{1}-1\u{2}"), Ok(None));
+    assert_eq!(times("TIMER_DELAY_SEC\u{1}3\u{2}TIMER_OUT_MS\u{1}1\u{2}"), Ok(None), "it has waited already");
+    assert_eq!(Times::of(Properties::new(&far)).due(now, &config), Ok(Some(now + CONFIG_MAX_MS)));
+    assert!(Times::of(Properties::new(&too_far)).due(now, &config).is_err());
+    for bad in ["TIMER_DELAY_SEC\u{1} \u{2}", "TIMER_DELAY_MS\u{1}soon\u{2}", "TIMER_DELAY_SEC\u{1}9223372036854775807\u{2}"] {
+        assert!(matches!(times(bad), Err(Refusal::TimerIllegal { .. })), "{bad}");
+    }
+    let off = BrokerConfig { timer: false, ..BrokerConfig::default() };
+    assert!(matches!(Times::of(Properties::new("TIMER_DELAY_SEC\u{1}3\u{2}")).due(now, &off), Err(Refusal::Failed(_))));
+}
+
+#[test]
+fn never_early_in_order_and_once_over_restarts() {
+    let (disk, clock) = (SimDisk::new(1).disk(), Clock::manual(NOW_MS));
+    let broker = open(&disk, &clock);
+    let hour = HOUR_MS;
+    let times = [5 * hour, 1, 2 * hour + 7, 400 * 24 * hour, 2 * hour + 7, 1, 30 * 24 * hour];
+    for (number, after) in times.iter().enumerate() {
+        wait(&broker, NOW_MS + after, &format!("{number}"));
+    }
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), [""; 0]);
+    assert_eq!(broker.timers.waiting_count(), 7);
+    clock.advance(ms(1));
+    assert_eq!(deliver_due(&broker), None, "the next is in another hour");
+    assert_eq!(delivered(&broker), ["1", "5"]);
+    clock.advance(ms(2 * hour + 5));
+    assert_eq!(deliver_due(&broker), Some(NOW_MS + 2 * hour + 7));
+    assert_eq!(delivered(&broker).len(), 2);
+    close(broker);
+
+    let broker = open(&disk, &clock);
+    clock.advance(ms(1));
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["1", "5", "2", "4"]);
+    close(broker);
+    clock.advance(ms(399 * 24 * hour));
+    let broker = open(&disk, &clock);
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["1", "5", "2", "4", "0", "6"]);
+    clock.advance(ms(24 * hour));
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker).last().map(String::as_str), Some("3"));
+    close(broker);
+}
+
+#[test]
+fn a_lost_file_delivers_nothing_again() {
+    let sim = SimDisk::new(2);
+    let (disk, clock) = (sim.disk(), Clock::manual(NOW_MS));
+    let broker = open(&disk, &clock);
+    for number in 0..500 {
+        wait(&broker, NOW_MS + number * 60_000, &format!("{number}"));
+    }
+    clock.advance(ms(250 * 60_000));
+    deliver_due(&broker);
+    let before = delivered(&broker);
+    assert_eq!(before.len(), 251);
+    let file = broker.config().store_root.join("config/timers.json");
+    close(broker);
+    disk.remove(&file).unwrap();
+    let broker = open(&disk, &clock);
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), before);
+    clock.advance(ms(250 * 60_000));
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker).len(), 500);
+    close(broker);
+}
+
+#[test]
+fn what_was_recalled_is_not_delivered() {
+    let (disk, clock) = (SimDisk::new(3).disk(), Clock::manual(NOW_MS));
+    let broker = open(&disk, &clock);
+    for (body, after) in [("soon", 1000), ("kept", 1000), ("far", 50 * HOUR_MS), ("far and kept", 50 * HOUR_MS)] {
+        wait(&broker, NOW_MS + after, body);
+    }
+    let take_back = |broker: &Broker, body: &str, due_ms: i64| {
+        let handle = recall::Handle::parse(&handle("any", TOPIC, due_ms, body)).unwrap();
+        recall::take_back(broker, &handle, broker.clock.now_ms())
+    };
+    assert_eq!(take_back(&broker, "soon", NOW_MS + 1000), Ok(()));
+    assert_eq!(take_back(&broker, "far", NOW_MS + 50 * HOUR_MS), Ok(()));
+    assert!(take_back(&broker, "soon", NOW_MS + 1000).is_err(), "twice");
+    assert!(take_back(&broker, "kept", NOW_MS + 1001).is_err(), "another time");
+    assert!(take_back(&broker, "unknown", NOW_MS + 1000).is_err());
+    assert_eq!(broker.timers.waiting_count(), 2);
+    clock.advance(ms(1000));
+    deliver_due(&broker);
+    assert!(take_back(&broker, "kept", NOW_MS + 1000).is_err(), "it was delivered");
+    close(broker);
+    let broker = open(&disk, &clock);
+    clock.advance(ms(60 * HOUR_MS));
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["kept", "far and kept"]);
+    close(broker);
+}
+
+#[test]
+fn handles_are_what_java_writes() {
+    let text = handle("broker-a", "Orders", 1_800_000_000_001, "7F0000010BAD18B4AAC2");
+    assert_eq!(text, "djEgT3JkZXJzIGJyb2tlci1hIDE4MDAwMDAwMDAwMDEgN0YwMDAwMDEwQkFEMThCNEFBQzI=");
+    let parsed = recall::Handle::parse(&text).unwrap();
+    assert_eq!((&*parsed.topic, &*parsed.broker, parsed.due_ms), ("Orders", "broker-a", 1_800_000_000_001));
+    assert!(recall::Handle::parse(text.trim_end_matches('=')).is_some());
+    for bad in ["", "x", "####", "djEgT3JkZXJz", "djIgT3JkZXJzIGJyb2tlci1hIDE4MDAwMDAwMDAwMDEgN0YwMDAwMDEwQkFEMThCNEFBQzI="] {
+        assert!(recall::Handle::parse(bad).is_none(), "{bad}");
+    }
+}
+
+#[test]
+fn the_nearest_are_in_memory_and_the_others_are_read_again() {
+    let mut waiting = Waiting::with_room(NOTHING_DONE, 8);
+    for origin in 0..100 {
+        waiting.take(Timer { due_ms: 1000 - origin, origin }, origin);
+        assert!(waiting.near_count() <= 8, "{origin}");
+    }
+    assert_eq!(waiting.next_due_ms(), Some(901));
+}
