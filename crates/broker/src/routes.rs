@@ -6,7 +6,9 @@
 //! - `relay`: a client has to answer first.
 
 use crate::relay::Later;
-use crate::{Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, reply, retry, timer, topics, transaction};
+use crate::{
+    Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, reply, retry, timer, topics, transaction,
+};
 use roxmq_protocol::request::{self, HeaderFields, Request};
 use roxmq_remoting::Answer;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Delivery of what is due.
 
-use super::waiting::{MARKED_BYTES_MAX, MARKS_QUEUE, Timer, Waiting, mark};
 use super::ORIGIN;
 use super::counts::count_from_before;
+use super::waiting::{MARKED_BYTES_MAX, MARKS_QUEUE, Timer, Waiting, mark};
 use crate::delay::{destination, redelivered};
 use crate::names::MARKS_TOPIC;
 use crate::{Broker, Refusal, marks};

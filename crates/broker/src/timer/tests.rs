@@ -79,6 +79,23 @@ fn never_early_in_order_and_once_over_restarts() {
 }
 
 #[test]
+fn what_comes_after_the_first_look_is_found() {
+    let (disk, clock) = (SimDisk::new(4).disk(), Clock::manual(NOW_MS));
+    let broker = open(&disk, &clock);
+    deliver_due(&broker);
+    wait(&broker, NOW_MS + 3, "first");
+    clock.advance(ms(3));
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["first"]);
+    wait(&broker, NOW_MS + 3, "late when it was stored");
+    wait(&broker, NOW_MS + 3 * HOUR_MS, "hours later");
+    clock.advance(ms(3 * HOUR_MS));
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["first", "late when it was stored", "hours later"]);
+    close(broker);
+}
+
+#[test]
 fn a_lost_file_delivers_nothing_again() {
     let sim = SimDisk::new(2);
     let (disk, clock) = (sim.disk(), Clock::manual(NOW_MS));

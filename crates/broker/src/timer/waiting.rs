@@ -1,8 +1,8 @@
 //! What is due in the next hours, read from the queues of these hours.
 
 use super::{Done, HOUR_MS, HOURS, ORIGIN, deliver, hour_of, queue_of_hour};
-use crate::{Broker, marks};
 use crate::names::{MARKS_TOPIC, TIMER_TOPIC};
+use crate::{Broker, marks};
 use roxmq_protocol::properties::name;
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
 use roxmq_store::{ReadLimits, ReadStatus};
@@ -128,18 +128,23 @@ impl Waiting {
     /// Opens the queues of the hours that have come near, and drops those that are over.
     fn turn_to_hours(&mut self, broker: &Broker, now_ms: i64) {
         let last = hour_of(now_ms.max(self.done.due_ms).saturating_add(deliver::LOOK_AHEAD_MS));
-        let first = match self.hours_to {
+        let mut first = match self.hours_to {
             Some(to) => to + 1,
             // What was late when it was stored may be in the hour before.
             None => hour_of(self.done.due_ms) - 1,
         };
         if last - first >= HOURS {
+            // Nothing is known of what was delivered when, or it is years ago: every queue there is may hold something.
+            first = last - (HOURS - 1);
             let due_before_ms = (last + 1) * HOUR_MS;
             let all = broker.store.queues_of(TIMER_TOPIC);
             self.reading = all.into_iter().map(|queue| (queue, Reading { next: 0, due_before_ms })).collect();
-        } else {
-            for hour in first..=last {
-                self.reading.insert(queue_of_hour(hour), Reading { next: 0, due_before_ms: (hour + 1) * HOUR_MS });
+        }
+        for hour in first..=last {
+            let due_before_ms = (hour + 1) * HOUR_MS;
+            let reading = self.reading.entry(queue_of_hour(hour)).or_insert(Reading { next: 0, due_before_ms });
+            if reading.due_before_ms < due_before_ms {
+                *reading = Reading { next: 0, due_before_ms };
             }
         }
         self.hours_to = Some(self.hours_to.map_or(last, |to| to.max(last)));
