@@ -301,11 +301,13 @@ func messageTrace(t *T) {
 // One name in two namespaces is two topics and two groups; what fails comes again in its own.
 func namespaces(t *T) {
 	topic := t.topic()
+	inboxes := map[string]*Inbox{}
 	for _, space := range []string{"NS1", "NS2"} {
 		t.createTopic(space+"%"+topic, 1)
-		p := t.producer(producer.WithNamespace(space))
-		inbox := t.failing(topic, consumer.ConsumeSuccess, consumer.ConsumeRetryLater, consumer.WithNamespace(space))
-		t.sendTo(p, primitive.NewMessage(topic, []byte("fails 1 time in "+space)))
+		inboxes[space] = t.failing(topic, consumer.ConsumeSuccess, consumer.ConsumeRetryLater, consumer.WithNamespace(space))
+		t.sendTo(t.producer(producer.WithNamespace(space)), primitive.NewMessage(topic, []byte("fails 1 time in "+space)))
+	}
+	for space, inbox := range inboxes {
 		t.untilCount(inbox, 2, "attempts in "+space)
 		for i, m := range inbox.all() {
 			t.equal(fmt.Sprintf("%s %d", m.Body, m.ReconsumeTimes), fmt.Sprintf("fails 1 time in %s %d", space, i), "attempt")

@@ -87,14 +87,17 @@ async function untilRoutes(t, p, topic, queues) {
   return seen;
 }
 
-// A consumer and, in the order they came, the messages it was given.
-async function consumer(t, topic, more, expression = '*') {
+// A consumer and, in the order they came, the messages it was given; the listener may fail them.
+async function consumer(t, topic, more, expression = '*', listener = async () => {}) {
   await keeper;
   const c = new Consumer(options({ consumerGroup: t.group, consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET', ...more }));
   c.on('error', () => {});
   await c.ready();
   const inbox = { messages: [], bodies: () => inbox.messages.map(m => m.body.toString()) };
-  c.subscribe(topic, expression, async m => { inbox.messages.push(m); });
+  c.subscribe(topic, expression, async m => {
+    inbox.messages.push(m);
+    return listener(m);
+  });
   let open = true;
   const close = async () => {
     if (open) await c.close();

@@ -5,6 +5,7 @@
 const { runSuite } = require('./harness');
 const send = require('./send');
 const consume = require('./consume');
+const business = require('./business');
 const cluster = require('./cluster');
 
 const sideBySide = {
@@ -24,6 +25,9 @@ const sideBySide = {
   push_order_of_one_queue: consume.orderOfOneQueue,
   push_start_positions: consume.startPositions,
   push_without_subscription_in_pull: consume.subscriptionOfHeartbeat,
+  retry_and_dead_letters: business.retryAndDeadLetters,
+  delay_levels: business.delayLevels,
+  namespaces: business.namespaces,
   offset_queries: consume.offsetQueries,
   offsets_over_client_restart: consume.offsetsOverClientRestart,
   two_consumers_share_and_take_over: consume.shareAndTakeOver,

@@ -8,8 +8,8 @@ import threading
 from dataclasses import dataclass
 
 from harness import RUN, brief
-from rocketmq.client import Message, Producer, PullConsumer, PushConsumer
-from rocketmq.ffi import MessageModel, _CMessageQueue, dll
+from rocketmq.client import Message, Producer, PullConsumer, PushConsumer, RecvMessage
+from rocketmq.ffi import MessageModel, _CConsumeStatus, _CMessageQueue, dll
 
 NAMESRV_ADDR = os.environ["NAMESRV_ADDR"]
 instances = itertools.count(1)
@@ -28,6 +28,8 @@ class Received:
     properties: dict
     store_size: int
     reconsume_times: int
+    born_timestamp: int
+    store_timestamp: int
 
 
 def received(message, properties=()):
@@ -37,6 +39,7 @@ def received(message, properties=()):
     return Received(
         body=text(message.body), id=message.id, queue_id=message.queue_id, queue_offset=message.queue_offset,
         tags=text(message.tags), keys=text(message.keys), store_size=message.store_size, reconsume_times=message.reconsume_times,
+        born_timestamp=message.born_timestamp, store_timestamp=message.store_timestamp,
         properties={name: text(message.get_property(name)) for name in properties},
     )
 
@@ -89,6 +92,16 @@ class Inbox:
         with self.lock:
             self.messages.append(seen)
 
+    def answering(self, is_later):
+        """A listener for the library: takes the message, and answers whether it is to come again."""
+
+        def listen(_, handle):
+            m = RecvMessage(handle)
+            self.put(m)
+            return (_CConsumeStatus.RECONSUME_LATER if is_later(m) else _CConsumeStatus.CONSUME_SUCCESS).value
+
+        return listen
+
     def all(self):
         with self.lock:
             return list(self.messages)
@@ -106,8 +119,8 @@ class Inbox:
         self.open = False
 
 
-def push(case, topic, expression="*", group=None, model=MessageModel.CLUSTERING, orderly=False, threads=None, properties=()):
-    """A push consumer of the case's group that puts all it is given into an inbox."""
+def push(case, topic, expression="*", group=None, model=MessageModel.CLUSTERING, orderly=False, threads=None, properties=(), is_later=None):
+    """A push consumer of the case's group that puts all it is given into an inbox, and is to get again later what `is_later` says."""
     c = PushConsumer(group or case.group, orderly=orderly, message_model=model)
     c.set_namesrv_addr(NAMESRV_ADDR)
     c.set_instance_name(f"{RUN}-{os.getpid()}-{next(instances)}")
@@ -115,6 +128,9 @@ def push(case, topic, expression="*", group=None, model=MessageModel.CLUSTERING,
         c.set_thread_count(threads)
     inbox = Inbox(case, c, properties)
     c.subscribe(topic, inbox.put, expression)
+    if is_later:
+        # The package itself takes a listener that raises for one that succeeds.
+        c._register_callback(inbox.answering(is_later))
     c.start()
     case.endings.append(inbox.close)
     return inbox

@@ -1,5 +1,6 @@
 """Which behaviours does the C++ client, through its Python package `rocketmq`, find at a broker? One line per case."""
 
+import business
 import cluster
 import consume
 import send
@@ -22,6 +23,8 @@ SIDE_BY_SIDE = {
     "push_tags": consume.tags,
     "push_order_of_one_queue": consume.order_of_one_queue,
     "push_orderly_listener": consume.orderly_listener,
+    "retry": business.retry,
+    "delay_levels": business.delay_levels,
     "pull": consume.pull,
     "pull_tags": consume.pull_tags,
     "pull_from_offset": consume.pull_from_offset,
