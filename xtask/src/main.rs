@@ -1,9 +1,11 @@
 //! Development tasks: `cargo xtask <task>`. Which tasks are there?
 //!
 //! - `compat`: real clients against RoxMQ or Java RocketMQ (`compat/README.md`).
+//! - `torture`: the real binary under load while its disk, its process and its files are treated badly (`docs/evidence.md`).
 //! - `control`: what `compat` gives its suites to stop and start servers; not for use by hand.
 
 mod compat;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -13,6 +15,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let outcome = match task.as_str() {
         "compat" => compat::run(&rest),
+        "torture" => torture::run(&rest),
         "control" => compat::control::ask(&rest),
         _ => Err(USAGE.to_owned()),
     };
@@ -27,4 +30,6 @@ fn main() -> ExitCode {
 
 const USAGE: &str = "\
 usage: cargo xtask compat [--against roxmq|java] [--suite NAME ...] [--keep] [--serve] [-- SUITE ARGUMENTS]
-       (see compat/README.md)";
+       (see compat/README.md)
+       cargo xtask torture SCENARIO... [--cycles N] [--seed S], or --short for a few cycles of each
+       (see docs/evidence.md)";

@@ -4,3 +4,4 @@ pub mod address;
 pub mod clock;
 pub mod config;
 pub mod disk;
+pub mod teeth;

@@ -8,6 +8,7 @@
 
 use crate::config::FlushMode;
 use crate::store::Store;
+use roxmq_env::teeth::bites;
 use roxmq_protocol::record::LogOffset;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
@@ -19,8 +20,8 @@ impl Store {
     /// What an acknowledgement waits for: with `SYNC_FLUSH` what is durable, else what is written.
     pub fn durable(&self) -> LogOffset {
         match self.config.flush {
-            FlushMode::Sync => self.watermarks.flushed(),
-            FlushMode::Async { .. } => self.watermarks.written(),
+            FlushMode::Sync if !bites("ack-before-flush") => self.watermarks.flushed(),
+            FlushMode::Sync | FlushMode::Async { .. } => self.watermarks.written(),
         }
     }
 

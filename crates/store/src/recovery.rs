@@ -15,6 +15,7 @@ use crate::segment::{Segment, Segments};
 use crate::whole::Held;
 use parking_lot::RwLock;
 use roxmq_env::disk::Disk;
+use roxmq_env::teeth::bites;
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::record::{BLANK_BYTES, MAGIC_V1, MAGIC_V2, Record, RecordError, record_len};
 use std::io;
@@ -484,7 +485,9 @@ fn settle(places: &Places<'_>, segments: &Segments, active: Option<Arc<Segment>>
         return begin(end);
     }
     let whole = Arc::new(Segment { base: active.base, bytes: active.bytes.max(places.segment_bytes), file: active.file.another() });
-    whole.clear_from(end)?;
+    if !bites("stale-record") {
+        whole.clear_from(end)?;
+    }
     whole.file.file()?.sync_data()?;
     segments.replace_last(whole.clone());
     Ok((whole, end))

@@ -65,6 +65,8 @@ impl Store {
     pub(crate) fn disk_is_full(&self) {
         if !self.disk_full.swap(true, Ordering::Relaxed) {
             tracing::error!(reserve = self.retention().disk_reserve_bytes, "disk is full: appends are refused until there is room");
+            // It looks for room more often than it keeps house.
+            self.keeper.get().into_iter().for_each(|keeper| keeper.unpark());
         }
     }
 

@@ -417,8 +417,10 @@ fn keep_loop(store: &Weak<Store>, stop: &AtomicBool) {
     while !stop.load(Ordering::SeqCst) {
         let Some(open) = store.upgrade() else { return };
         open.keep_house();
+        // Senders wait for room.
+        let pause = if open.disk_full() { LOOK_FOR_ROOM_EVERY } else { KEEP_HOUSE_EVERY };
         drop(open);
-        std::thread::park_timeout(KEEP_HOUSE_EVERY);
+        std::thread::park_timeout(pause);
     }
 }
 
@@ -434,4 +436,5 @@ fn check(config: &StoreConfig) -> Result<(), OpenError> {
 const SEGMENT_BYTES_MIN: u64 = 1024;
 const OPEN_FILES_MAX: usize = 128;
 const KEEP_HOUSE_EVERY: Duration = Duration::from_millis(500);
+const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_millis(50);
 const RETENTION_EVERY_MS: i64 = 10_000;

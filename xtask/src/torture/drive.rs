@@ -1,0 +1,85 @@
+//! A disk of its own for each run: a file, a loop device, ext4. Its power can be cut.
+//!
+//! The cut is ext4's own (`EXT4_IOC_SHUTDOWN` without flushing its journal): from then on every write and sync of the file system fails, and
+//! after it is mounted again it holds what had reached the device, as after a real cut. Needs root and a free loop device.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A mounted file system.
+pub struct Drive {
+    image: PathBuf,
+    mount: PathBuf,
+}
+
+impl Drive {
+    /// Makes a file system of so many MiB in a folder and mounts it.
+    pub fn create(folder: &Path, mebibytes: u64) -> Result<Drive, String> {
+        let (image, mount) = (folder.join("drive.img"), folder.join("drive"));
+        std::fs::create_dir_all(&mount).map_err(|error| format!("{}: {error}", mount.display()))?;
+        let file = File::create(&image).map_err(|error| format!("{}: {error}", image.display()))?;
+        file.set_len(mebibytes << 20).map_err(|error| error.to_string())?;
+        let words = ["-q", "-F", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0"];
+        run(Command::new("mkfs.ext4").args(words).arg(&image))?;
+        let drive = Drive { image, mount };
+        drive.mount()?;
+        Ok(drive)
+    }
+
+    /// Where its files are.
+    pub fn path(&self) -> &Path {
+        &self.mount
+    }
+
+    /// Cuts its power.
+    pub fn cut_power(&self) -> Result<(), String> {
+        /// `_IOR('X', 125, __u32)`.
+        const EXT4_IOC_SHUTDOWN: rustix::ioctl::Opcode = 0x8004_587d;
+        /// `EXT4_GOING_FLAGS_NOLOGFLUSH`.
+        const NO_LOG_FLUSH: u32 = 2;
+        let root = File::open(&self.mount).map_err(|error| error.to_string())?;
+        // SAFETY: the request reads one 32-bit number through its argument, and that is what it is given.
+        let cut = unsafe { rustix::ioctl::ioctl(&root, rustix::ioctl::Setter::<EXT4_IOC_SHUTDOWN, u32>::new(NO_LOG_FLUSH)) };
+        cut.map_err(|error| format!("the power of {} cannot be cut (root is needed): {error}", self.mount.display()))
+    }
+
+    /// Unmounts and mounts it again; nobody may have a file of it open.
+    pub fn remount(&self) -> Result<(), String> {
+        self.unmount()?;
+        self.mount()
+    }
+
+    fn mount(&self) -> Result<(), String> {
+        run(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.mount))
+            .map_err(|error| format!("{error}\nmounting needs root and a free loop device"))
+    }
+
+    fn unmount(&self) -> Result<(), String> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match run(Command::new("umount").arg(&self.mount)) {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Drop for Drive {
+    fn drop(&mut self) {
+        let _ = self.unmount();
+        let _ = std::fs::remove_file(&self.image);
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("{:?}: {} {}", command, output.status, String::from_utf8_lossy(&output.stderr))),
+    }
+}

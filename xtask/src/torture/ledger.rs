@@ -1,0 +1,285 @@
+//! What must be in the broker, and is it? Every acknowledgement and every read is written down here; after each fault all of it is read
+//! back and compared.
+
+use super::client::{CONSUMERS, Client};
+use fastrand::Rng;
+use roxmq_protocol::record::records;
+use roxmq_protocol::request::{MaxOffset, QueryConsumerOffset};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Instant;
+
+/// Topics of the workload; each has [`QUEUES`] queues.
+pub const TOPICS: [&str; 3] = ["TortureA", "TortureB", "TortureC"];
+/// Queues of each.
+pub const QUEUES: u32 = 4;
+
+/// One queue: which topic, which of its queues.
+pub type Queue = (usize, u32);
+
+/// What became known while the broker was loaded.
+pub enum Fact {
+    /// A message was acknowledged, or seen by a reader, at this place.
+    There { queue: Queue, offset: i64, hash: u32, id: u64, seen_only: bool, log_offset: Option<i64>, when: Instant },
+    /// A delayed message, or the commit of a transaction, was acknowledged: the message appears sooner or later.
+    Comes { id: u64, when: Instant },
+    /// A transaction was rolled back: its message never appears.
+    NeverComes { id: u64 },
+    /// A group's offset was committed.
+    Committed { queue: Queue, offset: i64 },
+    /// A send was refused.
+    Refused { code: i32, remark: String },
+}
+
+/// Something that must not be.
+pub type Violation = String;
+
+#[derive(Clone, Debug)]
+struct Known {
+    hash: u32,
+    id: u64,
+    log_offset: Option<i64>,
+    when: Instant,
+}
+
+/// The oracle.
+#[derive(Default)]
+pub struct Ledger {
+    known: BTreeMap<(Queue, i64), Known>,
+    coming: HashMap<u64, Instant>,
+    barred: HashSet<u64>,
+    /// All that was there at the last look: what was sent before and was not there then must not be there later.
+    there: HashSet<u64>,
+    looks: u64,
+    committed: HashMap<Queue, i64>,
+    /// Acknowledgements so far.
+    pub acknowledged: u64,
+    /// Messages compared so far.
+    pub compared: u64,
+}
+
+/// What a power cut may take away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MayLose {
+    /// Nothing that was acknowledged or read.
+    Nothing,
+    /// The newest, acknowledged after this.
+    SuffixSince(Instant),
+}
+
+/// What a look found.
+#[derive(Default)]
+pub struct Looked {
+    /// What must not be.
+    pub violations: Vec<Violation>,
+    /// Acknowledged and lost, where that is allowed.
+    pub lost: u64,
+    /// How long before the fault the oldest of the lost was acknowledged, in ms.
+    pub lost_age_ms: u64,
+}
+
+/// An id: which life of the broker, who, which message.
+pub fn id(life: u64, writer: u64, number: u64) -> u64 {
+    life << 40 | writer << 32 | number
+}
+
+fn life_of(id: u64) -> u64 {
+    id >> 40
+}
+
+/// The id at the start of a body, and whether it is of a message that comes later than it is sent.
+pub fn id_in(body: &[u8]) -> Option<(u64, bool)> {
+    let (id, rest) = body.split_first_chunk()?;
+    Some((u64::from_be_bytes(*id), *rest.first()? == b'L'))
+}
+
+/// A hash of a body.
+pub fn hash(body: &[u8]) -> u32 {
+    crc32fast::hash(body)
+}
+
+/// The unique key of a message.
+pub fn unique_key(id: u64) -> String {
+    format!("{id:032X}")
+}
+
+/// A key that it shares with a few others.
+pub fn shared_key(id: u64) -> String {
+    format!("k{}", id / 8)
+}
+
+impl Ledger {
+    /// Takes a fact in.
+    pub fn learn(&mut self, fact: Fact, violations: &mut Vec<Violation>) {
+        match fact {
+            Fact::There { queue, offset, hash, id, seen_only, log_offset, when } => {
+                self.acknowledged += u64::from(!seen_only);
+                let known = self.known.entry((queue, offset)).or_insert(Known { hash, id, log_offset, when });
+                if known.hash != hash {
+                    violations.push(format!("two messages at {queue:?} {offset}: {:x} and {id:x}", known.id));
+                }
+                known.log_offset = known.log_offset.or(log_offset);
+            }
+            Fact::Comes { id, when } => {
+                self.acknowledged += 1;
+                self.coming.insert(id, when);
+            }
+            Fact::NeverComes { id } => {
+                self.acknowledged += 1;
+                self.barred.insert(id);
+            }
+            Fact::Committed { queue, offset } => drop(self.committed.insert(queue, offset)),
+            Fact::Refused { .. } => {}
+        }
+    }
+
+    /// Reads everything back. `life` is the life of the broker that has just ended; `all_due` says that what comes later must have come.
+    pub fn look(&mut self, client: &mut Client, life: u64, may_lose: MayLose, all_due: bool, random: &mut Rng) -> Result<Looked, String> {
+        let mut looked = Looked::default();
+        let mut there: HashMap<u64, (Queue, i64)> = HashMap::new();
+        let mut found: HashMap<(Queue, i64), u32> = HashMap::new();
+        let mut ends = HashMap::new();
+        for queue in queues() {
+            let (topic, mut next) = (TOPICS[queue.0], 0);
+            let violations = &mut looked.violations;
+            let end = client.read_queue(topic, queue.1, |record| {
+                let offset = record.queue_offset.0;
+                if (record.topic, record.queue_id) != (topic, queue.1) || !record.body_is_intact() {
+                    violations.push(format!("{queue:?} {offset} serves another queue's or a damaged record"));
+                }
+                if offset != next {
+                    violations.push(format!("{queue:?} goes on with {offset} after {next}: a gap or a repetition"));
+                }
+                next = offset + 1;
+                found.insert((queue, offset), hash(record.body));
+                let Some((id, _)) = id_in(record.body) else {
+                    return violations.push(format!("{queue:?} {offset} has a body that nobody sent"));
+                };
+                if let Some(before) = there.insert(id, (queue, offset)) {
+                    violations.push(format!("message {id:x} is there twice: {before:?} and {queue:?} {offset}"));
+                }
+                if record.properties().find("DELAYED").is_some() && record.store_timestamp - record.born_timestamp < DELAY_MS {
+                    violations.push(format!("delayed message {id:x} came after {} ms", record.store_timestamp - record.born_timestamp));
+                }
+            })?;
+            let request = MaxOffset { topic: topic.into(), queue_id: queue.1 as i32 };
+            let max = client.call(&request, b"").map_err(|error| format!("max offset: {error}"))?.number("offset").unwrap_or(0);
+            if max != next || end < next {
+                looked.violations.push(format!("{queue:?} ends at {max} and can be read up to {next}"));
+            }
+            ends.insert(queue, max);
+        }
+        self.compared += found.len() as u64;
+        self.compare(&found, may_lose, &mut looked);
+        self.compare_coming(&there, may_lose, all_due, &mut looked);
+        for (id, place) in &there {
+            let is_late = life_of(*id) < life && !self.there.contains(id) && self.looks > 0;
+            if is_late && !self.coming.contains_key(id) && !is_pending(*id) {
+                looked.violations.push(format!("message {id:x} of an earlier life, which was gone, is there again at {place:?}"));
+            }
+        }
+        self.there = there.keys().copied().collect();
+        self.looks += 1;
+        self.check_offsets(client, &ends, &mut looked)?;
+        self.check_queries(client, random, &mut looked)?;
+        Ok(looked)
+    }
+
+    fn compare(&mut self, found: &HashMap<(Queue, i64), u32>, may_lose: MayLose, looked: &mut Looked) {
+        let mut lost = Vec::new();
+        let mut kept_up_to = 0;
+        for (at, known) in &self.known {
+            match found.get(at) {
+                Some(hash) if *hash == known.hash => kept_up_to = kept_up_to.max(known.log_offset.unwrap_or(0)),
+                Some(_) if may_lose != MayLose::Nothing => lost.push(*at),
+                Some(_) => looked.violations.push(format!("{:?} {} holds another message than {:x}", at.0, at.1, known.id)),
+                None => lost.push(*at),
+            }
+        }
+        for at in lost {
+            let Some(known) = self.known.remove(&at) else { continue };
+            match may_lose {
+                MayLose::Nothing => looked.violations.push(format!("LOST: {:?} {}, message {:x}", at.0, at.1, known.id)),
+                MayLose::SuffixSince(since) => {
+                    looked.lost += 1;
+                    let age = since.saturating_duration_since(known.when).as_millis() as u64;
+                    looked.lost_age_ms = looked.lost_age_ms.max(age);
+                    if known.log_offset.is_some_and(|log_offset| log_offset < kept_up_to) {
+                        looked.violations.push(format!("LOST: {:?} {}, and something behind it in the log is there", at.0, at.1));
+                    }
+                    if age > ASYNC_WINDOW_MS {
+                        looked.violations.push(format!("LOST: {:?} {}, acknowledged {age} ms before the cut", at.0, at.1));
+                    }
+                }
+            }
+        }
+    }
+
+    fn compare_coming(&mut self, there: &HashMap<u64, (Queue, i64)>, may_lose: MayLose, all_due: bool, looked: &mut Looked) {
+        for id in self.barred.iter().filter(|id| there.contains_key(id)) {
+            looked.violations.push(format!("message {id:x} was rolled back and is there"));
+        }
+        if let MayLose::SuffixSince(since) = may_lose {
+            // It may be lost; one older than the window may not, which `all_due` shows at the end.
+            self.coming
+                .retain(|id, when| there.contains_key(id) || since.saturating_duration_since(*when).as_millis() as u64 > ASYNC_WINDOW_MS);
+        }
+        if all_due {
+            for id in self.coming.keys().filter(|id| !there.contains_key(id)) {
+                looked.violations.push(format!("LOST: message {id:x}, delayed or committed, never came"));
+            }
+        }
+    }
+
+    fn check_offsets(&mut self, client: &mut Client, ends: &HashMap<Queue, i64>, looked: &mut Looked) -> Result<(), String> {
+        for queue in queues() {
+            let request = QueryConsumerOffset {
+                consumer_group: CONSUMERS.into(),
+                topic: TOPICS[queue.0].into(),
+                queue_id: queue.1 as i32,
+                set_zero_if_not_found: Some(false),
+            };
+            let answer = client.call(&request, b"").map_err(|error| format!("committed offset: {error}"))?;
+            let Some(offset) = answer.number("offset").filter(|_| answer.code == 0) else { continue };
+            let end = ends.get(&queue).copied().unwrap_or(0);
+            if offset > end {
+                looked.violations.push(format!("{queue:?} ends at {end} and the group is at {offset}"));
+            }
+            if self.committed.get(&queue).is_none_or(|committed| offset > *committed) {
+                looked.violations.push(format!("the group is at {offset} of {queue:?}, and committed {:?}", self.committed.get(&queue)));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_queries(&mut self, client: &mut Client, random: &mut Rng, looked: &mut Looked) -> Result<(), String> {
+        let all: Vec<_> = self.known.iter().collect();
+        for _ in 0..QUERIES.min(all.len()) {
+            let ((queue, offset), known) = all[random.usize(..all.len())];
+            for (key, unique) in [(unique_key(known.id), true), (shared_key(known.id), false)] {
+                let found = client.query(TOPICS[queue.0], &key, unique)?;
+                if !records(&found).flatten().any(|record| record.queue_offset.0 == *offset && record.queue_id == queue.1) {
+                    looked.violations.push(format!("{queue:?} {offset} is not found by its key {key}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Messages of these writers come later than they are sent.
+pub const LATE_WRITER: u64 = 100;
+
+fn is_pending(id: u64) -> bool {
+    id >> 32 & 0xFF >= LATE_WRITER
+}
+
+/// All queues.
+pub fn queues() -> impl Iterator<Item = Queue> {
+    (0..TOPICS.len()).flat_map(|topic| (0..QUEUES).map(move |queue| (topic, queue)))
+}
+
+/// How long the first delay level lasts.
+pub const DELAY_MS: i64 = 1000;
+/// The flush interval of 500 ms, and as much for the flush itself, which the machine's other work may hold up.
+pub const ASYNC_WINDOW_MS: u64 = 1000;
+const QUERIES: usize = 6;

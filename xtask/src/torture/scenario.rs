@@ -1,0 +1,49 @@
+//! What is done to a broker. One file for each kind of harm.
+
+mod crash;
+mod flips;
+mod full;
+mod io_error;
+mod metadata;
+mod simulated;
+mod teeth;
+
+use super::{Options, Outcome};
+
+/// A kind of harm.
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is done.
+    pub what: &'static str,
+    /// Cycles of a full run.
+    pub long: u64,
+    /// Cycles of a short one.
+    pub short: u64,
+    /// Does it.
+    pub run: fn(&Options) -> Result<Outcome, String>,
+}
+
+const fn scenario(name: &'static str, what: &'static str, long: u64, short: u64, run: fn(&Options) -> Result<Outcome, String>) -> Scenario {
+    Scenario { name, what, long, short, run }
+}
+
+/// All of them.
+pub const SCENARIOS: &[Scenario] = &[
+    scenario("powercut-sync", "power cut under load, SYNC_FLUSH; root", 1000, 20, crash::power_cut_sync),
+    scenario("powercut-async", "power cut under load, ASYNC_FLUSH; root", 300, 15, crash::power_cut_async),
+    scenario("kill-sync", "kill -9 and SIGSTOP, also while starting, SYNC_FLUSH", 500, 20, crash::kill_sync),
+    scenario("kill-async", "kill -9 and SIGSTOP, also while starting, ASYNC_FLUSH", 500, 20, crash::kill_async),
+    scenario("dead-disk", "the disk dies while the broker goes on; root", 100, 10, crash::dead_disk),
+    scenario("powercut-metadata", "power cut while tables are changed; root", 2000, 40, metadata::power_cut),
+    scenario("damage", "bits flipped, files cut, derived files deleted", 10_000, 100, flips::damage),
+    scenario("disk-full", "the disk filled and drained; root", 200, 20, full::fill_and_drain),
+    scenario("eio", "EIO or a short write at the n-th call, for every n", u64::MAX, 40, io_error::every_call),
+    scenario("simulated", "crash histories on a simulated disk", 1_000_000, 2000, simulated::histories),
+    scenario("teeth", "planted bugs, each of which must be found; root", 1, 1, teeth::all),
+];
+
+/// The one of a name.
+pub fn find(name: &str) -> Option<&'static Scenario> {
+    SCENARIOS.iter().find(|scenario| scenario.name == name)
+}

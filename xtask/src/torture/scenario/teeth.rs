@@ -1,0 +1,53 @@
+//! Does the harness bite? Each bug of a list is planted in a build that has them, and the scenario that is made for it must find it.
+
+use super::{SCENARIOS, Scenario};
+use crate::torture::{Options, Outcome, drive};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Bug, the scenario that must find it, and the cycles it may take.
+const TEETH: &[(&str, &str, u64)] = &[
+    ("fsync-skipped", "powercut-sync", 50),
+    ("ack-before-flush", "powercut-sync", 100),
+    ("index-before-log", "powercut-async", 200),
+    ("no-folder-sync", "powercut-metadata", 400),
+    ("stale-record", "simulated", 20_000),
+    ("fsync-skipped", "simulated", 20_000),
+    ("ack-before-flush", "simulated", 20_000),
+    ("index-before-log", "simulated", 20_000),
+    ("no-folder-sync", "simulated", 20_000),
+];
+
+/// Plants each bug and waits for it to be found.
+pub fn all(options: &Options) -> Result<Outcome, String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = root.join("target/teeth");
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    drive::run(Command::new(cargo).args(["build", "-p", "roxmq", "--features", "teeth", "--target-dir"]).arg(&target))?;
+    let mut outcome = Outcome::default();
+    for (tooth, name, cycles_max) in TEETH {
+        let scenario: &Scenario = SCENARIOS.iter().find(|scenario| scenario.name == *name).ok_or("no such scenario")?;
+        let planted =
+            Options { cycles: *cycles_max, binary: target.join("debug/roxmq"), tooth: Some((*tooth).to_owned()), ..options.clone() };
+        let _ = std::fs::create_dir_all(&planted.folder);
+        match (scenario.run)(&planted) {
+            Ok(bitten) if bitten.violations.is_empty() => {
+                outcome.violations.push(format!("{tooth} was not found by {name} in {} cycles", bitten.cycles));
+            }
+            Ok(bitten) => {
+                println!("  {tooth}: {name} found it in cycle {}: {}", bitten.cycles + 1, bitten.violations[0]);
+                outcome.cycles += 1;
+            }
+            Err(why) => {
+                // A broker that does not start any more is a find as well, a harness that cannot run is not.
+                match why.contains("does not start") {
+                    true => println!("  {tooth}: {name} found it: {why}"),
+                    false => return Err(format!("{tooth}: {why}")),
+                }
+                outcome.cycles += 1;
+            }
+        }
+    }
+    outcome.figures = vec![("bugs planted", TEETH.len().to_string())];
+    Ok(outcome)
+}
