@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::frames::{PRODUCER_GROUP, PullAsk};
+use crate::queues::Queues;
 use crate::tally::Offsets;
 use roxmq_protocol::body::TopicRouteData;
 use roxmq_protocol::code;
@@ -117,16 +118,16 @@ impl Asker {
         Err(AskError::NoRoute(topic.to_owned()))
     }
 
-    /// Has the broker make the topic, or give it so many queues.
+    /// Has the broker make the topics, or give them so many queues.
     ///
     /// # Errors
     /// When the broker refuses.
-    pub fn make_topic(&mut self, topic: &str, queues: u32) -> Result<(), AskError> {
-        let request = UpdateTopic {
-            topic: topic.into(),
+    pub fn make_topics(&mut self, queues: &Queues) -> Result<(), AskError> {
+        let request = |number| UpdateTopic {
+            topic: queues.topic(number),
             default_topic: Some("TBW102".into()),
-            read_queue_nums: queues as i32,
-            write_queue_nums: queues as i32,
+            read_queue_nums: queues.of_each() as i32,
+            write_queue_nums: queues.of_each() as i32,
             perm: 6,
             topic_filter_type: Some("SINGLE_TAG".into()),
             topic_sys_flag: Some(0),
@@ -134,7 +135,8 @@ impl Asker {
             attributes: None,
             force: None,
         };
-        self.call(&request, |_, _| Ok(()))
+        self.call_each(queues.topics(), request, |_| Ok(()))?;
+        Ok(())
     }
 
     /// Sends one message to a topic that is there, or is made when something is sent to it. Its queue offset.
@@ -165,16 +167,18 @@ impl Asker {
     ///
     /// # Errors
     /// When the broker refuses.
-    pub fn first_offsets(&mut self, topic: &str, queues: u32) -> Result<Vec<i64>, AskError> {
-        self.call_each(queues, |queue| MinOffset { topic: topic.into(), queue_id: queue as i32 })
+    pub fn first_offsets(&mut self, queues: &Queues) -> Result<Vec<i64>, AskError> {
+        let request = |queue| MinOffset { topic: queues.topic_of(queue), queue_id: queues.id(queue) as i32 };
+        self.call_each(queues.count(), request, |header| Ok(OffsetReply::read(&header.fields)?.offset))
     }
 
     /// The offset behind the last message of each queue.
     ///
     /// # Errors
     /// When the broker refuses.
-    pub fn end_offsets(&mut self, topic: &str, queues: u32) -> Result<Vec<i64>, AskError> {
-        self.call_each(queues, |queue| MaxOffset { topic: topic.into(), queue_id: queue as i32 })
+    pub fn end_offsets(&mut self, queues: &Queues) -> Result<Vec<i64>, AskError> {
+        let request = |queue| MaxOffset { topic: queues.topic_of(queue), queue_id: queues.id(queue) as i32 };
+        self.call_each(queues.count(), request, |header| Ok(OffsetReply::read(&header.fields)?.offset))
     }
 
     /// The offset behind the last message of one queue, which may be of a system topic.
@@ -218,28 +222,33 @@ impl Asker {
         Ok(())
     }
 
-    /// Asks the same of every queue, many at a time.
-    fn call_each<'a, R: Request<'a>>(&mut self, queues: u32, request: impl Fn(u32) -> R) -> Result<Vec<i64>, AskError> {
-        let mut offsets = vec![0; queues as usize];
-        let all: Vec<u32> = (0..queues).collect();
+    /// Asks the same of every topic or queue, many at a time.
+    fn call_each<'a, R: Request<'a>, T: Clone + Default>(
+        &mut self,
+        count: u32,
+        request: impl Fn(u32) -> R,
+        take: impl Fn(&Header<'_>) -> Result<T, AskError>,
+    ) -> Result<Vec<T>, AskError> {
+        let mut answers = vec![T::default(); count as usize];
+        let all: Vec<u32> = (0..count).collect();
         for some in all.chunks(PIPELINED) {
             let first = self.opaque;
             let mut out = Vec::new();
-            for queue in some {
-                self.write(&mut out, &request(*queue), b"");
+            for number in some {
+                self.write(&mut out, &request(*number), b"");
             }
             self.stream.write_all(&out)?;
             for _ in some {
                 self.read(R::NAME, |header, _| {
                     let at = some[0] as usize + header.opaque.wrapping_sub(first) as usize;
-                    if let Some(offset) = offsets.get_mut(at) {
-                        *offset = OffsetReply::read(&header.fields)?.offset;
+                    if let Some(answer) = answers.get_mut(at) {
+                        *answer = take(header)?;
                     }
                     Ok(())
                 })?;
             }
         }
-        Ok(offsets)
+        Ok(answers)
     }
 
     fn call<'a, R: Request<'a>, T>(

@@ -40,7 +40,7 @@ impl Before {
     /// # Errors
     /// When the broker refuses.
     pub fn look(asker: &mut Asker, options: &Options) -> Result<Before, AskError> {
-        let ends = asker.end_offsets(&options.topic, options.queues)?;
+        let ends = asker.end_offsets(&options.queues())?;
         Ok(Before { ends, waiting: level_end(asker, options)? })
     }
 
@@ -69,7 +69,7 @@ impl Before {
                 })
             }
             (Workload::Send, None) => {
-                let after = asker.end_offsets(&options.topic, options.queues)?;
+                let after = asker.end_offsets(&options.queues())?;
                 stored_as_acknowledged(&ask::stored(&self.ends, &after), &told.acknowledged)
             }
             // All messages of a level wait in one queue, whichever queue they were sent to.
@@ -95,7 +95,7 @@ impl Before {
         let wanted = told.outcomes.iter().flatten().filter(|outcome| **outcome == Outcome::Committed).count() as i64;
         let started = Instant::now();
         let ends = loop {
-            let ends = asker.end_offsets(&options.topic, options.queues)?;
+            let ends = asker.end_offsets(&options.queues())?;
             let come = ends.iter().sum::<i64>() - self.ends.iter().sum::<i64>();
             if come >= wanted || started.elapsed() >= patience {
                 break ends;
@@ -106,8 +106,9 @@ impl Before {
 
         let mut found = Found::new(told.run, &told.outcomes);
         let (mut late, mut early) = (Histogram::default(), 0);
-        for (queue, (from, until)) in self.ends.iter().zip(&ends).enumerate() {
-            asker.each_record(&options.topic, queue as u32, *from, *until, |record| {
+        let queues = options.queues();
+        for (queue, (from, until)) in queues.all().zip(self.ends.iter().zip(&ends)) {
+            asker.each_record(&queues.topic_of(queue), queues.id(queue), *from, *until, |record| {
                 let Some(stamp) = Stamp::read(record.body).filter(|stamp| stamp.run == told.run) else { return };
                 found.add(&stamp);
                 let (stored_ms, due_ms) = (record.store_timestamp as u64, (stamp.due + told.deliver_after) / 1_000_000);

@@ -3,6 +3,7 @@
 //! Everything that changes has a fixed width, in JSON as in the binary header: an opaque has ten digits, and there is one template for
 //! each number of digits that a queue id can have.
 
+use crate::queues::{NUMBER_DIGITS, Queues};
 use crate::stamp::{self, Stamp};
 use roxmq_protocol::frame::Encoding;
 use roxmq_protocol::header::{self, Top};
@@ -24,7 +25,7 @@ pub struct SendShape {
     /// How headers are written.
     pub encoding: Encoding,
     /// Where messages go.
-    pub topic: String,
+    pub queues: Queues,
     /// Body of each message, in bytes; at least [`stamp::STAMP_BYTES`].
     pub body_bytes: usize,
     /// Messages in one request.
@@ -58,12 +59,15 @@ struct Place {
 /// Renders sends.
 pub struct SendFrames {
     encoding: Encoding,
+    queues: Queues,
     by_digits: Vec<SendTemplate>,
 }
 
 struct SendTemplate {
     bytes: Vec<u8>,
     opaque: Range<usize>,
+    /// The number of the topic; empty if there is only one.
+    topic: Range<usize>,
     queue: Range<usize>,
     /// Empty unless the message waits for a time of its own.
     deliver_ms: Range<usize>,
@@ -71,21 +75,29 @@ struct SendTemplate {
 }
 
 impl SendFrames {
-    /// Makes the templates for queues below `queues`.
-    pub fn new(shape: &SendShape, queues: u32) -> SendFrames {
-        let digits = 1..=digits(queues.saturating_sub(1));
-        SendFrames { encoding: shape.encoding, by_digits: digits.map(|digits| SendTemplate::new(shape, digits)).collect() }
+    /// Makes the templates.
+    pub fn new(shape: &SendShape) -> SendFrames {
+        let digits = 1..=digits(shape.queues.of_each().saturating_sub(1));
+        let by_digits = digits.map(|digits| SendTemplate::new(shape, digits)).collect();
+        SendFrames { encoding: shape.encoding, queues: shape.queues.clone(), by_digits }
+    }
+
+    /// Where messages go.
+    pub fn queues(&self) -> &Queues {
+        &self.queues
     }
 
     /// Appends one request to `out`. `first` is the stamp of its first message; the others count on. `deliver_ms` is when it is to be
     /// delivered, in ms since 1970, and means nothing unless it waits for that.
     pub fn write(&self, out: &mut Vec<u8>, opaque: i32, queue: u32, first: Stamp, deliver_ms: u64) {
-        let template = &self.by_digits[digits(queue) - 1];
+        let id = self.queues.id(queue);
+        let template = &self.by_digits[digits(id) - 1];
         let start = out.len();
         out.extend_from_slice(&template.bytes);
         let frame = &mut out[start..];
         patch_opaque(&mut frame[template.opaque.clone()], self.encoding, opaque);
-        patch_digits(&mut frame[template.queue.clone()], u64::from(queue));
+        patch_digits(&mut frame[template.topic.clone()], u64::from(self.queues.topic_number(queue)));
+        patch_digits(&mut frame[template.queue.clone()], u64::from(id));
         patch_digits(&mut frame[template.deliver_ms.clone()], deliver_ms);
         let mut stamp = first;
         for place in &template.places {
@@ -100,8 +112,9 @@ impl SendTemplate {
     fn new(shape: &SendShape, digits: usize) -> SendTemplate {
         let [ones, twos] = ["1", "2"].map(|digit| {
             let queue_id = digit.repeat(digits).parse().unwrap_or(i32::MAX);
+            let topic = shape.queues.topic(digit.repeat(NUMBER_DIGITS).parse().unwrap_or(0));
             let opaque = if digit == "1" { 1_111_111_111 } else { 2_000_000_000 };
-            render_send(shape, opaque, queue_id, &digit.repeat(KEY_DIGITS))
+            render_send(shape, &topic, opaque, queue_id, &digit.repeat(KEY_DIGITS))
         });
         // Opaque, queue and the key of a single message stand in the header; the keys of a batch stand in the body.
         let body_len = send_body(shape, &"1".repeat(KEY_DIGITS)).len();
@@ -113,6 +126,7 @@ impl SendTemplate {
         };
         let key = if shape.batch == 1 { take(KEY_DIGITS) } else { 0..0 };
         let opaque = take(if shape.encoding == Encoding::Json { 10 } else { 4 });
+        let topic = if shape.queues.topics() > 1 { take(NUMBER_DIGITS) } else { 0..0 };
         let queue = take(digits);
         let deliver_ms = if shape.waits_for == WaitsFor::Time { take(TIME_DIGITS) } else { 0..0 };
         assert!(!opaque.is_empty() && !queue.is_empty(), "a send has an opaque and a queue");
@@ -122,14 +136,14 @@ impl SendTemplate {
                 batch_places(shape).map(|place| Place { body_at: body_start + place.body_at, key_at: body_start + place.key_at }).collect()
             }
         };
-        SendTemplate { bytes: ones, opaque, queue, deliver_ms, places }
+        SendTemplate { bytes: ones, opaque, topic, queue, deliver_ms, places }
     }
 }
 
-fn render_send(shape: &SendShape, opaque: i32, queue_id: i32, key: &str) -> Vec<u8> {
+fn render_send(shape: &SendShape, topic: &str, opaque: i32, queue_id: i32, key: &str) -> Vec<u8> {
     let request = SendMessage {
         producer_group: PRODUCER_GROUP.into(),
-        topic: shape.topic.as_str().into(),
+        topic: topic.into(),
         default_topic: "TBW102".into(),
         default_topic_queue_nums: 4,
         queue_id,
@@ -286,8 +300,15 @@ mod tests {
     use roxmq_protocol::properties::Properties;
     use roxmq_protocol::request::SendForm;
 
-    fn shape(encoding: Encoding, batch: usize, waits_for: WaitsFor) -> SendShape {
-        SendShape { encoding, topic: "T1".into(), body_bytes: 100, batch, born_timestamp: 1_700_000_000_000, waits_for }
+    fn shape(encoding: Encoding, batch: usize, waits_for: WaitsFor, topics: u32) -> SendShape {
+        SendShape {
+            encoding,
+            queues: Queues::new("T1", topics, 20_000),
+            body_bytes: 100,
+            batch,
+            born_timestamp: 1_700_000_000_000,
+            waits_for,
+        }
     }
 
     #[test]
@@ -301,7 +322,7 @@ mod tests {
             ] {
                 let mut out = Vec::new();
                 let stamp = Stamp { run: 5, connection: 2, sequence: 7, due: 9 };
-                SendFrames::new(&shape(encoding, 1, waits_for), 100).write(&mut out, OPAQUE_MIN + 3, 42, stamp, 1_734_567_890_123);
+                SendFrames::new(&shape(encoding, 1, waits_for, 1)).write(&mut out, OPAQUE_MIN + 3, 42, stamp, 1_734_567_890_123);
                 let frame = frame::split(&out).expect("a frame").expect("whole");
                 let header = header::read(&frame).expect("a header");
                 let send = SendMessage::read(&header.fields, SendForm::Short).expect("a send");
@@ -314,10 +335,13 @@ mod tests {
 
     #[test]
     fn sends_read_back_as_asked() {
-        for (encoding, batch) in [(Encoding::Json, 1), (Encoding::Binary, 1), (Encoding::Json, 3), (Encoding::Binary, 3)] {
-            let shape = shape(encoding, batch, WaitsFor::Nothing);
-            let frames = SendFrames::new(&shape, 20_000);
-            for (queue, opaque) in [(0, OPAQUE_MIN), (9, 1_234_567_890), (10, 1_999_999_999), (12_345, 1_000_000_001)] {
+        for (encoding, batch, topics) in
+            [(Encoding::Json, 1, 1), (Encoding::Binary, 1, 30), (Encoding::Json, 3, 30), (Encoding::Binary, 3, 1), (Encoding::Json, 1, 30)]
+        {
+            let shape = shape(encoding, batch, WaitsFor::Nothing, topics);
+            let frames = SendFrames::new(&shape);
+            for (queue_id, opaque) in [(0, OPAQUE_MIN), (9, 1_234_567_890), (10, 1_999_999_999), (12_345, 1_000_000_001)] {
+                let (queue, topic) = if topics > 1 { (17 * 20_000 + queue_id, "T1-00000017") } else { (queue_id, "T1") };
                 let mut out = Vec::new();
                 let first = Stamp { run: 5, connection: 2, sequence: 77, due: 123 };
                 frames.write(&mut out, opaque, queue, first, 0);
@@ -325,7 +349,7 @@ mod tests {
                 let header = header::read(&frame).expect("a header");
                 assert_eq!((header.opaque, header.code, frame.len), (opaque, if batch == 1 { 310 } else { 320 }, out.len()));
                 let send = SendMessage::read(&header.fields, SendForm::Short).expect("a send");
-                assert_eq!((send.queue_id, send.batch, &*send.topic), (queue as i32, batch > 1, "T1"));
+                assert_eq!((send.queue_id, send.batch, &*send.topic), (queue_id as i32, batch > 1, topic));
                 let sent: Vec<(&[u8], String)> = match batch {
                     1 => vec![(frame.body, send.properties.into_owned())],
                     _ => record::batch_items(frame.body).flatten().map(|item| (item.body, item.properties.to_owned())).collect(),

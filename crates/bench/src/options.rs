@@ -1,5 +1,6 @@
 //! What does the command line of `roxmq bench` ask for?
 
+use crate::queues::Queues;
 use crate::stamp::STAMP_BYTES;
 use crate::timer::{self, options::TimerOptions};
 use roxmq_protocol::frame::Encoding;
@@ -19,7 +20,7 @@ pub enum Command {
     TimerHelp,
     /// Use the machine's memory once.
     Touch,
-    /// Print [`HELP`].
+    /// Print [`HELP`](crate::help::HELP).
     Help,
 }
 
@@ -60,6 +61,13 @@ pub enum Delay {
     Time(Duration),
 }
 
+impl Options {
+    /// The queues that are used.
+    pub fn queues(&self) -> Queues {
+        Queues::new(&self.topic, self.topics, self.queues)
+    }
+}
+
 /// Where the broker is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -76,9 +84,11 @@ pub struct Options {
     pub workload: Workload,
     /// Where.
     pub target: Target,
-    /// Topic.
+    /// Topic, or what the names of several begin with.
     pub topic: String,
-    /// Queues of the topic.
+    /// Topics.
+    pub topics: u32,
+    /// Queues of each.
     pub queues: u32,
     /// Connections that send, or that pull in a workload without sends.
     pub connections: usize,
@@ -151,66 +161,13 @@ pub enum OptionError {
     /// Batches of messages that wait for something.
     #[error("what is delayed or a transaction cannot be sent in a --batch")]
     NoBatch,
+    /// More queues than are kept count of.
+    #[error("--topics times --queues is more than 1000000")]
+    TooManyQueues,
     /// Batches that no frame carries.
     #[error("--batch times --body is more than a frame carries")]
     BatchTooLarge,
 }
-
-/// How the bench is used.
-pub const HELP: &str = "\
-Measures a RocketMQ broker, RoxMQ or any other, over the protocol that clients speak. Every answer is checked.
-
-Usage: roxmq bench send|pull|tail|e2e|transaction [FLAGS]
-       roxmq bench timer [FLAGS], with flags of its own: see roxmq bench timer --help
-       roxmq bench touch
-
-  send         sends messages; afterwards compares what is stored with what was acknowledged
-  pull         pulls what a topic holds, again from the start at its end; checks order and content
-  tail         pulls what others send meanwhile, by long polling
-  e2e          sends and receives; latency is from the time a message was to be sent until it was received
-  transaction  sends half messages and decides about them; afterwards compares the topic with what was committed and rolled back
-  timer        starts a broker, gives it a million timed messages, kills it while they come due, and says how late they came
-  touch        writes to most of this machine's free memory once. A virtual machine may get its memory from its host only then,
-               and would measure the host. Do it once before the first measurement.
-
-Where
-  -b, --broker ADDR    the broker                                           (127.0.0.1:10911)
-  -n ADDR              a NameServer that knows the broker, instead
-  -t, --topic NAME     the topic; made if it is not there                   (RoxBench)
-  -q, --queues N       its queues                                           (8)
-      --pid PID        the broker's process, for its CPU and memory         (who listens on the port, if on this machine)
-
-How much
-  -c N                 connections                                          (16; pull, tail: 8)
-  -w N                 unanswered requests on each connection               (16; pull, tail: 1)
-      --rate N         messages a second in all, each at its due time, however the answers come; latency counts from the due
-                       time, to which the generator keeps within 0.1 ms or so
-      --spin           look at the clock without a pause at a --rate: exact, but the generator takes a whole core
-      --body BYTES     body of a message, at least 32                       (1024)
-      --batch N        messages in one send                                 (1)
-      --delay-level N  send: messages of this delay level, compared in SCHEDULE_TOPIC_XXXX, where nobody else may use that level
-      --deliver-in-ms N  send: messages to be delivered N ms, at least 5000, after each is sent; compared in rmq_sys_wheel_timer,
-                       where nobody else may send
-      --rollback SHARE transaction: the share that is rolled back, 0 to 1   (0)
-      --wait           transaction: the answer to each decision is asked for and waited for. Otherwise decisions are oneway, as
-                       clients send them, and a transaction counts once its half message is acknowledged
-      --pull-batch N   messages in one pull                                 (32)
-      --consumers N    connections that receive, e2e                        (1)
-  -d, --duration S     seconds that are counted                             (10)
-      --warm-up S      seconds before that are not                          (2)
-      --timeout S      seconds that answers are waited for after the end    (5)
-      --threads N      threads of the generator                             (1)
-      --binary         headers in RocketMQ's binary form rather than in JSON
-
-Output
-      --json           one line of JSON
-  -h, --help           print this
-
-Latencies are of whole requests; at a --rate and e2e they include the time a request waited to be sent. CPU is what all threads
-of the broker's process ran, so not what the system's own threads wrote to the disk. Whether the broker flushes before it
-acknowledges is the broker's setting (flushDiskType). With --rate, 16384 requests may be unanswered on a connection.
-The exit status is 1 when anything went wrong or is not stored as acknowledged.
-";
 
 /// Reads the words behind `bench`.
 ///
@@ -237,7 +194,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Optio
             "-b" | "--broker" => options.target = Target::Broker(value()?),
             "-n" | "--namesrvAddr" => options.target = Target::NameServer(value()?),
             "-t" | "--topic" => options.topic = value()?,
-            "-q" | "--queues" => options.queues = number(&name, &value()?, 1, 1_000_000, "1 to 1000000")?,
+            "--topics" => options.topics = number(&name, &value()?, 1, QUEUES_MAX, "1 to 1000000")?,
+            "-q" | "--queues" => options.queues = number(&name, &value()?, 1, 65_535, "1 to 65535")?,
             "--pid" => options.process = Some(number(&name, &value()?, 1, u32::MAX, "a process id")?),
             "-c" => options.connections = number(&name, &value()?, 1, 50_000, "1 to 50000")?,
             "-w" => options.in_flight = number(&name, &value()?, 1, 16_384, "1 to 16384")?,
@@ -278,6 +236,9 @@ fn check(options: &Options) -> Result<(), OptionError> {
     if (options.rollbacks > 0.0 || options.is_decision_answered) && workload != Workload::Transaction {
         return not_for("--rollback or --wait");
     }
+    if options.topics.saturating_mul(options.queues) > QUEUES_MAX {
+        return Err(OptionError::TooManyQueues);
+    }
     if options.batch > 1 && (options.delay.is_some() || workload == Workload::Transaction) {
         return Err(OptionError::NoBatch);
     }
@@ -293,6 +254,7 @@ fn defaults(workload: Workload) -> Options {
         workload,
         target: Target::Broker("127.0.0.1:10911".into()),
         topic: "RoxBench".into(),
+        topics: 1,
         queues: 8,
         connections: if pulls_only { 8 } else { 16 },
         consumers: 1,
@@ -332,6 +294,8 @@ pub(crate) fn seconds(flag: &str, value: &str, min: f64) -> Result<Duration, Opt
     number(flag, value, min, 864_000.0, "seconds").map(Duration::from_secs_f64)
 }
 
+/// Each connection keeps count of all queues.
+const QUEUES_MAX: u32 = 1_000_000;
 /// The shortest delay that ends after the message is stored, however busy the broker is.
 const DELIVER_IN_MS_MIN: u64 = 5000;
 /// What a message of a batch takes besides its body.
@@ -375,6 +339,7 @@ mod tests {
         assert_eq!(read(""), Err(OptionError::Workload));
         assert_eq!(read("send --what"), Err(OptionError::Unknown("--what".into())));
         assert_eq!(read("send -c"), Err(OptionError::NoValue("-c".into())));
+        assert_eq!(read("send --topics 100000 -q 11"), Err(OptionError::TooManyQueues));
         assert_eq!(read("send --batch 4096 --body 1000000"), Err(OptionError::BatchTooLarge));
         assert_eq!(read("send --batch 2 --delay-level 3"), Err(OptionError::NoBatch));
         assert_eq!(read("transaction --batch 2"), Err(OptionError::NoBatch));

@@ -51,23 +51,21 @@ impl Plan {
         let told = Told {
             run,
             deliver_after,
-            acknowledged: vec![Offsets::default(); options.queues as usize],
+            acknowledged: vec![Offsets::default(); options.queues().count() as usize],
             outcomes: vec![Vec::new(); options.connections],
             ..Told::default()
         };
+        let at_end = |queue: usize, _: f64| Some(Cursor::new(queue as u32, end[queue], end[queue]));
         let jobs = match options.workload {
             Workload::Send => senders(options, window, &told, now),
             Workload::Transaction => transactors(options, window, run, now),
             Workload::Pull => pullers(options, window, Reading::Backlog, options.connections, |queue, share| {
                 let (first, end) = (first[queue], end[queue]);
-                Cursor::new(queue as u32, first + ((end - first) as f64 * share) as i64, first)
+                (first < end).then(|| Cursor::new(queue as u32, first + ((end - first) as f64 * share) as i64, first))
             }),
-            Workload::Tail => {
-                pullers(options, window, Reading::Tail, options.connections, |queue, _| Cursor::new(queue as u32, end[queue], end[queue]))
-            }
+            Workload::Tail => pullers(options, window, Reading::Tail, options.connections, at_end),
             Workload::EndToEnd => {
                 let reading = Reading::EndToEnd { run, progress: Arc::clone(&progress) };
-                let at_end = |queue: usize, _| Cursor::new(queue as u32, end[queue], end[queue]);
                 let mut jobs = senders(options, window, &told, now);
                 jobs.extend(pullers(options, window, reading, options.consumers, at_end));
                 jobs
@@ -91,7 +89,7 @@ fn senders(options: &Options, window: Window, told: &Told, now: Duration) -> Vec
     let frames = frames(options, waits_for, now);
     let shape = SenderShape {
         run: told.run,
-        queues: options.queues,
+        queues: options.queues().count(),
         batch: options.batch,
         body_bytes: options.body_bytes,
         window,
@@ -106,8 +104,6 @@ fn transactors(options: &Options, window: Window, run: u32, now: Duration) -> Ve
     let shape = TransactorShape {
         run,
         encoding: options.encoding,
-        topic: options.topic.clone(),
-        queues: options.queues,
         body_bytes: options.body_bytes,
         window,
         rollbacks: options.rollbacks,
@@ -121,13 +117,13 @@ fn transactors(options: &Options, window: Window, run: u32, now: Duration) -> Ve
 fn frames(options: &Options, waits_for: WaitsFor, now: Duration) -> Arc<SendFrames> {
     let shape = SendShape {
         encoding: options.encoding,
-        topic: options.topic.clone(),
+        queues: options.queues(),
         body_bytes: options.body_bytes,
         batch: options.batch,
         born_timestamp: now.as_millis() as i64,
         waits_for,
     };
-    Arc::new(SendFrames::new(&shape, options.queues))
+    Arc::new(SendFrames::new(&shape))
 }
 
 fn pace(options: &Options, connection: usize) -> Pace {
@@ -140,28 +136,36 @@ fn pace(options: &Options, connection: usize) -> Pace {
     }
 }
 
-/// Deals cursors to connections. `cursor` makes one from a queue and, where several read the same queue, the share of it that is skipped.
-fn pullers(options: &Options, window: Window, reading: Reading, connections: usize, cursor: impl Fn(usize, f64) -> Cursor) -> Vec<Job> {
-    let queues = options.queues as usize;
-    // Messages that are waited for are read once; a backlog is read by as many as there may be pulls under way.
-    let cursors = match reading {
-        Reading::Backlog => connections * options.in_flight,
-        Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => queues,
+/// Deals cursors to connections. `cursor` makes one from a queue and, where several read the same queue, the share of it that is skipped;
+/// none for a queue that is not read.
+fn pullers(
+    options: &Options,
+    window: Window,
+    reading: Reading,
+    connections: usize,
+    cursor: impl Fn(usize, f64) -> Option<Cursor>,
+) -> Vec<Job> {
+    let queues = options.queues();
+    let count = queues.count() as usize;
+    // Messages that are waited for are read once; a backlog may be read by several in each queue, of which so many pull at a time.
+    let (readers, in_flight) = match reading {
+        Reading::Backlog => ((connections * options.in_flight).div_ceil(count), options.in_flight),
+        Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => (1, count),
     };
     let shape = PullerShape {
         encoding: options.encoding,
-        topic: options.topic.clone(),
+        queues,
         group: "roxmq-bench-consumer".into(),
         count: options.pull_messages,
+        in_flight,
         window,
         reading,
     };
-    let readers_of_a_queue = cursors.div_ceil(queues);
-    let cursor = |at: usize| cursor(at % queues, (at / queues) as f64 / readers_of_a_queue as f64);
-    let mut dealt: Vec<Vec<Cursor>> = vec![Vec::new(); connections.min(cursors)];
-    for at in 0..cursors {
+    let cursors: Vec<Cursor> = (0..readers * count).filter_map(|at| cursor(at % count, (at / count) as f64 / readers as f64)).collect();
+    let mut dealt: Vec<Vec<Cursor>> = vec![Vec::new(); connections.min(cursors.len())];
+    for (at, cursor) in cursors.into_iter().enumerate() {
         let connection = at % dealt.len();
-        dealt[connection].push(cursor(at));
+        dealt[connection].push(cursor);
     }
     dealt.into_iter().map(|cursors| Job::Pull(Puller::new(shape.clone(), cursors))).collect()
 }

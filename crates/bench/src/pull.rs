@@ -2,6 +2,7 @@
 
 use crate::clock::{Nanos, Window};
 use crate::frames::{OPAQUE_MIN, OPAQUES, PullAsk, write_pull};
+use crate::queues::Queues;
 use crate::stamp::{self, Stamp};
 use crate::tally::Tally;
 use crate::timer::watch::Arrivals;
@@ -11,6 +12,7 @@ use roxmq_protocol::frame::{Encoding, Frame};
 use roxmq_protocol::header;
 use roxmq_protocol::record::{self, Record};
 use roxmq_protocol::request::{HeaderFields, PullReply};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -55,12 +57,14 @@ impl Progress {
 pub struct PullerShape {
     /// How headers are written.
     pub encoding: Encoding,
-    /// Topic.
-    pub topic: String,
+    /// What is read.
+    pub queues: Queues,
     /// Consumer group.
     pub group: String,
     /// Messages in one pull at most.
     pub count: i32,
+    /// Pulls of a connection under way at a time, at most.
+    pub in_flight: usize,
     /// When to pull.
     pub window: Window,
     /// What the cursors do.
@@ -70,7 +74,7 @@ pub struct PullerShape {
 /// Where one queue is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor {
-    /// Queue of the topic.
+    /// The queue.
     pub queue: u32,
     /// Queue offset that comes next.
     pub next: i64,
@@ -91,8 +95,8 @@ impl Cursor {
 pub struct Puller {
     shape: PullerShape,
     cursors: Vec<Cursor>,
-    /// Cursors without a pull under way.
-    idle: Vec<usize>,
+    /// Cursors without a pull under way. They take turns.
+    idle: VecDeque<usize>,
     /// What it saw.
     pub tally: Tally,
 }
@@ -100,7 +104,7 @@ pub struct Puller {
 impl Puller {
     /// A puller with these cursors.
     pub fn new(shape: PullerShape, cursors: Vec<Cursor>) -> Puller {
-        Puller { shape, idle: (0..cursors.len()).rev().collect(), cursors, tally: Tally::default() }
+        Puller { shape, idle: (0..cursors.len()).collect(), cursors, tally: Tally::default() }
     }
 
     /// How far its queues are read.
@@ -111,7 +115,8 @@ impl Puller {
     fn hold_ms(&self) -> i64 {
         match self.shape.reading {
             Reading::Backlog => 0,
-            Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => HOLD_MS,
+            // The more pulls there are, the longer each waits, or nothing but waiting would be measured.
+            Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => (HOLD_MS_MIN + self.cursors.len() as i64 / 5).min(HOLD_MS_MAX),
         }
     }
 
@@ -136,13 +141,15 @@ impl Puller {
     /// Checks and counts the records of one answer. How many there were, or what is wrong with them.
     fn take_records(&mut self, at: usize, body: &[u8], now: Nanos) -> Result<u64, String> {
         let Cursor { queue, next, .. } = self.cursors[at];
+        let queues = &self.shape.queues;
+        let topic = queues.topic_of(queue);
         let counts = self.shape.window.counts(now);
         let mut messages = 0;
         let mut bytes = 0;
         let mut of_run = 0;
         for record in record::records(body) {
             let record = record.map_err(|error| error.to_string())?;
-            let stamp = check(&record, &self.shape.topic, queue, next + messages as i64)?;
+            let stamp = check(&record, &topic, queues.id(queue), next + messages as i64)?;
             messages += 1;
             bytes += record.body.len() as u64;
             match (&self.shape.reading, stamp) {
@@ -217,14 +224,17 @@ impl Load for Puller {
         let hold_ms = self.hold_ms();
         let cursors = self.cursors.len() as i32;
         let rounds = OPAQUES / cursors.max(1);
-        while let Some(at) = self.idle.pop() {
+        while self.cursors.len() - self.idle.len() < self.shape.in_flight
+            && let Some(at) = self.idle.pop_front()
+        {
             let cursor = &mut self.cursors[at];
             cursor.round = (cursor.round + 1) % rounds;
             cursor.asked_at = Some(now);
             let opaque = OPAQUE_MIN + cursor.round * cursors + at as i32;
             let (queue, offset) = (cursor.queue, cursor.next);
-            let PullerShape { group, topic, count, .. } = &self.shape;
-            write_pull(out, self.shape.encoding, opaque, &PullAsk { group, topic, queue, offset, count: *count, hold_ms });
+            let PullerShape { group, queues, count, .. } = &self.shape;
+            let (topic, queue) = (queues.topic_of(queue), queues.id(queue));
+            write_pull(out, self.shape.encoding, opaque, &PullAsk { group, topic: &topic, queue, offset, count: *count, hold_ms });
         }
     }
 
@@ -239,7 +249,7 @@ impl Load for Puller {
         if let Err(what) = self.take_answer(at, frame, asked_at, now) {
             self.tally.error(what);
         }
-        self.idle.push(at);
+        self.idle.push_back(at);
     }
 
     fn is_done(&self, now: Nanos) -> bool {
@@ -270,4 +280,5 @@ fn check(record: &Record<'_>, topic: &str, queue: u32, offset: i64) -> Result<Op
 }
 
 /// How long the broker may hold a pull. Short, so that the end of a run is noticed.
-const HOLD_MS: i64 = 1000;
+const HOLD_MS_MIN: i64 = 1000;
+const HOLD_MS_MAX: i64 = 5000;

@@ -38,11 +38,11 @@ pub enum RunError {
 pub fn run(options: &Options) -> Result<Report, RunError> {
     let address = match &options.target {
         Target::Broker(address) => address.clone(),
-        Target::NameServer(address) => Asker::connect(first_of(address))?.broker_of(&options.topic)?,
+        Target::NameServer(address) => Asker::connect(first_of(address))?.broker_of(&options.queues().topic(0))?,
     };
     let mut asker = Asker::connect(&address)?;
-    asker.make_topic(&options.topic, options.queues)?;
-    let first = asker.first_offsets(&options.topic, options.queues)?;
+    asker.make_topics(&options.queues())?;
+    let first = asker.first_offsets(&options.queues())?;
     let before = Before::look(&mut asker, options)?;
     if options.workload == Workload::Pull && first == before.ends() {
         return Err(RunError::Empty(options.topic.clone()));
@@ -263,7 +263,7 @@ fn report(options: &Options, address: &str, measured: Measured, check: Check) ->
 }
 
 fn what(options: &Options, address: &str) -> String {
-    let Options { topic, queues, connections, in_flight, consumers, body_bytes, batch, pull_messages, .. } = options;
+    let Options { connections, in_flight, consumers, body_bytes, batch, pull_messages, .. } = options;
     let pace = match options.rate {
         Some(rate) => format!("{connections} connections, {rate} msg/s"),
         None => format!("{connections} connections x {in_flight} in flight"),
@@ -279,7 +279,7 @@ fn what(options: &Options, address: &str) -> String {
         Workload::Tail => format!("{connections} connections, {pull_messages} a pull"),
         Workload::EndToEnd => format!("{pace}, {body_bytes} B{batches}, {consumers} consumers"),
     };
-    format!("{load}, topic {topic} of {queues} queues, {address}")
+    format!("{load}, {}, {address}", options.queues().text())
 }
 
 fn delayed(delay: Option<Delay>) -> String {

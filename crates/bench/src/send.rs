@@ -162,7 +162,7 @@ impl Load for Sender {
         let Some(asked) = self.slots.take(header.opaque) else {
             return self.tally.error("answer to nothing that was asked".into());
         };
-        match stored_at(&header, asked.queue, self.batch) {
+        match stored_at(&header, self.frames.queues().id(asked.queue), self.batch) {
             Ok(offset) => {
                 self.acknowledged[asked.queue as usize].add(offset, self.batch);
                 self.tally.messages_in_all += self.batch;

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::plan;
 use crate::process;
 use crate::pull::Cursor;
+use crate::queues::Queues;
 use crate::tally::Tally;
 use broker::{BrokerError, Place, Running};
 use fill::Batch;
@@ -59,7 +60,7 @@ pub fn run(options: &TimerOptions) -> Result<TimerReport, TimerError> {
     let broker = place.start()?;
     let (first_start, empty_mb) = (broker.start, memory_mb(&broker));
     let arrivals = Arrivals::new(plan::run_number());
-    let watch = Watch::start(place.address(), TOPIC, make_topic(&place, options)?, &arrivals)?;
+    let watch = Watch::start(place.address(), queues(options), make_topic(&place, options)?, &arrivals)?;
 
     let Loaded { dues, start_ms, sent, mut errors } = load(options, &place, &broker, &arrivals)?;
     let until_ms = start_ms + options.window.as_millis() as i64;
@@ -78,7 +79,7 @@ pub fn run(options: &TimerOptions) -> Result<TimerReport, TimerError> {
 
     let broker = place.start()?;
     let (ready_ms, away, restarted_mb) = (clock::wall_ms(), killed.elapsed(), memory_mb(&broker));
-    let watch = Watch::start(place.address(), TOPIC, cursors, &arrivals)?;
+    let watch = Watch::start(place.address(), queues(options), cursors, &arrivals)?;
     sleep_until(until_ms);
     wait_for(&arrivals, dues.iter().filter(|due| **due <= until_ms).count(), options.patience);
     let end_mb = memory_mb(&broker);
@@ -102,9 +103,13 @@ pub fn run(options: &TimerOptions) -> Result<TimerReport, TimerError> {
 /// Makes the topic. Its queues, to be read from where they end.
 fn make_topic(place: &Place, options: &TimerOptions) -> Result<Vec<Cursor>, TimerError> {
     let mut asker = Asker::connect(&place.address().to_string())?;
-    asker.make_topic(TOPIC, options.queues)?;
-    let ends = asker.end_offsets(TOPIC, options.queues)?;
+    asker.make_topics(&queues(options))?;
+    let ends = asker.end_offsets(&queues(options))?;
     Ok(ends.iter().zip(0..).map(|(end, queue)| Cursor::new(queue, *end, *end)).collect())
+}
+
+fn queues(options: &TimerOptions) -> Queues {
+    Queues::new(TOPIC, 1, options.queues)
 }
 
 /// All messages wait.
@@ -124,7 +129,7 @@ fn load(options: &TimerOptions, place: &Place, broker: &Running, arrivals: &Arri
     let far = options.messages - options.near();
     let span = options.span.saturating_sub(2 * FAR_FROM);
     let far_dues = Arc::new(dues::spread(far, clock::wall_ms() + ms(FAR_FROM), ms(span) as u64));
-    let fill = |first, dues| fill::fill(place.address(), TOPIC, arrivals.run(), options, Batch { first, dues });
+    let fill = |first, dues| fill::fill(place.address(), queues(options), arrivals.run(), options, Batch { first, dues });
     let mut tally = fill(0, Arc::clone(&far_dues))?;
     let start_ms = clock::wall_ms() + ms(near_lead(options.near(), far, started.elapsed()));
     let near_dues = Arc::new(dues::spread(options.near(), start_ms, ms(options.window) as u64));

@@ -38,10 +38,6 @@ pub struct TransactorShape {
     pub run: u32,
     /// How headers are written.
     pub encoding: Encoding,
-    /// Topic.
-    pub topic: String,
-    /// Queues, from 0 on.
-    pub queues: u32,
     /// Body of each message, in bytes.
     pub body_bytes: usize,
     /// When to begin transactions.
@@ -85,6 +81,7 @@ struct Decision {
     sequence: u64,
     half_offset: i64,
     log_offset: i64,
+    queue: u32,
     outcome: Outcome,
 }
 
@@ -126,7 +123,7 @@ impl Transactor {
 
     /// A half message is stored: what is decided about it. Its own place in `slots` has just become free.
     fn decide(&mut self, header: &Header<'_>, sequence: u64, queue: u32, due: Nanos, now: Nanos) -> Result<(), String> {
-        let half_offset = stored_at(header, queue, 1)?;
+        let half_offset = stored_at(header, self.frames.queues().id(queue), 1)?;
         let id = header.fields.text("msgId").unwrap_or_default();
         let log_offset = MessageId::parse(&id).ok_or("msgId is not what it must be")?.log_offset.0;
         let is_rolled_back = is_chosen(sequence, self.shape.rollbacks);
@@ -138,7 +135,7 @@ impl Transactor {
                 None
             }
         };
-        self.decisions.push(Decision { opaque, sequence, half_offset, log_offset, outcome });
+        self.decisions.push(Decision { opaque, sequence, half_offset, log_offset, queue, outcome });
         Ok(())
     }
 
@@ -157,7 +154,7 @@ impl Transactor {
     fn write_decision(&self, out: &mut Vec<u8>, decision: &Decision) {
         let key = format!("{:032X}", frames::unique_key(&self.stamp(decision.sequence, 0)));
         let request = EndTransaction {
-            topic: Some(self.shape.topic.as_str().into()),
+            topic: Some(self.frames.queues().topic_of(decision.queue)),
             producer_group: PRODUCER_GROUP.into(),
             tran_state_table_offset: decision.half_offset,
             commit_log_offset: decision.log_offset,
@@ -178,7 +175,7 @@ impl Load for Transactor {
         }
         while let Some(due) = self.pace.next(&self.shape.window, self.outcomes.len() as u64, now) {
             let sequence = self.outcomes.len() as u64;
-            let queue = ((u64::from(self.connection) + sequence) % u64::from(self.shape.queues)) as u32;
+            let queue = ((u64::from(self.connection) + sequence) % u64::from(self.frames.queues().count())) as u32;
             let Some(opaque) = self.slots.put(Step { sequence, due, kind: Kind::Half { queue } }) else { break };
             self.frames.write(out, opaque, queue, self.stamp(sequence, due), 0);
             self.outcomes.push(Outcome::Undecided);

@@ -76,7 +76,7 @@ impl Broker {
     fn start(fault: Fault) -> Arc<Broker> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
-        let queues = Mutex::new(Queues { records: vec![Vec::new(); 16], ..Queues::default() });
+        let queues = Mutex::new(Queues { records: vec![Vec::new(); 20], ..Queues::default() });
         let broker = Arc::new(Broker { fault, address, queues, stored: Condvar::new() });
         let serving = Arc::clone(&broker);
         std::thread::spawn(move || {
@@ -116,7 +116,7 @@ impl Broker {
                         let asked = MaxOffset::read(&header.fields).expect("fields");
                         let queues = self.queues.lock().expect("unharmed");
                         let is_level = asked.topic == "SCHEDULE_TOPIC_XXXX" && asked.queue_id == 2;
-                        let end = if is_level { queues.delayed } else { queues.records[asked.queue_id as usize].len() };
+                        let end = if is_level { queues.delayed } else { queues.records[place(&asked.topic, asked.queue_id)].len() };
                         drop(queues);
                         answer(&mut out, &header, frame.encoding, 0, |sink| OffsetReply { offset: end as i64 }.write(sink), b"");
                     }
@@ -172,7 +172,7 @@ impl Broker {
             stored_ms = due_ms.parse::<i64>().expect("a time") - early;
             copies += usize::from(self.fault == Fault::DeliversTwice && is_faulty);
         }
-        let first = queues.records[queue].len();
+        let first = queues.records[place(topic, send.queue_id)].len();
         for _ in 0..copies {
             for body in &bodies {
                 let mut body = body.to_vec();
@@ -187,7 +187,8 @@ impl Broker {
     }
 
     fn store(&self, queues: &mut Queues, topic: &str, queue: usize, body: &[u8], stored_ms: i64) {
-        let queue_offset = QueueOffset(queues.records[queue].len() as i64);
+        let place = place(topic, queue as i32);
+        let queue_offset = QueueOffset(queues.records[place].len() as i64);
         let draft = Draft {
             topic,
             queue_id: queue as u32,
@@ -204,7 +205,7 @@ impl Broker {
         let mut record = Vec::new();
         draft.encode(&mut record).expect("fits");
         record::place(&mut record, queue_offset, LogOffset(0), stored_ms);
-        queues.records[queue].push(record);
+        queues.records[place].push(record);
     }
 
     fn acknowledge(&self, out: &mut Vec<u8>, header: &Header<'_>, encoding: Encoding, (queue, offset): (usize, i64), ids: &[MessageId]) {
@@ -248,9 +249,10 @@ impl Broker {
         let pull = Pull::read(&header.fields).expect("a pull");
         let (at, hold) = (pull.queue_offset as usize, Duration::from_millis(pull.suspend_timeout_ms as u64));
         let queues = self.queues.lock().expect("unharmed");
-        let is_empty = |queues: &mut Queues| queues.records[pull.queue_id as usize].len() <= at;
+        let place = place(&pull.topic, pull.queue_id);
+        let is_empty = |queues: &mut Queues| queues.records[place].len() <= at;
         let (queues, _) = self.stored.wait_timeout_while(queues, hold, is_empty).expect("unharmed");
-        let queue = &queues.records[pull.queue_id as usize];
+        let queue = &queues.records[place];
         let mut found: Vec<&[u8]> = queue.iter().skip(at).take(pull.max_msg_nums as usize).map(Vec::as_slice).collect();
         let reply = PullReply {
             suggest_which_broker_id: 0,
@@ -267,6 +269,12 @@ impl Broker {
         let code = if found.is_empty() { 19 } else { 0 };
         answer(out, header, encoding, code, |sink| reply.write(sink), &found.concat());
     }
+}
+
+/// Where the records of a queue are: of the topic without a number behind its name, or of one of several with it. Each has 4 queues.
+fn place(topic: &str, queue_id: i32) -> usize {
+    let topic = topic.rsplit_once('-').map_or(0, |(_, number)| 1 + number.parse::<usize>().expect("a number"));
+    topic * 4 + queue_id as usize
 }
 
 fn answer(out: &mut Vec<u8>, to: &Header<'_>, encoding: Encoding, code: i32, fields: impl FnOnce(&mut FieldSink<'_>), body: &[u8]) {
@@ -289,6 +297,7 @@ fn a_broker_that_does_everything_right() {
         ("send -c 2 --rate 2000 -d 0.2 --batch 5 --threads 2", Some(400)),
         ("send -c 3 -w 4 -d 1", None),
         ("send -c 2 -w 3 -d 1 --binary --batch 3", None),
+        ("send --topics 3 -c 2 --rate 1000 -d 0.3 --binary", Some(300)),
     ] {
         let report = bench(&broker, line);
         assert!(report.is_good() && matches!(report.check, Check::StoredAsAcknowledged), "{line}: {report:?}");
@@ -298,7 +307,13 @@ fn a_broker_that_does_everything_right() {
         let report = bench(&broker, line);
         assert!(report.is_good() && report.messages_in_all > 0, "{line}: {report:?}");
     }
-    for line in ["e2e -c 2 --rate 1000 -d 0.3", "e2e -c 2 -w 2 --consumers 3 --batch 2 -d 1"] {
+    let report = bench(&broker, "pull --topics 3 -c 2 -d 1");
+    assert!(report.is_good() && report.messages_in_all > 300, "{report:?}");
+    for line in [
+        "e2e -c 2 --rate 1000 -d 0.3",
+        "e2e --topics 4 -c 2 --rate 1000 -d 0.3 --consumers 3",
+        "e2e -c 2 -w 2 --consumers 3 --batch 2 -d 1",
+    ] {
         let report = bench(&broker, line);
         assert!(report.is_good() && matches!(report.check, Check::ReceivedAsAcknowledged), "{line}: {report:?}");
         assert!(report.messages_in_all > 0, "{line}: {report:?}");

@@ -2,6 +2,7 @@
 
 use crate::clock::{Clock, Nanos};
 use crate::frames::{SendFrames, SendShape, WaitsFor};
+use crate::queues::Queues;
 use crate::send::{WRITE_BYTES_MAX, stored_at};
 use crate::slots::Slots;
 use crate::stamp::Stamp;
@@ -24,20 +25,20 @@ pub struct Batch {
     pub dues: Arc<Vec<i64>>,
 }
 
-/// Sends a batch to the topic of this name, as fast as it is taken. What went wrong is in the tally.
+/// Sends a batch to these queues, as fast as it is taken. What went wrong is in the tally.
 ///
 /// # Errors
 /// When the broker cannot be reached.
-pub fn fill(address: SocketAddr, topic: &str, run: u32, options: &TimerOptions, batch: Batch) -> io::Result<Tally> {
+pub fn fill(address: SocketAddr, queues: Queues, run: u32, options: &TimerOptions, batch: Batch) -> io::Result<Tally> {
     let shape = SendShape {
         encoding: Encoding::Json,
-        topic: topic.to_owned(),
+        queues,
         body_bytes: options.body_bytes,
         batch: 1,
         born_timestamp: crate::clock::wall_ms(),
         waits_for: WaitsFor::Time,
     };
-    let frames = Arc::new(SendFrames::new(&shape, options.queues));
+    let frames = Arc::new(SendFrames::new(&shape));
     let clock = Clock::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

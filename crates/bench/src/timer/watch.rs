@@ -2,6 +2,7 @@
 
 use crate::clock::{self, Clock, Window};
 use crate::pull::{Cursor, Puller, PullerShape, Reading};
+use crate::queues::Queues;
 use crate::tally::Tally;
 use crate::timer::outcome::Arrival;
 use crate::wire::{self, Pauses};
@@ -65,15 +66,16 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Reads the topic of this name on from the cursors.
+    /// Reads the queues on from the cursors.
     ///
     /// # Errors
     /// When there is no thread for it.
-    pub fn start(address: SocketAddr, topic: &str, cursors: Vec<Cursor>, arrivals: &Arc<Arrivals>) -> io::Result<Watch> {
+    pub fn start(address: SocketAddr, queues: Queues, cursors: Vec<Cursor>, arrivals: &Arc<Arrivals>) -> io::Result<Watch> {
         let clock = Clock::start();
         let shape = PullerShape {
             encoding: Encoding::Json,
-            topic: topic.to_owned(),
+            in_flight: cursors.len(),
+            queues,
             group: "roxmq-bench-consumer".into(),
             count: PULL_MESSAGES,
             window: Window::new(clock.now(), Duration::ZERO, FOREVER),
