@@ -4,14 +4,15 @@ use crate::clock;
 use crate::frames::{PRODUCER_GROUP, PullAsk};
 use crate::queues::Queues;
 use crate::tally::Offsets;
-use roxmq_protocol::body::TopicRouteData;
+use roxmq_protocol::body::{TimerMetricsBody, TopicRouteData};
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, Header, Top};
 use roxmq_protocol::json;
 use roxmq_protocol::record::{self, Record};
 use roxmq_protocol::request::{
-    FieldError, HeaderFields, MaxOffset, MinOffset, OffsetReply, Request, RouteByTopic, SendMessage, SendMessageV2, SendReply, UpdateTopic,
+    FieldError, HeaderFields, MaxOffset, MinOffset, OffsetReply, Request, RouteByTopic, SendMessage, SendMessageV2, SendReply,
+    TimerMetrics, UpdateTopic,
 };
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -187,6 +188,15 @@ impl Asker {
     /// When the broker refuses.
     pub fn end_offset(&mut self, topic: &str, queue: u32) -> Result<i64, AskError> {
         self.call(&MaxOffset { topic: topic.into(), queue_id: queue as i32 }, |header, _| Ok(OffsetReply::read(&header.fields)?.offset))
+    }
+
+    /// How many messages that go to these queues wait for a time of their own.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub fn timers_waiting(&mut self, queues: &Queues) -> Result<i64, AskError> {
+        let counts = self.call(&TimerMetrics {}, |_, frame| Ok(json::from_slice::<TimerMetricsBody>(frame.body)?))?.timing_count;
+        Ok((0..queues.topics()).filter_map(|number| counts.get(&*queues.topic(number))).map(|topic| topic.count).sum())
     }
 
     /// Hands over the records of a queue from one offset up to another.

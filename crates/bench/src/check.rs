@@ -41,7 +41,7 @@ impl Before {
     /// When the broker refuses.
     pub fn look(asker: &mut Asker, options: &Options) -> Result<Before, AskError> {
         let ends = asker.end_offsets(&options.queues())?;
-        Ok(Before { ends, waiting: level_end(asker, options)? })
+        Ok(Before { ends, waiting: waiting(asker, options)? })
     }
 
     /// The offset behind the last message of each queue.
@@ -74,11 +74,11 @@ impl Before {
             }
             // All messages of a level wait in one queue, whichever queue they were sent to.
             (Workload::Send, Some(Delay::Level(_))) => {
-                let stored = ask::stored(&[self.waiting], &[level_end(asker, options)?]);
+                let stored = ask::stored(&[self.waiting], &[waiting(asker, options)?]);
                 let sum = told.acknowledged.iter().fold(Offsets::default(), |sum, queue| sum.plus(*queue));
                 stored_as_acknowledged(&stored, &[sum])
             }
-            (Workload::Send, Some(Delay::Time(delay))) if delay > AWAITED_MAX => Check::NotDue,
+            (Workload::Send, Some(Delay::Time(delay))) if delay > AWAITED_MAX => self.still_waiting(asker, options, told)?,
             (Workload::Send, Some(Delay::Time(delay))) => {
                 let delivered = self.delivered(asker, options, told, delay + options.patience)?;
                 match delivered.counts {
@@ -88,6 +88,21 @@ impl Before {
                 }
             }
         })
+    }
+
+    /// Whether so many more messages wait as were acknowledged. Java counts them some time after it has acknowledged them.
+    fn still_waiting(&self, asker: &mut Asker, options: &Options, told: &Told) -> Result<Check, AskError> {
+        let started = Instant::now();
+        loop {
+            let more = waiting(asker, options)? - self.waiting;
+            if more == told.acknowledged_in_all as i64 {
+                return Ok(Check::Waiting);
+            }
+            if started.elapsed() >= options.patience {
+                return Ok(Check::Failed(format!("{more} more messages wait, {} acknowledged", told.acknowledged_in_all)));
+            }
+            std::thread::sleep(LOOK_PERIOD);
+        }
     }
 
     /// Reads what came into the topic since. Waits so long at most for all that is to come.
@@ -132,11 +147,12 @@ struct Delivered {
     settled_ms: f64,
 }
 
-/// The end of the queue in which messages of the options' delay level wait, if they ask for one.
-fn level_end(asker: &mut Asker, options: &Options) -> Result<i64, AskError> {
+/// How much waits where the options' messages will: the end of their delay level's queue, or how many wait for a time of their own.
+fn waiting(asker: &mut Asker, options: &Options) -> Result<i64, AskError> {
     match options.delay {
         Some(Delay::Level(level)) => asker.end_offset(LEVELS_TOPIC, level - 1),
-        Some(Delay::Time(_)) | None => Ok(0),
+        Some(Delay::Time(_)) => asker.timers_waiting(&options.queues()),
+        None => Ok(0),
     }
 }
 

@@ -34,8 +34,8 @@ How much
       --body BYTES     body of a message, at least 32                       (1024)
       --batch N        messages in one send                                 (1)
       --delay-level N  send: messages of this delay level, compared in SCHEDULE_TOPIC_XXXX, where nobody else may use that level
-      --deliver-in-ms N  send: messages to be delivered N ms, at least 5000, after each is sent; compared in rmq_sys_wheel_timer,
-                       where nobody else may send
+      --deliver-in-ms N  send: messages to be delivered N ms, at least 5000, after each is sent. Up to two minutes the bench waits
+                       for them and compares what was delivered; with a longer delay it compares how many wait
       --rollback SHARE transaction: the share that is rolled back, 0 to 1   (0)
       --wait           transaction: the answer to each decision is asked for and waited for. Otherwise decisions are oneway, as
                        clients send them, and a transaction counts once its half message is acknowledged

@@ -85,8 +85,8 @@ pub enum Check {
     },
     /// Every timed message was delivered once, so late.
     DeliveredOnce(Lateness),
-    /// Timed messages were acknowledged, and are due too late to be waited for.
-    NotDue,
+    /// Timed messages that are due too late to be waited for: so many more wait as were acknowledged.
+    Waiting,
     /// It does not agree.
     Failed(String),
 }
@@ -193,7 +193,7 @@ impl Report {
             Check::DeliveredOnce(late) => {
                 writeln!(text, "  checked     {all} acknowledged, all of them delivered once, none early\n  late        {}", late.text())
             }
-            Check::NotDue => writeln!(text, "  checked     {all} acknowledged; due too late to wait for"),
+            Check::Waiting => writeln!(text, "  checked     {all} acknowledged, as many more wait"),
             Check::Failed(why) => writeln!(text, "  CHECK FAILED  {why}"),
         };
         for (kind, count) in &self.errors {
