@@ -44,6 +44,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
     // The permission, order and limits of topics travel with the registration.
     broker.topics.touch();
     broker.registration.changed();
+    broker.reading_changed();
     Ok(Answer::ok())
 }
 

@@ -68,6 +68,26 @@ pub enum Refusal {
     /// The group may not consume.
     #[error("subscription group no permission, {0}")]
     GroupForbidden(String),
+    /// The group may not broadcast.
+    #[error("the consumer group[{0}] can not consume by broadcast way")]
+    BroadcastForbidden(String),
+    /// The group may not read the topic.
+    #[error("the consumer group[{group}] is forbidden for topic[{topic}]")]
+    GroupForbiddenForTopic {
+        /// Group that reads.
+        group: String,
+        /// What it may not read.
+        topic: String,
+    },
+    /// A tool names a topic that is not there; Java has other words for each request.
+    #[error("{0}")]
+    NoTopic(String),
+    /// A tool names a group that is not there; Java has other words for each request.
+    #[error("{0}")]
+    NoGroup(String),
+    /// Something to be set up that RoxMQ does not have yet.
+    #[error("{0} is not supported by this version of RoxMQ")]
+    NotYetHere(&'static str),
     /// Lite pull is switched off.
     #[error("the broker[{0}] for lite pull consumer is forbidden")]
     LitePullForbidden(String),
@@ -155,9 +175,12 @@ impl Refusal {
             | Refusal::TopicNotReadable(_)
             | Refusal::LitePullForbidden(_)
             | Refusal::Forbidden(_)
+            | Refusal::BroadcastForbidden(_)
+            | Refusal::GroupForbiddenForTopic { .. }
             | Refusal::GroupForbidden(_) => code::NO_PERMISSION,
-            Refusal::TopicUnknown(_) | Refusal::TopicNotFound(_) | Refusal::NoTopicHere(_) => code::TOPIC_NOT_EXIST,
-            Refusal::GroupUnknown(_) | Refusal::GroupNotFound(_) => code::SUBSCRIPTION_GROUP_NOT_EXIST,
+            Refusal::TopicUnknown(_) | Refusal::TopicNotFound(_) | Refusal::NoTopicHere(_) | Refusal::NoTopic(_) => code::TOPIC_NOT_EXIST,
+            Refusal::GroupUnknown(_) | Refusal::GroupNotFound(_) | Refusal::NoGroup(_) => code::SUBSCRIPTION_GROUP_NOT_EXIST,
+            Refusal::NotYetHere(_) => code::REQUEST_CODE_NOT_SUPPORTED,
             Refusal::SubscriptionGroupOffline | Refusal::SubscriptionUnknown => code::SUBSCRIPTION_NOT_EXIST,
             Refusal::SubscriptionOld => code::SUBSCRIPTION_NOT_LATEST,
             Refusal::Expression(_) => code::SUBSCRIPTION_PARSE_FAILED,
@@ -169,6 +192,18 @@ impl Refusal {
             Refusal::NotFound(_) => code::QUERY_NOT_FOUND,
             Refusal::NotOnline(_) => code::CONSUMER_NOT_ONLINE,
             Refusal::Relay(_) => code::CONSUME_MSG_TIMEOUT,
+        }
+    }
+
+    /// What kind of ban it is, which answers to pulls say (Java's `ForbiddenType`).
+    pub fn forbidden_type(&self) -> Option<i32> {
+        match self {
+            Refusal::BrokerNotReadable(_) | Refusal::LitePullForbidden(_) => Some(1),
+            Refusal::GroupForbidden(_) => Some(2),
+            Refusal::TopicNotReadable(_) => Some(3),
+            Refusal::BroadcastForbidden(_) => Some(4),
+            Refusal::GroupForbiddenForTopic { .. } => Some(5),
+            _ => None,
         }
     }
 

@@ -1,9 +1,10 @@
-//! Subscription groups: made and changed (200, 225), listed (201, 352), deleted (207). Java: `SubscriptionGroupManager`.
+//! Subscription groups: made and changed (200, 225), listed (201, 352), kept from a topic (353), deleted (207). Java:
+//! `SubscriptionGroupManager`.
 
 use crate::names;
 use crate::tables::groups::Groups;
 use crate::{Broker, Call, Refusal, topics};
-use roxmq_protocol::body::{SubscriptionGroupConfig, SubscriptionGroupList};
+use roxmq_protocol::body::{GroupForbidden, SubscriptionGroupConfig, SubscriptionGroupList};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request;
 use roxmq_remoting::Answer;
@@ -46,7 +47,25 @@ pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -
 fn put(broker: &Broker, group: SubscriptionGroupConfig) -> Result<(), Refusal> {
     names::check_group(&group.group_name)?;
     broker.groups.put(group);
+    broker.reading_changed();
     Ok(())
+}
+
+/// Code 353. In Java allowing one topic again allows the group all others too.
+pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'_>) -> Result<Answer, Refusal> {
+    if let Some(readable) = request.readable {
+        names::check_group(&request.group)?;
+        names::check_topic(&request.topic)?;
+        broker.groups.set_readable(&request.group, &request.topic, readable);
+        broker.reading_changed();
+        info!(group = %request.group, topic = %request.topic, readable, "a tool said what a group may read");
+    }
+    let body = GroupForbidden {
+        readable: Some(broker.groups.may_read(&request.group, &request.topic)),
+        group: request.group.into_owned(),
+        topic: request.topic.into_owned(),
+    };
+    Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
 }
 
 /// Code 201.
@@ -69,6 +88,7 @@ pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> 
 /// Code 207.
 pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) -> Result<Answer, Refusal> {
     broker.groups.remove(&request.group_name);
+    broker.request_modes.forget_group(&request.group_name);
     if request.clean_offset == Some(true) {
         broker.offsets.forget_group(&request.group_name);
         topics::forget(broker, &names::retry_topic(&request.group_name));

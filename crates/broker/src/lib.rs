@@ -5,6 +5,7 @@
 //! capability. State is in `tables`, each part with its own lock and file.
 
 mod admin;
+mod assignment;
 mod consumers;
 mod delay;
 mod error;
@@ -22,6 +23,7 @@ mod query;
 mod registration;
 mod relay;
 mod reply;
+mod resets;
 mod retry;
 mod routes;
 mod send;
@@ -60,6 +62,7 @@ use tables::arrivals::{Arrivals, QueueKey};
 use tables::clients::{Clients, Subscription};
 use tables::groups::Groups;
 use tables::locks::Locks;
+use tables::modes::RequestModes;
 use tables::offsets::Offsets;
 use tables::statistics::{Counter, Statistic, Statistics};
 use tables::topics::Topics;
@@ -105,6 +108,8 @@ pub struct Broker {
     topics: Topics,
     groups: Groups,
     offsets: Offsets,
+    request_modes: RequestModes,
+    routes: assignment::Routes,
     delayed: delay::Delayed,
     timers: timer::Timers,
     transactions: transaction::Transactions,
@@ -259,6 +264,7 @@ impl Broker {
         let topics = Topics::load(&clock, file("topics.json"))?;
         let groups = Groups::load(&clock, file("subscriptionGroup.json"))?;
         let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
+        let request_modes = RequestModes::load(file("messageRequestMode.json"))?;
         let delayed = delay::Delayed::load(file("delayOffset.json"), &store)?;
         let timers = timer::Timers::load(file("timers.json"), store.readable())?;
         let transactions = transaction::Transactions::load(file("transactions.json"))?;
@@ -287,6 +293,8 @@ impl Broker {
             topics,
             groups,
             offsets,
+            request_modes,
+            routes: assignment::Routes::default(),
             delayed,
             timers,
             transactions,
@@ -330,6 +338,18 @@ impl Broker {
         self.shards.read().iter().for_each(|door| door.handle.wake());
     }
 
+    /// Somebody changed what may be read: pulls that wait and may not any more are refused.
+    fn reading_changed(&self) {
+        self.shards.read().iter().for_each(ShardDoor::recheck);
+    }
+
+    /// Everybody who waits for a message of the queue looks again.
+    fn look_again(&self, topic: &str, queue_id: u32) {
+        if let Some((queue, shards)) = self.arrivals.waiting(topic, queue_id) {
+            shards.into_iter().for_each(|shard| self.tell_shard(shard, queue.clone()));
+        }
+    }
+
     fn tell_shard(&self, shard: usize, queue: QueueKey) {
         if let Some(door) = self.shards.read().get(shard) {
             door.tell(queue);
@@ -357,11 +377,7 @@ impl Broker {
         let end = batch.placed(batch.len() - 1).end;
         let timeout = Duration::from_millis(self.config().sync_flush_timeout_ms);
         let kept = if self.flushed.wait(&self.store, end, timeout) { Kept::Durable } else { Kept::NotInTime };
-        for (topic, queue_id) in batch.queues() {
-            if let Some((queue, shards)) = self.arrivals.waiting(topic, queue_id) {
-                shards.into_iter().for_each(|shard| self.tell_shard(shard, queue.clone()));
-            }
-        }
+        batch.queues().for_each(|(topic, queue_id)| self.look_again(topic, queue_id));
         Ok(kept)
     }
 

@@ -1,19 +1,18 @@
-//! Offsets: of queues (29-32), of groups (14, 15, 43), set by tools (222, 314).
+//! Offsets: of queues (29-32), of groups (14, 15, 43), copied (314).
 //!
 //! Follows Java's `ConsumerManageProcessor` and `AdminBrokerProcessor`.
 
 use crate::{Broker, Call, Refusal};
-use roxmq_protocol::body::{MessageQueue, ResetOffsetBody, TopicConfig};
+use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::record::QueueOffset;
 use roxmq_protocol::request::{self, OffsetReply, TimestampReply};
 use roxmq_remoting::Answer;
 use roxmq_store::Boundary;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use tracing::info;
 
-fn bounds(broker: &Broker, topic: &str, queue_id: i32) -> (QueueOffset, QueueOffset) {
+/// The offsets between which a queue's messages lie; an unknown queue is an empty one.
+pub fn bounds(broker: &Broker, topic: &str, queue_id: i32) -> (QueueOffset, QueueOffset) {
     u32::try_from(queue_id).ok().and_then(|queue_id| broker.store.bounds(topic, queue_id)).unwrap_or_default()
 }
 
@@ -82,60 +81,16 @@ pub fn all(broker: &Broker, _: &Call<'_>, _: request::AllConsumerOffset) -> Resu
     Ok(Answer::body(json::to_vec(&broker.offsets.all(), Dialect::Fastjson)))
 }
 
-/// Code 222.
-pub fn reset(broker: &Broker, _: &Call<'_>, request: request::ResetOffset<'_>) -> Result<Answer, Refusal> {
-    let topic = known_topic(broker, &request.topic)?;
-    if broker.groups.find(&request.group).is_none() {
-        return Err(Refusal::GroupNotFound(request.group.into_owned()));
-    }
-    let queues = match request.queue_id {
-        -1 => 0..topic.write_queue_nums,
-        one if (0..topic.write_queue_nums).contains(&one) => one..one + 1,
-        other => return Err(Refusal::Failed(format!("queue {other} of topic[{}] does not exist", request.topic))),
-    };
-    let mut targets = BTreeMap::new();
-    for queue_id in queues {
-        targets.insert(queue_id, target(broker, &request, queue_id)?);
-    }
-    let broker_name = broker.config().broker_name.clone();
-    let mut offset_table = BTreeMap::new();
-    for (queue_id, offset) in targets {
-        broker.offsets.reset(&request.group, &request.topic, queue_id, offset);
-        offset_table.insert(MessageQueue::new(&*request.topic, &*broker_name, queue_id), offset);
-    }
-    info!(group = %request.group, topic = %request.topic, ?offset_table, "a tool moved a group's offsets");
-    Ok(Answer::body(json::to_vec(&ResetOffsetBody { offset_table }, Dialect::Fastjson)))
-}
-
-/// Where one queue's offset is moved to.
-fn target(broker: &Broker, request: &request::ResetOffset<'_>, queue_id: i32) -> Result<i64, Refusal> {
-    let (min, max) = bounds(broker, &request.topic, queue_id);
-    if let Some(offset) = request.offset.filter(|offset| *offset >= 0 && request.queue_id >= 0) {
-        if !(min.0..=max.0 + 1).contains(&offset) {
-            let text = format!("Target offset {offset} not in consume queue range [{}-{}]", min.0, max.0);
-            return Err(Refusal::Failed(text));
-        }
-        return Ok(offset);
-    }
-    if request.timestamp < 0 {
-        return Ok(max.0);
-    }
-    let by_time = broker.store.offset_by_time(&request.topic, queue_id as u32, request.timestamp, Boundary::Lower).0;
-    // Without force a group only goes back.
-    let committed = broker.offsets.find(&request.group, &request.topic, queue_id);
-    Ok(match committed {
-        Some(committed) if !request.is_force && committed < by_time => committed,
-        _ => by_time,
-    })
-}
-
 /// Code 314.
 pub fn copy(broker: &Broker, _: &Call<'_>, request: request::CloneOffset<'_>) -> Result<Answer, Refusal> {
     let topics = match request.topic.as_deref().filter(|topic| !topic.trim().is_empty()) {
         Some(topic) => vec![topic.to_owned()],
         None => broker.offsets.topics_of(&request.src_group),
     };
-    for topic in topics.iter().filter(|topic| broker.topics.find(topic).is_some()) {
+    // What a living group does not subscribe to is left, unless it is called offline.
+    let living = broker.clients.consumer_group(&request.src_group).filter(|_| request.offline != Some(true));
+    let is_read = |topic: &str| living.as_ref().is_none_or(|group| group.subscriptions.contains_key(topic));
+    for topic in topics.iter().filter(|topic| broker.topics.find(topic).is_some() && is_read(topic)) {
         broker.offsets.copy(&request.src_group, &request.dest_group, topic);
     }
     Ok(Answer::ok())

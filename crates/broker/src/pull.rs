@@ -1,13 +1,14 @@
 //! Reading messages by offset (11, 361). Follows Java's `PullMessageProcessor` and `DefaultPullMessageResultHandler`.
 
-use crate::Broker;
 use crate::error::Refusal;
+use crate::names::RETRY_PREFIX;
 use crate::tables::arrivals::QueueKey;
 use crate::tables::clients::{Subscription, Wanted, is_everything, is_tags};
 use crate::tables::statistics::Statistic;
 use crate::tables::topics::PERM_READ;
+use crate::{Broker, retry};
 use roxmq_env::config::BrokerConfig;
-use roxmq_protocol::body::{MessageModel, SubscriptionData};
+use roxmq_protocol::body::{MessageModel, SubscriptionData, SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::code;
 use roxmq_protocol::header::{self, Fields, Top};
 use roxmq_protocol::properties::Properties;
@@ -24,16 +25,18 @@ const HOLD_MAX: Duration = Duration::from_secs(30);
 /// Bytes of an index entry as Java counts them when it bounds how far one pull scans.
 const JAVA_INDEX_ENTRY_BYTES: u32 = 20;
 
-/// The fields of an answer to a pull that was refused before the queue was looked at.
-pub const NO_OFFSETS: PullReply = PullReply {
-    suggest_which_broker_id: 0,
-    next_begin_offset: 0,
-    min_offset: 0,
-    max_offset: 0,
-    topic_sys_flag: None,
-    group_sys_flag: None,
-    forbidden_type: None,
-};
+/// The fields of an answer to a pull that was refused before the queue was looked at. Java's clients read them of every answer.
+pub fn refused(refusal: &Refusal) -> PullReply {
+    PullReply {
+        suggest_which_broker_id: 0,
+        next_begin_offset: 0,
+        min_offset: 0,
+        max_offset: 0,
+        topic_sys_flag: None,
+        group_sys_flag: None,
+        forbidden_type: refusal.forbidden_type(),
+    }
+}
 
 /// A checked pull.
 pub struct PreparedPull {
@@ -99,18 +102,14 @@ pub fn prepare(broker: &Broker, fields: &Fields<'_>, lite: bool) -> Result<Prepa
         return Err(Refusal::LitePullForbidden(config.broker_name.clone()));
     }
     let group = broker.group(&request.consumer_group)?;
-    if !group.consume_enable {
-        return Err(Refusal::GroupForbidden(request.consumer_group.into_owned()));
-    }
+    check_group(&group)?;
     let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
-    if topic.perm & PERM_READ == 0 {
-        return Err(Refusal::TopicNotReadable(request.topic.into_owned()));
-    }
+    check_topic(&topic)?;
     if !(0..topic.read_queue_nums).contains(&request.queue_id) {
         let queues = topic.read_queue_nums;
         return Err(Refusal::QueueUnknown { topic: request.topic.into_owned(), queue_id: request.queue_id, queues });
     }
-    let subscription = subscription(broker, &request, group.consume_broadcast_enable)?;
+    let subscription = subscription(broker, &request, &group)?;
     if request.sys_flag & PULL_COMMIT != 0 {
         broker.offsets.commit(&request.consumer_group, &request.topic, request.queue_id, request.commit_offset);
     }
@@ -140,9 +139,47 @@ pub fn prepare(broker: &Broker, fields: &Fields<'_>, lite: bool) -> Result<Prepa
     })
 }
 
+fn check_group(group: &SubscriptionGroupConfig) -> Result<(), Refusal> {
+    if group.consume_enable { Ok(()) } else { Err(Refusal::GroupForbidden(group.group_name.clone())) }
+}
+
+fn check_topic(topic: &TopicConfig) -> Result<(), Refusal> {
+    if topic.perm & PERM_READ != 0 { Ok(()) } else { Err(Refusal::TopicNotReadable(topic.topic_name.clone())) }
+}
+
+/// Is a pull that waits still allowed? Somebody may have switched off its group or its topic meanwhile. Java finds that out when the pull
+/// is looked at again. What was deleted forbids nothing.
+///
+/// # Errors
+/// What forbids the pull now.
+pub fn recheck(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
+    let config = broker.config();
+    if config.broker_permission as i32 & PERM_READ == 0 {
+        return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
+    }
+    if let Some(topic) = broker.topics.find(&pull.queue.topic) {
+        check_topic(&topic)?;
+    }
+    let Some(group) = broker.groups.find(&pull.group) else { return Ok(()) };
+    check_group(&group)?;
+    check_reader(broker, &group, &pull.queue.topic, broker.clients.message_model(&pull.group))
+}
+
+/// May the group's members read the topic, and read it in their way?
+fn check_reader(broker: &Broker, group: &SubscriptionGroupConfig, topic: &str, model: Option<MessageModel>) -> Result<(), Refusal> {
+    if model == Some(MessageModel::Broadcasting) && !group.consume_broadcast_enable {
+        return Err(Refusal::BroadcastForbidden(group.group_name.clone()));
+    }
+    if !broker.groups.may_read(&group.group_name, topic) {
+        return Err(Refusal::GroupForbiddenForTopic { group: group.group_name.clone(), topic: topic.to_owned() });
+    }
+    Ok(())
+}
+
 /// What the pull wants: as it says itself, or as its group said in a heartbeat.
-fn subscription(broker: &Broker, request: &Pull<'_>, broadcast: bool) -> Result<Arc<Subscription>, Refusal> {
+fn subscription(broker: &Broker, request: &Pull<'_>, group: &SubscriptionGroupConfig) -> Result<Arc<Subscription>, Refusal> {
     if request.sys_flag & PULL_SUBSCRIPTION != 0 {
+        check_reader(broker, group, &request.topic, None)?;
         let expression = request.subscription.as_deref().unwrap_or(SubscriptionData::ALL);
         let kind = request.expression_type.as_deref().unwrap_or(SubscriptionData::TAG);
         if is_tags(kind) && is_everything(expression) {
@@ -160,9 +197,7 @@ fn subscription(broker: &Broker, request: &Pull<'_>, broadcast: bool) -> Result<
     let Some((model, subscription)) = broker.clients.subscription(&request.consumer_group, &request.topic) else {
         return Err(Refusal::SubscriptionGroupOffline);
     };
-    if model == MessageModel::Broadcasting && !broadcast {
-        return Err(Refusal::GroupForbidden(format!("the consumer group[{}] can not consume by broadcast way", request.consumer_group)));
-    }
+    check_reader(broker, group, &request.topic, Some(model))?;
     let subscription = subscription.ok_or(Refusal::SubscriptionUnknown)?;
     if subscription.data.sub_version < request.sub_version {
         return Err(Refusal::SubscriptionOld);
@@ -203,6 +238,11 @@ pub fn read(broker: &Broker, pull: &PreparedPull, body: &mut Vec<u8>) -> PullRes
     let wanted = &mut |entry: &roxmq_store::IndexEntry| pull.subscription.wants(entry.tags_code);
     let from = QueueOffset(pull.from);
     let read = match &pull.subscription.wanted {
+        // Only here the settings are asked for, which all threads share.
+        _ if topic.starts_with(RETRY_PREFIX) && broker.config().filter_retries => {
+            let keep = &mut |record: &Record<'_>| retry::is_still_wanted(broker, &pull.group, record);
+            broker.store.read_filtered(topic, *queue_id, from, pull.limits, wanted, keep, body)
+        }
         Wanted::Sql(expression) => {
             let keep = &mut |record: &Record<'_>| expression.matches(&Properties::new(record.properties));
             broker.store.read_filtered(topic, *queue_id, from, pull.limits, wanted, keep, body)

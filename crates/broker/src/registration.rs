@@ -58,6 +58,11 @@ impl Registration {
         self.answered.wait_while_for(&mut known_by, |_| !self.is_told(change), PATIENCE);
     }
 
+    /// Calls NameServers.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Waits until `count` NameServers know the broker, or `patience` is over. How many of how many know it.
     pub fn wait(&self, patience: Duration, count: usize) -> (usize, usize) {
         let mut known_by = self.known_by.lock();

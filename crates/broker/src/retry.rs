@@ -8,11 +8,12 @@
 
 use crate::delay::{self, redelivered};
 use crate::names;
+use crate::tables::clients::Wanted;
 use crate::tables::statistics::Statistic;
 use crate::tables::topics::PERM_WRITE;
 use crate::{Broker, Call, Refusal, topics};
 use roxmq_protocol::body::SubscriptionGroupConfig;
-use roxmq_protocol::properties::{PropertiesBuf, name};
+use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
 use roxmq_protocol::record::{LogOffset, Record};
 use roxmq_protocol::request::{self, SendMessage};
 use roxmq_remoting::Answer;
@@ -41,6 +42,10 @@ pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSen
     if group.retry_queue_nums <= 0 {
         return Ok(Answer::ok());
     }
+    let retry_topic = names::retry_topic(&request.group);
+    if broker.topics.find(&retry_topic).is_some_and(|topic| topic.perm & PERM_WRITE == 0) {
+        return Err(Refusal::TopicNotWritable(retry_topic));
+    }
     let bytes = broker.store.message_at(LogOffset(request.offset));
     let bytes = bytes.ok_or_else(|| Refusal::Failed(format!("look message by offset failed, {}", request.offset)))?;
     let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
@@ -54,7 +59,7 @@ pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSen
         let asked = if request.delay_level == 0 { FIRST_LEVEL + record.reconsume_times } else { request.delay_level };
         let level = asked.clamp(1, config.delay_ladder.levels_ms().len() as i32);
         topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
-        properties.set(name::REAL_TOPIC, &names::retry_topic(&request.group));
+        properties.set(name::REAL_TOPIC, &retry_topic);
         properties.set(name::REAL_QID, &fastrand::i32(0..group.retry_queue_nums).to_string());
         properties.set(name::DELAY, &level.to_string());
         (names::DELAY_TOPIC.to_owned(), delay::queue_of(level))
@@ -98,13 +103,25 @@ pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: 
     Ok(None)
 }
 
+/// With `filterSupportRetry`: does the group still want this retried message, by its SQL92 subscription to the topic it came from?
+///
+/// Java's `ExpressionForRetryMessageFilter` asks so only when the retry topic itself is subscribed to with SQL92, which no client does.
+pub fn is_still_wanted(broker: &Broker, group: &str, record: &Record<'_>) -> bool {
+    let properties = Properties::new(record.properties);
+    let Some(topic) = properties.find(name::RETRY_TOPIC) else { return true };
+    let subscription = broker.clients.subscription(group, topic).and_then(|(_, subscription)| subscription);
+    match subscription.as_deref().map(|subscription| &subscription.wanted) {
+        Some(Wanted::Sql(expression)) => expression.matches(&properties),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{NOW_MS, QUEUE, TOPIC, close, open, put};
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
-    use roxmq_protocol::properties::Properties;
 
     #[test]
     fn what_is_given_back_names_its_first_place_whatever_happened_to_it_since() {

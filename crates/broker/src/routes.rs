@@ -3,11 +3,12 @@
 //! - `send` and `pull` are the hot paths: see `shard.rs`.
 //! - `turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
 //! - `pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
-//! - `relay`: a client has to answer first.
+//! - `relay`: a client, or a NameServer, has to answer first.
 
 use crate::relay::Later;
 use crate::{
-    Broker, Call, Refusal, admin, consumers, groups, offsets, order, progress, query, relay, reply, retry, timer, topics, transaction,
+    Broker, Call, Refusal, admin, assignment, consumers, groups, offsets, order, progress, query, relay, reply, resets, retry, timer,
+    topics, transaction,
 };
 use roxmq_protocol::request::{self, HeaderFields, Request};
 use roxmq_remoting::Answer;
@@ -95,8 +96,9 @@ routes! {
     SearchOffsetByTimestamp => pool, offsets::by_time;
     EarliestStoreTime       => pool, offsets::earliest_time;
     AllConsumerOffset       => pool, offsets::all;
-    ResetOffset             => pool, offsets::reset;
     CloneOffset             => pool, offsets::copy;
+    ResetOffset             => pool, resets::reset;
+    ConsumerStatus          => relay, resets::status;
 
     SendReplyV1             => relay, reply::long;
     SendReplyV2             => relay, reply::short;
@@ -114,6 +116,9 @@ routes! {
     AllProducers            => pool, consumers::all_producers;
     ConsumerRunningInfo     => relay, relay::running_info;
     ConsumeDirectly         => relay, relay::consume_directly;
+
+    QueryAssignment         => relay, assignment::query;
+    SetRequestMode          => pool, assignment::set_mode;
 
     LockQueues              => turn, order::lock;
     UnlockQueues            => turn, order::unlock;
@@ -136,6 +141,7 @@ routes! {
     UpdateGroups            => pool, groups::update_many;
     AllGroupConfig          => pool, groups::all;
     GroupConfig             => pool, groups::one;
+    GroupReadable           => pool, groups::readable;
     DeleteGroup             => pool, groups::delete;
 
     TopicStats              => pool, progress::of_topic;

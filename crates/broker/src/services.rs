@@ -6,7 +6,7 @@
 //! | delayed messages | 50 ms | delivers what is due |
 //! | timed messages | when the next is due, at least every second | delivers what is due |
 //! | transactions | `transactionCheckInterval` | asks producers about open half messages |
-//! | tables | 50 ms for topics and groups, `flushConsumerOffsetInterval` for offsets | writes those that changed |
+//! | tables | 50 ms for topics, groups and request modes, `flushConsumerOffsetInterval` for offsets | writes those that changed |
 //! | clients | 10 s | drops clients that went silent |
 //! | statistics | 10 s | takes the samples |
 
@@ -61,7 +61,7 @@ pub fn save_tables(broker: &Broker) {
 }
 
 fn save_topics_and_groups(broker: &Broker) {
-    note_saved(broker, || broker.topics.save().and(broker.groups.save()));
+    note_saved(broker, || broker.topics.save().and(broker.groups.save()).and(broker.request_modes.save()));
 }
 
 fn save_offsets(broker: &Broker) {

@@ -21,15 +21,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Bytes of drafts above which a turn's batch is appended before its end, so that one turn cannot hoard memory.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What other threads leave for a shard: queues that got a message.
+/// What other threads leave for a shard: queues that got a message, and whether somebody changed what may be read.
 #[derive(Default)]
 pub struct Inbox {
     arrived: Mutex<Vec<QueueKey>>,
+    recheck: AtomicBool,
 }
 
 /// A shard as the rest of the broker sees it.
@@ -44,6 +46,12 @@ impl ShardDoor {
     /// Tells the shard that a queue got a message.
     pub fn tell(&self, queue: QueueKey) {
         self.inbox.arrived.lock().push(queue);
+        self.handle.wake();
+    }
+
+    /// Has the shard ask of every pull that waits whether it still may.
+    pub fn recheck(&self) {
+        self.inbox.recheck.store(true, Ordering::Release);
         self.handle.wake();
     }
 }
@@ -134,10 +142,7 @@ impl BrokerShard {
     fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, lite: bool) {
         let pull = match crate::pull::prepare(&self.broker, &request.header.fields, lite) {
             Ok(pull) => pull,
-            Err(refusal) => {
-                // Java's clients read these fields of every answer to a pull, also of a refusal.
-                return from.answer(request.ticket(), refusal.answer().fields(crate::pull::NO_OFFSETS));
-            }
+            Err(refusal) => return from.answer(request.ticket(), refusal.answer().fields(crate::pull::refused(&refusal))),
         };
         let now = self.broker.clock.elapsed();
         let parked = Parked { from: Rc::clone(from), ticket: request.ticket(), deadline: now + pull.hold, pull };
@@ -190,6 +195,21 @@ impl BrokerShard {
         }
         self.parked_count.set(self.parked_count.get() - taken.len());
         taken
+    }
+
+    /// Refuses the pulls that wait and may not any more.
+    fn refuse_forbidden(&self) {
+        let queues: Vec<QueueKey> = self.parked.borrow().keys().cloned().collect();
+        for queue in queues {
+            let mut refusals = Vec::new();
+            let forbidden = self.unpark(&queue, |waiting| {
+                let checked = crate::pull::recheck(&self.broker, &waiting.pull);
+                checked.map_err(|refusal| refusals.push(refusal)).is_err()
+            });
+            for (parked, refusal) in forbidden.into_iter().zip(refusals) {
+                parked.from.answer(parked.ticket, refusal.answer().fields(crate::pull::refused(&refusal)));
+            }
+        }
     }
 
     /// A queue got a message: everybody who waits for it looks again.
@@ -389,6 +409,9 @@ impl Service for BrokerShard {
     fn turn(&self) {
         self.append();
         self.flow.borrow_mut().config = self.broker.config();
+        if self.inbox.recheck.swap(false, Ordering::AcqRel) {
+            self.refuse_forbidden();
+        }
         let arrived = std::mem::take(&mut *self.inbox.arrived.lock());
         arrived.iter().for_each(|queue| self.arrived(queue));
         self.answer_flushed();

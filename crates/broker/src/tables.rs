@@ -8,6 +8,7 @@ pub mod arrivals;
 pub mod clients;
 pub mod groups;
 pub mod locks;
+pub mod modes;
 pub mod offsets;
 pub mod statistics;
 pub mod topics;

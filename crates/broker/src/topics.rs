@@ -181,7 +181,11 @@ fn put(broker: &Broker, sent: TopicConfig, attributes: &str) -> Result<Option<u6
     let known = broker.topics.find(&sent.topic_name);
     let attributes = changed_attributes(known.as_deref(), attributes, config.mixed_message_type)?;
     // What only the NameServer's order configuration says is kept.
-    Ok(broker.topics.put(TopicConfig { attributes, ..sent }).then(|| broker.registration.changed()))
+    let changed = broker.topics.put(TopicConfig { attributes, ..sent });
+    if changed && known.is_some() {
+        broker.reading_changed();
+    }
+    Ok(changed.then(|| broker.registration.changed()))
 }
 
 /// The attributes after `+key=value` and `-key` were applied. Java: `AttributeUtil.alterCurrentAttributes`.
@@ -277,6 +281,7 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) 
 pub fn forget(broker: &Broker, topic: &str) {
     let was_there = broker.topics.remove(topic);
     broker.offsets.forget_topic(topic);
+    broker.request_modes.forget_topic(topic);
     broker.store.delete_topic(topic);
     broker.statistics.forget(topic);
     crate::services::save_tables(broker);

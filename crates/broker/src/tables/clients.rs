@@ -230,6 +230,11 @@ impl Clients {
         Some((group.message_model, group.subscriptions.get(topic).cloned()))
     }
 
+    /// How a connected group consumes.
+    pub fn message_model(&self, group: &str) -> Option<MessageModel> {
+        self.consumers.read().get(group).map(|group| group.message_model)
+    }
+
     /// A consumer group with its members.
     pub fn consumer_group(&self, group: &str) -> Option<ConsumerGroup> {
         self.consumers.read().get(group).cloned()

@@ -7,12 +7,18 @@ use roxmq_protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGro
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Bit of the forbidden table that takes reading away (Java: `PermName.INDEX_PERM_READ`).
+const READ_FORBIDDEN: i32 = 1 << 2;
 
 /// The group table.
 pub struct Groups {
     clock: Clock,
     file: TableFile,
     table: RwLock<Table>,
+    /// Is anything forbidden? Looked at before the table is locked, since every pull asks.
+    forbids: AtomicBool,
 }
 
 struct Table {
@@ -36,7 +42,8 @@ impl Groups {
             },
             None => Table { groups: HashMap::new(), forbidden: BTreeMap::new(), version: DataVersion::new(clock.now_ms()) },
         };
-        Ok(Groups { clock: clock.clone(), file, table: RwLock::new(table) })
+        let forbids = AtomicBool::new(!table.forbidden.is_empty());
+        Ok(Groups { clock: clock.clone(), file, table: RwLock::new(table), forbids })
     }
 
     /// One group.
@@ -77,12 +84,41 @@ impl Groups {
     /// Takes a group away. False when there was none.
     pub fn remove(&self, group: &str) -> bool {
         let mut table = self.table.write();
-        let removed = table.groups.remove(group).is_some();
-        table.forbidden.remove(group);
+        let removed = table.groups.remove(group).is_some() | table.forbidden.remove(group).is_some();
         if removed {
             self.changed(&mut table);
         }
         removed
+    }
+
+    /// May the group read the topic?
+    pub fn may_read(&self, group: &str, topic: &str) -> bool {
+        if !self.forbids.load(Ordering::Acquire) {
+            return true;
+        }
+        let table = self.table.read();
+        let bits = table.forbidden.get(group).and_then(|topics| topics.get(topic));
+        bits.is_none_or(|bits| bits & READ_FORBIDDEN == 0)
+    }
+
+    /// Forbids the group to read the topic, or allows it again.
+    pub fn set_readable(&self, group: &str, topic: &str, readable: bool) {
+        let mut table = self.table.write();
+        let bits = table.forbidden.get(group).and_then(|topics| topics.get(topic)).copied().unwrap_or(0).max(0);
+        let changed = if readable { bits & !READ_FORBIDDEN } else { bits | READ_FORBIDDEN };
+        if changed == bits {
+            return;
+        }
+        if changed != 0 {
+            table.forbidden.entry(group.to_owned()).or_default().insert(topic.to_owned(), changed);
+        } else if let Some(topics) = table.forbidden.get_mut(group) {
+            topics.remove(topic);
+            if topics.is_empty() {
+                table.forbidden.remove(group);
+            }
+        }
+        self.forbids.store(!table.forbidden.is_empty(), Ordering::Release);
+        self.changed(&mut table);
     }
 
     /// The whole table.

@@ -143,15 +143,15 @@ table! {
                 "How many messages a query by unique key returns at most.";
             query_messages_max: u32 = 64, "maxMsgsNumBatch", whole(1..=1_024), "", Now,
                 "How many messages any query by key returns at most.";
-            server_side_reset: bool = true, "useServerSideResetOffset", YesNo, "", NotYet,
-                "Whether a reset of offsets takes effect at the broker, also for groups without a living member.";
-            assign_queues: bool = true, "serverLoadBalancerEnable", YesNo, "", NotYet,
+            server_side_reset: bool = true, "useServerSideResetOffset", YesNo, "", Now,
+                "Whether a reset of offsets takes effect at the broker, also for groups without a living member. Otherwise the members are told to move.";
+            assign_queues: bool = true, "serverLoadBalancerEnable", YesNo, "", Now,
                 "Whether the broker shares out the queues for consumers that ask it to.";
         }
         "Filters" {
             sql_filter: bool = true, "enablePropertyFilter", YesNo, "", Now,
                 "Whether consumers may filter with SQL92.";
-            filter_retries: bool = false, "filterSupportRetry", YesNo, "", NotYet,
+            filter_retries: bool = false, "filterSupportRetry", YesNo, "", Now,
                 "Whether SQL92 filters also apply to retried messages.";
         }
         "Delay, timers and transactions" {

@@ -26,8 +26,8 @@ pub struct QueryAssignmentRequestBody {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueryAssignmentResponseBody {
-    /// The queues of the member.
-    pub message_queue_assignments: Vec<MessageQueueAssignment>,
+    /// The queues of the member; `None` when it shall keep what it has.
+    pub message_queue_assignments: Option<Vec<MessageQueueAssignment>>,
 }
 
 /// One queue and how to read it.

@@ -149,7 +149,7 @@ pub struct SubscriptionGroupList {
 pub struct SubscriptionGroupWrapper {
     /// The table's version.
     pub data_version: DataVersion,
-    /// By group and topic: 1 when the group may not read the topic.
+    /// By group and topic: bit 2 (4) is set when the group may not read the topic.
     pub forbidden_table: BTreeMap<String, BTreeMap<String, i32>>,
     /// Groups by name.
     pub subscription_group_table: BTreeMap<String, SubscriptionGroupConfig>,

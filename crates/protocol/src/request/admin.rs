@@ -110,6 +110,14 @@ requests! {
         is_force: bool = "isForce" or true,
     } -> ();
 
+    /// How far the clients of a group are with a topic, one of them when `clientAddr` names its id. Answer body:
+    /// `{"consumerTable":{client:{MQ:offset}}}`.
+    ConsumerStatus<'a> = 223 "INVOKE_BROKER_TO_GET_CONSUMER_STATUS" {
+        topic: Text<'a> = "topic",
+        group: Text<'a> = "group",
+        client_addr: Option<Text<'a>> = "clientAddr",
+    } -> ();
+
     /// Creates or changes several groups. Body: `{"groupConfigList":[..]}`.
     UpdateGroups = 225 "UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST" {} -> ();
 
@@ -193,6 +201,16 @@ requests! {
     GroupConfig<'a> = 352 "GET_SUBSCRIPTIONGROUP_CONFIG" {
         group: Text<'a> = "group",
     } -> ();
+
+    /// Says whether a group may read a topic, and changes it when `readable` is given. Answer body: `{"group","topic","readable"}`.
+    GroupReadable<'a> = 353 "UPDATE_AND_GET_GROUP_FORBIDDEN" {
+        group: Text<'a> = "group",
+        topic: Text<'a> = "topic",
+        readable: Option<bool> = "readable",
+    } -> ();
+
+    /// Says how a group gets the messages of a topic. Body: `{"topic","consumerGroup","mode","popShareQueueNum"}`.
+    SetRequestMode = 401 "SET_MESSAGE_REQUEST_MODE" {} -> ();
 
     /// State of replication. Answer body: `HARuntimeInfo`.
     HaStatus = 907 "GET_BROKER_HA_STATUS" {} -> ();

@@ -403,4 +403,8 @@ requests! {
 
     /// Checks a subscription before it is used. Body: `CheckClientRequestBody`.
     CheckClientConfig = 46 "CHECK_CLIENT_CONFIG" {} -> ();
+
+    /// Which queues shall this member of a group read? Body: `QueryAssignmentRequestBody`. Answer body: `{"messageQueueAssignments":[..]}`,
+    /// or `{}` when nothing can be said and the member shall keep what it has.
+    QueryAssignment = 400 "QUERY_ASSIGNMENT" {} -> ();
 }
