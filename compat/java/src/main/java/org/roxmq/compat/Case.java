@@ -55,6 +55,9 @@ final class Case {
         all.addAll(RelayCases.ALL);
         all.addAll(StartCases.ALL);
         all.addAll(RebalanceCases.ALL);
+        all.addAll(GroupCases.ALL);
+        all.addAll(ResetCases.ALL);
+        all.addAll(OrderCases.ALL);
         all.addAll(PullCases.ALL);
         all.addAll(SqlCases.ALL);
         all.addAll(LitePullCases.ALL);

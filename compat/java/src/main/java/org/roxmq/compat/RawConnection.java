@@ -45,7 +45,9 @@ final class RawConnection implements AutoCloseable {
         byte[] frame = new byte[in.readInt()];
         in.readFully(frame);
         int headerLength = ((frame[1] & 0xFF) << 16) | ((frame[2] & 0xFF) << 8) | (frame[3] & 0xFF);
-        return new Answer(new String(frame, 4, headerLength, StandardCharsets.UTF_8));
+        int bodyAt = 4 + headerLength;
+        return new Answer(new String(frame, 4, headerLength, StandardCharsets.UTF_8),
+            new String(frame, bodyAt, frame.length - bodyAt, StandardCharsets.UTF_8));
     }
 
     @Override
@@ -55,10 +57,12 @@ final class RawConnection implements AutoCloseable {
 
     static final class Answer {
         final int code;
+        final String body;
         private final String header;
 
-        Answer(String header) {
+        Answer(String header, String body) {
             this.header = header;
+            this.body = body;
             this.code = Integer.parseInt(find("\"code\":(-?\\d+)"));
         }
 

@@ -33,7 +33,7 @@ final class WireCases {
         }
     }
 
-    private static Map<String, String> pull(String group, String topic, long offset) {
+    static Map<String, String> pull(String group, String topic, long offset) {
         Map<String, String> fields = new LinkedHashMap<>();
         fields.put("consumerGroup", group);
         fields.put("topic", topic);
