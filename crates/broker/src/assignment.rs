@@ -15,6 +15,7 @@ use roxmq_protocol::body::{
 };
 use roxmq_protocol::code;
 use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::light;
 use roxmq_protocol::request::{self, RouteByTopic};
 use roxmq_remoting::{Answer, CallError};
 use std::collections::HashMap;
@@ -29,8 +30,6 @@ const ROUTE_TIMEOUT: Duration = Duration::from_secs(3);
 const ROUTE_LIFE: Duration = Duration::from_secs(2);
 /// Topics whose routes are kept; above it all are asked for anew.
 const ROUTES_MAX: usize = 10_000;
-/// Prefix of queues that only exist where they were made, with the one number 0.
-const LIGHT_PREFIX: &str = "%LMQ%";
 
 /// Code 400.
 pub fn query(broker: &Arc<Broker>, call: &Call<'_>, _: request::QueryAssignment) -> Result<Later, Refusal> {
@@ -117,7 +116,8 @@ impl Routes {
 /// The queues of a topic that can be read, on all brokers, sorted; `None` when there is no such topic.
 async fn queues_of(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
     let config = broker.config();
-    if topic.starts_with(LIGHT_PREFIX) {
+    // A light queue exists where it was made, with the one number 0.
+    if light::is_light(topic) {
         return Some(vec![MessageQueue::new(topic, &*config.broker_name, 0)]);
     }
     if config.namesrv_addr.is_empty() {
