@@ -8,8 +8,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.trace.TraceDataEncoder;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -47,6 +49,9 @@ final class LiveClients {
             case "@send":
                 send(words[1], Integer.parseInt(words[2]), Integer.parseInt(words[3]), words[4], words[5]);
                 break;
+            case "@trace":
+                trace(words[1], words[2], words[3]);
+                break;
             case "@consume":
                 consume(words[1], words[2]);
                 break;
@@ -82,6 +87,47 @@ final class LiveClients {
         }
     }
 
+    /** A traced producer sends one message to a traced consumer; returns when all its traces are found. $TRACED_ID is its id. */
+    private void trace(String topic, String producers, String consumers) throws Exception {
+        DefaultMQProducer sending = new DefaultMQProducer(producers, true, null);
+        sending.setNamesrvAddr(nameserver);
+        sending.setInstanceName("traced-producer");
+        sending.setSendMsgTimeout(10_000);
+        DefaultMQPushConsumer receiving = new DefaultMQPushConsumer(consumers, true, null);
+        receiving.setNamesrvAddr(nameserver);
+        receiving.setInstanceName("traced-consumer");
+        receiving.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        receiving.subscribe(topic, "*");
+        Set<String> seen = ConcurrentHashMap.newKeySet();
+        receiving.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            messages.forEach(message -> seen.add(message.getMsgId()));
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        sending.start();
+        receiving.start();
+        try {
+            String id = sending.send(new Message(topic, "TagA", "traced", "message".getBytes("UTF-8"))).getMsgId();
+            variables.put("TRACED_ID", id);
+            Suite.within(30, "the traces of the message", () -> seen.contains(id) && traces(id) == 3);
+        } finally {
+            receiving.shutdown();
+            sending.shutdown();
+        }
+    }
+
+    /** How many traces of the message are there: sent, about to be consumed, consumed. */
+    private int traces(String id) throws Exception {
+        int count = 0;
+        try {
+            for (MessageExt stored : admin.queryMessage("RMQ_SYS_TRACE_TOPIC", id, 32, 0, Long.MAX_VALUE).getMessageList()) {
+                count += TraceDataEncoder.decoderFromTraceDataString(new String(stored.getBody(), "UTF-8")).size();
+            }
+        } catch (MQClientException notYet) {
+            return 0;
+        }
+        return count;
+    }
+
     private void consume(String group, String topic) throws Exception {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
         consumer.setNamesrvAddr(nameserver);
@@ -115,7 +161,7 @@ final class LiveClients {
                     }
                 });
                 return behind.isEmpty();
-            } catch (RemotingException | org.apache.rocketmq.client.exception.MQClientException
+            } catch (RemotingException | MQClientException
                 | org.apache.rocketmq.client.exception.MQBrokerException e) {
                 return false;
             }

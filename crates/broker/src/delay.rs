@@ -86,9 +86,13 @@ impl Delayed {
 }
 
 /// The level a message asks for: `DELAY` above 0, at most the last level there is.
-pub fn level_asked(delay: Option<&str>, levels: usize) -> Option<i32> {
-    let level: i32 = delay?.trim().parse().ok()?;
-    (level > 0).then(|| level.min(levels as i32))
+///
+/// # Errors
+/// When it is no number: such a message would come too early.
+pub fn level_asked(delay: Option<&str>, levels: usize) -> Result<Option<i32>, Refusal> {
+    let Some(text) = delay.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let level: i32 = text.parse().map_err(|_| Refusal::Message(format!("the delay level {text:?} is no whole number")))?;
+    Ok((level > 0).then(|| level.min(levels as i32)))
 }
 
 /// The queue in which a level waits.
@@ -261,12 +265,15 @@ mod tests {
 
     #[test]
     fn levels_above_the_last_wait_in_the_last() {
-        assert_eq!(level_asked(None, 18), None);
-        assert_eq!(level_asked(Some("0"), 18), None);
-        assert_eq!(level_asked(Some("-1"), 18), None);
-        assert_eq!(level_asked(Some("x"), 18), None);
-        assert_eq!(level_asked(Some("3"), 18), Some(3));
-        assert_eq!(level_asked(Some("99"), 18), Some(18));
+        assert_eq!(level_asked(None, 18).unwrap(), None);
+        assert_eq!(level_asked(Some("0"), 18).unwrap(), None);
+        assert_eq!(level_asked(Some("-1"), 18).unwrap(), None);
+        assert_eq!(level_asked(Some(""), 18).unwrap(), None);
+        for none in ["x", "1e3", " 3 ", "99999999999"] {
+            assert_eq!(level_asked(Some(none), 18).unwrap_err().code(), 13, "{none}");
+        }
+        assert_eq!(level_asked(Some("3"), 18).unwrap(), Some(3));
+        assert_eq!(level_asked(Some("99"), 18).unwrap(), Some(18));
         assert_eq!((queue_of(1), queue_of(18)), (0, 17));
     }
 }

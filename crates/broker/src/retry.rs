@@ -18,6 +18,7 @@ use roxmq_protocol::record::{LogOffset, Record};
 use roxmq_protocol::request::{self, SendMessage};
 use roxmq_remoting::Answer;
 use roxmq_store::Batch;
+use std::sync::Arc;
 
 /// Clients from this version on say themselves how often they want a message (`V3_4_9`).
 const VERSION_WITH_LIMIT: i32 = 121;
@@ -32,10 +33,15 @@ fn limit(asked: Option<i32>, version: i32, group: &SubscriptionGroupConfig) -> i
     }
 }
 
+/// The group that a message is retried for. Like every use of a group this makes it, where groups are made by their use.
+fn group_of(broker: &Broker, name: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
+    broker.group(name).map_err(|_| Refusal::GroupUnknown(name.to_owned()))
+}
+
 /// Code 36.
 pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSendBack<'_>) -> Result<Answer, Refusal> {
     let config = broker.config();
-    let group = broker.groups.find(&request.group).ok_or_else(|| Refusal::GroupUnknown(request.group.to_string()))?;
+    let group = group_of(broker, &request.group)?;
     if config.broker_permission as i32 & PERM_WRITE == 0 {
         return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
     }
@@ -94,7 +100,7 @@ pub fn laid_aside(stored: &str) -> String {
 /// order, it is laid aside instead. The dead-letter topic in that case.
 pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: i32) -> Result<Option<String>, Refusal> {
     let Some(name) = request.topic.strip_prefix(names::RETRY_PREFIX) else { return Ok(None) };
-    let group = broker.groups.find(name).ok_or_else(|| Refusal::GroupUnknown(name.to_owned()))?;
+    let group = group_of(broker, name)?;
     let is_over = request.reconsume_times > limit(request.max_reconsume_times, version, &group);
     if is_over || broker.locks.is_ordered(name, broker.clock.elapsed()) {
         return Ok(Some(topics::add_dead_letter_topic(broker, name)));
@@ -140,6 +146,17 @@ mod tests {
         let (record, _) = Record::parse(&bytes).unwrap();
         assert_ne!(record.message_id().to_string(), id);
         assert_eq!(given_back(&record).as_str(), once.as_str());
+        close(broker);
+    }
+
+    #[test]
+    fn a_group_is_made_by_giving_back_a_message_unless_its_name_is_none() {
+        let broker = open(&SimDisk::new(6).disk(), &Clock::manual(NOW_MS));
+        assert_eq!(group_of(&broker, "fresh").unwrap().retry_max_times, 16);
+        assert!(broker.groups.find("fresh").is_some());
+        for none in ["", "a b", "a$b"] {
+            assert_eq!(group_of(&broker, none).unwrap_err().code(), 26, "{none}");
+        }
         close(broker);
     }
 

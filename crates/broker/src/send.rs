@@ -102,7 +102,7 @@ pub fn prepare(
     }
     let given = Properties::new(&request.properties);
     let asked = Asked::of(given);
-    let level = delay::level_asked(asked.delay, config.delay_ladder.levels_ms().len());
+    let level = delay::level_asked(asked.delay, config.delay_ladder.levels_ms().len())?;
     let is_half =
         asked.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true")) && !(request.reconsume_times > 0 && level.is_some());
     if is_half && config.reject_transactions {

@@ -212,7 +212,8 @@ fn push_committed(broker: &Broker, half: &Record<'_>, batch: &mut Batch) -> Resu
     }
     let config = broker.config();
     let now_ms = broker.clock.now_ms();
-    let level = delay::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len());
+    // Refused when it was sent, if it was no number.
+    let level = delay::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
     let times = timer::Times::of(half.properties());
     let due_ms = if level.is_none() { times.due(now_ms, &config)? } else { None };
     let (to, queue) = match (level, due_ms) {
