@@ -119,7 +119,7 @@ pub async fn run(broker: Arc<Broker>) {
 /// Delivers what is due of all levels.
 pub fn deliver_due(broker: &Broker) {
     let levels = broker.config().delay_ladder.levels_ms().len() as i32;
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     for level in 1..=levels {
         while deliver_some(broker, level, &mut batch) {}
     }

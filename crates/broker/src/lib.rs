@@ -12,6 +12,7 @@ mod error;
 mod figures;
 mod filter;
 mod groups;
+mod light;
 mod marks;
 mod names;
 mod offsets;
@@ -261,8 +262,8 @@ impl Broker {
         let tables = config.store_root.join("config");
         disk.create_dir_all(&tables)?;
         let file = |name| TableFile::new(&disk, &tables, name);
-        let topics = Topics::load(&clock, file("topics.json"))?;
-        let groups = Groups::load(&clock, file("subscriptionGroup.json"))?;
+        let topics = Topics::load(&clock, file("topics.json"), config.light_queues)?;
+        let groups = Groups::load(&clock, file("subscriptionGroup.json"), config.light_queues)?;
         let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
         let request_modes = RequestModes::load(file("messageRequestMode.json"))?;
         let delayed = delay::Delayed::load(file("delayOffset.json"), &store)?;
@@ -438,6 +439,7 @@ fn store_config(config: &BrokerConfig) -> StoreConfig {
         max_message_bytes: config.max_message_bytes as usize,
         tail_checkpoint_bytes: config.tail_checkpoint_bytes,
         asks_before_deletion: true,
+        light_queues: light::serves(config),
         ..StoreConfig::default()
     }
 }

@@ -10,7 +10,6 @@ use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, MessageId};
 use roxmq_protocol::request::{PushReply, SendMessage, SendReply, SendReplyV1, SendReplyV2};
 use roxmq_remoting::Answer;
-use roxmq_store::Batch;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +72,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
 
 fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], born_host: std::net::SocketAddr) -> Result<Answer, Refusal> {
     let queue_id = pushed.queue_id.max(0) as u32;
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     batch.push(Draft {
         topic: &pushed.topic,
         queue_id,

@@ -17,7 +17,6 @@ use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
 use roxmq_protocol::record::{LogOffset, Record};
 use roxmq_protocol::request::{self, SendMessage};
 use roxmq_remoting::Answer;
-use roxmq_store::Batch;
 use std::sync::Arc;
 
 /// Clients from this version on say themselves how often they want a message (`V3_4_9`).
@@ -72,7 +71,7 @@ pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSen
     };
     let mut draft = redelivered(&record, broker.advertised, &topic, queue_id, properties.as_str());
     draft.reconsume_times += 1;
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     batch.push(draft)?;
     broker.append_own(&mut batch)?;
     let key = format!("{}@{}", properties.find(name::RETRY_TOPIC).unwrap_or_default(), request.group);

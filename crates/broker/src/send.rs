@@ -5,7 +5,7 @@
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, delay, retry, timer, topics};
+use crate::{Broker, delay, light, retry, timer, topics};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -51,6 +51,8 @@ pub struct Prepared {
     pub topic: Arc<TopicConfig>,
     /// Which queue.
     pub queue_id: u32,
+    /// The light queues that the messages are in as well, separated by commas.
+    pub light_queues: String,
     /// What the answer calls the transaction: the unique key.
     pub unique_key: String,
     /// When the message is due, if it waits for a time.
@@ -144,8 +146,9 @@ pub fn prepare(
         body,
         properties: "",
     };
+    let mut light_queues = String::new();
     if request.batch {
-        push_batch(broker, draft, &unique_key, flow, batch)?;
+        light_queues = push_batch(broker, draft, &unique_key, flow, batch)?;
     } else {
         stored_properties(broker, given, &unique_key, &mut flow.properties)?;
         if let Some(due_ms) = due_ms {
@@ -155,10 +158,15 @@ pub fn prepare(
         } else if dead_letter.is_some() {
             flow.properties = retry::laid_aside(&flow.properties);
         }
+        if let Some(named) = light::asked(&config, &topic.topic_name, asked.light_queues, flow.properties.len())? {
+            light::reserve(broker, &config, &[named])?;
+            // What waits is in none yet.
+            light_queues.push_str(if draft.topic == topic.topic_name { named } else { "" });
+        }
         batch.push(Draft { properties: &flow.properties, ..draft })?;
     }
     let waits = asked.wait != Some("false");
-    Ok(Prepared { range: first..batch.len(), topic, queue_id, unique_key, due_ms, waits, change })
+    Ok(Prepared { range: first..batch.len(), topic, queue_id, light_queues, unique_key, due_ms, waits, change })
 }
 
 /// What a producer's properties ask of the broker, found in one walk through them.
@@ -168,6 +176,7 @@ struct Asked<'a> {
     wait: Option<&'a str>,
     delay: Option<&'a str>,
     transactional: Option<&'a str>,
+    light_queues: Option<&'a str>,
     times: timer::Times<'a>,
     is_deletion: bool,
 }
@@ -181,6 +190,7 @@ impl<'a> Asked<'a> {
                 name::WAIT => asked.wait = Some(value),
                 name::DELAY => asked.delay = Some(value),
                 name::TRAN_MSG => asked.transactional = Some(value),
+                name::INNER_MULTI_DISPATCH => asked.light_queues = Some(value),
                 name::TIMER_DEL_UNIQKEY => asked.is_deletion = true,
                 _ => asked.times.note(name, value),
             }
@@ -209,27 +219,32 @@ fn queue(request: &SendMessage<'_>, topic: &TopicConfig) -> Result<u32, Refusal>
     })
 }
 
-/// Puts every member of a client's batch into `batch`, or none of them.
-fn push_batch(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Flow, batch: &mut Batch) -> Result<(), Refusal> {
+/// Puts every member of a client's batch into `batch`, or none of them. The light queues that they are in.
+fn push_batch(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Flow, batch: &mut Batch) -> Result<String, Refusal> {
     // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
     let mut count = 0;
+    let mut light_queues = Vec::new();
+    let serves_light = light::serves(&flow.config);
     for item in batch_items(draft.body) {
         let given = Properties::new(item.map_err(|error| Refusal::Message(error.to_string()))?.properties);
-        if given.as_str().len() > PROPERTIES_BYTES_MAX / 2 {
+        let named = if serves_light { given.find(name::INNER_MULTI_DISPATCH) } else { None };
+        if named.is_some() || given.as_str().len() > PROPERTIES_BYTES_MAX / 2 {
             // Only these could become too long; the others need not be made twice.
             stored_properties(broker, given, given.unique_key().unwrap_or(unique_key), &mut flow.properties)?;
+            light_queues.extend(light::asked(&flow.config, draft.topic, named, flow.properties.len())?);
         }
         count += 1;
     }
     if count == 0 {
         return Err(Refusal::Message("the batch is empty".into()));
     }
+    light::reserve(broker, &flow.config, &light_queues)?;
     for item in batch_items(draft.body).flatten() {
         let given = Properties::new(item.properties);
         stored_properties(broker, given, given.unique_key().unwrap_or(unique_key), &mut flow.properties)?;
         batch.push(Draft { flag: item.flag, body: item.body, properties: &flow.properties, ..draft })?;
     }
-    Ok(())
+    Ok(light_queues.join(","))
 }
 
 /// What is stored: what the producer gave without `POP_CK`, with the unique key and the broker's own marks.

@@ -14,6 +14,7 @@ use crate::tables::arrivals::QueueKey;
 use crate::{Broker, Call, Refusal, registration};
 use parking_lot::Mutex;
 use roxmq_protocol::code;
+use roxmq_protocol::light::LIGHT_QUEUE_ID;
 use roxmq_protocol::record::LogOffset;
 use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle, Ticket};
 use roxmq_store::{Batch, Placed};
@@ -101,11 +102,12 @@ impl BrokerShard {
         let number = broker.add_shard(ShardDoor { handle: handle.clone(), inbox: Arc::clone(&inbox) });
         broker.store.wake_when_flushed(Arc::new(move || handle.wake()));
         let flow = Flow::new(broker.config());
+        let batch = broker.store.batch();
         BrokerShard {
             broker,
             number,
             inbox,
-            batch: RefCell::new(Batch::new()),
+            batch: RefCell::new(batch),
             pending: RefCell::default(),
             unflushed: RefCell::default(),
             untold: RefCell::default(),
@@ -328,12 +330,19 @@ impl BrokerShard {
         }
     }
 
-    /// Finds who waits for the queue of a stored message. Queues of this shard are gathered, the others' shards are told.
+    /// Finds who waits for the queues of a stored message. Those of this shard are gathered, the others' shards are told.
     fn tell_of(&self, prepared: &Prepared, mine: &mut Vec<QueueKey>) {
         if let Some(due_ms) = prepared.due_ms {
             return self.broker.timers.arrived(&prepared.topic.topic_name, due_ms);
         }
-        let Some((queue, shards)) = self.broker.arrivals.waiting(&prepared.topic.topic_name, prepared.queue_id) else { return };
+        self.tell_of_queue(&prepared.topic.topic_name, prepared.queue_id, mine);
+        for name in prepared.light_queues.split(',').filter(|name| !name.is_empty()) {
+            self.tell_of_queue(name, LIGHT_QUEUE_ID, mine);
+        }
+    }
+
+    fn tell_of_queue(&self, topic: &str, queue_id: u32, mine: &mut Vec<QueueKey>) {
+        let Some((queue, shards)) = self.broker.arrivals.waiting(topic, queue_id) else { return };
         for shard in shards {
             if shard != self.number {
                 self.broker.tell_shard(shard, queue.clone());

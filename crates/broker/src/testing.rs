@@ -6,7 +6,7 @@ use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::record::{Draft, QueueOffset, records};
-use roxmq_store::{Batch, Placed, ReadLimits, Store, StoreConfig};
+use roxmq_store::{Placed, ReadLimits, Store, StoreConfig};
 
 /// When the clock starts.
 pub const NOW_MS: i64 = 1_800_000_000_000;
@@ -50,7 +50,7 @@ pub fn put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, body: 
 
 /// Stores one message, if the disk takes it.
 pub fn try_put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, body: &str) -> Result<Placed, Refusal> {
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     let draft = Draft {
         topic,
         queue_id,

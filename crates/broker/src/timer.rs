@@ -18,6 +18,8 @@ mod roll;
 mod waiting;
 
 pub use counts::metrics;
+#[cfg(test)]
+pub use deliver::deliver_due;
 pub use deliver::run;
 pub use recall::{handle, recall};
 pub use roll::keep_waiting;

@@ -11,6 +11,7 @@ use roxmq_protocol::body::{
     TopicList,
 };
 use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::light::is_light;
 use roxmq_protocol::request;
 use roxmq_remoting::Answer;
 use roxmq_store::Store;
@@ -70,7 +71,8 @@ pub fn add_system_topics(topics: &Topics, config: &BrokerConfig) {
 /// Takes up topics of which the log has messages but the table knows nothing: it was written after the last save before a crash.
 pub fn adopt_from_log(topics: &Topics, store: &Store) {
     let mut queues: BTreeMap<String, i32> = BTreeMap::new();
-    for (topic, queue_id) in store.queues().into_iter().filter(|(topic, _)| topic != names::MARKS_TOPIC) {
+    // A light queue belongs to no topic of the table.
+    for (topic, queue_id) in store.queues().into_iter().filter(|(topic, _)| topic != names::MARKS_TOPIC && !is_light(topic)) {
         let count = queues.entry(topic).or_default();
         *count = (*count).max(queue_id as i32 + 1);
     }
@@ -294,7 +296,8 @@ pub fn forget(broker: &Broker, topic: &str) {
 pub fn clean_unused(broker: &Broker, _: &Call<'_>, _: request::CleanUnusedTopic) -> Result<Answer, Refusal> {
     let mut gone: Vec<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
     gone.dedup();
-    for topic in gone.iter().filter(|topic| *topic != names::MARKS_TOPIC && broker.topics.find(topic).is_none()) {
+    gone.retain(|topic| topic != names::MARKS_TOPIC && !is_light(topic));
+    for topic in gone.iter().filter(|topic| broker.topics.find(topic).is_none()) {
         broker.store.delete_topic(topic);
     }
     Ok(Answer::ok())

@@ -185,7 +185,7 @@ fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<(), 
     if offset < state.half_read && !state.open.contains_key(&offset) {
         return Ok(());
     }
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     push_op(broker, offset, &mut batch)?;
     let mut timed = None;
     if request.commit_or_rollback == COMMIT {
@@ -358,7 +358,7 @@ fn park(broker: &Broker, half: &Record<'_>) -> Result<(), Refusal> {
     if broker.topics.add(parked).1 {
         broker.registration.changed();
     }
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     push_op(broker, half.queue_offset.0, &mut batch)?;
     batch.push(redelivered(half, broker.advertised, PARKED_TOPIC, 0, half.properties))?;
     broker.append_whole(&mut batch)?;
@@ -376,7 +376,7 @@ pub fn resume(broker: &Broker, _: &Call<'_>, request: request::ResumeTransaction
     if record.topic != PARKED_TOPIC {
         return Err(Refusal::Failed(format!("the message {id} is not in {PARKED_TOPIC}")));
     }
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     batch.push(redelivered(&record, broker.advertised, HALF_TOPIC, 0, record.properties))?;
     broker.append_own(&mut batch)?;
     Ok(Answer::ok())

@@ -10,7 +10,7 @@
 //! Offsets are only known when the record has its place, so its properties end with room for the longest ones. What they do not need
 //! is filled with U+0002: empty entries, which every reader passes over.
 
-use crate::properties::{Properties, name};
+use crate::properties::{NAME_END, Properties, VALUE_END, name};
 use thiserror::Error;
 
 /// How the name of every light queue begins.
@@ -46,8 +46,8 @@ pub fn is_light(name: &str) -> bool {
     name.starts_with(LIGHT_PREFIX)
 }
 
-/// May messages of the topic be in light queues? Not what waits, is tried again or belongs to the system. Java's
-/// `MixAll.topicAllowsLMQ` also lets in half messages and dead letters: nobody may see the first, and the second were there already.
+/// May messages of the topic be in light queues? Not what waits, is tried again, was given up or belongs to the system. Java's
+/// `MixAll.topicAllowsLMQ` also lets in half messages, which nobody may see yet.
 pub fn allows_light(topic: &str) -> bool {
     const BARRED_PREFIXES: [&str; 4] = ["%RETRY%", "%DLQ%", "rmq_sys_", "RMQ_SYS_TRANS_"];
     const BARRED: [&str; 2] = ["SCHEDULE_TOPIC_XXXX", "TRANS_CHECK_MAX_TIME_TOPIC"];
@@ -102,6 +102,11 @@ pub fn light_places<'a>(topic: &str, properties: Properties<'a>) -> impl Iterato
     })
 }
 
+/// How many bytes the property with the offsets in so many light queues takes.
+pub const fn light_property_bytes(queues: usize) -> usize {
+    name::INNER_MULTI_QUEUE_OFFSET.len() + NAME_END.len_utf8() + light_room(queues)
+}
+
 /// How many bytes the offsets of so many light queues can take, each with what stands behind it.
 pub const fn light_room(queues: usize) -> usize {
     queues * (OFFSET_DIGITS_MAX + 1)
@@ -132,7 +137,7 @@ pub fn fill_light_room(room: &mut [u8], offsets: impl Iterator<Item = i64>) {
         room[end..end + OFFSET_DIGITS_MAX - at].copy_from_slice(&digits[at..]);
         end += OFFSET_DIGITS_MAX - at;
     }
-    room[end..].fill(crate::properties::VALUE_END as u8);
+    room[end..].fill(VALUE_END as u8);
 }
 
 /// As Java's `String.split`: what is empty at the end is not there.

@@ -1,7 +1,7 @@
 //! Messages on their way into the log.
 
 use crate::facts::{self, Entry};
-use roxmq_protocol::light::{LIGHT_QUEUE_ID, allows_light, fill_light_room, light_names, light_room};
+use roxmq_protocol::light::{LIGHT_QUEUE_ID, allows_light, fill_light_room, light_names, light_property_bytes, light_room};
 use roxmq_protocol::properties::{NAME_END, PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, VALUE_END, name};
 use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, keep_together, place, sys_flag_of};
 
@@ -128,8 +128,7 @@ impl Batch {
         let mut text = properties.into_string();
         let names = light_names(names).ok();
         let count = names.clone().map_or(0, Iterator::count);
-        let needed = name::INNER_MULTI_QUEUE_OFFSET.len() + NAME_END.len_utf8() + light_room(count);
-        let is_light = count > 0 && text.len() + needed <= PROPERTIES_BYTES_MAX;
+        let is_light = count > 0 && text.len() + light_property_bytes(count) <= PROPERTIES_BYTES_MAX;
         if is_light {
             text.push_str(name::INNER_MULTI_QUEUE_OFFSET);
             text.push(NAME_END);

@@ -15,6 +15,7 @@ use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Disk, Lock};
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
 use roxmq_protocol::record::LogOffset;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -202,11 +203,11 @@ impl Store {
         drop(index);
         let mut log = self.log.lock();
         let mut index = self.index.write();
-        let new = names.clone().filter(|name| index.find(name, LIGHT_QUEUE_ID).is_none()).count();
-        if index.light_count() + new > max {
+        let new: BTreeSet<&str> = names.filter(|name| index.find(name, LIGHT_QUEUE_ID).is_none()).collect();
+        if index.light_count() + new.len() > max {
             return Err(LightQueuesFull { count: index.light_count(), max });
         }
-        for name in names {
+        for name in new {
             log.find_or_create(&mut index, name, LIGHT_QUEUE_ID);
         }
         Ok(())

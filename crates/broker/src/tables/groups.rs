@@ -4,6 +4,7 @@ use super::TableFile;
 use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
+use roxmq_protocol::light::is_light;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ const READ_FORBIDDEN: i32 = 1 << 2;
 pub struct Groups {
     clock: Clock,
     file: TableFile,
+    /// Whether groups named as light queues are there without being in the table.
+    serves_light: bool,
     table: RwLock<Table>,
     /// Is anything forbidden? Looked at before the table is locked, since every pull asks.
     forbids: AtomicBool,
@@ -32,7 +35,7 @@ impl Groups {
     ///
     /// # Errors
     /// When its file cannot be read.
-    pub fn load(clock: &Clock, file: TableFile) -> io::Result<Groups> {
+    pub fn load(clock: &Clock, file: TableFile, serves_light: bool) -> io::Result<Groups> {
         let loaded: Option<SubscriptionGroupWrapper> = file.load()?;
         let table = match loaded {
             Some(loaded) => Table {
@@ -43,11 +46,14 @@ impl Groups {
             None => Table { groups: HashMap::new(), forbidden: BTreeMap::new(), version: DataVersion::new(clock.now_ms()) },
         };
         let forbids = AtomicBool::new(!table.forbidden.is_empty());
-        Ok(Groups { clock: clock.clone(), file, table: RwLock::new(table), forbids })
+        Ok(Groups { clock: clock.clone(), file, serves_light, table: RwLock::new(table), forbids })
     }
 
-    /// One group.
+    /// One group. Those named as light queues all look alike (`LmqSubscriptionGroupManager` in Java).
     pub fn find(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
+        if self.is_light(group) {
+            return Some(Arc::new(SubscriptionGroupConfig { group_name: group.to_owned(), ..Default::default() }));
+        }
         self.table.read().groups.get(group).cloned()
     }
 
@@ -69,6 +75,10 @@ impl Groups {
         Some(added)
     }
 
+    fn is_light(&self, group: &str) -> bool {
+        self.serves_light && is_light(group)
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.table.read().groups.len()
@@ -76,6 +86,9 @@ impl Groups {
 
     /// Adds or replaces a group.
     pub fn put(&self, group: SubscriptionGroupConfig) {
+        if self.is_light(&group.group_name) {
+            return;
+        }
         let mut table = self.table.write();
         table.groups.insert(group.group_name.clone(), Arc::new(group));
         self.changed(&mut table);

@@ -4,6 +4,7 @@ use super::TableFile;
 use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
+use roxmq_protocol::light::is_light;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub const PERM_READ: i32 = 4;
 pub struct Topics {
     clock: Clock,
     file: TableFile,
+    /// Whether the topics of light queues are there without being in the table.
+    serves_light: bool,
     table: RwLock<Table>,
 }
 
@@ -32,7 +35,7 @@ impl Topics {
     ///
     /// # Errors
     /// When its file cannot be read.
-    pub fn load(clock: &Clock, file: TableFile) -> io::Result<Topics> {
+    pub fn load(clock: &Clock, file: TableFile, serves_light: bool) -> io::Result<Topics> {
         let loaded: Option<TopicConfigSerializeWrapper> = file.load()?;
         let table = match loaded {
             Some(loaded) => Table {
@@ -41,12 +44,21 @@ impl Topics {
             },
             None => Table { topics: HashMap::new(), version: DataVersion::new(clock.now_ms()) },
         };
-        Ok(Topics { clock: clock.clone(), file, table: RwLock::new(table) })
+        Ok(Topics { clock: clock.clone(), file, serves_light, table: RwLock::new(table) })
     }
 
-    /// One topic.
+    /// One topic. Those of light queues all look alike (`LmqTopicConfigManager` in Java).
     pub fn find(&self, topic: &str) -> Option<Arc<TopicConfig>> {
+        if self.is_light(topic) {
+            let (topic_name, perm) = (topic.to_owned(), PERM_READ | PERM_WRITE);
+            return Some(Arc::new(TopicConfig { topic_name, perm, read_queue_nums: 1, write_queue_nums: 1, ..TopicConfig::default() }));
+        }
         self.table.read().topics.get(topic).cloned()
+    }
+
+    /// Whether it is the topic of a light queue, which nobody makes, changes or tells a NameServer of.
+    pub fn is_light(&self, topic: &str) -> bool {
+        self.serves_light && is_light(topic)
     }
 
     /// All topics, by name.
@@ -83,6 +95,9 @@ impl Topics {
 
     /// Adds or replaces the topic. False when nothing changed by it.
     pub fn put(&self, topic: TopicConfig) -> bool {
+        if self.is_light(&topic.topic_name) {
+            return false;
+        }
         let mut table = self.table.write();
         if table.topics.get(&topic.topic_name).is_some_and(|known| **known == topic) {
             return false;

@@ -55,7 +55,7 @@ pub fn deliver_due(broker: &Broker) -> Option<i64> {
     let log_end = broker.store.readable().0;
     let marks_end = broker.store.queue_next(MARKS_TOPIC, MARKS_QUEUE).map_or(0, |next| next.0);
     let at_once = AT_ONCE.min(broker.config().max_message_bytes as usize / MARKED_BYTES_MAX).max(1);
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     loop {
         // Let go after each batch, so that a recall never waits for long.
         let mut waiting = broker.timers.waiting.lock();

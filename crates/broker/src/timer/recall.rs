@@ -16,7 +16,6 @@ use roxmq_protocol::properties::name;
 use roxmq_protocol::record::{Draft, Record};
 use roxmq_protocol::request::{self, RecallReply};
 use roxmq_remoting::Answer;
-use roxmq_store::Batch;
 
 const VERSION: &str = "v1";
 /// As Java's decoder, with padding or without.
@@ -90,7 +89,7 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
     if !waiting.is_open(timer, log_offset) {
         return Err(Refusal::IllegalOperation("recall failed, the message was delivered or recalled already".into()));
     }
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     let properties = [
         (name::TIMER_DEL_UNIQKEY, &*handle.unique_key),
         (name::TIMER_OUT_MS, &timer.due_ms.to_string()),

@@ -7,7 +7,6 @@ use crate::names::TIMER_TOPIC;
 use crate::{Broker, Refusal};
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
-use roxmq_store::Batch;
 use tracing::{info, warn};
 
 /// Stores again what waits in the log before `end`. May that part be deleted?
@@ -50,7 +49,7 @@ fn keep_of_queue(broker: &Broker, queue: u32, end: LogOffset) -> Result<usize, R
 fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
     // Held meanwhile, so that nothing is delivered between the look and the append.
     let waiting = broker.timers.waiting.lock();
-    let mut batch = Batch::new();
+    let mut batch = broker.store.batch();
     for record in records(bytes).flatten() {
         let Some(entry) = Entry::of(&record) else { continue };
         let means_something = match entry.is_recall {

@@ -2,7 +2,6 @@ use super::waiting::Timer;
 use super::*;
 use crate::names::TIMER_TOPIC;
 use crate::testing::{NOW_MS, QUEUE, TOPIC, close, delivered, open, put};
-use crate::timer::deliver::deliver_due;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use std::time::Duration;

@@ -87,6 +87,14 @@ table! {
                 "Whether a topic may be given the message type MIXED.";
             guard_system_topics: bool = true, "validateSystemTopicWhenUpdateTopic", YesNo, "", Now,
                 "Whether creating or changing a system topic is refused.";
+            light_queues: bool = false, "enableLmq", YesNo, "", Restart,
+                "Whether topics and consumer groups named %LMQ%* (light queues) are there without being made.";
+            multi_dispatch: bool = false, "enableMultiDispatch", YesNo, "", Restart,
+                "Whether, with enableLmq, messages are also put into the light queues that their producers name in INNER_MULTI_DISPATCH.";
+            light_queues_quota: bool = false, "enableLmqQuota", YesNo, "", Now,
+                "Whether there may be no more than maxLmqConsumeQueueNum light queues. Otherwise there may be a million.";
+            light_queues_max: u32 = 20_000, "maxLmqConsumeQueueNum", whole(1..=1_000_000), "", Now,
+                "With enableLmqQuota, how many light queues there may be. A message that names further ones is refused.";
             notify_consumer_changes: bool = true, "notifyConsumerIdsChangedEnable", YesNo, "", Now,
                 "Whether the members of a group are told at once when it changes, so that they share the queues anew.";
         }

@@ -545,12 +545,9 @@ pub(super) static BROKER_JAVA_KEYS: &[JavaKeys] = &[
     },
     JavaKeys {
         stance: Stance::NotServed,
-        reason: "lite topics and light queues are not served",
+        reason: "lite topics are not served",
         keys: &[
             ("enableLiteEventMode", "true"),
-            ("enableLmq", "false"),
-            ("enableLmqQuota", "false"),
-            ("enableMultiDispatch", "false"),
             ("liteEventCheckInterval", "10000"),
             ("liteEventFullDispatchDelayTime", "10000"),
             ("liteEventFullDispatchDelayTimeForWildcardGroup", "10000"),
@@ -563,7 +560,6 @@ pub(super) static BROKER_JAVA_KEYS: &[JavaKeys] = &[
             ("liteTtlCheckInterval", "120000"),
             ("maxClientEventCount", "100"),
             ("maxLiteSubscriptionCount", "100000"),
-            ("maxLmqConsumeQueueNum", "20000"),
             ("minLiteTTl", "900000"),
         ],
     },
