@@ -356,6 +356,8 @@ fn broker_settings(server: &Server, port: u16) -> Vec<(String, String)> {
         ("storePathRootDir", server.home.join("store").display().to_string()),
         ("autoCreateTopicEnable", "true".to_owned()),
         ("enablePropertyFilter", "true".to_owned()),
+        ("enableLmq", "true".to_owned()),
+        ("enableMultiDispatch", "true".to_owned()),
         ("registerNameServerPeriod", "10000".to_owned()),
         // Small enough for a case to fill one and see it deleted.
         ("mappedFileSizeCommitLog", (64 << 20).to_string()),

@@ -61,6 +61,7 @@ final class Case {
         all.addAll(PullCases.ALL);
         all.addAll(SqlCases.ALL);
         all.addAll(LitePullCases.ALL);
+        all.addAll(LightQueueCases.ALL);
         all.addAll(QueryCases.ALL);
         all.addAll(AdminCases.ALL);
         all.addAll(WireCases.ALL);

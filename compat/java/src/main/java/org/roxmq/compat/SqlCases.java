@@ -195,7 +195,7 @@ final class SqlCases {
     }
 
     /** The client asks no broker for SQL92 of which it does not know the version, and learns it from the answer to a heartbeat. */
-    private static DefaultMQPullConsumer puller(Scene scene, String topic) throws Exception {
+    static DefaultMQPullConsumer puller(Scene scene, String topic) throws Exception {
         DefaultMQPullConsumer consumer = scene.pull(scene.group());
         consumer.pull(Scene.queue(topic, 0), "*", 0, 1);
         Scene.until("the broker's version", () -> {
