@@ -12,7 +12,7 @@ use crate::{Broker, Refusal};
 use parking_lot::Mutex;
 use roxmq_protocol::body::DelayOffsetSerializeWrapper;
 use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, QueueOffset, Record, records};
+use roxmq_protocol::record::{Draft, LogOffset, QueueOffset, Record, records};
 use roxmq_store::{Batch, ReadLimits, ReadStatus, Store};
 use std::collections::BTreeMap;
 use std::io;
@@ -95,6 +95,20 @@ pub fn level_asked(delay: Option<&str>, levels: usize) -> Result<Option<i32>, Re
     Ok((level > 0).then(|| level.min(levels as i32)))
 }
 
+/// Every level there can be: also what waits in one that the settings do not have any more is delivered, after the last one's time.
+fn levels() -> impl Iterator<Item = i32> {
+    (0..marks::OTHERS_FROM_QUEUE).map(level_of)
+}
+
+/// Where the oldest message lies in the log that waits for its level.
+pub fn waits_from(broker: &Broker) -> Option<LogOffset> {
+    let oldest = |level: i32| {
+        let cursor = QueueOffset(broker.delayed.cursor(level));
+        broker.store.index_entry(names::DELAY_TOPIC, queue_of(level), cursor).map(|entry| entry.log_offset)
+    };
+    levels().filter_map(oldest).min()
+}
+
 /// The queue in which a level waits.
 pub fn queue_of(level: i32) -> u32 {
     (level - 1).max(0) as u32
@@ -118,9 +132,8 @@ pub async fn run(broker: Arc<Broker>) {
 
 /// Delivers what is due of all levels.
 pub fn deliver_due(broker: &Broker) {
-    let levels = broker.config().delay_ladder.levels_ms().len() as i32;
     let mut batch = broker.store.batch();
-    for level in 1..=levels {
+    for level in levels() {
         while deliver_some(broker, level, &mut batch) {}
     }
 }

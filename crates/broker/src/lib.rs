@@ -14,6 +14,8 @@ mod filter;
 mod groups;
 mod light;
 mod marks;
+#[cfg(test)]
+mod models;
 mod names;
 mod offsets;
 mod order;
@@ -161,7 +163,7 @@ impl Flushed {
 
     /// Is everything before `end` durable within `timeout`?
     fn wait(&self, store: &Store, end: LogOffset, timeout: Duration) -> bool {
-        if !store.config().background {
+        if !store.config().background && store.durable() < end {
             // Nobody else does.
             store.flush();
         }

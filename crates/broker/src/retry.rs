@@ -39,13 +39,22 @@ fn group_of(broker: &Broker, name: &str) -> Result<Arc<SubscriptionGroupConfig>,
 
 /// Code 36.
 pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSendBack<'_>) -> Result<Answer, Refusal> {
+    take_back(broker, &request, call.header.version)?;
+    Ok(Answer::ok())
+}
+
+/// Has a message come again later, or lays it aside.
+///
+/// # Errors
+/// When the group or the message is unknown, or the store refuses; it may be stored all the same.
+pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, version: i32) -> Result<(), Refusal> {
     let config = broker.config();
     let group = group_of(broker, &request.group)?;
     if config.broker_permission as i32 & PERM_WRITE == 0 {
         return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
     }
     if group.retry_queue_nums <= 0 {
-        return Ok(Answer::ok());
+        return Ok(());
     }
     let retry_topic = names::retry_topic(&request.group);
     if broker.topics.find(&retry_topic).is_some_and(|topic| topic.perm & PERM_WRITE == 0) {
@@ -56,16 +65,19 @@ pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSen
     let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
 
     let mut properties = given_back(&record);
-    let is_over = record.reconsume_times >= limit(request.max_reconsume_times, call.header.version, &group);
+    let is_over = record.reconsume_times >= limit(request.max_reconsume_times, version, &group);
     let (topic, queue_id) = if is_over || request.delay_level < 0 {
         properties.set(name::DELAY, "0");
         (topics::add_dead_letter_topic(broker, &request.group), 0)
     } else {
         let asked = if request.delay_level == 0 { FIRST_LEVEL + record.reconsume_times } else { request.delay_level };
         let level = asked.clamp(1, config.delay_ladder.levels_ms().len() as i32);
-        topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
+        // The group's settings may ask for more queues than the topic was made with: nobody would read those.
+        let topic = topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
+        let queues = group.retry_queue_nums.min(topic.read_queue_nums).max(1);
+        topics::keep(broker)?;
         properties.set(name::REAL_TOPIC, &retry_topic);
-        properties.set(name::REAL_QID, &fastrand::i32(0..group.retry_queue_nums).to_string());
+        properties.set(name::REAL_QID, &fastrand::i32(0..queues).to_string());
         properties.set(name::DELAY, &level.to_string());
         (names::DELAY_TOPIC.to_owned(), delay::queue_of(level))
     };
@@ -76,7 +88,7 @@ pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSen
     broker.append_own(&mut batch)?;
     let key = format!("{}@{}", properties.find(name::RETRY_TOPIC).unwrap_or_default(), request.group);
     broker.statistics.counter(Statistic::SendBackNums, &key).add(1);
-    Ok(Answer::ok())
+    Ok(())
 }
 
 /// What a message says of itself once it was given back: where it came from first, and that nobody waits for its store.
@@ -156,6 +168,41 @@ mod tests {
         for none in ["", "a b", "a$b"] {
             assert_eq!(group_of(&broker, none).unwrap_err().code(), 26, "{none}");
         }
+        close(broker);
+    }
+
+    #[test]
+    fn a_retry_goes_to_a_queue_that_its_topic_has_also_after_a_crash() {
+        let (sim, clock) = (SimDisk::new(6), Clock::manual(NOW_MS));
+        let broker = open(&sim.disk(), &clock);
+        let group = |queues: i32| SubscriptionGroupConfig {
+            group_name: "group".into(),
+            retry_queue_nums: queues,
+            ..SubscriptionGroupConfig::default()
+        };
+        let offset = put(&broker, TOPIC, QUEUE, "", "body").log_offset.0;
+        let request = request::ConsumerSendBack {
+            offset,
+            group: "group".into(),
+            delay_level: 1,
+            origin_msg_id: None,
+            origin_topic: None,
+            unit_mode: None,
+            max_reconsume_times: None,
+        };
+        broker.groups.put(group(3));
+        take_back(&broker, &request, 0).unwrap();
+        drop(broker);
+        sim.crash();
+        let broker = open(&sim.disk(), &clock);
+        assert_eq!(broker.topics.find("%RETRY%group").map(|topic| topic.read_queue_nums), Some(3));
+        broker.groups.put(group(9));
+        for _ in 0..20 {
+            take_back(&broker, &request, 0).unwrap();
+        }
+        clock.advance(std::time::Duration::from_secs(1));
+        delay::deliver_due(&broker);
+        assert!(broker.store.queues().iter().all(|(topic, queue_id)| topic != "%RETRY%group" || *queue_id < 3));
         close(broker);
     }
 

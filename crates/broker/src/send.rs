@@ -126,6 +126,9 @@ pub fn prepare(
     if request.batch && (is_half || level.is_some() || due_ms.is_some()) {
         return Err(Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into()));
     }
+    if is_half || level.is_some() || due_ms.is_some() {
+        topics::keep(broker)?;
+    }
     let (stored_topic, stored_queue) = match (level, due_ms) {
         _ if is_half => (names::HALF_TOPIC, 0),
         (Some(level), _) => (names::DELAY_TOPIC, delay::queue_of(level)),

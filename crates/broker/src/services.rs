@@ -11,6 +11,8 @@
 //! | statistics | 10 s | takes the samples |
 
 use crate::{Broker, delay, registration, timer, transaction};
+use roxmq_protocol::record::LogOffset;
+use roxmq_store::Reason;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,8 +36,7 @@ pub fn start(broker: &Arc<Broker>) {
     }));
     broker.pool.service(registration::run(Arc::clone(broker)));
     broker.pool.service(delay::run(Arc::clone(broker)));
-    let keeper = Arc::downgrade(broker);
-    broker.store.ask_before_deletion(move |end| keeper.upgrade().is_some_and(|broker| timer::keep_waiting(&broker, end)));
+    watch_deletions(broker);
     broker.pool.service(timer::run(Arc::clone(broker)));
     broker.pool.service(transaction::run(Arc::clone(broker)));
     broker.pool.service(every(Arc::clone(broker), |_| TABLES_PERIOD, save_topics_and_groups));
@@ -96,6 +97,22 @@ fn note_saved(broker: &Broker, save: impl FnOnce() -> io::Result<()>) {
 
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Has the store ask before it deletes.
+pub fn watch_deletions(broker: &Arc<Broker>) {
+    let keeper = Arc::downgrade(broker);
+    broker.store.ask_before_deletion(move |end, reason| keeper.upgrade().is_some_and(|broker| may_delete(&broker, end, reason)));
+}
+
+/// What waits for a level or a decision is kept, however long the broker was down; unless there is no room, since then nothing could be
+/// delivered either. Timed messages are stored again.
+fn may_delete(broker: &Broker, end: LogOffset, reason: Reason) -> bool {
+    let waits = |from: Option<LogOffset>| from.is_some_and(|from| from < end);
+    if reason == Reason::Expired && (waits(delay::waits_from(broker)) || waits(transaction::waits_from(broker))) {
+        return false;
+    }
+    timer::keep_waiting(broker, end)
 }
 
 fn drop_silent_clients(broker: &Broker) {

@@ -14,6 +14,7 @@ pub mod statistics;
 pub mod topics;
 pub mod verify;
 
+use parking_lot::Mutex;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_store::Store;
@@ -31,12 +32,20 @@ pub struct TableFile {
     dirty: AtomicBool,
     /// The file is damaged, and no backup for anything.
     damaged: AtomicBool,
+    /// Whoever finds it free and nothing dirty knows that the file is there.
+    saving: Mutex<()>,
 }
 
 impl TableFile {
     /// The file `name` in `folder`.
     pub fn new(disk: &Disk, folder: &Path, name: &str) -> TableFile {
-        TableFile { disk: disk.clone(), path: folder.join(name), dirty: AtomicBool::new(false), damaged: AtomicBool::new(false) }
+        TableFile {
+            disk: disk.clone(),
+            path: folder.join(name),
+            dirty: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
+            saving: Mutex::default(),
+        }
     }
 
     /// What is on the disk, `None` before the first save.
@@ -85,6 +94,7 @@ impl TableFile {
     }
 
     fn save_if<T: Serialize>(&self, table: impl FnOnce() -> T, may_be_written: impl FnOnce() -> bool) -> io::Result<()> {
+        let _saving = self.saving.lock();
         if !self.dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }

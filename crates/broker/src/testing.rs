@@ -28,7 +28,7 @@ pub fn config() -> BrokerConfig {
 /// Opens a broker whose store has no threads: it does the same whenever the same is asked of it.
 pub fn try_open(disk: &Disk, clock: &Clock, config: BrokerConfig) -> Result<Broker, StartError> {
     let (clock, disk) = (clock.clone(), disk.clone());
-    let alone = StoreConfig { background: false, tail_checkpoint_bytes: 4 << 10, ..store_config(&config) };
+    let alone = StoreConfig { background: false, segment_bytes: 16 << 10, tail_checkpoint_bytes: 4 << 10, ..store_config(&config) };
     let store = Store::open(clock.clone(), disk.clone(), alone)?;
     let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk };
     let broker = Broker::over(store, setup)?;

@@ -103,12 +103,26 @@ pub fn create_for_send(broker: &Broker, request: &request::SendMessage<'_>) -> O
     Some((topic, Some(change)))
 }
 
-/// Makes a group's retry topic if there is none.
-pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) {
+/// A group's retry topic, made if there is none.
+pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) -> Arc<TopicConfig> {
     let name = names::retry_topic(group);
-    if broker.topics.find(&name).is_none() && broker.topics.add(topic(&name, queues.max(1), READ_WRITE)).1 {
+    if let Some(topic) = broker.topics.find(&name) {
+        return topic;
+    }
+    let (topic, is_new) = broker.topics.add(topic(&name, queues.max(1), READ_WRITE));
+    if is_new {
         broker.registration.changed();
     }
+    topic
+}
+
+/// Has a crash keep the topics there are now. What waits for its delivery names its topic where nobody finds it who takes up topics
+/// from the log, so its topic has to be in the table before it is stored.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn keep(broker: &Broker) -> Result<(), Refusal> {
+    broker.topics.save().map_err(|error| Refusal::Failed(format!("the topics cannot be written: {error}")))
 }
 
 /// Makes a group's dead-letter topic if there is none. Its name.

@@ -32,9 +32,10 @@ use tracing::{error, warn};
 
 /// Tag of an op record that closes half messages (`TransactionalMessageUtil.REMOVE_TAG`).
 const OP_TAG: &str = "d";
-/// How the request spells its decision.
-const COMMIT: i32 = 8;
-const ROLLBACK: i32 = 12;
+/// How the request spells that the message is to be delivered.
+pub const COMMIT: i32 = 8;
+/// The half message is to be forgotten.
+pub const ROLLBACK: i32 = 12;
 /// Records read at once while catching up.
 const AT_ONCE: ReadLimits = ReadLimits { messages_max: 512, bytes_max: 4 << 20, scan_max: 4096 };
 
@@ -136,6 +137,13 @@ impl State {
     }
 }
 
+/// Where the oldest open half message lies in the log.
+pub fn waits_from(broker: &Broker) -> Option<LogOffset> {
+    let mut state = broker.transactions.state.lock();
+    state.catch_up(broker);
+    state.open.values().map(|open| open.log_offset).next()
+}
+
 /// Hands over the records of a queue from an offset on. The offset behind the last one.
 fn read_on(broker: &Broker, topic: &str, from: i64, mut each: impl FnMut(&Record<'_>)) -> i64 {
     let mut next = from;
@@ -163,7 +171,11 @@ pub fn end(broker: &Broker, _: &Call<'_>, request: request::EndTransaction<'_>) 
     Ok(Answer::ok())
 }
 
-fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<(), Refusal> {
+/// Closes a half message as its producer wants it. One that is closed stays as it is, and that is no error.
+///
+/// # Errors
+/// When there is no such half message of the group, or the store refuses.
+pub fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<(), Refusal> {
     if !matches!(request.commit_or_rollback, COMMIT | ROLLBACK) {
         // The producer does not know yet; it will be asked.
         return Ok(());
@@ -264,30 +276,42 @@ pub async fn run(broker: Arc<Broker>) {
         }
         last_round = broker.clock.elapsed();
         let working = Arc::clone(&broker);
-        if tokio::task::spawn_blocking(move || check_open(&working)).await.is_err() {
+        if tokio::task::spawn_blocking(move || ask_all(&working)).await.is_err() {
             error!("checking transactions failed inside the broker; it goes on");
         }
     }
 }
 
-fn check_open(broker: &Broker) {
+fn ask_all(broker: &Broker) {
+    let mut unasked = 0;
+    check_open(broker, |half| {
+        let is_asked = ask(broker, half);
+        unasked += u32::from(!is_asked);
+        is_asked
+    });
+    if unasked > 0 {
+        warn!(unasked, "half messages wait for a decision, and no producer of their groups is connected");
+    }
+}
+
+/// One round. `ask` says whether there was anybody to ask: only then it counts as one of the times that a producer is given.
+pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>) -> bool) {
     let mut state = broker.transactions.state.lock();
     state.catch_up(broker);
     let offsets: Vec<i64> = state.open.keys().copied().collect();
     for offset in offsets {
         let Some(open) = state.open.get_mut(&offset) else { continue };
         let Some(bytes) = broker.store.message_at(open.log_offset) else {
-            warn!(offset, "a half message is gone from the log, undecided");
-            state.open.remove(&offset);
+            warn!(offset, "a half message cannot be read, undecided");
+            if open.log_offset < broker.store.min_log_offset() {
+                state.open.remove(&offset);
+            }
             continue;
         };
         let Ok((record, _)) = Record::parse(&bytes) else { continue };
         match check(broker, open, &record) {
             Check::Early => {}
-            Check::Ask => {
-                open.checks += 1;
-                ask(broker, &record);
-            }
+            Check::Ask => open.checks += u32::from(ask(&record)),
             Check::Park => match park(broker, &record) {
                 Ok(()) => drop(state.open.remove(&offset)),
                 Err(refusal) => warn!(%refusal, "an undecided transaction could not be parked; it is tried again"),
@@ -319,12 +343,12 @@ fn check(broker: &Broker, open: &Open, record: &Record<'_>) -> Check {
     }
 }
 
-/// Asks any living producer of the group; its sender may be gone.
-fn ask(broker: &Broker, half: &Record<'_>) {
+/// Asks any living producer of the group; its sender may be gone. Is there one?
+fn ask(broker: &Broker, half: &Record<'_>) -> bool {
     let properties = half.properties();
     let producers = broker.clients.producers(properties.find(name::PGROUP).unwrap_or_default());
     if producers.is_empty() {
-        return;
+        return false;
     }
     let producer = &producers[fastrand::usize(..producers.len())];
     let unique = properties.unique_key().unwrap_or_default().to_owned();
@@ -332,7 +356,7 @@ fn ask(broker: &Broker, half: &Record<'_>) {
     let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
     let mut restored = Vec::new();
     if redelivered(half, half.store_host, topic, queue_id, half.properties).encode(&mut restored).is_err() {
-        return;
+        return true;
     }
     place(&mut restored, half.queue_offset, half.log_offset, half.store_timestamp);
     let request = CheckTransaction {
@@ -344,6 +368,7 @@ fn ask(broker: &Broker, half: &Record<'_>) {
         offset_msg_id: Some(half.message_id().to_string().into()),
     };
     producer.peer.tell(&request, &restored);
+    true
 }
 
 /// Lays an undecided half message aside, where tools find it.
@@ -368,7 +393,15 @@ fn park(broker: &Broker, half: &Record<'_>) -> Result<(), Refusal> {
 
 /// Code 323: a parked half message is asked about again.
 pub fn resume(broker: &Broker, _: &Call<'_>, request: request::ResumeTransaction<'_>) -> Result<Answer, Refusal> {
-    let id = &*request.msg_id;
+    put_back(broker, &request.msg_id)?;
+    Ok(Answer::ok())
+}
+
+/// Makes a parked message a half message again.
+///
+/// # Errors
+/// When the id is not one of a parked message, or the store refuses.
+pub fn put_back(broker: &Broker, id: &str) -> Result<(), Refusal> {
     let parsed = MessageId::parse(id).ok_or_else(|| Refusal::Failed(format!("{id:?} is no offset message id")))?;
     let bytes = broker.store.message_at(parsed.log_offset);
     let bytes = bytes.ok_or_else(|| Refusal::Failed(format!("no message with the id {id}")))?;
@@ -378,8 +411,15 @@ pub fn resume(broker: &Broker, _: &Call<'_>, request: request::ResumeTransaction
     }
     let mut batch = broker.store.batch();
     batch.push(redelivered(&record, broker.advertised, HALF_TOPIC, 0, record.properties))?;
-    broker.append_own(&mut batch)?;
-    Ok(Answer::ok())
+    broker.append_own(&mut batch)
+}
+
+/// The offsets in the half queue of what is open.
+#[cfg(test)]
+pub fn open_offsets(broker: &Broker) -> Vec<i64> {
+    let mut state = broker.transactions.state.lock();
+    state.catch_up(broker);
+    state.open.keys().copied().collect()
 }
 
 #[cfg(test)]
@@ -404,10 +444,44 @@ mod tests {
         }
     }
 
-    fn open_offsets(broker: &Broker) -> Vec<i64> {
-        let mut state = broker.transactions.state.lock();
-        state.catch_up(broker);
-        state.open.keys().copied().collect()
+    #[test]
+    fn what_nobody_can_be_asked_about_waits_for_its_producers_as_long_as_it_is_kept() {
+        let (disk, clock) = (SimDisk::new(8).disk(), Clock::manual(NOW_MS));
+        let broker = open(&disk, &clock);
+        let undecided = put_half(&broker, "undecided");
+        for _ in 0..100 {
+            clock.advance(Duration::from_secs(30 * 60));
+            ask_all(&broker);
+        }
+        assert_eq!(open_offsets(&broker), [0]);
+        clock.advance(Duration::from_secs(15 * 3600));
+        ask_all(&broker);
+        assert_eq!(open_offsets(&broker), Vec::<i64>::new());
+        decide(&broker, &undecided).unwrap();
+        assert_eq!(delivered(&broker), Vec::<String>::new());
+        // It is laid aside, and can be taken up again.
+        let mut bytes = Vec::new();
+        let read = broker.store.read(PARKED_TOPIC, 0, QueueOffset(0), AT_ONCE, &mut |_| true, &mut bytes);
+        assert_eq!(read.messages, 1);
+        let parked = records(&bytes).next().unwrap().unwrap().message_id().to_string();
+        assert!(put_back(&broker, "nonsense").is_err());
+        put_back(&broker, &parked).unwrap();
+        assert_eq!(open_offsets(&broker), [1]);
+        close(broker);
+    }
+
+    #[test]
+    fn half_messages_are_open_without_their_file_too() {
+        let (disk, clock) = (SimDisk::new(9).disk(), Clock::manual(NOW_MS));
+        let broker = open(&disk, &clock);
+        let [first, ..] = ["first", "second", "third"].map(|body| put_half(&broker, body));
+        decide(&broker, &first).unwrap();
+        let file = broker.config().store_root.join("config/transactions.json");
+        close(broker);
+        disk.remove(&file).unwrap();
+        let broker = open(&disk, &clock);
+        assert_eq!((delivered(&broker), open_offsets(&broker)), (vec!["first".to_owned()], vec![1, 2]));
+        close(broker);
     }
 
     #[test]
@@ -435,9 +509,13 @@ mod tests {
         let wrong_group = request::EndTransaction { producer_group: "others".into(), ..undecided.clone() };
         let wrong_offset = request::EndTransaction { tran_state_table_offset: 1, ..undecided.clone() };
         let no_message = request::EndTransaction { commit_log_offset: 1, ..undecided.clone() };
-        for wrong in [wrong_group, wrong_offset, no_message] {
-            assert_eq!(decide(&broker, &wrong).unwrap_err().code(), 1);
-        }
+        let told = [wrong_group, wrong_offset, no_message].map(|wrong| {
+            let refusal = decide(&broker, &wrong).unwrap_err();
+            (refusal.code(), refusal.to_string())
+        });
+        let expected = ["The producer group wrong", "The transaction state table offset wrong", "Find prepared transaction message failed"];
+        assert_eq!(told, expected.map(|what| (1, what.to_owned())));
+        assert_eq!(open_offsets(&broker), [2]);
         decide(&broker, &undecided).unwrap();
         assert_eq!((delivered(&broker).len(), open_offsets(&broker)), (3, vec![]));
         close(broker);

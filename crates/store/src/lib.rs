@@ -45,6 +45,7 @@ pub use config::{FlushMode, Retention, StoreConfig};
 pub use log::AppendError;
 pub use read::{IndexEntry, ReadLimits, ReadResult, ReadStatus};
 pub use recovery::OpenError;
+pub use retention::Reason;
 pub use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, Record};
 pub use store::{LightQueuesFull, Stats, Store};
 pub use time::Boundary;

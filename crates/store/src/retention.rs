@@ -13,20 +13,34 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Is asked, with the offset up to which the log is about to be deleted, whether it may be.
-pub(crate) type Asked = Box<dyn Fn(LogOffset) -> bool + Send + Sync>;
+pub(crate) type Asked = Box<dyn Fn(LogOffset, Reason) -> bool + Send + Sync>;
+
+/// Why a part of the log is about to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is old enough; it could stay.
+    Expired,
+    /// There is more than shall be kept, or no room for more.
+    NoRoom,
+}
 
 impl Store {
     /// Names who is asked before the oldest part of the log is deleted, up to which offset: whoever still needs something of it appends
     /// it again first. Only the first one named is asked.
-    pub fn ask_before_deletion(&self, asked: impl Fn(LogOffset) -> bool + Send + Sync + 'static) {
+    pub fn ask_before_deletion(&self, asked: impl Fn(LogOffset, Reason) -> bool + Send + Sync + 'static) {
         let _ = self.asked.set(Box::new(asked));
     }
 
     fn may_delete(&self, segment: &Segment) -> bool {
         match self.asked.get() {
-            Some(asked) => asked(LogOffset(segment.end())),
+            Some(asked) => asked(LogOffset(segment.end()), self.reason(segment)),
             None => !self.config.asks_before_deletion,
         }
+    }
+
+    fn reason(&self, segment: &Segment) -> Reason {
+        let has_room = self.free().is_none_or(|free| free >= self.retention().disk_reserve_bytes);
+        if has_room && self.is_expired(segment) && !self.is_too_much() { Reason::Expired } else { Reason::NoRoom }
     }
 
     /// Keeps messages by these rules from now on; the next round of housekeeping goes by them.

@@ -137,7 +137,7 @@ fn all_or_nothing_when_the_disk_is_full_or_fails() {
     const STEPS: usize = 40;
     for fault in [Fault::NoSpace, Fault::Io] {
         for flush in [FlushMode::Sync, ASYNC] {
-            for at in 0..160 {
+            for at in (0..160).step_by(3) {
                 let world = world(at, flush);
                 let store = world.open();
                 world.sim.fail_at(world.sim.operations() + at, fault);

@@ -1,0 +1,176 @@
+//! Delay levels: never early, in the order of their level, each once, and all that are due whenever the service has looked.
+
+use super::cases;
+use super::world::{After, Mishap, Reader, World, a_while, flush, mishap};
+use crate::delay::{deliver_due, queue_of, waiting_properties};
+use crate::testing::{QUEUE, TOPIC};
+use crate::{Broker, Refusal, names};
+use proptest::prelude::*;
+use roxmq_env::config::FlushDiskType;
+use roxmq_protocol::record::Draft;
+use roxmq_store::Batch;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send {
+        level: i32,
+        count: usize,
+    },
+    Deliver,
+    Pass(Duration),
+    /// Until something is due, or until shortly before.
+    PassToDue {
+        early_ms: i64,
+    },
+    Mishap(Mishap),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let count = prop_oneof![9 => 1..4_usize, 1 => 100..300_usize];
+    prop_oneof![
+        6 => (1..=18_i32, count).prop_map(|(level, count)| Step::Send { level, count }),
+        6 => Just(Step::Deliver),
+        4 => a_while().prop_map(Step::Pass),
+        4 => (0..3_i64).prop_map(|early_ms| Step::PassToDue { early_ms }),
+        3 => mishap().prop_map(Step::Mishap),
+    ]
+}
+
+/// A message that was acknowledged.
+#[derive(Debug)]
+struct Waiting {
+    body: String,
+    level: i32,
+    log_end: i64,
+    due_ms: i64,
+}
+
+struct Model {
+    world: World,
+    flush: FlushDiskType,
+    consumer: Reader,
+    waiting: Vec<Waiting>,
+    /// Sent, but the answer was an error: each may come, once.
+    unsure: Vec<String>,
+    sent: usize,
+}
+
+impl Model {
+    fn new(seed: u64, flush: FlushDiskType) -> Model {
+        let (world, consumer) = (World::new(seed, flush), Reader::of(TOPIC, QUEUE));
+        Model { world, flush, consumer, waiting: Vec::new(), unsure: Vec::new(), sent: 0 }
+    }
+
+    fn run(&mut self, steps: &[Step]) {
+        for step in steps {
+            match step {
+                Step::Send { level, count } => self.send(*level, *count),
+                Step::Pass(time) => self.world.clock.advance(*time),
+                Step::PassToDue { early_ms } => self.pass_to_due(*early_ms),
+                Step::Deliver => deliver_due(self.world.broker()),
+                Step::Mishap(mishap) => {
+                    if self.world.meet(mishap) {
+                        self.died();
+                    }
+                }
+            }
+            let after = self.world.recover();
+            if after == After::Died {
+                self.died();
+            }
+            self.check(after == After::Well && matches!(step, Step::Deliver));
+        }
+        if self.world.calm() == After::Died {
+            self.died();
+        }
+        self.world.clock.advance(Duration::from_secs(3 * 3600));
+        deliver_due(self.world.broker());
+        self.check(true);
+    }
+
+    fn send(&mut self, level: i32, count: usize) {
+        let bodies: Vec<String> = (self.sent..self.sent + count).map(|n| format!("{n}")).collect();
+        self.sent += count;
+        let delay_ms = self.world.broker().config().delay_ladder.delay_ms(level).unwrap() as i64;
+        let due_ms = self.world.now_ms() + delay_ms;
+        match send(self.world.broker(), level, &bodies) {
+            Ok(ends) => {
+                let waiting = bodies.into_iter().zip(ends).map(|(body, log_end)| Waiting { body, level, log_end, due_ms });
+                self.waiting.extend(waiting);
+            }
+            Err(_) => self.unsure.extend(bodies),
+        }
+    }
+
+    fn pass_to_due(&self, early_ms: i64) {
+        let now = self.world.now_ms();
+        let next = self.waiting.iter().map(|waiting| waiting.due_ms - early_ms).filter(|at| *at > now).min();
+        self.world.clock.advance(Duration::from_millis(next.map_or(0, |at| (at - now) as u64)));
+    }
+
+    /// With ASYNC_FLUSH the end of the log may be gone.
+    fn died(&mut self) {
+        let end = self.world.log_end();
+        self.consumer.forget_behind(end, self.flush);
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| waiting.log_end <= end);
+        assert!(self.flush == FlushDiskType::AsyncFlush || self.waiting.len() == before, "acknowledged, and gone");
+    }
+
+    fn check(&mut self, is_delivered: bool) {
+        self.consumer.read(self.world.broker());
+        let now = self.world.now_ms();
+        let mut last_of_level = [-1; 19];
+        for Waiting { body, level, due_ms, .. } in &self.waiting {
+            let of_body: Vec<_> = self.consumer.seen.iter().filter(|seen| seen.body == *body).collect();
+            assert!(of_body.len() <= 1, "{body} came {} times", of_body.len());
+            match of_body.first() {
+                Some(seen) => {
+                    assert!(seen.store_ms >= *due_ms, "{body} came {} ms early", due_ms - seen.store_ms);
+                    let last = &mut last_of_level[*level as usize];
+                    assert!(seen.queue_offset > *last, "{body} came before its turn");
+                    *last = seen.queue_offset;
+                }
+                None => assert!(!is_delivered || *due_ms > now, "{body} is {} ms late", now - due_ms),
+            }
+        }
+        for body in &self.unsure {
+            assert!(self.consumer.times(body) <= 1, "{body} came twice");
+        }
+        let known = |body: &String| self.unsure.contains(body) || self.waiting.iter().any(|waiting| waiting.body == *body);
+        assert!(self.consumer.seen.iter().all(|seen| known(&seen.body)), "nobody sent it");
+    }
+}
+
+/// Sends in one batch; where the records end.
+fn send(broker: &Broker, level: i32, bodies: &[String]) -> Result<Vec<i64>, Refusal> {
+    let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), TOPIC, QUEUE);
+    let mut batch = Batch::new();
+    for body in bodies {
+        batch.push(Draft {
+            topic: names::DELAY_TOPIC,
+            queue_id: queue_of(level),
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp: broker.clock.now_ms(),
+            born_host: broker.advertised,
+            store_host: broker.advertised,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: body.as_bytes(),
+            properties: &properties,
+        })?;
+    }
+    broker.append_own(&mut batch)?;
+    Ok((0..bodies.len()).map(|n| batch.placed(n).end.0).collect())
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn never_early_never_lost_never_twice(seed: u64, flush in flush(), steps in prop::collection::vec(step(), 1..60)) {
+        Model::new(seed, flush).run(&steps);
+    }
+}

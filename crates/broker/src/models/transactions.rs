@@ -1,0 +1,360 @@
+//! Transactions: committed is delivered once, rolled back never, undecided is asked about and at last laid aside.
+
+use super::cases;
+use super::world::{After, Mishap, Reader, Seen, World, a_while, flush, mishap};
+use crate::delay::{deliver_due, waiting_properties};
+use crate::names::{HALF_TOPIC, PARKED_TOPIC};
+use crate::testing::{QUEUE, TOPIC, try_put};
+use crate::transaction::{COMMIT, ROLLBACK, check_open, decide, open_offsets, put_back};
+use proptest::prelude::*;
+use roxmq_env::config::FlushDiskType;
+use roxmq_protocol::record::{LogOffset, MessageId};
+use roxmq_protocol::request::EndTransaction;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A half message, with its own immunity or without, for a delay level or none.
+    Half {
+        immunity_s: Option<u32>,
+        level: i32,
+    },
+    /// A producer decides about one of the newest.
+    Decide(usize, How),
+    /// The service asks about what is open.
+    Round,
+    /// Producers of the group come or go.
+    Producers(bool),
+    /// A parked message is asked about again.
+    Resume(usize),
+    Deliver,
+    Pass(Duration),
+    Mishap(Mishap),
+}
+
+/// How a half message is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Committed,
+    RolledBack,
+    Parked,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let half = (prop::option::of(0..200_u32), prop_oneof![3 => Just(0), 1 => 1..=3_i32]);
+    prop_oneof![
+        6 => half.prop_map(|(immunity_s, level)| Step::Half { immunity_s, level }),
+        4 => (0..20_usize).prop_map(|which| Step::Decide(which, How::Committed)),
+        2 => (0..20_usize).prop_map(|which| Step::Decide(which, How::RolledBack)),
+        4 => Just(Step::Round),
+        1 => any::<bool>().prop_map(Step::Producers),
+        1 => (0..20_usize).prop_map(Step::Resume),
+        1 => Just(Step::Deliver),
+        4 => a_while().prop_map(Step::Pass),
+        3 => mishap().prop_map(Step::Mishap),
+    ]
+}
+
+/// A half message that the log has.
+#[derive(Debug)]
+struct Half {
+    body: String,
+    log_offset: i64,
+    stored_ms: i64,
+    /// Asked so often since the broker was started.
+    checks: u32,
+    closed: Option<Closed>,
+    /// What was tried, and answered with an error.
+    tried: Option<How>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Closed {
+    how: How,
+    at_ms: i64,
+    /// The log says so before this.
+    log_end: i64,
+}
+
+struct Model {
+    world: World,
+    flush: FlushDiskType,
+    /// By offset in the half queue.
+    halves: BTreeMap<i64, Half>,
+    half_queue: Reader,
+    parked: Reader,
+    consumer: Reader,
+    has_producers: bool,
+    sent: usize,
+    /// Half messages: where their records end, and their bodies.
+    acknowledged: Vec<(i64, String)>,
+}
+
+impl Model {
+    fn new(seed: u64, flush: FlushDiskType) -> Model {
+        Model {
+            world: World::new(seed, flush),
+            flush,
+            halves: BTreeMap::new(),
+            half_queue: Reader::of(HALF_TOPIC, 0),
+            parked: Reader::of(PARKED_TOPIC, 0),
+            consumer: Reader::of(TOPIC, QUEUE),
+            has_producers: true,
+            sent: 0,
+            acknowledged: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, steps: &[Step]) {
+        steps.iter().for_each(|step| self.take(step));
+        let after = self.world.calm();
+        self.learn(after == After::Died);
+        self.check();
+        self.has_producers = true;
+        // Whoever nobody decides is asked about as often as allowed, and then laid aside.
+        for _ in 0..=CHECKS_MAX {
+            self.take(&Step::Pass(Duration::from_secs(3600)));
+            self.take(&Step::Round);
+        }
+        assert_eq!(open_offsets(self.world.broker()), Vec::<i64>::new());
+        self.take(&Step::Pass(Duration::from_secs(3600)));
+        self.take(&Step::Deliver);
+        for (body, committed) in self.count(How::Committed) {
+            assert_eq!(self.consumer.times(&body), committed, "{body} is committed");
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let mut after = After::Well;
+        let mut asked = None;
+        match step {
+            Step::Half { immunity_s, level } => self.send(*immunity_s, *level),
+            Step::Decide(which, how) => self.decide(*which, *how),
+            Step::Round => asked = Some((self.expected_of_round(), self.round())),
+            Step::Producers(are_there) => self.has_producers = *are_there,
+            Step::Resume(which) => self.resume(*which),
+            Step::Deliver => deliver_due(self.world.broker()),
+            Step::Pass(time) => self.world.clock.advance(*time),
+            Step::Mishap(mishap) => {
+                if self.world.meet(mishap) {
+                    after = After::Died;
+                }
+            }
+        }
+        after = after.max(self.world.recover());
+        self.learn(after == After::Died);
+        if let (After::Well, Some((expected, (asked, parked)))) = (after, asked) {
+            assert_eq!((asked, parked), expected, "who is asked, and who is laid aside");
+        }
+        self.check();
+    }
+
+    fn send(&mut self, immunity_s: Option<u32>, level: i32) {
+        let body = format!("{};{};{level}", self.sent, immunity_s.map_or("-".into(), |seconds| seconds.to_string()));
+        self.sent += 1;
+        let immunity = immunity_s.map(|seconds| format!("CHECK_IMMUNITY_TIME_IN_SECONDS\u{1}{seconds}\u{2}")).unwrap_or_default();
+        let delay = if level > 0 { format!("DELAY\u{1}{level}\u{2}") } else { String::new() };
+        let properties = format!("PGROUP\u{1}{GROUP}\u{2}{immunity}{delay}");
+        let properties = waiting_properties(&properties, TOPIC, QUEUE);
+        if let Ok(placed) = try_put(self.world.broker(), HALF_TOPIC, 0, &properties, &body) {
+            self.acknowledged.push((placed.end.0, body));
+        }
+    }
+
+    fn decide(&mut self, which: usize, how: How) {
+        if self.halves.is_empty() {
+            return;
+        }
+        let which = which % self.halves.len();
+        let (offset, half) = self.halves.iter_mut().nth_back(which).expect("one of them");
+        let request = EndTransaction {
+            topic: None,
+            producer_group: GROUP.into(),
+            tran_state_table_offset: *offset,
+            commit_log_offset: half.log_offset,
+            commit_or_rollback: if how == How::Committed { COMMIT } else { ROLLBACK },
+            from_transaction_check: false,
+            msg_id: None,
+            transaction_id: None,
+        };
+        match decide(self.world.broker(), &request) {
+            Ok(()) if half.closed.is_none() => {
+                half.closed = Some(Closed { how, at_ms: self.world.now_ms(), log_end: self.world.log_end() });
+            }
+            // One that is closed stays as it is.
+            Ok(()) => {}
+            Err(_) if half.closed.is_none() => half.tried = Some(how),
+            // Its message may be gone from the log.
+            Err(_) => {}
+        }
+    }
+
+    /// Whom a round has to ask, and whom to lay aside.
+    fn expected_of_round(&self) -> (BTreeSet<i64>, BTreeSet<i64>) {
+        let (mut asked, mut parked) = (BTreeSet::new(), BTreeSet::new());
+        for (offset, half) in self.halves.iter().filter(|(_, half)| half.closed.is_none()) {
+            let age = self.world.now_ms() - half.stored_ms;
+            let immunity = half.body.split(';').nth(1).and_then(|seconds| seconds.parse().ok()).unwrap_or(6) * 1000;
+            if half.checks >= CHECKS_MAX || age > LIFE_MS {
+                parked.insert(*offset);
+            } else if age >= immunity && self.has_producers {
+                asked.insert(*offset);
+            }
+        }
+        (asked, parked)
+    }
+
+    /// Whom it asks, and whom it lays aside.
+    fn round(&mut self) -> (BTreeSet<i64>, BTreeSet<i64>) {
+        let open: Vec<i64> = open_offsets(self.world.broker());
+        let mut asked = BTreeSet::new();
+        let has_producers = self.has_producers;
+        check_open(self.world.broker(), |half| {
+            if has_producers {
+                asked.insert(half.queue_offset.0);
+            }
+            has_producers
+        });
+        for offset in &asked {
+            self.halves.get_mut(offset).expect("a known one").checks += 1;
+        }
+        let still_open = open_offsets(self.world.broker());
+        let parked = open.into_iter().filter(|offset| !still_open.contains(offset)).collect();
+        (asked, parked)
+    }
+
+    fn resume(&mut self, which: usize) {
+        if self.parked.seen.is_empty() {
+            return;
+        }
+        let seen = self.parked.seen[which % self.parked.seen.len()].clone();
+        let store_host = self.world.broker().advertised;
+        let id = MessageId { store_host, log_offset: LogOffset(seen.log_offset) }.to_string();
+        if put_back(self.world.broker(), &id).is_ok() {
+            self.acknowledged.push((self.world.log_end(), seen.body));
+        }
+    }
+
+    fn read_halves(&mut self) {
+        for seen in self.half_queue.read(self.world.broker()) {
+            let half =
+                Half { body: seen.body, log_offset: seen.log_offset, stored_ms: seen.store_ms, checks: 0, closed: None, tried: None };
+            self.halves.insert(seen.queue_offset, half);
+        }
+    }
+
+    /// Finds out what became of what ended with an error, and of what a power cut may have taken away.
+    fn learn(&mut self, died: bool) {
+        let end = self.world.log_end();
+        if died {
+            for reader in [&mut self.half_queue, &mut self.parked, &mut self.consumer] {
+                reader.forget_behind(end, self.flush);
+            }
+            self.halves.retain(|_, half| half.log_offset < end);
+            self.acknowledged.retain(|(record_end, _)| *record_end <= end || self.flush == FlushDiskType::SyncFlush);
+            for half in self.halves.values_mut() {
+                half.checks = 0;
+                if let Some(closed) = half.closed.filter(|closed| closed.log_end > end) {
+                    assert!(self.flush == FlushDiskType::AsyncFlush, "{} was closed, and is not", half.body);
+                    (half.closed, half.tried) = (None, Some(closed.how));
+                }
+            }
+        }
+        self.read_halves();
+        self.parked.read(self.world.broker());
+        let new = self.consumer.read(self.world.broker());
+        let open = open_offsets(self.world.broker());
+        let parked: BTreeMap<String, usize> = self.count(How::Parked);
+        let (at_ms, log_end) = (self.world.now_ms(), self.world.log_end());
+        for (offset, half) in &mut self.halves {
+            let tried = half.tried.take();
+            let is_open = open.contains(offset);
+            assert!(!is_open || half.closed.is_none(), "{} was closed as {:?}, and is open", half.body, half.closed);
+            if !is_open && half.closed.is_none() {
+                let is_parked = self.parked.times(&half.body) > parked.get(&half.body).copied().unwrap_or(0);
+                let how = tried.filter(|_| !is_parked).or(is_parked.then_some(How::Parked));
+                let how = how.unwrap_or_else(|| panic!("{} was closed by nobody", half.body));
+                half.closed = Some(Closed { how, at_ms, log_end });
+            }
+        }
+        self.check_new(&new);
+    }
+
+    fn check(&self) {
+        let committed = self.count(How::Committed);
+        let parked = self.count(How::Parked);
+        let mut acknowledged: BTreeMap<&String, usize> = BTreeMap::new();
+        self.acknowledged.iter().for_each(|(_, body)| *acknowledged.entry(body).or_default() += 1);
+        for (body, count) in acknowledged {
+            assert!(self.half_queue.times(body) >= count, "{body} was acknowledged {count} times");
+        }
+        for half in self.halves.values() {
+            let body = &half.body;
+            let (seen, committed) = (self.consumer.times(body), committed.get(body).copied().unwrap_or(0));
+            let is_delayed = !body.ends_with(";0");
+            assert!(seen <= committed, "{body} is committed {committed} times, and was seen {seen} times");
+            assert!(is_delayed || seen == committed, "{body} is committed {committed} times, and was seen {seen} times");
+            assert_eq!(self.parked.times(body), parked.get(body).copied().unwrap_or(0), "{body} is laid aside");
+        }
+    }
+
+    /// Nothing is seen that was not committed, nor before its delay is over.
+    fn check_new(&self, seen: &[Seen]) {
+        for seen in seen {
+            let level: usize = seen.body.rsplit(';').next().and_then(|level| level.parse().ok()).expect("a level");
+            let delay_ms = [0, 1000, 5000, 10_000][level];
+            let closed = self.halves.values().filter(|half| half.body == seen.body).filter_map(|half| half.closed);
+            let committed_ms = closed.filter(|closed| closed.how == How::Committed).map(|closed| closed.at_ms).min();
+            let committed_ms = committed_ms.unwrap_or_else(|| panic!("{} was not committed", seen.body));
+            assert!(seen.store_ms >= committed_ms + delay_ms, "{} came early", seen.body);
+        }
+    }
+
+    /// How many half messages of each body were closed so.
+    fn count(&self, how: How) -> BTreeMap<String, usize> {
+        let mut count = BTreeMap::new();
+        for half in self.halves.values().filter(|half| half.closed.is_some_and(|closed| closed.how == how)) {
+            *count.entry(half.body.clone()).or_default() += 1;
+        }
+        count
+    }
+}
+
+const GROUP: &str = "producers";
+const CHECKS_MAX: u32 = 3;
+/// Nine tenths of the time that messages are kept.
+const LIFE_MS: i64 = 72 * 3_600_000 / 10 * 9;
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn committed_once_rolled_back_never_undecided_laid_aside(
+        seed: u64,
+        flush in flush(),
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        Model::new(seed, flush).run(&steps);
+    }
+}
+
+#[test]
+fn over_four_hundred_days() {
+    let mut random = fastrand::Rng::with_seed(400);
+    let a_day = Duration::from_secs(86_400);
+    let steps = (0..400).flat_map(|_| {
+        let decided = if random.bool() { How::Committed } else { How::RolledBack };
+        vec![
+            Step::Half { immunity_s: None, level: random.i32(0..=3) },
+            Step::Half { immunity_s: Some(60), level: 0 },
+            Step::Decide(random.usize(..8), decided),
+            Step::Round,
+            Step::Mishap(if random.u8(..8) == 0 { Mishap::PowerCutAt(random.u64(..20)) } else { Mishap::Save }),
+            Step::Pass(a_day),
+            Step::Deliver,
+            Step::Mishap(Mishap::Tick),
+        ]
+    });
+    Model::new(400, FlushDiskType::SyncFlush).run(&steps.collect::<Vec<_>>());
+}
