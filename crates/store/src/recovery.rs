@@ -103,7 +103,9 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
     };
     let durable = durable.max(files.known_to());
     let trusted = if known.is_some() { Trust::Durable } else { Trust::Foreign };
-    let mut end = Ending::default();
+    // What lies before is on the disk; or is another broker's, whose syncs are not ours to doubt.
+    let known_durable = if known.is_some() { durable } else { i64::MAX };
+    let mut end = Ending { durable: known_durable, ..Ending::default() };
     for segment in segments.all() {
         let mut at = files.use_for(places, &segment, &mut index.write())?;
         end.indexed = end.indexed.max(at);
@@ -113,7 +115,7 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
             at = replayed.end;
             end.passed_over_damage |= replayed.passed_over_damage;
             if at == segment.end() && segments.last().is_some_and(|last| last.base > segment.base) {
-                segment.file.file()?.sync_data()?;
+                segment.sync_as_read(known_durable, at)?;
                 seal::move_tail_to_file(places.disk, places.index, &index, from, at)?;
                 files.used.push((from, at));
                 end.indexed = at;
@@ -126,7 +128,7 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
         }
     }
     files.remove_unused(places)?;
-    let (active, log_end) = settle(places, &segments, end.active, end.log, known.unwrap_or(0))?;
+    let (active, log_end) = settle(places, &segments, &end, known)?;
     let hint = FlushedHint::create(places.disk, places.root, log_end)?;
 
     if !end.passed_over_damage {
@@ -171,6 +173,8 @@ pub(crate) fn record_at(segment: &Segment, at: i64, out: &mut Vec<u8>) -> io::Re
 #[derive(Default)]
 struct Ending {
     active: Option<Arc<Segment>>,
+    /// What lies behind may never have reached the disk, though it can be read.
+    durable: i64,
     log: i64,
     indexed: i64,
     passed_over_damage: bool,
@@ -466,29 +470,30 @@ pub(crate) fn last_begun(segments: &[Arc<Segment>]) -> io::Result<i64> {
 }
 
 /// Makes the end of the log the end of everything: what lies behind it is deleted, what lies before it is made durable.
-fn settle(places: &Places<'_>, segments: &Segments, active: Option<Arc<Segment>>, end: i64, known: i64) -> io::Result<(Arc<Segment>, i64)> {
+fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, known: Option<i64>) -> io::Result<(Arc<Segment>, i64)> {
+    let end = ending.log;
     let begin = |base: i64| -> io::Result<(Arc<Segment>, i64)> {
         let segment = segments.create(base, places.segment_bytes)?;
         segments.push(segment.clone());
         Ok((segment, base))
     };
-    let Some(active) = active else {
+    let Some(active) = &ending.active else {
         // The log is gone, or never was; its offsets are not given out twice.
         let bytes = places.segment_bytes as i64;
-        return begin((known + bytes - 1) / bytes * bytes);
+        return begin((known.unwrap_or(0) + bytes - 1) / bytes * bytes);
     };
     for later in segments.all().into_iter().filter(|segment| segment.base > active.base) {
         segments.remove(&later)?;
     }
     if end == active.end() && active.bytes > 0 {
-        active.file.file()?.sync_data()?;
+        active.sync_as_read(ending.durable, end)?;
         return begin(end);
     }
     let whole = Arc::new(Segment { base: active.base, bytes: active.bytes.max(places.segment_bytes), file: active.file.another() });
     if !bites("stale-record") {
         whole.clear_from(end)?;
     }
-    whole.file.file()?.sync_data()?;
+    whole.sync_as_read(ending.durable, end)?;
     segments.replace_last(whole.clone());
     Ok((whole, end))
 }

@@ -25,6 +25,22 @@ impl Segment {
         self.file.file()?.append_to((log_offset - self.base) as u64, len, out)
     }
 
+    /// Makes durable what is read, though an earlier life could not: after a sync that failed programs still read what the disk does not
+    /// have, and the next sync says nothing. So what follows `from`, which is known to be durable, is written again first.
+    pub fn sync_as_read(&self, from: i64, to: i64) -> io::Result<()> {
+        let file = self.file.file()?;
+        let mut bytes = Vec::new();
+        let mut at = from.max(self.base);
+        while at < to {
+            let len = (to - at).min(REWRITE_BYTES);
+            bytes.clear();
+            self.read(at, len as usize, &mut bytes)?;
+            file.write_at((at - self.base) as u64, &bytes)?;
+            at += len;
+        }
+        file.sync_data()
+    }
+
     /// Throws away everything from `log_offset` on, so that it reads as zeros. Takes no room, even on a full disk.
     pub fn clear_from(&self, log_offset: i64) -> io::Result<()> {
         let file = self.file.file()?;
@@ -196,6 +212,7 @@ impl Segments {
 
 /// The name of the next segment until it is one.
 const NEXT: &str = "next.tmp";
+const REWRITE_BYTES: i64 = 4 << 20;
 const ZEROS_BYTES: usize = 1 << 20;
 const ZEROS_SYNC_BYTES: u64 = 16 << 20;
 const ZEROS_BYTES_PER_TURN: u64 = 128 << 20;
