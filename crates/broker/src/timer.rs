@@ -21,6 +21,8 @@ pub use counts::metrics;
 #[cfg(test)]
 pub use deliver::deliver_due;
 pub use deliver::run;
+#[cfg(test)]
+pub use recall::{Handle, take_back};
 pub use recall::{handle, recall};
 pub use roll::keep_waiting;
 

@@ -8,6 +8,7 @@
 mod delay;
 mod order;
 mod retry;
+mod timers;
 mod transactions;
 mod world;
 

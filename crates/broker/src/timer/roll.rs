@@ -48,7 +48,8 @@ fn keep_of_queue(broker: &Broker, queue: u32, end: LogOffset) -> Result<usize, R
 /// Stores those of the records again that still mean something. How many.
 fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
     // Held meanwhile, so that nothing is delivered between the look and the append.
-    let waiting = broker.timers.waiting.lock();
+    let mut waiting = broker.timers.waiting.lock();
+    waiting.know_marks(broker);
     let mut batch = broker.store.batch();
     for record in records(bytes).flatten() {
         let Some(entry) = Entry::of(&record) else { continue };

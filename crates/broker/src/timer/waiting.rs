@@ -100,10 +100,7 @@ impl Waiting {
 
     /// Reads what came into the queues of the hours that are near.
     pub fn catch_up(&mut self, broker: &Broker, now_ms: i64) {
-        if !self.are_marks_read {
-            self.read_marks(broker, LogOffset(i64::MAX));
-            self.are_marks_read = true;
-        }
+        self.know_marks(broker);
         self.turn_to_hours(broker, now_ms);
         let is_short = self.horizon_ms != i64::MAX && now_ms >= self.horizon_ms - deliver::LOOK_AHEAD_MS;
         if is_short || (self.near.is_empty() && self.horizon_ms != i64::MAX) {
@@ -113,6 +110,14 @@ impl Waiting {
         let queues: Vec<u32> = self.reading.keys().copied().collect();
         for queue in queues {
             self.read_queue(broker, queue);
+        }
+    }
+
+    /// Reads the marks once. Until then what was delivered seems to wait.
+    pub fn know_marks(&mut self, broker: &Broker) {
+        if !self.are_marks_read {
+            self.read_marks(broker, LogOffset(i64::MAX));
+            self.are_marks_read = true;
         }
     }
 
