@@ -175,18 +175,21 @@ impl Flushed {
 }
 
 /// What became of messages that were appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kept {
     /// They are as durable as the settings ask for.
     Durable,
     /// They were not in time; they may be later, or be gone after a crash.
     NotInTime,
+    /// The store was fenced, for this reason, before they were.
+    Fenced(String),
 }
 
 impl Kept {
     fn in_time(self) -> Result<(), Refusal> {
         match self {
             Kept::Durable => Ok(()),
+            Kept::Fenced(why) => Err(Refusal::Fenced(why)),
             Kept::NotInTime => Err(Refusal::Failed("the messages are stored, but not known to be on the disk in time".into())),
         }
     }
@@ -379,7 +382,10 @@ impl Broker {
         self.store.append(batch).map_err(|error| send::refusal(&error))?;
         let end = batch.placed(batch.len() - 1).end;
         let timeout = Duration::from_millis(self.config().sync_flush_timeout_ms);
-        let kept = if self.flushed.wait(&self.store, end, timeout) { Kept::Durable } else { Kept::NotInTime };
+        let kept = match self.flushed.wait(&self.store, end, timeout) {
+            true => Kept::Durable,
+            false => self.store.fenced().map_or(Kept::NotInTime, Kept::Fenced),
+        };
         batch.queues().for_each(|(topic, queue_id)| self.look_again(topic, queue_id));
         Ok(kept)
     }

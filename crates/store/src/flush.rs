@@ -1,6 +1,6 @@
 //! When is what was written durable, and what if it cannot be made so?
 //!
-//! A flush takes the watermark `written`, syncs what is below it, publishes it as `flushed`, and wakes whoever registered. While one
+//! A flush takes the watermark `written`, syncs what is below it, writes it down, publishes it as `flushed`, and wakes whoever registered. While one
 //! runs, the next group of appends forms: with `SYNC_FLUSH` that is the whole of group commit, no timer, nobody waits alone.
 //!
 //! A write or sync that fails fences the store: the kernel may have dropped the pages, so a second sync would lie. Appends are
@@ -57,13 +57,15 @@ impl Store {
                 return false;
             }
         }
-        self.watermarks.set_flushed(to);
+        // Written before anybody is told. When a disk dies while a sync is under way, Linux may say of that one sync that it worked (ext4
+        // finds its transaction gone from the aborted journal, and takes it for committed); any write after it fails.
         if let Err(error) = self.hint.write(to)
             && !crate::log::is_full(&error)
         {
             self.fence(&format!("writing the flush mark failed: {error}"));
             return false;
         }
+        self.watermarks.set_flushed(to);
         self.wake_all();
         self.wake_keeper_when_due(to);
         true

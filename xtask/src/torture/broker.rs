@@ -3,6 +3,7 @@
 use super::client::Client;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -43,7 +44,8 @@ impl Broker {
             File::options().create(true).append(true).open(&launch.log).map_err(|error| format!("{}: {error}", launch.log.display()))?;
         let log_begins = log.metadata().map_or(0, |data| data.len());
         let started = Instant::now();
-        let mut process = Command::new(&launch.binary)
+        let mut command = Command::new(&launch.binary);
+        command
             .args(["--set", &format!("listenPort={broker}"), "--set", &format!("nameserver.listenPort={nameserver}")])
             .args(["--set", "brokerIP1=127.0.0.1", "--set", &format!("storePathRootDir={}", folder.display())])
             .args(launch.settings.iter().flat_map(|setting| ["--set", setting]))
@@ -51,9 +53,15 @@ impl Broker {
             .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| format!("{}: {error}", launch.binary.display()))?;
+            .stderr(log);
+        // SAFETY: between fork and exec nothing but one system call is made.
+        unsafe {
+            command.pre_exec(|| {
+                // A run that is killed leaves no broker behind.
+                rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).map_err(Into::into)
+            });
+        }
+        let mut process = command.spawn().map_err(|error| format!("{}: {error}", launch.binary.display()))?;
         let screen = process.stdout.take().ok_or("no output")?;
         let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (address, nameserver) = (here(broker), here(nameserver));

@@ -45,6 +45,11 @@ impl Drive {
         cut.map_err(|error| format!("the power of {} cannot be cut (root is needed): {error}", self.mount.display()))
     }
 
+    /// Copies it as it is on the device, beside it, for people to look at. It must not be mounted by then, or its power be cut.
+    pub fn copy(&self) -> Result<(), String> {
+        run(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(self.image.with_extension("before")))
+    }
+
     /// Unmounts and mounts it again; nobody may have a file of it open.
     pub fn remount(&self) -> Result<(), String> {
         self.unmount()?;

@@ -12,7 +12,7 @@ mod load;
 mod scenario;
 
 use scenario::{SCENARIOS, Scenario};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,6 +31,8 @@ pub struct Options {
     pub tooth: Option<String>,
     /// Print each cycle.
     pub verbose: bool,
+    /// Keep the files of a run that ends badly, and the drive as it was before the last start.
+    pub keep: bool,
 }
 
 /// What a run came to.
@@ -48,7 +50,7 @@ pub struct Outcome {
 pub fn run(words: &[String]) -> Result<(), String> {
     let mut words = words.iter();
     let mut chosen = Vec::new();
-    let (mut cycles, mut seed, mut binary, mut tooth, mut short, mut verbose) = (None, None, None, None, false, false);
+    let (mut cycles, mut seed, mut binary, mut tooth, mut short, mut verbose, mut keep) = (None, None, None, None, false, false, false);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
         let number = |text: &String| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
@@ -59,6 +61,7 @@ pub fn run(words: &[String]) -> Result<(), String> {
             "--tooth" => tooth = Some(value()?.clone()),
             "--short" => short = true,
             "--verbose" => verbose = true,
+            "--keep" => keep = true,
             name => chosen.push(scenario::find(name).ok_or_else(usage)?),
         }
     }
@@ -72,17 +75,22 @@ pub fn run(words: &[String]) -> Result<(), String> {
         Some(binary) => binary,
         None => build()?,
     };
-    let folder = Scratch::create()?;
+    let mut scratch = Scratch::create()?;
     let mut failed = Vec::new();
     for scenario in chosen {
         let seed =
             seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64 % 1_000_000_007));
         let cycles = cycles.unwrap_or(if short { scenario.short } else { scenario.long });
-        let folder = folder.path.join(scenario.name);
+        let folder = scratch.path.join(scenario.name);
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let options = Options { cycles, seed, binary: binary.clone(), folder: folder.clone(), tooth: tooth.clone(), verbose };
+        let options = Options { cycles, seed, binary: binary.clone(), folder: folder.clone(), tooth: tooth.clone(), verbose, keep };
         if !tell(scenario, &options) {
             failed.push(scenario.name);
+            if keep {
+                println!("  files in {}", folder.display());
+                scratch.kept = true;
+                continue;
+            }
         }
         let _ = std::fs::remove_dir_all(&folder);
     }
@@ -119,7 +127,8 @@ fn shown(time: Duration) -> String {
 }
 
 fn usage() -> String {
-    let mut text = "usage: cargo xtask torture SCENARIO... [--cycles N] [--seed S] [--binary PATH] [--tooth NAME] [--verbose]\n".to_owned();
+    let mut text =
+        "usage: cargo xtask torture SCENARIO... [--cycles N] [--seed S] [--binary PATH] [--tooth NAME] [--verbose] [--keep]\n".to_owned();
     text += "       cargo xtask torture --short      every scenario, a few cycles of each\n\n";
     for scenario in SCENARIOS {
         text += &format!("  {:18} {} ({} cycles, short {})\n", scenario.name, scenario.what, scenario.long, scenario.short);
@@ -143,6 +152,7 @@ fn now_ms() -> i64 {
 /// A folder in memory where there is one: the disk under the disks must not be what is waited for.
 struct Scratch {
     path: PathBuf,
+    kept: bool,
 }
 
 impl Scratch {
@@ -153,14 +163,34 @@ impl Scratch {
             None if shared.is_dir() => shared,
             None => std::env::temp_dir(),
         };
-        let path = parent.join(format!("roxmq-torture-{}", std::process::id()));
+        remove_leftovers(&parent);
+        let path = parent.join(format!("{SCRATCH}{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Scratch { path })
+        Ok(Scratch { path, kept: false })
     }
 }
 
+/// A run that was killed leaves its folder, and perhaps a mounted drive in it.
+fn remove_leftovers(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let owner = entry.file_name().to_string_lossy().strip_prefix(SCRATCH).and_then(|id| id.parse::<u32>().ok());
+        if owner.is_none_or(|id| Path::new(&format!("/proc/{id}")).exists()) {
+            continue;
+        }
+        for scenario in SCENARIOS {
+            // Most of them are not mounted.
+            let _ = Command::new("umount").arg(entry.path().join(scenario.name).join("drive")).output();
+        }
+        let _ = std::fs::remove_dir_all(entry.path());
+    }
+}
+
+const SCRATCH: &str = "roxmq-torture-";
+
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.path);
+        if !self.kept {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }
