@@ -43,7 +43,10 @@ impl Delayed {
         for queue_id in 0..marks::OTHERS_FROM_QUEUE {
             if let Some(marked) = marks::newest(store, queue_id) {
                 let cursor = cursors.entry(level_of(queue_id)).or_default();
-                *cursor = marked.max(*cursor);
+                if marked > *cursor {
+                    *cursor = marked;
+                    file.touch();
+                }
             }
         }
         Ok(Delayed { file, cursors: Mutex::new(cursors) })
@@ -103,8 +106,9 @@ fn levels() -> impl Iterator<Item = i32> {
 /// Where the oldest message lies in the log that waits for its level.
 pub fn waits_from(broker: &Broker) -> Option<LogOffset> {
     let oldest = |level: i32| {
-        let cursor = QueueOffset(broker.delayed.cursor(level));
-        broker.store.index_entry(names::DELAY_TOPIC, queue_of(level), cursor).map(|entry| entry.log_offset)
+        let (min, _) = broker.store.bounds(names::DELAY_TOPIC, queue_of(level))?;
+        let first = min.max(QueueOffset(broker.delayed.cursor(level)));
+        broker.store.index_entry(names::DELAY_TOPIC, queue_of(level), first).map(|entry| entry.log_offset)
     };
     levels().filter_map(oldest).min()
 }
