@@ -3,14 +3,18 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
+use tracing::warn;
 
 /// Threads for requests that read the disk or walk whole tables.
 const THREADS: usize = 4;
 /// Requests that may wait for them, and relays that may be under way.
 const WAITING_MAX: usize = 1024;
+/// Decisions about half messages that may wait. Most come without anybody who waits for an answer, so a refusal would not be heard, and the
+/// message would stay open until its producer is asked. Java: `endTransactionPoolQueueCapacity`.
+const DECISIONS_MAX: usize = 100_000;
 /// How long a stop waits for what is under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -18,7 +22,35 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 pub struct Pool {
     runtime: parking_lot::Mutex<Option<Runtime>>,
     handle: Handle,
-    under_way: Arc<AtomicUsize>,
+    under_way: Arc<Lane>,
+    decisions: Arc<Lane>,
+}
+
+/// Work of one kind, which takes no room from other kinds.
+struct Lane {
+    name: &'static str,
+    max: usize,
+    taken: AtomicUsize,
+    is_full: AtomicBool,
+}
+
+impl Lane {
+    fn new(name: &'static str, max: usize) -> Arc<Lane> {
+        Arc::new(Lane { name, max, taken: AtomicUsize::new(0), is_full: AtomicBool::new(false) })
+    }
+
+    fn place(self: &Arc<Lane>) -> Option<Place> {
+        let taken = self.taken.fetch_add(1, Ordering::Relaxed);
+        let place = Place(Arc::clone(self));
+        if taken < self.max {
+            return Some(place);
+        }
+        // Said once until it is empty again.
+        if !self.is_full.swap(true, Ordering::Relaxed) {
+            warn!(waiting = self.max, "too many {} wait; further ones are refused", self.name);
+        }
+        None
+    }
 }
 
 impl Pool {
@@ -34,12 +66,26 @@ impl Pool {
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
-        Ok(Pool { runtime: parking_lot::Mutex::new(Some(runtime)), handle, under_way: Arc::default() })
+        Ok(Pool {
+            runtime: parking_lot::Mutex::new(Some(runtime)),
+            handle,
+            under_way: Lane::new("requests", WAITING_MAX),
+            decisions: Lane::new("decisions", DECISIONS_MAX),
+        })
     }
 
     /// Runs `work` on one of the threads. False when too much waits already.
     pub fn run(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        let Some(place) = self.place() else { return false };
+        self.run_in(&self.under_way, work)
+    }
+
+    /// As [`Pool::run`], for a decision about a half message.
+    pub fn decide(&self, work: impl FnOnce() + Send + 'static) -> bool {
+        self.run_in(&self.decisions, work)
+    }
+
+    fn run_in(&self, lane: &Arc<Lane>, work: impl FnOnce() + Send + 'static) -> bool {
+        let Some(place) = lane.place() else { return false };
         self.handle.spawn_blocking(move || {
             let _place = place;
             work();
@@ -49,7 +95,7 @@ impl Pool {
 
     /// Runs a task. False when too many are under way.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        let Some(place) = self.place() else { return false };
+        let Some(place) = self.under_way.place() else { return false };
         self.handle.spawn(async move {
             let _place = place;
             task.await;
@@ -73,18 +119,32 @@ impl Pool {
             runtime.shutdown_timeout(STOP_PATIENCE);
         }
     }
-
-    fn place(&self) -> Option<Place> {
-        let taken = self.under_way.fetch_add(1, Ordering::Relaxed);
-        let place = Place(Arc::clone(&self.under_way));
-        (taken < WAITING_MAX).then_some(place)
-    }
 }
 
-struct Place(Arc<AtomicUsize>);
+struct Place(Arc<Lane>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        if self.0.taken.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.is_full.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_have_room_when_other_requests_have_none() {
+        let requests = Lane::new("requests", 2);
+        let decisions = Lane::new("decisions", 3);
+        let held: Vec<Place> = std::iter::from_fn(|| requests.place()).collect();
+        assert_eq!((held.len(), requests.is_full.load(Ordering::Relaxed)), (2, true));
+        let more: Vec<Place> = std::iter::from_fn(|| decisions.place()).collect();
+        assert_eq!(more.len(), 3);
+        drop(held);
+        assert!(requests.place().is_some());
+        assert!(!requests.is_full.load(Ordering::Relaxed), "said anew the next time");
     }
 }

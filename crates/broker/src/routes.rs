@@ -3,6 +3,7 @@
 //! - `send` and `pull` are the hot paths: see `shard.rs`.
 //! - `turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
 //! - `pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
+//! - `decide`: as `pool`, with more room of its own: decisions about half messages.
 //! - `relay`: a client, or a NameServer, has to answer first.
 
 use crate::relay::Later;
@@ -35,6 +36,8 @@ pub enum Route {
     Turn(Handler),
     /// On the pool.
     Pool(Handler),
+    /// On the pool, with room of its own.
+    Decide(Handler),
     /// Through a client.
     Relay(RelayHandler),
 }
@@ -46,7 +49,7 @@ pub struct Served {
     pub code: i32,
     /// Java's name for it.
     pub name: &'static str,
-    /// `send`, `pull`, `turn`, `pool` or `relay`.
+    /// `send`, `pull`, `turn`, `pool`, `decide` or `relay`.
     pub lane: &'static str,
 }
 
@@ -77,6 +80,9 @@ macro_rules! routes {
     (@route pool $type:ident, $handler:path) => {
         Route::Pool(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
     };
+    (@route decide $type:ident, $handler:path) => {
+        Route::Decide(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
+    };
     (@route relay $type:ident, $handler:path) => {
         Route::Relay(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
     };
@@ -104,7 +110,7 @@ routes! {
     SendReplyV2             => relay, reply::short;
     ConsumerSendBack        => pool, retry::send_back;
     RecallMessage           => pool, timer::recall;
-    EndTransaction          => pool, transaction::end;
+    EndTransaction          => decide, transaction::end;
     ResumeTransaction       => pool, transaction::resume;
 
     Heartbeat               => turn, consumers::heartbeat;

@@ -384,16 +384,17 @@ impl Service for BrokerShard {
                 let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
                 from.answer(ticket, guarded(|| handler(&self.broker, &call)));
             }
-            Route::Pool(handler) => {
+            Route::Pool(handler) | Route::Decide(handler) => {
                 let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
                 let kept = request.keep();
-                let queued = self.broker.pool.run(move || {
+                let work = move || {
                     let header = kept.header();
                     let call = Call { header: &header, body: kept.body(), peer: &peer, local };
                     peer.answer(ticket, guarded(|| handler(&broker, &call)));
-                });
+                };
+                let queued = if matches!(route, Route::Decide(_)) { self.broker.pool.decide(work) } else { self.broker.pool.run(work) };
                 if !queued {
-                    from.answer(ticket, Refusal::Busy("too many admin requests wait").answer());
+                    from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
                 }
             }
             Route::Relay(handler) => {

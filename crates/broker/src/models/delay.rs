@@ -111,7 +111,7 @@ impl Model {
 
     /// With ASYNC_FLUSH the end of the log may be gone.
     fn died(&mut self) {
-        let end = self.world.log_end();
+        let end = self.world.kept_to();
         self.consumer.forget_behind(end, self.flush);
         let before = self.waiting.len();
         self.waiting.retain(|waiting| waiting.log_end <= end);

@@ -149,7 +149,7 @@ impl Model {
         if died {
             // Clients lock again after a restart.
             self.locks.clear();
-            let end = self.world.log_end();
+            let end = self.world.kept_to();
             self.readers.iter_mut().for_each(|reader| reader.forget_behind(end, FlushDiskType::SyncFlush));
         }
         let now = self.world.broker().clock.elapsed();

@@ -172,7 +172,7 @@ impl Model {
 
     fn learn(&mut self, died: bool) {
         if died {
-            let end = self.world.log_end();
+            let end = self.world.kept_to();
             let readers = self.retry.iter_mut().chain([&mut self.topic, &mut self.dead]);
             readers.for_each(|reader| reader.forget_behind(end, FlushDiskType::SyncFlush));
             self.add_group();

@@ -246,7 +246,7 @@ impl Model {
 
     /// Finds out what became of what ended with an error, and of what a power cut may have taken away.
     fn learn(&mut self, died: bool) {
-        let end = self.world.log_end();
+        let end = self.world.kept_to();
         if died {
             for reader in [&mut self.half_queue, &mut self.parked, &mut self.consumer] {
                 reader.forget_behind(end, self.flush);

@@ -19,6 +19,8 @@ pub struct World {
     sim: SimDisk,
     config: BrokerConfig,
     broker: Option<Arc<Broker>>,
+    /// Where the log ended at the starts since somebody asked.
+    kept_to: i64,
     old_tables: Vec<(PathBuf, Vec<u8>)>,
 }
 
@@ -95,9 +97,16 @@ impl World {
     pub fn new(seed: u64, flush: FlushDiskType) -> World {
         fastrand::seed(seed);
         let config = BrokerConfig { flush_disk_type: flush, transaction_checks_max: 3, ..testing::config() };
-        let mut world =
-            World { clock: Clock::manual(testing::NOW_MS), sim: SimDisk::new(seed), config, broker: None, old_tables: Vec::new() };
+        let mut world = World {
+            clock: Clock::manual(testing::NOW_MS),
+            sim: SimDisk::new(seed),
+            config,
+            broker: None,
+            kept_to: i64::MAX,
+            old_tables: Vec::new(),
+        };
         world.open();
+        world.kept_to = i64::MAX;
         world
     }
 
@@ -109,9 +118,14 @@ impl World {
         self.clock.now_ms()
     }
 
-    /// Where the log ends: after a mishap, what was behind it is gone.
+    /// Where the log ends.
     pub fn log_end(&self) -> i64 {
         self.broker().store.watermarks().written().0
+    }
+
+    /// After the broker died: what was behind this in the log is gone. More may have been appended since.
+    pub fn kept_to(&mut self) -> i64 {
+        std::mem::replace(&mut self.kept_to, i64::MAX)
     }
 
     /// Lets it happen. Did the broker die of it?
@@ -190,6 +204,7 @@ impl World {
                 Ok(broker) => {
                     let broker = Arc::new(broker);
                     services::watch_deletions(&broker);
+                    self.kept_to = self.kept_to.min(broker.store.watermarks().written().0);
                     return self.broker = Some(broker);
                 }
                 // A fault was due while it was opened.
