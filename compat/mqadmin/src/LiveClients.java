@@ -4,7 +4,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
@@ -14,7 +14,6 @@ import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.trace.TraceDataEncoder;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
-import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.remoting.exception.RemotingException;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
@@ -26,6 +25,8 @@ final class LiveClients {
     private final Map<String, String> variables;
     private final DefaultMQAdminExt admin;
     private final Map<String, DefaultMQPushConsumer> consumers = new HashMap<>();
+    /** Messages that a group has received since it was last waited for them. */
+    private final Map<String, AtomicInteger> received = new HashMap<>();
     private DefaultMQProducer producer;
 
     LiveClients(String nameserver, String brokerName, Map<String, String> variables, DefaultMQAdminExt admin) {
@@ -57,6 +58,9 @@ final class LiveClients {
                 break;
             case "@await-consumed":
                 awaitConsumed(words[1], words[2]);
+                break;
+            case "@await-received":
+                awaitReceived(words[1], Integer.parseInt(words[2]));
                 break;
             case "@file":
                 Files.writeString(Paths.get(words[1]), words[2]);
@@ -135,16 +139,25 @@ final class LiveClients {
         consumer.setInstanceName("live-consumer");
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(topic, "*");
-        Set<String> seen = ConcurrentHashMap.newKeySet();
+        AtomicInteger count = new AtomicInteger();
+        received.put(group, count);
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
-            for (MessageExt message : messages) {
-                seen.add(message.getMsgId());
-            }
+            count.addAndGet(messages.size());
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
         consumer.start();
         variables.put("CLIENT_ID", consumer.getDefaultMQPushConsumerImpl().getmQClientFactory().getClientId());
         consumers.put(group, consumer);
+    }
+
+    /** Waits until the group has received exactly so many messages; counting begins anew. Java answers a pull that is held after 15 s only. */
+    private void awaitReceived(String group, int messages) throws Exception {
+        AtomicInteger count = received.get(group);
+        Suite.within(60, messages + " messages for group " + group, () -> count.get() >= messages);
+        int seen = count.getAndSet(0);
+        if (seen != messages) {
+            throw new IllegalStateException("group " + group + " received " + seen + " messages, not " + messages);
+        }
     }
 
     /** Waits until the broker's committed offsets of the group have reached the end of every queue of the topic. */

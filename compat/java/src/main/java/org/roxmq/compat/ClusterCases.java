@@ -1,15 +1,25 @@
 package org.roxmq.compat;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.Properties;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
+import org.apache.rocketmq.remoting.exception.RemotingException;
 
 /** Two NameServers and two brokers: any one of them may go. */
 final class ClusterCases {
@@ -19,7 +29,9 @@ final class ClusterCases {
         Case.of("cluster-topic-on-both-brokers", ClusterCases::both).alone(),
         Case.of("cluster-nameserver-lost", ClusterCases::nameserverLost).alone(),
         Case.of("cluster-broker-lost", scene -> brokerLost(scene, "kill-broker")).alone(),
-        Case.of("cluster-broker-stopped", scene -> brokerLost(scene, "stop-broker")).alone());
+        Case.of("cluster-broker-stopped", scene -> brokerLost(scene, "stop-broker")).alone(),
+        Case.of("cluster-order-kept-while-a-broker-is-down", ClusterCases::orderKept).alone(),
+        Case.of("cluster-queues-shared-out-by-a-broker", ClusterCases::sharedOut).alone());
 
     private static void both(Scene scene) throws Exception {
         // Not by sending: a producer that sees the first broker's queues never sends to the second one.
@@ -130,6 +142,124 @@ final class ClusterCases {
             return OTHER.equals(scene.producer().send(Scene.message(topic, body)).getMessageQueue().getBrokerName());
         });
         second.awaitAll(after);
+    }
+
+    /** With an order configuration, a key's queue stays its queue: while the broker is down sends to it fail. */
+    private static void orderKept(Scene scene) throws Exception {
+        String topic = spread(scene);
+        orderMessages(scene, true);
+        try {
+            String conf = Scene.BROKER + ":2;" + OTHER + ":2";
+            scene.admin().createOrUpdateOrderConf(topic, conf, true);
+            for (int look = 0; look < 10; look++) {
+                Scene.until("a route with the order", () -> conf.equals(scene.admin().examineTopicRouteInfo(topic).getOrderTopicConf()));
+            }
+            // This one knows the order from the start.
+            DefaultMQProducer producer = scene.newProducer();
+            List<MessageExt> seen = Collections.synchronizedList(new ArrayList<>());
+            DefaultMQPushConsumer consumer = scene.push(scene.group());
+            consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+            consumer.subscribe(topic, "*");
+            consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+                seen.addAll(messages);
+                return ConsumeOrderlyStatus.SUCCESS;
+            });
+            consumer.start();
+
+            List<MessageQueue> homes = new ArrayList<>();
+            for (int key = 0; key < 4; key++) {
+                homes.add(sendOrdered(producer, topic, key, 0));
+            }
+            Check.equal(4, Set.copyOf(homes).size(), "queues of four keys");
+
+            Scene.control("stop-broker", OTHER);
+            Scene.until("a route without the lost broker", () -> brokers(scene, topic).equals(Set.of(Scene.BROKER)));
+            List<Integer> lost = new ArrayList<>();
+            long until = System.nanoTime() + 5_000_000_000L;
+            int round = 1;
+            // Long enough for the producer to ask for the route several times.
+            for (; System.nanoTime() < until; round++) {
+                lost.clear();
+                for (int key = 0; key < 4; key++) {
+                    try {
+                        Check.equal(homes.get(key), sendOrdered(producer, topic, key, round), "queue of key " + key);
+                    } catch (MQClientException | RemotingException refused) {
+                        lost.add(key);
+                    }
+                }
+                List<Integer> there = lost.stream().filter(key -> homes.get(key).getBrokerName().equals(OTHER)).collect(Collectors.toList());
+                Check.equal(lost, there, "keys whose sends fail");
+                Check.equal(2, lost.size(), "keys whose sends fail");
+            }
+
+            Scene.control("start-broker", OTHER);
+            int last = round;
+            for (int key = 0; key < 4; key++) {
+                int each = key;
+                Scene.until("a send of key " + key, () -> {
+                    try {
+                        return homes.get(each).equals(sendOrdered(producer, topic, each, last));
+                    } catch (MQClientException | RemotingException notYet) {
+                        return false;
+                    }
+                });
+            }
+            for (int key = 0; key < 4; key++) {
+                int each = key;
+                List<Integer> expected = new ArrayList<>();
+                for (int number = 0; number <= last; number++) {
+                    if (number == 0 || number == last || !lost.contains(key)) {
+                        expected.add(number);
+                    }
+                }
+                Scene.until("all messages of key " + key, 90, () -> numbers(seen, each).contains(last));
+                Check.equal(expected, numbers(seen, each).stream().distinct().collect(Collectors.toList()), "order of key " + key);
+            }
+        } finally {
+            orderMessages(scene, false);
+        }
+    }
+
+    private static void orderMessages(Scene scene, boolean yes) throws Exception {
+        Properties change = new Properties();
+        change.setProperty("orderMessageEnable", String.valueOf(yes));
+        scene.admin().updateNameServerConfig(change, List.of(Scene.NAMESERVERS.split(";")));
+    }
+
+    /** The queue that took it. */
+    private static MessageQueue sendOrdered(DefaultMQProducer producer, String topic, int key, int number) throws Exception {
+        Message message = Scene.message(topic, key + "-" + number);
+        SendResult sent = producer.send(message, (queues, each, argument) -> queues.get((int) argument % queues.size()), key);
+        Check.equal(SendStatus.SEND_OK, sent.getSendStatus(), "status");
+        return sent.getMessageQueue();
+    }
+
+    private static List<Integer> numbers(List<MessageExt> seen, int key) {
+        synchronized (seen) {
+            return seen.stream().map(Scene::text).filter(body -> body.startsWith(key + "-"))
+                .map(body -> Integer.parseInt(body.substring(2))).collect(Collectors.toList());
+        }
+    }
+
+    /** Whichever broker is asked, it shares out the queues of both. */
+    private static void sharedOut(Scene scene) throws Exception {
+        String topic = spread(scene);
+        String group = scene.group();
+        String member = scene.receive(group, topic, "*").consumer.buildMQClientId();
+        Scene.until("a member", () -> scene.admin().examineConsumerConnectionInfo(group).getConnectionSet().size() == 1);
+        List<String> addresses = scene.admin().examineBrokerClusterInfo().getBrokerAddrTable().values().stream()
+            .map(broker -> broker.selectBrokerAddr()).collect(Collectors.toList());
+        Check.equal(2, addresses.size(), "brokers");
+        for (String address : addresses) {
+            try (RawConnection connection = new RawConnection(address)) {
+                String body = String.format("{\"clientId\":\"%s\",\"consumerGroup\":\"%s\",\"messageModel\":\"CLUSTERING\","
+                    + "\"strategyName\":\"AVG\",\"topic\":\"%s\"}", member, group, topic);
+                Scene.until("four queues from " + address, () -> {
+                    String answer = connection.ask(400, Map.of(), body).body;
+                    return answer.split("\"queueId\"").length == 5 && answer.contains(Scene.BROKER) && answer.contains(OTHER);
+                });
+            }
+        }
     }
 
     private ClusterCases() {
