@@ -107,8 +107,11 @@ impl Index {
 
     pub fn find(&self, topic: &str, queue_id: u32) -> Option<QueueNo> {
         let queues = self.topics.get(topic)?;
-        let at = queues.binary_search_by_key(&queue_id, |(id, _)| *id).ok()?;
-        Some(queues[at].1)
+        // A topic that has all its queues has each at the place that its id says.
+        match queues.get(queue_id as usize) {
+            Some((id, no)) if *id == queue_id => Some(*no),
+            _ => queues.binary_search_by_key(&queue_id, |(id, _)| *id).ok().map(|at| queues[at].1),
+        }
     }
 
     pub fn queues_of(&self, topic: &str) -> Vec<u32> {
