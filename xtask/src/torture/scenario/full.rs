@@ -43,6 +43,9 @@ pub fn fill_and_drain(options: &Options) -> Result<Outcome, String> {
                 filling.violations.push(format!("the broker ended with {status}"));
             }
             std::fs::remove_file(&ballast).map_err(|error| error.to_string())?;
+            if free_in(drive.path())? < ROOM_FOR_A_CYCLE {
+                break;
+            }
             resumed_ms.push(filling.resumed()?);
             outcome.cycles += 1;
             if !filling.violations.is_empty() {
@@ -76,13 +79,18 @@ pub fn fill_and_drain(options: &Options) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
+/// Bytes that can still be written.
+fn free_in(folder: &Path) -> Result<u64, String> {
+    rustix::fs::statvfs(folder).map(|stat| stat.f_bavail * stat.f_frsize).map_err(|error| error.to_string())
+}
+
 /// Takes all the room that there is but so many bytes.
 fn fill(ballast: &Path, left: u64) -> Result<(), String> {
     let file = File::create(ballast).map_err(|error| error.to_string())?;
     let folder = ballast.parent().unwrap_or(ballast);
     let mut taken = 0;
     loop {
-        let free = rustix::fs::statvfs(folder).map(|stat| stat.f_bavail * stat.f_frsize).map_err(|error| error.to_string())?;
+        let free = free_in(folder)?;
         let take = free.saturating_sub(left).min(8 << 20) & !4095;
         if take == 0 {
             return Ok(());
@@ -208,7 +216,9 @@ impl Filling {
     }
 }
 
-const DRIVE_MEBIBYTES: u64 = 96;
+const DRIVE_MEBIBYTES: u64 = 256;
+/// The log has taken the rest: the next cycle begins on an empty drive.
+const ROOM_FOR_A_CYCLE: u64 = 96 << 20;
 const FOLDER_CYCLES: u64 = 20;
 const SERVICE_NOT_AVAILABLE: i32 = 14;
 const RESUMES_WITHIN: Duration = Duration::from_secs(1);
