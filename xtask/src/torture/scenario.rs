@@ -39,7 +39,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("damage", "bits flipped, files cut, derived files deleted", 10_000, 100, flips::damage),
     scenario("disk-full", "the disk filled and drained; root", 200, 20, full::fill_and_drain),
     scenario("eio", "EIO or a short write at the n-th call, for every n", u64::MAX, 40, io_error::every_call),
-    scenario("simulated", "crash histories on a simulated disk", 1_000_000, 2000, simulated::histories),
+    scenario("simulated", "crash histories on a simulated disk", 1_000_000, 1000, simulated::histories),
     scenario("teeth", "planted bugs, each of which must be found; root", 1, 1, teeth::all),
 ];
 

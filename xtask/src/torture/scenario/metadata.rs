@@ -11,6 +11,8 @@ use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{AllGroupConfig, AllTopicConfig, QueryConsumerOffset, UpdateConsumerOffset, UpdateGroup, UpdateTopic};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -78,15 +80,21 @@ fn change_and_cut(broker: Broker, drive: &Drive, table: &mut Table, random: &mut
     let mut mine = std::mem::take(table);
     let mut choices = random.fork();
     let (sender, answered) = mpsc::channel();
+    let rests = Arc::new(AtomicBool::new(false));
+    let resting = Arc::clone(&rests);
     let changing = std::thread::spawn(move || {
-        while change(&mut client, &mut mine, &mut choices).is_ok() {
+        while !resting.load(Ordering::Relaxed) && change(&mut client, &mut mine, &mut choices).is_ok() {
             let _ = sender.send(());
         }
         mine
     });
-    // A cut now and then is longer after the changes than any table waits to be written.
-    let patience = if random.u8(..8) == 0 { 1200 } else { random.u64(1..90) };
-    std::thread::sleep(Duration::from_millis(patience));
+    std::thread::sleep(Duration::from_millis(random.u64(1..90)));
+    // Now and then nothing is changed for longer than any table waits to be written: then the newest must be there. (While changes go on,
+    // each one's sync makes durable what was forgotten before it.)
+    if random.u8(..8) == 0 {
+        rests.store(true, Ordering::Relaxed);
+        std::thread::sleep(WRITTEN_WITHIN + Duration::from_millis(100));
+    }
     let cut = Instant::now();
     drive.cut_power()?;
     broker.kill();
