@@ -144,6 +144,10 @@ impl Run<'_> {
         let mut broker = Broker::start(&self.launch, &data)?;
         for life in 1..=lives {
             self.life += 1;
+            let first_life = self.life;
+            if self.plan.may_lose {
+                self.flushed_load(&broker, &mut ledger)?;
+            }
             let may_lose = self.harm(broker, drive.as_ref(), &mut ledger)?;
             broker = self.start_again(drive.as_ref(), &data)?;
             let mut client = broker.connect()?;
@@ -152,7 +156,7 @@ impl Run<'_> {
             if is_last {
                 std::thread::sleep(DELAYED_ARE_DUE);
             }
-            let looked = ledger.look(&mut client, self.life, may_lose, is_last, &mut self.random)?;
+            let looked = ledger.look(&mut client, first_life, may_lose, is_last, &mut self.random)?;
             self.lost += looked.lost;
             self.lost_age_ms = self.lost_age_ms.max(looked.lost_age_ms);
             self.outcome.violations.extend(looked.violations);
@@ -186,6 +190,19 @@ impl Run<'_> {
             drop(broker);
         }
         let _ = std::fs::remove_dir_all(&data);
+        Ok(())
+    }
+
+    /// Loads the broker and gives it some time, so that a part of what it has is durable when it is harmed.
+    fn flushed_load(&mut self, broker: &Broker, ledger: &mut Ledger) -> Result<(), String> {
+        let load = Load::start(broker, self.life, SHAPE, &mut self.random)?;
+        let (mut refusals, mut violations) = (Vec::new(), Vec::new());
+        let wanted = self.random.usize(1..ACKNOWLEDGEMENTS_MAX);
+        load.run(wanted, Duration::from_millis(LOAD_MS_MAX), |fact| note(fact, ledger, &mut refusals, &mut violations));
+        load.finish(|fact| note(fact, ledger, &mut refusals, &mut violations))?;
+        self.outcome.violations.extend(violations);
+        std::thread::sleep(Duration::from_millis(self.random.u64(0..700)));
+        self.life += 1;
         Ok(())
     }
 
