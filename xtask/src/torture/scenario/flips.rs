@@ -167,8 +167,11 @@ fn one(
     Ok(())
 }
 
+/// A message that is not there any more: its queue, its offset there, and where it was in the log.
+type Missing = ((Queue, i64), Place);
+
 /// Reads all; what is served must be what was sent. What is missing.
-fn compare(client: &mut Client, sound: &Sound, what: &str, outcome: &mut Outcome) -> Result<Vec<((Queue, i64), Place)>, String> {
+fn compare(client: &mut Client, sound: &Sound, what: &str, outcome: &mut Outcome) -> Result<Vec<Missing>, String> {
     let mut missing = Vec::new();
     // An index file whose damage shows only when it is read is made anew then.
     for attempt in 0..ATTEMPTS {
