@@ -18,7 +18,7 @@ import java.util.concurrent.TimeoutException;
 
 /** Runs the cases of the Java client and prints one line for each (compat/README.md). */
 public final class Main {
-    private static final int CASES_AT_ONCE = 4;
+    private static final int CASES_AT_ONCE = 8;
     private static final int CASE_SECONDS_MAX = 150;
 
     /** Clients print to standard output as well, and not always whole lines. */

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.stream.Collectors;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.TransactionListener;
@@ -204,6 +205,8 @@ final class TransactionCases {
                 }
             } catch (MQClientException noRouteYet) {
                 return false;
+            } catch (MQBrokerException noTopicYet) {
+                Check.equal(17, noTopicYet.getResponseCode(), noTopicYet.getErrorMessage());
             }
             return !found.isEmpty();
         });
