@@ -13,26 +13,33 @@ final class Case {
     final Body body;
     /** Stops servers, or measures time: nothing else may run meanwhile. */
     final boolean alone;
+    /** Runs before all others: what they leave behind would be in its way. */
+    final boolean first;
     /** Runs a second time with binary headers. */
     final boolean binaryToo;
 
-    private Case(String name, Body body, boolean alone, boolean binaryToo) {
+    private Case(String name, Body body, boolean alone, boolean first, boolean binaryToo) {
         this.name = name;
         this.body = body;
         this.alone = alone;
+        this.first = first;
         this.binaryToo = binaryToo;
     }
 
     static Case of(String name, Body body) {
-        return new Case(name, body, false, false);
+        return new Case(name, body, false, false, false);
     }
 
     Case binaryToo() {
-        return new Case(name, body, alone, true);
+        return new Case(name, body, alone, first, true);
     }
 
     Case alone() {
-        return new Case(name, body, true, binaryToo);
+        return new Case(name, body, true, first, binaryToo);
+    }
+
+    Case first() {
+        return new Case(name, body, true, true, binaryToo);
     }
 
     boolean named(List<String> words) {
@@ -67,7 +74,6 @@ final class Case {
         all.addAll(WireCases.ALL);
         all.addAll(TimerCases.ALL);
         all.addAll(RestartCases.ALL);
-        all.add(StartCases.LAST);
         return all;
     }
 }

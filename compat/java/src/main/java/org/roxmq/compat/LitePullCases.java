@@ -54,11 +54,16 @@ final class LitePullCases {
         return consumer;
     }
 
-    /** Polls until that many messages have come. */
+    /** Polls until that many messages have come. What was pulled just before a seek may come once more. */
     private static List<MessageExt> poll(DefaultLitePullConsumer consumer, int count) throws Exception {
         List<MessageExt> messages = new ArrayList<>();
+        Set<String> places = new TreeSet<>();
         Scene.until(count + " messages", () -> {
-            messages.addAll(consumer.poll(200));
+            for (MessageExt message : consumer.poll(200)) {
+                if (places.add(message.getTopic() + " " + message.getQueueId() + " " + message.getQueueOffset())) {
+                    messages.add(message);
+                }
+            }
             return messages.size() >= count;
         });
         return messages;

@@ -15,6 +15,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Runs the cases of the Java client and prints one line for each (compat/README.md). */
 public final class Main {
@@ -47,20 +49,24 @@ public final class Main {
                 wanted.add(each);
             }
         }
+        runAlone(wanted.stream().filter(each -> each.first));
+        Thread again = cluster || onlyBinary ? null : runAgainWithBinaryHeaders(wanted, arguments);
         runAtOnce(wanted);
-        for (Case each : wanted) {
-            if (each.alone && !putOff(each)) {
-                if (!run(each)) {
-                    // The next case shall not fail for this one's reasons.
-                    Scene.startServersAgain();
-                }
-            }
+        if (again != null) {
+            again.join();
         }
-        if (!cluster && !onlyBinary) {
-            runAgainWithBinaryHeaders(wanted, arguments);
-        }
+        runAlone(wanted.stream().filter(each -> each.alone && !each.first));
         RESULTS.println(passed + " passed, " + failed + " failed");
         return failed == 0 ? 0 : 1;
+    }
+
+    private void runAlone(Stream<Case> cases) throws Exception {
+        for (Case each : cases.collect(Collectors.toList())) {
+            if (!putOff(each) && !run(each)) {
+                // The next case shall not fail for this one's reasons.
+                Scene.startServersAgain();
+            }
+        }
     }
 
     /** Most cases only wait, so several run together; those that stop servers run alone. */
@@ -144,24 +150,33 @@ public final class Main {
     }
 
     /** The client reads its header format from a system property once, so this needs a second virtual machine. */
-    private void runAgainWithBinaryHeaders(List<Case> wanted, List<String> arguments) throws IOException, InterruptedException {
+    private Thread runAgainWithBinaryHeaders(List<Case> wanted, List<String> arguments) throws IOException {
         if (wanted.stream().noneMatch(each -> each.binaryToo)) {
-            return;
+            return null;
         }
         List<String> options = List.of("-Drocketmq.serialize.type=ROCKETMQ", "-Dcompat.binary=true");
         Process second = Scene.virtualMachine(options, arguments).redirectError(ProcessBuilder.Redirect.INHERIT).start();
-        try (BufferedReader lines = new BufferedReader(new InputStreamReader(second.getInputStream(), StandardCharsets.UTF_8))) {
-            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                if (line.startsWith("PASS ")) {
-                    passed++;
-                } else if (line.startsWith("FAIL ")) {
-                    failed++;
-                } else if (line.endsWith(" failed")) {
-                    continue;
+        Thread following = new Thread(() -> {
+            try (BufferedReader lines = new BufferedReader(new InputStreamReader(second.getInputStream(), StandardCharsets.UTF_8))) {
+                if (lines.lines().filter(this::takeOver).count() != 1) {
+                    takeOver("FAIL binary: the second virtual machine did not come to its end");
                 }
-                RESULTS.println(line);
+            } catch (IOException lost) {
+                takeOver("FAIL binary: " + lost);
             }
+        });
+        following.start();
+        return following;
+    }
+
+    /** Prints and counts a line of the second virtual machine. Is it the last one? */
+    private synchronized boolean takeOver(String line) {
+        if (line.endsWith(" failed")) {
+            return true;
         }
-        second.waitFor();
+        passed += line.startsWith("PASS ") ? 1 : 0;
+        failed += line.startsWith("FAIL ") ? 1 : 0;
+        RESULTS.println(line);
+        return false;
     }
 }

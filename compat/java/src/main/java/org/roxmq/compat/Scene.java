@@ -37,6 +37,8 @@ final class Scene implements AutoCloseable {
     /** How long a wait lasts when a case says nothing else. Far above what is normal: two processors run many things here. */
     static final int SECONDS = 45;
 
+    /** The client's setting for how often it looks for queues that it should have, in milliseconds. */
+    private static final String REBALANCE = "rocketmq.client.rebalance.waitInterval";
     private static final AtomicInteger INSTANCES = new AtomicInteger();
     private final String name;
     private final Deque<AutoCloseable> open = new ArrayDeque<>();
@@ -150,7 +152,9 @@ final class Scene implements AutoCloseable {
         client.setNamesrvAddr(NAMESERVERS);
         // Clients with the same instance name would share connections and be one member of their groups.
         client.setInstanceName("case" + INSTANCES.incrementAndGet());
+        // The defaults of 30 s make clients of 4.x wait that long after a broker's restart.
         client.setPollNameServerInterval(1_000);
+        client.setHeartbeatBrokerInterval(5_000);
     }
 
     private synchronized void closing(AutoCloseable client) {
@@ -345,6 +349,7 @@ final class Scene implements AutoCloseable {
         command.add(System.getProperty("java.home") + "/bin/java");
         command.add("-Duser.home=" + System.getProperty("user.home"));
         command.add("-Drocketmq.client.localOffsetStoreDir=" + System.getProperty("rocketmq.client.localOffsetStoreDir"));
+        command.add("-D" + REBALANCE + "=" + System.getProperty(REBALANCE));
         command.addAll(options);
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
         command.addAll(arguments);
