@@ -14,6 +14,8 @@ pub struct Transcript {
     pub later: usize,
     /// `FAIL suite/case: why`, one line each.
     pub failures: Vec<String>,
+    /// `UNSTEADY suite/case: why` for what failed in one of two runs.
+    pub unsteady: Vec<String>,
 }
 
 impl Transcript {
@@ -29,6 +31,20 @@ impl Transcript {
         self.passed += other.passed;
         self.later += other.later;
         self.failures.extend(other.failures);
+        self.unsteady.extend(other.unsteady);
+    }
+
+    /// The result of two runs: only what failed in both has failed.
+    pub fn confirmed_by(self, second: Transcript) -> Transcript {
+        let failed_in = |run: &Transcript, line: &str| run.failures.iter().any(|other| case_of(other) == case_of(line));
+        let (failures, by_chance): (Vec<_>, Vec<_>) = second.failures.iter().cloned().partition(|line| failed_in(&self, line));
+        let unsteady = self.failures.iter().filter(|line| !failed_in(&second, line)).chain(&by_chance);
+        Transcript {
+            passed: second.passed + by_chance.len(),
+            later: second.later,
+            unsteady: unsteady.map(|line| line.replacen("FAIL", "UNSTEADY", 1)).collect(),
+            failures,
+        }
     }
 
     /// Counts one line and returns it as it is printed.
@@ -101,6 +117,11 @@ pub fn follow(suite: &str, child: &mut Child, time_max: Duration) -> Transcript 
     transcript
 }
 
+/// `suite/case` of a failure's line.
+fn case_of(line: &str) -> &str {
+    line.split(": ").next().unwrap_or(line)
+}
+
 /// The counts of a line `N passed, N failed`.
 fn closing_counts(line: &str) -> Option<(usize, usize)> {
     let (passed, failed) = line.trim().split_once(" passed, ")?;
@@ -119,6 +140,26 @@ mod tests {
             ["PASS tags", "FAIL keys: none", "LATER order: locks", "word", "a b"].iter().map(|line| transcript.take("go", line)).collect();
         assert_eq!(seen, ["PASS go/tags", "FAIL go/keys: none", "LATER go/order: locks", "word", "a b"]);
         assert_eq!((transcript.passed, transcript.failures.len(), transcript.later), (1, 1, 1));
+    }
+
+    #[test]
+    fn only_what_fails_twice_has_failed() {
+        let run = |lines: &[&str]| {
+            let mut transcript = Transcript::default();
+            for line in lines {
+                transcript.take("go", line);
+            }
+            transcript
+        };
+        let both = run(&["PASS a", "FAIL b: late", "FAIL c: 3 of 4", "PASS d"]).confirmed_by(run(&[
+            "PASS a",
+            "PASS b",
+            "FAIL c: 2 of 4",
+            "FAIL d: late",
+        ]));
+        assert_eq!(both.failures, ["FAIL go/c: 2 of 4"]);
+        assert_eq!(both.unsteady, ["UNSTEADY go/b: late", "UNSTEADY go/d: late"]);
+        assert_eq!(both.passed, 3);
     }
 
     #[test]
