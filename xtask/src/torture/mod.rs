@@ -113,7 +113,9 @@ fn tell(scenario: &Scenario, options: &Options) -> bool {
     let figures: Vec<String> = outcome.figures.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let verdict = if outcome.violations.is_empty() { "ok" } else { "VIOLATED" };
     println!("{}: {verdict}, {} cycles, {}, {}, seed {}", scenario.name, outcome.cycles, figures.join(", "), shown(time), options.seed);
-    for violation in outcome.violations.iter().take(10) {
+    // The last one says in which cycle, and what the broker logged.
+    let shown_at_most = outcome.violations.iter().take(9).chain(outcome.violations.iter().skip(9).last());
+    for violation in shown_at_most {
         println!("  {violation}");
     }
     if !outcome.violations.is_empty() {
