@@ -41,6 +41,12 @@ struct Known {
     when: Instant,
 }
 
+/// What was read back at a place.
+struct Found {
+    hash: u32,
+    log_offset: i64,
+}
+
 /// The oracle.
 #[derive(Default)]
 pub struct Ledger {
@@ -149,7 +155,7 @@ impl Ledger {
     pub fn look(&mut self, client: &mut Client, life: u64, may_lose: MayLose, all_due: bool, random: &mut Rng) -> Result<Looked, String> {
         let mut looked = Looked::default();
         let mut there: HashMap<u64, (Queue, i64)> = HashMap::new();
-        let mut found: HashMap<(Queue, i64), u32> = HashMap::new();
+        let mut found: HashMap<(Queue, i64), Found> = HashMap::new();
         let mut ends = HashMap::new();
         for queue in queues() {
             let (topic, mut next) = (TOPICS[queue.0], 0);
@@ -165,7 +171,7 @@ impl Ledger {
                     violations.push(format!("{queue:?} goes on with {offset} after {next}: a gap or a repetition"));
                 }
                 next = offset + 1;
-                found.insert((queue, offset), hash(record.body));
+                found.insert((queue, offset), Found { hash: hash(record.body), log_offset: record.log_offset.0 });
                 let Some((id, _)) = id_in(record.body) else {
                     return violations.push(format!("{queue:?} {offset} has a body that nobody sent"));
                 };
@@ -198,12 +204,22 @@ impl Ledger {
         Ok(looked)
     }
 
-    fn compare(&mut self, found: &HashMap<(Queue, i64), u32>, may_lose: MayLose, looked: &mut Looked) {
+    fn compare(&mut self, found: &HashMap<(Queue, i64), Found>, may_lose: MayLose, looked: &mut Looked) {
         let mut lost = Vec::new();
         let mut kept_up_to = 0;
-        for (at, known) in &self.known {
+        for (at, known) in &mut self.known {
             match found.get(at) {
-                Some(hash) if *hash == known.hash => kept_up_to = kept_up_to.max(known.log_offset.unwrap_or(0)),
+                Some(there) if there.hash == known.hash => match known.log_offset {
+                    // Its delivery was lost and made again, at the same place of its queue but not of the log.
+                    Some(before) if before != there.log_offset && matches!(may_lose, MayLose::SuffixSince(_)) && is_pending(known.id) => {
+                        known.log_offset = Some(there.log_offset);
+                    }
+                    Some(before) if before != there.log_offset => looked.violations.push(format!(
+                        "{:?} {}, message {:x}, was at {before} of the log and is at {}",
+                        at.0, at.1, known.id, there.log_offset
+                    )),
+                    before => kept_up_to = kept_up_to.max(before.unwrap_or(0)),
+                },
                 // What was lost may have left its place to another already.
                 Some(_) if matches!(may_lose, MayLose::SuffixSince(_)) => lost.push(*at),
                 Some(_) => looked.violations.push(format!("{:?} {} holds another message than {:x}", at.0, at.1, known.id)),
