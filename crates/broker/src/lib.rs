@@ -7,6 +7,7 @@
 mod admin;
 mod assignment;
 mod consumers;
+pub mod decoders;
 mod delay;
 mod error;
 mod figures;

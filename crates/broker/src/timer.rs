@@ -12,6 +12,7 @@
 //! rounded down to a second, here a message is never early.
 
 mod counts;
+pub mod decoders;
 mod deliver;
 mod recall;
 mod roll;

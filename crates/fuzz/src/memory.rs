@@ -1,38 +1,47 @@
-//! How much memory does a decoder take? An allocator that counts.
+//! How much memory does a decoder take? An allocator that counts, for each thread by itself.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::cell::Cell;
 
 /// The system's allocator, counted.
 pub struct Counting;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
 
-// SAFETY: every call is passed on to the system's allocator unchanged; counting touches nothing but two integers.
+/// What another thread allocated is freed here now and then, so it can be negative.
+fn count(bytes: isize) {
+    let live = LIVE.get() + bytes;
+    LIVE.set(live);
+    PEAK.set(PEAK.get().max(live));
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged; counting touches two numbers of the thread, which need neither
+// memory nor a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(live, Relaxed);
+        count(layout.size() as isize);
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
+        count(-(layout.size() as isize));
         // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`, and `pointer` came from `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
 
 /// Begins a measurement: how much is live now.
-pub fn start() -> usize {
-    let live = LIVE.load(Relaxed);
-    PEAK.store(live, Relaxed);
+pub fn start() -> isize {
+    let live = LIVE.get();
+    PEAK.set(live);
     live
 }
 
 /// The most that was live at once since `start`, beyond what was live then.
-pub fn peak_since(before: usize) -> usize {
-    PEAK.load(Relaxed).saturating_sub(before)
+pub fn peak_since(before: isize) -> usize {
+    usize::try_from(PEAK.get() - before).unwrap_or(0)
 }

@@ -1,30 +1,84 @@
 //! Where inputs come from: golden frames and their parts, changed a little or a lot.
 
 use roxmq_protocol::frame;
+use roxmq_protocol::record::Record;
 use std::path::Path;
 
-/// Inputs longer than this are cut: speed finds more than size.
+/// Golden inputs longer than this are cut: speed finds more than size.
 const INPUT_BYTES_MAX: usize = 4096;
+/// As long as the sample of an index file, which has whole blocks.
+const CHANGED_BYTES_MAX: usize = 16 * 1024;
 
-/// Golden frames, their headers and their bodies.
-pub fn corpus() -> Vec<Vec<u8>> {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol/tests/golden"));
-    let mut paths: Vec<_> = std::fs::read_dir(folder).expect("the golden frames").flatten().map(|entry| entry.path()).collect();
+/// What inputs are made from, by what decoders read.
+pub struct Corpus {
+    /// Golden frames, their headers and their bodies.
+    pub wire: Vec<Vec<u8>>,
+    /// JSON bodies and tables as Java writes them.
+    pub json: Vec<Vec<u8>>,
+    /// SQL92 expressions.
+    pub sql: Vec<Vec<u8>>,
+    /// Records, index files and marks.
+    pub store: Vec<Vec<u8>>,
+    /// Short texts: names, properties, settings, marks.
+    pub texts: Vec<Vec<u8>>,
+}
+
+/// Which part of it a decoder's inputs are made from.
+pub type Source = fn(&Corpus) -> &[Vec<u8>];
+
+/// Reads it from the tests of the crates.
+pub fn corpus() -> Corpus {
+    let crates = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let golden = crates.join("protocol/tests/golden");
+    let mut paths: Vec<_> = std::fs::read_dir(golden).expect("the golden frames").flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    let mut corpus = vec![b"key=value\nother : 12 \\\n 3\n# no\n".to_vec(), "TAGS\u{1}a\u{2}KEYS\u{1}b c\u{2}".as_bytes().to_vec()];
+    let (mut wire, mut store) = (Vec::new(), roxmq_store::decoders::samples());
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "bin")) {
         let bytes = std::fs::read(path).expect("a golden frame");
         if let Ok(Some(frame)) = frame::split(&bytes) {
-            corpus.push(frame.header.to_vec());
+            wire.push(frame.header.to_vec());
             if !frame.body.is_empty() {
-                corpus.push(frame.body.to_vec());
+                wire.push(frame.body.to_vec());
+            }
+            if Record::parse(frame.body).is_ok() {
+                store.push(frame.body.to_vec());
             }
         }
-        corpus.push(bytes);
+        wire.push(bytes);
     }
-    corpus.iter_mut().for_each(|input| input.truncate(INPUT_BYTES_MAX));
+    // Each line is what a text stands for, and the text.
+    let second = |path: &str, between: char| -> Vec<Vec<u8>> {
+        let text = std::fs::read_to_string(crates.join(path)).expect("texts of a test");
+        text.lines().filter_map(|line| Some(line.split_once(between)?.1.as_bytes().to_vec())).collect()
+    };
+    let mut json = second("protocol/src/body/golden-java-5.5.0.txt", ' ');
+    json.extend(TABLES.map(|table| table.as_bytes().to_vec()));
+    let sql = second("broker/tests/sql92/expressions.txt", '\t');
+    let texts = TEXTS.map(|text| text.as_bytes().to_vec()).to_vec();
+    let mut corpus = Corpus { wire, json, sql, store, texts };
+    for part in [&mut corpus.wire, &mut corpus.json, &mut corpus.sql, &mut corpus.texts] {
+        part.iter_mut().for_each(|input| input.truncate(INPUT_BYTES_MAX));
+    }
     corpus
 }
+
+const TABLES: [&str; 5] = [
+    r#"{"offsetTable":{"Topic@group":{0:7,1:9}},"crc32":"00000000"}"#,
+    r#"{"offsetTable":{1:7,18:9}}"#,
+    r#"{"half":3,"op":4}"#,
+    r#"{"dueMs":1700000000000,"logOffset":4096,"marks":3}"#,
+    r#"{"configTable":{"ORDER_TOPIC_CONFIG":{"Topic":"broker-a:4;broker-b:4"}}}"#,
+];
+
+const TEXTS: [&str; 7] = [
+    "key=value\nother : 12 \\\n 3\n# no\n",
+    "TAGS\u{1}a\u{2}KEYS\u{1}b c\u{2}",
+    "INNER_MULTI_DISPATCH\u{1}%LMQ%a,%LMQ%b\u{2}INNER_MULTI_QUEUE_OFFSET\u{1}3,17\u{2}",
+    "1700000000000:4096,1700000000001:8192",
+    "djEgdG9waWMgYnJva2VyIDE3MDAwMDAwMDAwMDAgaWQ=",
+    "%RETRY%group",
+    "AC11000100002A9F0000000000000000",
+];
 
 /// Makes the next input.
 pub fn next(rng: &mut fastrand::Rng, corpus: &[Vec<u8>], input: &mut Vec<u8>) {
@@ -33,7 +87,7 @@ pub fn next(rng: &mut fastrand::Rng, corpus: &[Vec<u8>], input: &mut Vec<u8>) {
     for _ in 0..rng.usize(1..8) {
         change(rng, corpus, input);
     }
-    input.truncate(INPUT_BYTES_MAX);
+    input.truncate(CHANGED_BYTES_MAX);
 }
 
 fn change(rng: &mut fastrand::Rng, corpus: &[Vec<u8>], input: &mut Vec<u8>) {

@@ -1,13 +1,16 @@
 //! The decoders, each as a function of bytes.
 
-use roxmq_env::config::{BrokerConfig, Update, properties};
+use crate::mutate::Source;
+use roxmq_env::config::{BrokerConfig, NameServerConfig, Update, properties};
 use roxmq_protocol::body;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, Header};
 use roxmq_protocol::json;
+use roxmq_protocol::light::{light_names, light_places};
 use roxmq_protocol::properties::Properties;
 use roxmq_protocol::record::{MessageId, Record, batch_items};
-use roxmq_protocol::request::{self as ask, HeaderFields};
+use roxmq_protocol::request::{self, Row};
+use std::sync::LazyLock;
 
 /// One decoder, and the bytes of memory it may take for each byte of its input.
 pub struct Target {
@@ -17,25 +20,44 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// What its types cost: a JSON list of two bytes an element may be a list of structs.
     pub bytes_per_byte: usize,
+    /// What its inputs are made from.
+    pub source: Source,
 }
 
-const fn target(name: &'static str, run: fn(&[u8]), bytes_per_byte: usize) -> Target {
-    Target { name, run, bytes_per_byte }
+const fn target(name: &'static str, source: Source, run: fn(&[u8]), bytes_per_byte: usize) -> Target {
+    Target { name, run, bytes_per_byte, source }
 }
+
+const WIRE: Source = |corpus| &corpus.wire;
+const JSON: Source = |corpus| &corpus.json;
+const SQL: Source = |corpus| &corpus.sql;
+const STORE: Source = |corpus| &corpus.store;
+const TEXTS: Source = |corpus| &corpus.texts;
 
 /// All of them.
 pub const ALL: &[Target] = &[
-    target("frame", whole_frame, 64),
-    target("json-header", |input| header_as(Encoding::Json, input), 64),
-    target("binary-header", |input| header_as(Encoding::Binary, input), 64),
-    target("record", record, 8),
-    target("batch", |input| batch_items(input).for_each(drop), 8),
-    target("properties", message_properties, 64),
-    target("message-id", message_id, 8),
-    target("json-bodies", bodies, 512),
+    target("frame", WIRE, whole_frame, 64),
+    target("json-header", WIRE, |input| header_as(Encoding::Json, input), 64),
+    target("binary-header", WIRE, |input| header_as(Encoding::Binary, input), 64),
+    target("record", STORE, record, 8),
+    target("batch", WIRE, |input| batch_items(input).for_each(drop), 8),
+    target("properties", TEXTS, message_properties, 64),
+    target("message-id", TEXTS, message_id, 8),
+    target("json-bodies", JSON, bodies, 512),
     // Deflated text can be a thousand times as long, and that is read as JSON.
-    target("register-body", registration, 1032 * 64),
-    target("config", configuration, 512),
+    target("register-body", WIRE, registration, 1032 * 64),
+    target("nameserver-bodies", JSON, nameserver_bodies, 512),
+    target("config", TEXTS, configuration, 512),
+    target("tables", JSON, roxmq_broker::decoders::tables, 512),
+    target("sql92", SQL, roxmq_broker::decoders::expression, 512),
+    target("marks", TEXTS, roxmq_broker::decoders::marks, 64),
+    target("names", TEXTS, names, 64),
+    target("light-queues", TEXTS, light, 64),
+    target("log", STORE, roxmq_store::decoders::log, 64),
+    target("checkpoint", STORE, roxmq_store::decoders::checkpoint, 128),
+    target("flush-mark", STORE, roxmq_store::decoders::flush_mark, 8),
+    target("index-directory", STORE, roxmq_store::decoders::index_directory, 128),
+    target("index-file", STORE, roxmq_store::decoders::index_file, 128),
 ];
 
 fn whole_frame(input: &[u8]) {
@@ -56,15 +78,12 @@ fn header_as(encoding: Encoding, input: &[u8]) {
     }
 }
 
+/// Whatever a frame says it is, it is read as every request there is.
 fn typed(header: &Header<'_>) {
-    let fields = &header.fields;
-    let _ = ask::SendMessage::read(fields, ask::SendForm::Short);
-    let _ = ask::SendMessage::read(fields, ask::SendForm::Long);
-    let _ = ask::Pull::read(fields);
-    let _ = ask::QueryMessage::read(fields);
-    let _ = ask::RegisterBroker::read(fields);
-    let _ = ask::UpdateTopic::read(fields);
-    let _ = ask::ResetOffset::read(fields);
+    static REQUESTS: LazyLock<Vec<Row>> = LazyLock::new(request::table);
+    REQUESTS.iter().for_each(|row| {
+        (row.reads)(&header.fields);
+    });
 }
 
 fn record(input: &[u8]) {
@@ -93,14 +112,23 @@ fn message_properties(input: &[u8]) {
 
 fn bodies(input: &[u8]) {
     let _ = json::from_slice::<body::HeartbeatData>(input);
-    let _ = json::from_slice::<body::TopicRouteData>(input);
-    let _ = json::from_slice::<body::RegisterBrokerBody>(input);
     let _ = json::from_slice::<body::SubscriptionGroupConfig>(input);
-    let _ = json::from_slice::<body::ConsumeStats>(input);
+    let _ = json::from_slice::<body::SubscriptionGroupList>(input);
+    let _ = json::from_slice::<body::CreateTopicListRequestBody>(input);
     let _ = json::from_slice::<body::LockBatchRequestBody>(input);
-    let _ = json::from_slice::<body::ConsumerOffsetSerializeWrapper>(input);
     let _ = json::from_slice::<body::CheckClientRequestBody>(input);
+    let _ = json::from_slice::<body::QueryAssignmentRequestBody>(input);
+    let _ = json::from_slice::<body::SetMessageRequestModeRequestBody>(input);
+    let _ = json::from_slice::<body::GetConsumerStatusBody>(input);
+    let _ = json::from_slice::<body::ConsumeStats>(input);
+    let _ = json::from_slice::<body::ConsumerRunningInfo>(input);
+}
+
+fn nameserver_bodies(input: &[u8]) {
+    let _ = json::from_slice::<body::TopicRouteData>(input);
+    let _ = json::from_slice::<body::DataVersion>(input);
     let _ = json::from_slice::<body::KVTable>(input);
+    roxmq_nameserver::decoders::key_values(input);
 }
 
 fn registration(input: &[u8]) {
@@ -114,4 +142,16 @@ fn configuration(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let _ = properties::parse(&text);
     let _ = Update::parse(&BrokerConfig::default(), &text);
+    let _ = Update::parse(&NameServerConfig::default(), &text);
+}
+
+fn names(input: &[u8]) {
+    roxmq_broker::decoders::names(input);
+    roxmq_store::decoders::file_names(input);
+}
+
+fn light(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let _ = light_names(&text).map(|names| names.for_each(drop));
+    light_places("Topic", Properties::new(&text)).for_each(drop);
 }

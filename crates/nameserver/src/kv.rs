@@ -28,7 +28,7 @@ pub struct KvConfig {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Values {
+pub(crate) struct Values {
     config_table: BTreeMap<String, BTreeMap<String, String>>,
 }
 

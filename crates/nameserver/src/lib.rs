@@ -3,6 +3,7 @@
 //! NameServers do not know each other. Brokers register with all of them, clients ask any of them, and what one has lost it learns
 //! again within half a minute. [`table::RouteTable`] is the state, `routes.rs` says which request does what, this file runs it.
 
+pub mod decoders;
 mod error;
 mod handlers;
 mod kv;

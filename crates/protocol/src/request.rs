@@ -207,6 +207,7 @@ macro_rules! requests {
                 fields: stringify!($($fields)*),
                 reply: stringify!($reply),
                 doc: concat!($($doc),*),
+                reads: |fields| <$name as $crate::request::HeaderFields<'_>>::read(fields).is_ok(),
             }
         ),*];
     };
@@ -263,6 +264,8 @@ pub struct Row {
     pub reply: &'static str,
     /// What it does.
     pub doc: &'static str,
+    /// Are these the fields of such a request?
+    pub reads: fn(&Fields<'_>) -> bool,
 }
 
 /// Every declared request, by code.

@@ -35,7 +35,7 @@ impl Checkpoint {
         disk.replace_atomically(&root.join(CHECKPOINT), &self.write())
     }
 
-    fn write(&self) -> Vec<u8> {
+    pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + self.queues.len() * 48);
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&self.flushed.to_be_bytes());
@@ -107,7 +107,7 @@ impl FlushedHint {
         (crc32fast::hash(offset).to_be_bytes() == crc).then(|| i64::from_be_bytes(*offset))
     }
 
-    fn bytes(flushed: i64) -> [u8; 12] {
+    pub fn bytes(flushed: i64) -> [u8; 12] {
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&flushed.to_be_bytes());
         let crc = crc32fast::hash(&bytes[..8]);

@@ -385,7 +385,7 @@ fn write_directory(rows: &[Row]) -> Vec<u8> {
     out
 }
 
-fn parse_directory(bytes: &[u8], from: i64, to: i64, entries: u64) -> io::Result<Vec<Row>> {
+pub(crate) fn parse_directory(bytes: &[u8], from: i64, to: i64, entries: u64) -> io::Result<Vec<Row>> {
     let nonsense = || damaged("the directory makes no sense");
     let Some((mut rest, crc)) = bytes.split_last_chunk().map(|(rest, crc)| (rest, u32::from_be_bytes(*crc))) else {
         return Err(damaged("the directory is missing"));
@@ -421,6 +421,40 @@ fn parse_directory(bytes: &[u8], from: i64, to: i64, entries: u64) -> io::Result
         }
     }
     Ok(rows)
+}
+
+/// The bytes as an index file whose checksums are right, wherever its header says that its parts are.
+pub(crate) fn sealed(bytes: &[u8]) -> Vec<u8> {
+    let mut file = bytes.to_vec();
+    let seal = |block: &mut [u8]| {
+        if let Some((payload, crc)) = block.split_last_chunk_mut() {
+            *crc = crc32fast::hash(payload).to_be_bytes();
+        }
+    };
+    if let Some(header) = file.first_chunk_mut::<BLOCK_BYTES>() {
+        seal(header);
+        let blocks = Header::parse(header).map_or(0, |header| header.entry_blocks() + header.key_blocks());
+        let (_, rest) = file.split_at_mut(BLOCK_BYTES);
+        let blocks =
+            (blocks.min(usize::MAX as u64 / BLOCK_BYTES as u64) as usize * BLOCK_BYTES).min(rest.len() / BLOCK_BYTES * BLOCK_BYTES);
+        let (blocks, directory) = rest.split_at_mut(blocks);
+        blocks.chunks_exact_mut(BLOCK_BYTES).for_each(seal);
+        seal(directory);
+    }
+    file
+}
+
+/// A directory without its checksum, and a whole small file.
+pub(crate) fn sample(from: i64, to: i64) -> Vec<Vec<u8>> {
+    let row = |topic: &str, queue_id, first, at| Row { topic: topic.to_owned(), queue_id, first, count: 2, at, first_log_offset: from };
+    let rows = [row("Topic", 0, 5, 0), row("Topic", 1, 0, 2), row("Other", 0, 9, 4)];
+    let directory = write_directory(&rows);
+    let (entries, keys) = (6, 3);
+    let header = Header { from, to, entries, keys, directory_bytes: directory.len() as u64, first_time: 1, last_time: 2 };
+    let mut file = header.write().to_vec();
+    file.resize(BLOCK_BYTES * 3, 0);
+    file.extend_from_slice(&directory);
+    vec![directory[..directory.len() - 4].to_vec(), sealed(&file)]
 }
 
 fn block_is_intact(block: impl AsRef<[u8]>) -> bool {

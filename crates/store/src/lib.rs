@@ -21,6 +21,7 @@
 mod batch;
 mod checkpoint;
 mod config;
+pub mod decoders;
 mod facts;
 mod files;
 mod flush;

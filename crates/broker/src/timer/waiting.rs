@@ -246,7 +246,12 @@ pub fn mark(timers: impl Iterator<Item = Timer>) -> String {
 }
 
 fn marked<'a>(record: &Record<'a>) -> impl Iterator<Item = Timer> + use<'a> {
-    let text = std::str::from_utf8(record.body).unwrap_or_default();
+    named_in(record.body)
+}
+
+/// The messages that a mark's body names.
+pub fn named_in(mark: &[u8]) -> impl Iterator<Item = Timer> + use<'_> {
+    let text = std::str::from_utf8(mark).unwrap_or_default();
     text.split(',').filter_map(|word| {
         let (due_ms, origin) = word.split_once(':')?;
         Some(Timer { due_ms: due_ms.parse().ok()?, origin: origin.parse().ok()? })

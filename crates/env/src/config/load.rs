@@ -129,7 +129,10 @@ pub(super) fn apply<C: Table>(config: &mut C, setting: &Setting) -> Result<Optio
             Stance::Meaningless => Ok(Some(Notice::Meaningless { setting: setting.clone(), reason: group.reason })),
         };
     }
-    Ok(Some(Notice::Unknown { setting: setting.clone(), nearest: C::nearest_key(&setting.key) }))
+    // A request is told nothing of it, and with many unknown keys the comparisons would take hours.
+    let is_asked_over_the_wire = matches!(setting.origin, Origin::Request { .. });
+    let nearest = if is_asked_over_the_wire { None } else { C::nearest_key(&setting.key) };
+    Ok(Some(Notice::Unknown { setting: setting.clone(), nearest }))
 }
 
 pub(super) fn agree<C: Table>(config: &C) -> Result<(), ConfigError> {

@@ -131,6 +131,7 @@ macro_rules! sends {
             fields: concat!("those of `SendMessage`, spelled ", stringify!($form)),
             reply: "SendReply<'a>",
             doc: concat!($($doc),*),
+            reads: |fields| $name::read(fields).is_ok(),
         }),*];
 
         $(
@@ -214,7 +215,14 @@ macro_rules! pulls {
     ($($(#[doc = $doc:literal])* $name:ident = $code:literal $java:literal;)*) => {
         /// The pulls, as rows.
         pub(super) const PULLS: &[Row] =
-            &[$(Row { code: $code, name: $java, fields: "those of `Pull`", reply: "PullReply", doc: concat!($($doc),*) }),*];
+            &[$(Row {
+                code: $code,
+                name: $java,
+                fields: "those of `Pull`",
+                reply: "PullReply",
+                doc: concat!($($doc),*),
+                reads: |fields| $name::read(fields).is_ok(),
+            }),*];
 
         $(
             $(#[doc = $doc])*

@@ -1,0 +1,47 @@
+//! What is read from tables, marks and expressions: each kind as a function of bytes, which may be anything. For runs of hostile input.
+
+use crate::filter::Expression;
+use crate::names;
+use crate::tables::is_intact;
+use crate::timer::decoders as timers;
+use crate::transaction;
+use roxmq_protocol::body::{
+    ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, MessageRequestModeSerializeWrapper, SubscriptionGroupWrapper,
+    TopicConfigSerializeWrapper,
+};
+use roxmq_protocol::json;
+use roxmq_protocol::properties::Properties;
+
+/// The files of `config`.
+pub fn tables(bytes: &[u8]) {
+    let _ = is_intact(bytes);
+    let _ = json::from_slice::<TopicConfigSerializeWrapper>(bytes);
+    let _ = json::from_slice::<SubscriptionGroupWrapper>(bytes);
+    let _ = json::from_slice::<ConsumerOffsetSerializeWrapper>(bytes);
+    let _ = json::from_slice::<DelayOffsetSerializeWrapper>(bytes);
+    let _ = json::from_slice::<MessageRequestModeSerializeWrapper>(bytes);
+    let _ = json::from_slice::<transaction::Marks>(bytes);
+    timers::table(bytes);
+}
+
+/// Marks of what was delivered, records of what waits for a time, and handles to take that back.
+pub fn marks(bytes: &[u8]) {
+    timers::marks(bytes);
+    let _ = std::str::from_utf8(bytes).map(str::parse::<i64>);
+}
+
+/// An SQL92 expression, and its value for a few messages.
+pub fn expression(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let Ok(expression) = Expression::parse(&text) else { return };
+    for properties in ["", "a\u{1}3\u{2}b\u{1}abc\u{2}", "a\u{1}-9223372036854775808\u{2}b\u{1}1e999\u{2}c\u{1}NaN\u{2}"] {
+        expression.matches(&Properties::new(properties));
+    }
+}
+
+/// Names of topics and groups.
+pub fn names(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let _ = (names::check_topic(&text).is_ok(), names::check_group(&text).is_ok());
+    let _ = (names::is_system_topic(&text), names::is_system_group(&text));
+}

@@ -1,0 +1,21 @@
+//! What timers read from files and requests, as functions of bytes: see `crate::decoders`.
+
+use super::recall::Handle;
+use super::waiting::{Entry, named_in};
+use super::{Done, hour_of};
+use roxmq_protocol::json;
+use roxmq_protocol::record::Record;
+
+/// `config/timers.json`.
+pub fn table(bytes: &[u8]) {
+    let _ = json::from_slice::<Done>(bytes).map(|done| hour_of(done.due_ms));
+}
+
+/// Marks, records of the timer topic, and handles of messages that are to be taken back.
+pub fn marks(bytes: &[u8]) {
+    named_in(bytes).for_each(drop);
+    if let Ok((record, _)) = Record::parse(bytes) {
+        let _ = Entry::of(&record).map(|entry| hour_of(entry.timer.due_ms));
+    }
+    let _ = std::str::from_utf8(bytes).ok().and_then(Handle::parse);
+}

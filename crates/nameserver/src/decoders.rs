@@ -1,0 +1,9 @@
+//! What a NameServer reads from its file, as a function of bytes, which may be anything. For runs of hostile input.
+
+use crate::kv::Values;
+use roxmq_protocol::json;
+
+/// The key-value configuration.
+pub fn key_values(bytes: &[u8]) {
+    let _ = json::from_slice::<Values>(bytes);
+}

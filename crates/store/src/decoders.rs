@@ -1,0 +1,104 @@
+//! What is read from the store's files: each kind as a function of bytes, which may be anything. For runs of hostile input.
+//!
+//! Checksums are made right first: without that, changed bytes would hardly get beyond them.
+
+use crate::checkpoint::{Checkpoint, FlushedHint};
+use crate::files::offset_in;
+use crate::index_file::{self, IndexFile};
+use crate::whole::Held;
+use crate::{facts, index_file::range_in};
+use roxmq_env::disk::{Open, SimDisk};
+use roxmq_protocol::record::Record;
+use std::path::Path;
+
+/// `store.checkpoint`.
+pub fn checkpoint(bytes: &[u8]) {
+    let mut sealed = bytes.to_vec();
+    sealed.extend_from_slice(&crc32fast::hash(bytes).to_be_bytes());
+    let _ = (Checkpoint::parse(&sealed), Checkpoint::parse(bytes));
+}
+
+/// `store.flushed`.
+pub fn flush_mark(bytes: &[u8]) {
+    let _ = FlushedHint::parse(bytes);
+}
+
+/// Names of files in a data folder.
+pub fn file_names(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let _ = (offset_in(&text), range_in(&text));
+}
+
+/// The log, as recovery and repair read it: records, what the index keeps of each, and batches of which all are there or none.
+pub fn log(bytes: &[u8]) {
+    let mut held = Held::default();
+    let (mut rest, mut hashes) = (bytes, Vec::new());
+    while let Ok((record, len)) = Record::parse(rest) {
+        let taken: Result<(), ()> = held.next(&record, &rest[..len], |record, bytes| {
+            hashes.clear();
+            facts::of_properties(record.topic, record.properties(), record.sys_flag, &mut hashes);
+            facts::places(record).for_each(drop);
+            facts::envelope_crc(bytes, record.sys_flag, record.body.len());
+            Ok(())
+        });
+        if taken.is_err() {
+            break;
+        }
+        rest = &rest[len..];
+    }
+    let _ = held.ends(bytes.len() as i64);
+}
+
+/// The directory of an index file.
+pub fn index_directory(bytes: &[u8]) {
+    let mut sealed = bytes.to_vec();
+    sealed.extend_from_slice(&crc32fast::hash(bytes).to_be_bytes());
+    let _ = index_file::parse_directory(&sealed, 0, i64::MAX, u64::from(u32::MAX));
+}
+
+/// A whole index file: its header, then rows, entries and keys as a reader asks for them.
+pub fn index_file(bytes: &[u8]) {
+    let (sim, folder) = (SimDisk::new(0), Path::new("/i"));
+    let disk = sim.disk();
+    let name = index_file::file_name(FROM, TO);
+    let sealed = index_file::sealed(bytes);
+    let made = disk.create_dir_all(folder).and_then(|()| disk.open(&folder.join(name), Open::Truncate)?.write_at(0, &sealed));
+    let Ok((index, rows)) = made.and_then(|()| IndexFile::open(&disk, folder, FROM, TO)) else { return };
+    let mut entries = Vec::new();
+    for row in rows.iter().take(ROWS_READ_MAX) {
+        entries.clear();
+        let _ = index.entries(row.at, row.count.min(ENTRIES_READ_MAX) as usize, &mut entries);
+    }
+    let _ = (index.find_key(7, &mut Vec::new()), index.keys().take(ENTRIES_READ_MAX as usize).for_each(drop));
+}
+
+/// Sound ones of each, for changing.
+pub fn samples() -> Vec<Vec<u8>> {
+    let queues = vec![("Topic".to_owned(), 1, 7), ("%LMQ%a".to_owned(), 0, 2)];
+    let mut checkpoint = Checkpoint { flushed: 4096, queues, dead_before: vec![("Gone".to_owned(), 17)] }.write();
+    checkpoint.truncate(checkpoint.len() - 4);
+    let mut all = vec![checkpoint, FlushedHint::bytes(4096).to_vec(), crate::files::name_of(4096).into_bytes()];
+    all.push(index_file::file_name(FROM, TO).into_bytes());
+    all.extend(index_file::sample(FROM, TO));
+    all
+}
+
+const FROM: i64 = 0;
+const TO: i64 = 1 << 20;
+const ROWS_READ_MAX: usize = 8;
+const ENTRIES_READ_MAX: u32 = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sound_index_file_is_read_to_its_end_and_a_bad_one_refused() {
+        let [_, file]: [Vec<u8>; 2] = index_file::sample(FROM, TO).try_into().expect("a directory and a file");
+        assert_eq!(index_file::sealed(&file), file, "its checksums are right already");
+        index_file(&file);
+        index_file(&file[..100]);
+        index_file(b"");
+        samples().iter().for_each(|sample| [checkpoint, flush_mark, file_names, log, index_directory].iter().for_each(|read| read(sample)));
+    }
+}
