@@ -110,7 +110,7 @@ routes! {
     SendReplyV2             => relay, reply::short;
     ConsumerSendBack        => pool, retry::send_back;
     RecallMessage           => pool, timer::recall;
-    EndTransaction          => decide, transaction::end;
+    EndTransaction          => decide, transaction::decisions::end;
     ResumeTransaction       => pool, transaction::resume;
 
     Heartbeat               => turn, consumers::heartbeat;
