@@ -1,7 +1,7 @@
 //! The broker itself: settings (25, 26), figures (28, 315), replication (907). Follows Java's `AdminBrokerProcessor`.
 
 use crate::tables::statistics::Statistic;
-use crate::{Broker, Call, Refusal, delay, names};
+use crate::{Broker, Call, Refusal, delay, names, transaction};
 use roxmq_env::config::{BrokerConfig, ConfigError, Table, Update, properties};
 use roxmq_protocol::body::{DataVersion, HaRuntimeInfo, KVTable};
 use roxmq_protocol::json::{self, Dialect};
@@ -133,8 +133,8 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
         put(&format!("{name}ThreadPoolQueueCapacity"), capacity.to_string());
         put(&format!("{name}ThreadPoolQueueHeadWaitTimeMills"), "0".into());
     }
-    put("EndTransactionQueueSize", "0".into());
-    put("EndTransactionThreadPoolQueueCapacity", config.pulls_waiting_max.to_string());
+    put("EndTransactionQueueSize", broker.decisions.waiting_count().to_string());
+    put("EndTransactionThreadPoolQueueCapacity", transaction::decisions::WAITING_MAX.to_string());
     // As in Java, levels that nothing ever waited in are left out.
     for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
         let max = broker.store.bounds(names::DELAY_TOPIC, delay::queue_of(level)).map_or(0, |(_, max)| max.0);
@@ -152,6 +152,8 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     }
     put("topicCount", broker.topics.count().to_string());
     put("groupCount", broker.groups.count().to_string());
+    // Not one of Java's: whose members subscribe differently at this moment.
+    put("groupsSubscribedDifferently", broker.clients.groups_at_odds().to_string());
     table
 }
 

@@ -12,9 +12,6 @@ use tracing::warn;
 const THREADS: usize = 4;
 /// Requests that may wait for them, and relays that may be under way.
 const WAITING_MAX: usize = 1024;
-/// Decisions about half messages that may wait. Most come without anybody who waits for an answer, so a refusal would not be heard, and the
-/// message would stay open until its producer is asked. Java: `endTransactionPoolQueueCapacity`.
-const DECISIONS_MAX: usize = 100_000;
 /// How long a stop waits for what is under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -23,7 +20,6 @@ pub struct Pool {
     runtime: parking_lot::Mutex<Option<Runtime>>,
     handle: Handle,
     under_way: Arc<Lane>,
-    decisions: Arc<Lane>,
 }
 
 /// Work of one kind, which takes no room from other kinds.
@@ -66,31 +62,22 @@ impl Pool {
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
-        Ok(Pool {
-            runtime: parking_lot::Mutex::new(Some(runtime)),
-            handle,
-            under_way: Lane::new("requests", WAITING_MAX),
-            decisions: Lane::new("decisions", DECISIONS_MAX),
-        })
+        Ok(Pool { runtime: parking_lot::Mutex::new(Some(runtime)), handle, under_way: Lane::new("requests", WAITING_MAX) })
     }
 
     /// Runs `work` on one of the threads. False when too much waits already.
     pub fn run(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        self.run_in(&self.under_way, work)
-    }
-
-    /// As [`Pool::run`], for a decision about a half message.
-    pub fn decide(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        self.run_in(&self.decisions, work)
-    }
-
-    fn run_in(&self, lane: &Arc<Lane>, work: impl FnOnce() + Send + 'static) -> bool {
-        let Some(place) = lane.place() else { return false };
+        let Some(place) = self.under_way.place() else { return false };
         self.handle.spawn_blocking(move || {
             let _place = place;
             work();
         });
         true
+    }
+
+    /// Runs work that has a bound of its own, so that it is not counted.
+    pub fn start_bounded(&self, work: impl FnOnce() + Send + 'static) {
+        self.handle.spawn_blocking(work);
     }
 
     /// Runs a task. False when too many are under way.
@@ -136,13 +123,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decisions_have_room_when_other_requests_have_none() {
+    fn what_has_no_room_is_refused_until_there_is_some() {
         let requests = Lane::new("requests", 2);
-        let decisions = Lane::new("decisions", 3);
         let held: Vec<Place> = std::iter::from_fn(|| requests.place()).collect();
         assert_eq!((held.len(), requests.is_full.load(Ordering::Relaxed)), (2, true));
-        let more: Vec<Place> = std::iter::from_fn(|| decisions.place()).collect();
-        assert_eq!(more.len(), 3);
         drop(held);
         assert!(requests.place().is_some());
         assert!(!requests.is_full.load(Ordering::Relaxed), "said anew the next time");

@@ -3,7 +3,7 @@
 //! - `send` and `pull` are the hot paths: see `shard.rs`.
 //! - `turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
 //! - `pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
-//! - `decide`: as `pool`, with more room of its own: decisions about half messages.
+//! - `decide`: decisions about half messages, on the pool and many at a time.
 //! - `relay`: a client, or a NameServer, has to answer first.
 
 use crate::relay::Later;
@@ -36,8 +36,8 @@ pub enum Route {
     Turn(Handler),
     /// On the pool.
     Pool(Handler),
-    /// On the pool, with room of its own.
-    Decide(Handler),
+    /// On the pool, many at a time.
+    Decide,
     /// Through a client.
     Relay(RelayHandler),
 }
@@ -80,9 +80,7 @@ macro_rules! routes {
     (@route pool $type:ident, $handler:path) => {
         Route::Pool(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
     };
-    (@route decide $type:ident, $handler:path) => {
-        Route::Decide(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
-    };
+    (@route decide $type:ident) => { Route::Decide };
     (@route relay $type:ident, $handler:path) => {
         Route::Relay(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
     };
@@ -110,7 +108,7 @@ routes! {
     SendReplyV2             => relay, reply::short;
     ConsumerSendBack        => pool, retry::send_back;
     RecallMessage           => pool, timer::recall;
-    EndTransaction          => decide, transaction::decisions::end;
+    EndTransaction          => decide;
     ResumeTransaction       => pool, transaction::resume;
 
     Heartbeat               => turn, consumers::heartbeat;

@@ -11,6 +11,7 @@ use crate::pull::Parked;
 use crate::routes::{self, Route, SendForm};
 use crate::send::{self, Flow, Prepared};
 use crate::tables::arrivals::QueueKey;
+use crate::transaction::decisions::Asked;
 use crate::{Broker, Call, Refusal, registration};
 use parking_lot::Mutex;
 use roxmq_protocol::code;
@@ -384,7 +385,13 @@ impl Service for BrokerShard {
                 let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
                 from.answer(ticket, guarded(|| handler(&self.broker, &call)));
             }
-            Route::Pool(handler) | Route::Decide(handler) => {
+            Route::Decide => {
+                let asked = Asked { request: request.keep(), peer: from.peer(), ticket };
+                if !self.broker.decisions.push(&self.broker, asked) {
+                    from.answer(ticket, Refusal::Busy("too many decisions wait").answer());
+                }
+            }
+            Route::Pool(handler) => {
                 let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
                 let kept = request.keep();
                 let work = move || {
@@ -392,8 +399,7 @@ impl Service for BrokerShard {
                     let call = Call { header: &header, body: kept.body(), peer: &peer, local };
                     peer.answer(ticket, guarded(|| handler(&broker, &call)));
                 };
-                let queued = if matches!(route, Route::Decide(_)) { self.broker.pool.decide(work) } else { self.broker.pool.run(work) };
-                if !queued {
+                if !self.broker.pool.run(work) {
                     from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
                 }
             }

@@ -110,6 +110,11 @@ impl Transactions {
 }
 
 impl State {
+    /// Was the half message closed?
+    fn is_closed(&self, offset: i64) -> bool {
+        offset < self.half_read && !self.open.contains_key(&offset)
+    }
+
     /// Reads what was added to the two queues.
     fn catch_up(&mut self, broker: &Broker) {
         let before = (self.half_read, self.op_read);
@@ -322,7 +327,7 @@ pub fn open_offsets(broker: &Broker) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::decisions::{COMMIT, ROLLBACK, decide};
+    use super::decisions::{COMMIT, ROLLBACK, decide, decide_all};
     use super::*;
     use crate::delay;
     use crate::testing::{NOW_MS, QUEUE, TOPIC, close, delivered, open, put};
@@ -418,6 +423,46 @@ mod tests {
         assert_eq!(open_offsets(&broker), [2]);
         decide(&broker, &undecided).unwrap();
         assert_eq!((delivered(&broker).len(), open_offsets(&broker)), (3, vec![]));
+        close(broker);
+    }
+
+    #[test]
+    fn many_decisions_are_taken_together_and_each_has_its_own_outcome() {
+        let (disk, clock) = (SimDisk::new(11).disk(), Clock::manual(NOW_MS));
+        let broker = open(&disk, &clock);
+        let [first, second, third, left] = ["first", "second", "third", "left"].map(|body| put_half(&broker, body));
+        let nowhere = {
+            let properties = delay::waiting_properties("PGROUP\u{1}producers\u{2}UNIQ_KEY\u{1}nowhere\u{2}", "no-such-topic", 0);
+            let placed = put(&broker, HALF_TOPIC, 0, &properties, "nowhere");
+            let (tran_state_table_offset, commit_log_offset) = (placed.queue_offset.0, placed.log_offset.0);
+            request::EndTransaction { tran_state_table_offset, commit_log_offset, ..first.clone() }
+        };
+        let rollback = |of: &request::EndTransaction<'static>| request::EndTransaction { commit_or_rollback: ROLLBACK, ..of.clone() };
+        let wrong_group = request::EndTransaction { producer_group: "others".into(), ..left.clone() };
+        let (rolled_back, twice) = (rollback(&second), rollback(&first));
+        let asked = vec![Ok(first), Ok(nowhere), Ok(rolled_back), Ok(wrong_group), Ok(twice), Err(Refusal::Busy("no")), Ok(third)];
+        let before = broker.store.max_log_offset();
+        let outcomes: Vec<String> = decide_all(&broker, asked)
+            .into_iter()
+            .map(|outcome| match outcome {
+                Ok(()) => "decided".to_owned(),
+                Err(refusal) => refusal.to_string(),
+            })
+            .collect();
+        assert!(broker.store.max_log_offset() > before);
+        assert_eq!(outcomes[0], "decided");
+        assert!(outcomes[1].contains("no-such-topic"), "{}", outcomes[1]);
+        assert_eq!(outcomes[2], "decided");
+        assert_eq!(outcomes[3], "The producer group wrong");
+        // It was committed just before, and that stands.
+        assert_eq!(outcomes[4], "decided");
+        assert_eq!(outcomes[5], Refusal::Busy("no").to_string());
+        assert_eq!(outcomes[6], "decided");
+        assert_eq!((delivered(&broker), open_offsets(&broker)), (vec!["first".to_owned(), "third".to_owned()], vec![3, 4]));
+        close(broker);
+        // What one append closed is closed after a start, too.
+        let broker = open(&disk, &clock);
+        assert_eq!((delivered(&broker).len(), open_offsets(&broker)), (2, vec![3, 4]));
         close(broker);
     }
 }

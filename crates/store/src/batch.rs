@@ -144,6 +144,15 @@ impl Batch {
         Ok((size, text.len()))
     }
 
+    /// Takes back what was pushed after its first `len` messages.
+    pub fn truncate(&mut self, len: usize) {
+        let Some(first) = self.items.get(len) else { return };
+        self.bytes.truncate(first.at);
+        self.lights.truncate(first.lights.0 as usize);
+        self.hashes.truncate(len.checked_sub(1).map_or(0, |last| self.items[last].hashes_end));
+        self.items.truncate(len);
+    }
+
     /// Has the log keep all of the batch or nothing, also when the power goes while it is written. Until [`Batch::clear`].
     ///
     /// It has to fit into a segment: [`crate::Store::whole_bytes_max`]. The first message says in its prepared transaction offset how
@@ -234,3 +243,45 @@ pub(crate) fn text(bytes: &[u8], at: usize, len: usize) -> &str {
 }
 
 const KEPT_BYTES_MAX: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft<'a>(properties: &'a str, body: &'a str) -> Draft<'a> {
+        let host = ([127, 0, 0, 1], 1).into();
+        Draft {
+            topic: "topic",
+            queue_id: 0,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp: 0,
+            born_host: host,
+            store_host: host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: body.as_bytes(),
+            properties,
+        }
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_nothing_behind() {
+        let kept = [("KEYS\u{1}a b\u{2}", "first"), ("INNER_MULTI_DISPATCH\u{1}%LMQ%x,%LMQ%y\u{2}", "second")];
+        for len in 0..=2 {
+            let mut short = Batch::with_light_queues();
+            for (properties, body) in kept.into_iter().take(len) {
+                short.push(draft(properties, body)).unwrap();
+            }
+            let mut batch = Batch::with_light_queues();
+            for (properties, body) in kept {
+                batch.push(draft(properties, body)).unwrap();
+            }
+            batch.push(draft("KEYS\u{1}c\u{2}INNER_MULTI_DISPATCH\u{1}%LMQ%z\u{2}", "third")).unwrap();
+            batch.truncate(len);
+            assert_eq!(format!("{batch:?}"), format!("{short:?}"), "{len} are left");
+            batch.truncate(7);
+            assert_eq!(batch.len(), len);
+        }
+    }
+}

@@ -206,7 +206,7 @@ impl Ledger {
 
     fn compare(&mut self, found: &HashMap<(Queue, i64), Found>, may_lose: MayLose, looked: &mut Looked) {
         let mut lost = Vec::new();
-        let mut kept_up_to = 0;
+        let mut kept_up_to = (0, String::new());
         for (at, known) in &mut self.known {
             match found.get(at) {
                 Some(there) if there.hash == known.hash => match known.log_offset {
@@ -218,7 +218,11 @@ impl Ledger {
                         "{:?} {}, message {:x}, was at {before} of the log and is at {}",
                         at.0, at.1, known.id, there.log_offset
                     )),
-                    before => kept_up_to = kept_up_to.max(before.unwrap_or(0)),
+                    // One that was delivered again may by chance lie where it had been.
+                    Some(before) if before > kept_up_to.0 && !is_pending(known.id) => {
+                        kept_up_to = (before, format!("{:?} {}, message {:x}", at.0, at.1, known.id))
+                    }
+                    _ => {}
                 },
                 // What was lost may have left its place to another already.
                 Some(_) if matches!(may_lose, MayLose::SuffixSince(_)) => lost.push(*at),
@@ -236,8 +240,11 @@ impl Ledger {
                     looked.lost += 1;
                     let age = since.saturating_duration_since(known.when).as_millis() as u64;
                     looked.lost_age_ms = looked.lost_age_ms.max(age);
-                    if known.log_offset.is_some_and(|log_offset| log_offset < kept_up_to) {
-                        looked.violations.push(format!("LOST: {:?} {}, and something behind it in the log is there", at.0, at.1));
+                    if let Some(log_offset) = known.log_offset.filter(|log_offset| *log_offset < kept_up_to.0) {
+                        looked.violations.push(format!(
+                            "LOST: {:?} {}, message {:x}, at {log_offset} of the log, and at {} there is {}",
+                            at.0, at.1, known.id, kept_up_to.0, kept_up_to.1
+                        ));
                     }
                     if age > ASYNC_WINDOW_MS {
                         looked.violations.push(format!("LOST: {:?} {}, acknowledged {age} ms before the cut", at.0, at.1));

@@ -246,6 +246,11 @@ impl Clients {
         consumers.iter().filter(|(_, group)| group.subscriptions.contains_key(topic)).map(|(name, _)| name.clone()).collect()
     }
 
+    /// The connected consumer groups whose members subscribe differently.
+    pub fn groups_at_odds(&self) -> usize {
+        self.consumers.read().values().filter(|group| !group.wishes.agree(group.consume_type)).count()
+    }
+
     /// The client ids of a group.
     pub fn consumer_ids(&self, group: &str) -> Vec<String> {
         let consumers = self.consumers.read();

@@ -1,14 +1,22 @@
-//! What a producer says of its half message: commit or rollback (37).
+//! What producers say of their half messages: commit or rollback (37).
+//!
+//! Most of them come without anybody who waits for an answer, so a refusal would not be heard, and the message would stay open until its
+//! producer is asked: they wait in a queue of their own, and what waits is decided together.
 
-use crate::Broker;
+use super::State;
 use crate::delay::redelivered;
 use crate::names::{self, HALF_TOPIC, OP_TOPIC};
-use crate::{Call, Refusal, delay, timer};
+use crate::{Broker, Kept, Refusal, delay, timer};
+use parking_lot::Mutex;
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, LogOffset, Record, sys_flag};
-use roxmq_protocol::request;
-use roxmq_remoting::Answer;
+use roxmq_protocol::request::{self, HeaderFields};
+use roxmq_remoting::{Answer, Peer, Received, Ticket};
 use roxmq_store::Batch;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tracing::warn;
 
 /// Tag of an op record that closes half messages (`TransactionalMessageUtil.REMOVE_TAG`).
 const OP_TAG: &str = "d";
@@ -16,58 +24,213 @@ const OP_TAG: &str = "d";
 pub const COMMIT: i32 = 8;
 /// The half message is to be forgotten.
 pub const ROLLBACK: i32 = 12;
+/// Decisions that may wait. Java: `endTransactionPoolQueueCapacity`.
+pub const WAITING_MAX: usize = 100_000;
+/// Decisions taken together.
+const AT_ONCE: usize = 512;
+/// Bytes appended for them together.
+const BYTES_AT_ONCE: usize = 1 << 20;
+/// An op record has fewer, and a committed record hardly more than its half message.
+const OP_BYTES_MAX: usize = 1024;
 
-/// Code 37.
-pub fn end(broker: &Broker, _: &Call<'_>, request: request::EndTransaction<'_>) -> Result<Answer, Refusal> {
-    decide(broker, &request)?;
-    Ok(Answer::ok())
+/// Decisions that wait until they are taken: many at a time, with one append and one flush for all of them.
+#[derive(Default)]
+pub struct Decisions {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    asked: VecDeque<Asked>,
+    /// A thread of the pool takes them.
+    is_served: bool,
+    is_full: bool,
+}
+
+/// A request with code 37 whose answer is owed.
+pub struct Asked {
+    /// The request.
+    pub request: Received,
+    /// Who asks.
+    pub peer: Peer,
+    /// What the answer needs.
+    pub ticket: Ticket,
+}
+
+impl Decisions {
+    /// Lets a decision wait; false when too many do already.
+    pub fn push(&self, broker: &Arc<Broker>, asked: Asked) -> bool {
+        let mut waiting = self.waiting.lock();
+        if waiting.asked.len() >= WAITING_MAX {
+            // Said once until none waits.
+            if !std::mem::replace(&mut waiting.is_full, true) {
+                warn!(waiting = WAITING_MAX, "too many decisions about half messages wait; further ones are refused");
+            }
+            return false;
+        }
+        waiting.asked.push_back(asked);
+        if !std::mem::replace(&mut waiting.is_served, true) {
+            let broker = Arc::clone(broker);
+            broker.clone().pool.start_bounded(move || broker.decisions.serve(&broker));
+        }
+        true
+    }
+
+    /// How many wait.
+    pub fn waiting_count(&self) -> usize {
+        self.waiting.lock().asked.len()
+    }
+
+    /// Takes decisions until none waits.
+    fn serve(&self, broker: &Broker) {
+        while let Some(asked) = self.next() {
+            let headers: Vec<_> = asked.iter().map(|asked| asked.request.header()).collect();
+            let taken = catch_unwind(AssertUnwindSafe(|| {
+                let requests = headers.iter().map(|header| request::EndTransaction::read(&header.fields).map_err(Refusal::from));
+                decide_all(broker, requests.collect())
+            }));
+            let failed = || vec![Err(Refusal::Failed("deciding failed inside the broker; its log says where".into())); asked.len()];
+            let answers = taken.unwrap_or_else(|_| failed());
+            for (asked, outcome) in asked.iter().zip(answers) {
+                asked.peer.answer(asked.ticket, outcome.map_or_else(|refusal| refusal.answer(), |()| Answer::ok()));
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Vec<Asked>> {
+        let mut waiting = self.waiting.lock();
+        let count = waiting.asked.len().min(AT_ONCE);
+        waiting.is_served = count > 0;
+        waiting.is_full &= count > 0;
+        (count > 0).then(|| waiting.asked.drain(..count).collect())
+    }
 }
 
 /// Closes a half message as its producer wants it. One that is closed stays as it is, and that is no error.
 ///
 /// # Errors
 /// When there is no such half message of the group, or the store refuses.
+#[cfg(test)]
 pub fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<(), Refusal> {
-    if !matches!(request.commit_or_rollback, COMMIT | ROLLBACK) {
-        // The producer does not know yet; it will be asked.
-        return Ok(());
-    }
-    let bytes = broker.store.message_at(LogOffset(request.commit_log_offset));
-    let bytes = bytes.ok_or_else(|| Refusal::Failed("Find prepared transaction message failed".into()))?;
-    let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
-    let properties = record.properties();
-    if record.topic != HALF_TOPIC || properties.find(name::PGROUP) != Some(&*request.producer_group) {
-        return Err(Refusal::Failed("The producer group wrong".into()));
-    }
-    if record.queue_offset.0 != request.tran_state_table_offset {
-        return Err(Refusal::Failed("The transaction state table offset wrong".into()));
-    }
+    decide_all(broker, vec![Ok(request.clone())]).swap_remove(0)
+}
+
+/// Closes half messages as their producers want it; one outcome for each request. One that is closed stays as it is, and that is no
+/// error.
+pub fn decide_all(broker: &Broker, requests: Vec<Result<request::EndTransaction<'_>, Refusal>>) -> Vec<Result<(), Refusal>> {
+    let halves: Vec<_> = requests.into_iter().map(|request| request.and_then(|request| Half::read(broker, &request))).collect();
     // Held to the end: two decisions about one half message come one after the other, and the second finds it closed.
     let mut state = broker.transactions.state.lock();
     state.catch_up(broker);
-    let offset = record.queue_offset.0;
-    if offset < state.half_read && !state.open.contains_key(&offset) {
-        return Ok(());
+    let mut outcomes = vec![Ok(()); halves.len()];
+    let mut closing = Closing { batch: broker.store.batch(), all: Vec::new() };
+    let bytes_max = broker.store.whole_bytes_max().min(BYTES_AT_ONCE);
+    for (number, half) in halves.iter().enumerate() {
+        let half = match half {
+            Ok(Some(half)) => half,
+            // The producer does not know yet; it will be asked.
+            Ok(None) => continue,
+            Err(refusal) => {
+                outcomes[number] = Err(refusal.clone());
+                continue;
+            }
+        };
+        if closing.batch.bytes() + half.bytes.len() + OP_BYTES_MAX > bytes_max {
+            closing.append(broker, &mut state, &mut outcomes);
+        }
+        if !state.is_closed(half.offset)
+            && let Err(refusal) = closing.push(broker, number, half)
+        {
+            outcomes[number] = Err(refusal);
+        }
     }
-    let mut batch = broker.store.batch();
-    push_op(broker, offset, &mut batch)?;
-    let mut timed = None;
-    if request.commit_or_rollback == COMMIT {
-        timed = push_committed(broker, &record, &mut batch)?;
+    closing.append(broker, &mut state, &mut outcomes);
+    outcomes
+}
+
+/// A half message, and what is to become of it.
+struct Half {
+    bytes: Vec<u8>,
+    offset: i64,
+    is_committed: bool,
+}
+
+impl Half {
+    /// The one that a request speaks of; none, if it does not say what is to become of it.
+    fn read(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<Option<Half>, Refusal> {
+        if !matches!(request.commit_or_rollback, COMMIT | ROLLBACK) {
+            return Ok(None);
+        }
+        let bytes = broker.store.message_at(LogOffset(request.commit_log_offset));
+        let bytes = bytes.ok_or_else(|| Refusal::Failed("Find prepared transaction message failed".into()))?;
+        let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
+        if record.topic != HALF_TOPIC || record.properties().find(name::PGROUP) != Some(&*request.producer_group) {
+            return Err(Refusal::Failed("The producer group wrong".into()));
+        }
+        let offset = record.queue_offset.0;
+        if offset != request.tran_state_table_offset {
+            return Err(Refusal::Failed("The transaction state table offset wrong".into()));
+        }
+        Ok(Some(Half { offset, is_committed: request.commit_or_rollback == COMMIT, bytes }))
     }
-    let kept = broker.append_whole(&mut batch)?;
-    // Decided, even if it is not yet durable: a second decision must find it so.
-    state.open.remove(&offset);
-    if let Some((topic, due_ms)) = timed {
-        broker.timers.arrived(&topic, due_ms);
+}
+
+/// Half messages that one append closes.
+struct Closing {
+    batch: Batch,
+    all: Vec<Closed>,
+}
+
+struct Closed {
+    /// Which of the requests wants it.
+    number: usize,
+    offset: i64,
+    /// Topic and due time, if the message waits for a time of its own.
+    timed: Option<(String, i64)>,
+}
+
+impl Closing {
+    /// Adds what closes one. A second decision about one that is closed already shares the outcome of the first.
+    fn push(&mut self, broker: &Broker, number: usize, half: &Half) -> Result<(), Refusal> {
+        let mut timed = None;
+        if self.all.iter().all(|closed| closed.offset != half.offset) {
+            let before = self.batch.len();
+            let pushed = push_op(broker, half.offset, &mut self.batch).and_then(|()| match half.is_committed {
+                true => push_committed(broker, half, &mut self.batch),
+                false => Ok(None),
+            });
+            timed = pushed.inspect_err(|_| self.batch.truncate(before))?;
+        }
+        self.all.push(Closed { number, offset: half.offset, timed });
+        Ok(())
     }
-    kept.in_time()
+
+    fn append(&mut self, broker: &Broker, state: &mut State, outcomes: &mut [Result<(), Refusal>]) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let kept = broker.append_whole(&mut self.batch);
+        let is_stored = kept.is_ok();
+        let outcome = kept.and_then(Kept::in_time);
+        for closed in self.all.drain(..) {
+            if is_stored {
+                // Decided, even if it is not yet durable: a second decision must find it so.
+                state.open.remove(&closed.offset);
+                if let Some((topic, due_ms)) = closed.timed {
+                    broker.timers.arrived(&topic, due_ms);
+                }
+            }
+            outcomes[closed.number] = outcome.clone();
+        }
+        self.batch.clear();
+    }
 }
 
 /// The message as consumers will see it, or as it waits for its delay level.
 ///
 /// Its topic and when it is due, if it waits for a time of its own.
-fn push_committed(broker: &Broker, half: &Record<'_>, batch: &mut Batch) -> Result<Option<(String, i64)>, Refusal> {
+fn push_committed(broker: &Broker, half: &Half, batch: &mut Batch) -> Result<Option<(String, i64)>, Refusal> {
+    let (half, _) = &Record::parse(&half.bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
     let mut properties = PropertiesBuf::from_text(half.properties);
     let topic = properties.find(name::REAL_TOPIC).unwrap_or_default().to_owned();
     let queue_id: u32 = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);

@@ -50,6 +50,17 @@ impl Wishes {
         self.members.remove(client_id);
     }
 
+    /// Do all members want the same, as long as it lasts?
+    pub fn agree(&self, consume_type: ConsumeType) -> bool {
+        let topics: BTreeSet<&String> = self.members.values().flat_map(BTreeMap::keys).collect();
+        topics.into_iter().all(|topic| {
+            let of_topic = self.members.values().map(|wishes| wishes.get(topic));
+            let mut wishes = of_topic.filter(|wish| consume_type != ConsumeType::ConsumeActively || wish.is_some());
+            let first = wishes.next();
+            wishes.all(|wish| Some(wish) == first)
+        })
+    }
+
     fn disagreement(&self, client_id: &str, topic: &str, wish: Option<&Wish>, consume_type: ConsumeType) -> Option<Disagreement> {
         // Members that pull what they like may well read different topics.
         let same_topics = consume_type != ConsumeType::ConsumeActively;
@@ -95,6 +106,21 @@ mod tests {
     fn wants(topic: &str, kind: &str, expression: &str) -> SubscriptionData {
         let (topic, sub_string, expression_type) = (topic.to_owned(), expression.to_owned(), kind.to_owned());
         SubscriptionData { topic, sub_string, expression_type, ..SubscriptionData::default() }
+    }
+
+    #[test]
+    fn members_agree_again_when_the_other_one_is_gone_or_has_changed_its_mind() {
+        let mut wishes = Wishes::default();
+        let push = ConsumeType::ConsumePassively;
+        wishes.heard("first", &[wants("t", "TAG", "a || b")], push);
+        wishes.heard("second", &[wants("t", "TAG", "b||a")], push);
+        assert!(wishes.agree(push));
+        wishes.heard("second", &[wants("t", "TAG", "a")], push);
+        assert!(!wishes.agree(push));
+        wishes.heard("second", &[wants("t", "TAG", "a || b"), wants("u", "TAG", "*")], push);
+        assert!(!wishes.agree(push) && wishes.agree(ConsumeType::ConsumeActively));
+        wishes.left("second");
+        assert!(wishes.agree(push));
     }
 
     #[test]
