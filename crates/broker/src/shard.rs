@@ -387,8 +387,9 @@ impl Service for BrokerShard {
             }
             Route::Decide => {
                 let asked = Asked { request: request.keep(), peer: from.peer(), ticket };
-                if !self.broker.decisions.push(&self.broker, asked) {
-                    from.answer(ticket, Refusal::Busy("too many decisions wait").answer());
+                match self.broker.decisions.push(&self.broker, asked) {
+                    true => from.owes(),
+                    false => from.answer(ticket, Refusal::Busy("too many decisions wait").answer()),
                 }
             }
             Route::Pool(handler) => {

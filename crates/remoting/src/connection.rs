@@ -22,6 +22,8 @@ pub type ConnectionId = u64;
 const OUT_PAUSE_BYTES: usize = 4 * 1024 * 1024;
 /// Unsent answers above which the connection is closed: answers to parked requests cannot be paused. In bytes.
 const OUT_CLOSE_BYTES: usize = 64 * 1024 * 1024;
+/// Requests under way elsewhere ([`Connection::owes`]) above which no further one of the connection is looked at.
+const OWED_MAX: usize = 1024;
 /// Buffers larger than this are given back once they are empty, so that an idle connection costs next to nothing. In bytes.
 const KEEP_BUFFER_BYTES: usize = 16 * 1024;
 /// Calls to one client that may wait for an answer.
@@ -46,9 +48,10 @@ pub struct Connection {
     dirty: Cell<bool>,
     /// A write failed: nothing more is written. What the peer had sent before it went is still read.
     deaf: Cell<bool>,
-    /// Whole frames may be held back until answers have been sent.
+    /// Whole frames may be held back until answers have been sent, or requests are settled.
     paused: Cell<bool>,
     writing: Cell<bool>,
+    owed: Cell<usize>,
     last_active: Cell<Instant>,
     calls: RefCell<Calls>,
 }
@@ -82,6 +85,7 @@ impl Connection {
             deaf: Cell::new(false),
             paused: Cell::new(false),
             writing: Cell::new(false),
+            owed: Cell::new(0),
             last_active: Cell::new(Instant::now()),
             calls: RefCell::default(),
         })
@@ -115,6 +119,22 @@ impl Connection {
         } else if !self.dirty.replace(true) {
             self.shard.written_to(Rc::clone(self));
         }
+    }
+
+    /// A request of it waits elsewhere, perhaps without an answer that shows its end; [`Peer::settle`] does. Above 1024 of them the
+    /// connection is not read from.
+    pub fn owes(&self) {
+        self.owed.set(self.owed.get() + 1);
+    }
+
+    pub(crate) fn settled(&self, count: usize) {
+        self.owed.set(self.owed.get().saturating_sub(count));
+        self.drained.notify_waiters();
+    }
+
+    /// Must what it sends wait?
+    fn is_full(&self) -> bool {
+        self.unsent() > OUT_PAUSE_BYTES || self.owed.get() > OWED_MAX
     }
 
     /// Unsent bytes of answers.
@@ -222,7 +242,7 @@ impl Connection {
         let mut held = Vec::new();
         while !self.closed.get() {
             if self.paused.get() {
-                if self.unsent() > OUT_PAUSE_BYTES {
+                if self.is_full() {
                     self.drained.notified().await;
                 } else if !self.take_held(&mut held, &*service) {
                     break;
@@ -295,11 +315,11 @@ impl Connection {
         true
     }
 
-    /// Hands over every whole frame, until the answers pile up. How many bytes are done with; `None` when they are no frames.
+    /// Hands over every whole frame, until answers or requests pile up. How many bytes are done with; `None` when they are no frames.
     fn consume<S: Service>(self: &Rc<Self>, input: &[u8], service: &S) -> Option<usize> {
         let mut consumed = 0;
         loop {
-            self.paused.set(self.unsent() > OUT_PAUSE_BYTES);
+            self.paused.set(self.is_full());
             if self.paused.get() || self.closed.get() {
                 break;
             }

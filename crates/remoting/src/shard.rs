@@ -33,6 +33,7 @@ enum Letter {
     Accepted { stream: std::net::TcpStream, listener: usize },
     Write { to: ConnectionId, frames: Vec<u8> },
     Call { to: ConnectionId, request: CallFrame, answer: oneshot::Sender<Received> },
+    Settle { to: ConnectionId, count: usize },
     Close { to: ConnectionId },
     Stop,
 }
@@ -68,7 +69,8 @@ impl ShardHandle {
 
     fn post(&self, letter: Letter) -> bool {
         let mut letters = self.0.letters.lock();
-        if letters.len() >= MAILBOX_MAX {
+        // Without a settlement its connection would never be read from again; there is at most one for each request under way.
+        if letters.len() >= MAILBOX_MAX && !matches!(letter, Letter::Settle { .. }) {
             return false;
         }
         letters.push(letter);
@@ -150,6 +152,11 @@ impl Peer {
             Ok(Err(_)) => Err(CallError::Closed),
             Err(_) => Err(CallError::Timeout(timeout.as_millis() as u64)),
         }
+    }
+
+    /// So many of the requests that the connection owed ([`Connection::owes`]) have come to their end.
+    pub fn settle(&self, count: usize) {
+        self.shard.post(Letter::Settle { to: self.id, count });
     }
 
     /// Ends the connection.
@@ -250,6 +257,7 @@ impl Shard {
                         let _ = connection.call(request, answer);
                     }
                 }
+                Letter::Settle { to, count } => self.connection(to).iter().for_each(|connection| connection.settled(count)),
                 Letter::Close { to } => self.connection(to).iter().for_each(|connection| connection.close()),
                 Letter::Stop => stop = true,
             }

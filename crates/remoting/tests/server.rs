@@ -14,7 +14,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Code 30 is answered at the end of the turn with the queue id as offset, code 1 with a large body, code 7 keeps the peer for a call back.
+/// Code 30 is answered at the end of the turn with the queue id as offset, code 1 with a large body, code 7 keeps the peer for a call back,
+/// and code 37 as well, after which the connection owes something.
 struct Echo {
     late: RefCell<Vec<(Rc<Connection>, Ticket, i64)>>,
     peers: Sender<Peer>,
@@ -30,6 +31,10 @@ impl Service for Echo {
             }
             1 => from.answer(request.ticket(), Answer::body(vec![7; 1 << 20])),
             7 => self.peers.send(from.peer()).unwrap(),
+            37 => {
+                from.owes();
+                self.peers.send(from.peer()).unwrap();
+            }
             other => from.answer(request.ticket(), Answer::refused(3, format!("no code {other}"))),
         }
     }
@@ -168,6 +173,39 @@ fn a_peer_that_does_not_read_is_not_read_from() {
     assert_eq!(answers(&mut other, 1).len(), 1);
     let found = answers(&mut stream, 100);
     assert!(found.iter().enumerate().all(|(n, (opaque, ..))| *opaque == n as i32));
+    running.server.stop();
+}
+
+#[test]
+fn a_peer_whose_requests_pile_up_elsewhere_is_not_read_from() {
+    let running = start(1);
+    let mut stream = connect(&running);
+    let all: Vec<u8> = (0..3000).flat_map(|n| request(n, 37, 0)).collect();
+    stream.write_all(&all).unwrap();
+    let peer = running.peers.recv_timeout(PATIENCE).unwrap();
+    let mut taken = 1;
+    while taken < 1025 {
+        running.peers.recv_timeout(PATIENCE).unwrap();
+        taken += 1;
+    }
+    // Turns go by, and nothing more is taken.
+    let mut other = connect(&running);
+    for n in 0..5 {
+        other.write_all(&request(n, 30, 1)).unwrap();
+        assert_eq!(answers(&mut other, 1).len(), 1);
+    }
+    assert!(running.peers.try_recv().is_err());
+    while taken < 3000 {
+        peer.settle(100);
+        for _ in 0..100.min(3000 - taken) {
+            running.peers.recv_timeout(PATIENCE).unwrap();
+            taken += 1;
+        }
+    }
+    // It is read from again, to its end.
+    peer.settle(3000);
+    stream.write_all(&request(1, 30, 5)).unwrap();
+    assert_eq!(answers(&mut stream, 1), [(1, 0, Some("5".to_owned()))]);
     running.server.stop();
 }
 

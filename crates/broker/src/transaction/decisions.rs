@@ -1,7 +1,8 @@
 //! What producers say of their half messages: commit or rollback (37).
 //!
 //! Most of them come without anybody who waits for an answer, so a refusal would not be heard, and the message would stay open until its
-//! producer is asked: they wait in a queue of their own, and what waits is decided together.
+//! producer is asked: they wait in a queue of their own, and what waits is decided together. A connection of which many wait is not read
+//! from meanwhile.
 
 use super::State;
 use crate::delay::redelivered;
@@ -11,9 +12,9 @@ use parking_lot::Mutex;
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, LogOffset, Record, sys_flag};
 use roxmq_protocol::request::{self, HeaderFields};
-use roxmq_remoting::{Answer, Peer, Received, Ticket};
+use roxmq_remoting::{Answer, ConnectionId, Peer, Received, Ticket};
 use roxmq_store::Batch;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tracing::warn;
@@ -91,9 +92,12 @@ impl Decisions {
             }));
             let failed = || vec![Err(Refusal::Failed("deciding failed inside the broker; its log says where".into())); asked.len()];
             let answers = taken.unwrap_or_else(|_| failed());
+            let mut settled: HashMap<ConnectionId, (&Peer, usize)> = HashMap::new();
             for (asked, outcome) in asked.iter().zip(answers) {
                 asked.peer.answer(asked.ticket, outcome.map_or_else(|refusal| refusal.answer(), |()| Answer::ok()));
+                settled.entry(asked.peer.id()).or_insert((&asked.peer, 0)).1 += 1;
             }
+            settled.values().for_each(|(peer, count)| peer.settle(*count));
         }
     }
 
