@@ -276,23 +276,29 @@ impl Connection {
 
     /// One read and everything that is whole in it. False when the connection is to end.
     fn read_once<S: Service>(self: &Rc<Self>, held: &mut Vec<u8>, service: &S) -> bool {
-        if held.is_empty() {
-            let mut scratch = self.shard.scratch.borrow_mut();
-            let read = match self.stream.try_read(&mut scratch) {
+        let claimed = frame::claimed_len(held);
+        let mut scratch = self.shard.scratch.borrow_mut();
+        // What was left of the read before comes in front of this one, so that a connection with much to say is always read in large
+        // pieces: were it read into what is held, it would stay with the small pieces that an unfinished frame has room for.
+        if held.len().max(claimed) <= scratch.len() / 2 {
+            let kept = held.len();
+            let read = match self.stream.try_read(&mut scratch[kept..]) {
                 Ok(0) => return false,
                 Ok(read) => read,
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             };
             self.last_active.set(Instant::now());
-            let Some(consumed) = self.consume(&scratch[..read], service) else {
+            scratch[..kept].copy_from_slice(held);
+            let Some(consumed) = self.consume(&scratch[..kept + read], service) else {
                 return false;
             };
-            held.extend_from_slice(&scratch[consumed..read]);
+            *held = scratch[consumed..kept + read].to_vec();
             return true;
         }
         // Room for what the frame still lacks, but no more ahead of its arrival than one scratch buffer.
-        let missing = frame::claimed_len(held).saturating_sub(held.len());
-        held.reserve(missing.clamp(4096, self.shard.scratch.borrow().len()));
+        let missing = claimed.saturating_sub(held.len());
+        held.reserve(missing.clamp(4096, scratch.len()));
+        drop(scratch);
         match self.stream.try_read_buf(held) {
             Ok(0) => false,
             Ok(_) => {
