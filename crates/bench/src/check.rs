@@ -5,6 +5,7 @@ use crate::clock::Nanos;
 use crate::decided::Found;
 use crate::histogram::Histogram;
 use crate::options::{Delay, Options, Workload};
+use crate::read_back;
 use crate::report::{Check, Lateness};
 use crate::stamp::Stamp;
 use crate::tally::Offsets;
@@ -53,13 +54,17 @@ impl Before {
     ///
     /// # Errors
     /// When the broker refuses.
-    pub fn compare(&self, asker: &mut Asker, options: &Options, told: &Told) -> Result<Check, AskError> {
+    pub fn compare(&self, asker: &mut Asker, address: &str, options: &Options, told: &Told) -> Result<Check, AskError> {
         Ok(match (options.workload, options.delay) {
+            (Workload::Idle, _) => Check::Alive,
             (Workload::Pull | Workload::Tail, _) => Check::InOrder,
-            (Workload::EndToEnd, _) if told.received_in_all == told.acknowledged_in_all => Check::ReceivedAsAcknowledged,
-            (Workload::EndToEnd, _) => {
-                Check::Failed(format!("{} messages acknowledged, {} received", told.acknowledged_in_all, told.received_in_all))
+            (Workload::EndToEnd, _) if told.received_in_all == told.acknowledged_in_all * u64::from(options.groups) => {
+                Check::ReceivedAsAcknowledged
             }
+            (Workload::EndToEnd, _) => Check::Failed(format!(
+                "{} messages acknowledged, {} received by {} groups",
+                told.acknowledged_in_all, told.received_in_all, options.groups
+            )),
             (Workload::Transaction, _) => {
                 let delivered = self.delivered(asker, options, told, options.patience)?;
                 delivered.counts.map_or_else(Check::Failed, |(committed, rolled_back)| Check::AsDecided {
@@ -70,7 +75,10 @@ impl Before {
             }
             (Workload::Send, None) => {
                 let after = asker.end_offsets(&options.queues())?;
-                stored_as_acknowledged(&ask::stored(&self.ends, &after), &told.acknowledged)
+                match stored_as_acknowledged(&ask::stored(&self.ends, &after), &told.acknowledged) {
+                    Check::StoredAsAcknowledged if options.is_read_back => read_back::compare(address, options, told, &self.ends, &after)?,
+                    check => check,
+                }
             }
             // All messages of a level wait in one queue, whichever queue they were sent to.
             (Workload::Send, Some(Delay::Level(_))) => {
@@ -109,15 +117,19 @@ impl Before {
     fn delivered(&self, asker: &mut Asker, options: &Options, told: &Told, patience: Duration) -> Result<Delivered, AskError> {
         let wanted = told.outcomes.iter().flatten().filter(|outcome| **outcome == Outcome::Committed).count() as i64;
         let started = Instant::now();
-        let ends = loop {
+        let mut before = None;
+        let (ends, settled_ms) = loop {
             let ends = asker.end_offsets(&options.queues())?;
+            let looked = started.elapsed();
             let come = ends.iter().sum::<i64>() - self.ends.iter().sum::<i64>();
-            if come >= wanted || started.elapsed() >= patience {
-                break ends;
+            match before {
+                // As many as are wanted may be too many of one and not yet all of the others.
+                Some((number, settled_ms)) if number == come => break (ends, settled_ms),
+                _ if looked >= patience => break (ends, looked.as_secs_f64() * 1e3),
+                _ => before = (come >= wanted).then_some((come, looked.as_secs_f64() * 1e3)),
             }
             std::thread::sleep(LOOK_PERIOD);
         };
-        let settled_ms = started.elapsed().as_secs_f64() * 1e3;
 
         let mut found = Found::new(told.run, &told.outcomes);
         let (mut late, mut early) = (Histogram::default(), 0);
@@ -171,4 +183,4 @@ fn stored_as_acknowledged(stored: &[Offsets], acknowledged: &[Offsets]) -> Check
 const LEVELS_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 /// The longest delay whose end is waited for.
 const AWAITED_MAX: Duration = Duration::from_secs(120);
-const LOOK_PERIOD: Duration = Duration::from_millis(5);
+const LOOK_PERIOD: Duration = Duration::from_millis(20);

@@ -45,17 +45,31 @@ pub struct Window {
     pub counted_from: Nanos,
     /// No request after this.
     pub end: Nanos,
+    /// Parts of the counted time that are told apart.
+    pub slices: u32,
 }
 
 impl Window {
-    /// A window that opens at `start`.
-    pub fn new(start: Nanos, warm_up: Duration, duration: Duration) -> Window {
+    /// A window that opens at `start`, its counted time in so many slices.
+    pub fn new(start: Nanos, warm_up: Duration, duration: Duration, slices: u32) -> Window {
         let counted_from = start + warm_up.as_nanos() as Nanos;
-        Window { start, counted_from, end: counted_from + duration.as_nanos() as Nanos }
+        Window { start, counted_from, end: counted_from + duration.as_nanos() as Nanos, slices }
     }
 
     /// Whether an answer that comes at `now` counts.
     pub fn counts(&self, now: Nanos) -> bool {
         (self.counted_from..self.end).contains(&now)
+    }
+
+    /// The slice of an answer that counts.
+    pub fn slice(&self, now: Nanos) -> usize {
+        let counted = (self.end - self.counted_from).max(1);
+        let share = now.saturating_sub(self.counted_from) as f64 / counted as f64;
+        ((share * f64::from(self.slices)) as usize).min(self.slices as usize - 1)
+    }
+
+    /// When a slice ends.
+    pub fn slice_end(&self, slice: u32) -> Nanos {
+        self.counted_from + (self.end - self.counted_from) * u64::from(slice + 1) / u64::from(self.slices.max(1))
     }
 }

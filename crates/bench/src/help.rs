@@ -4,7 +4,7 @@
 pub const HELP: &str = "\
 Measures a RocketMQ broker, RoxMQ or any other, over the protocol that clients speak. Every answer is checked.
 
-Usage: roxmq bench send|pull|tail|e2e|transaction [FLAGS]
+Usage: roxmq bench send|pull|tail|e2e|transaction|idle [FLAGS]
        roxmq bench timer [FLAGS], with flags of its own: see roxmq bench timer --help
        roxmq bench touch
 
@@ -13,6 +13,7 @@ Usage: roxmq bench send|pull|tail|e2e|transaction [FLAGS]
   tail         pulls what others send meanwhile, by long polling
   e2e          sends and receives; latency is from the time a message was to be sent until it was received
   transaction  sends half messages and decides about them; afterwards compares the topic with what was committed and rolled back
+  idle         opens connections that only send heartbeats, as clients do every 30 s
   timer        starts a broker, gives it a million timed messages, kills it while they come due, and says how late they came
   touch        writes to most of this machine's free memory once. A virtual machine may get its memory from its host only then,
                and would measure the host. Do it once before the first measurement.
@@ -26,7 +27,7 @@ Where
       --pid PID        the broker's process, for its CPU and memory         (who listens on the port, if on this machine)
 
 How much
-  -c N                 connections                                          (16; pull, tail: 8)
+  -c N                 connections                                          (16; pull, tail: 8; idle: 5000)
   -w N                 unanswered requests on each connection               (16; pull, tail: 1)
       --rate N         messages a second in all, each at its due time, however the answers come; latency counts from the due
                        time, to which the generator keeps within 0.1 ms or so
@@ -41,7 +42,15 @@ How much
                        clients send them, and a transaction counts once its half message is acknowledged
       --pull-batch N   messages in one pull                                 (32)
       --consumers N    connections that receive, e2e                        (1)
+      --groups N       tail, e2e: groups that each read everything          (1)
+      --hold-ms N      tail: how long the broker may hold a pull; clients ask for 15000
+      --readers N      send: connections that meanwhile read the topic from its oldest message, again and again, with a thread of
+                       their own                                            (0)
+      --overload       send: the --rate is meant to be more than the broker takes. Refusals as busy (code 2) are counted and no
+                       error, and what is due while -w requests of a connection are unanswered is counted and not sent
+      --read-back      send: afterwards every message is read again and compared, not only the offsets of all of them
   -d, --duration S     seconds that are counted                             (10)
+      --slices N       cut the counted time into N parts and tell latency and memory of each
       --warm-up S      seconds before that are not                          (2)
       --timeout S      seconds that answers are waited for after the end    (5)
       --threads N      threads of the generator                             (1)

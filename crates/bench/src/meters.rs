@@ -23,9 +23,9 @@ impl Meters {
         self.0.map(|process| process.and_then(process::cpu_nanos))
     }
 
-    /// The anonymous memory of each, in bytes.
-    pub fn memory(&self) -> [Option<u64>; 2] {
-        self.0.map(|process| process.and_then(process::anonymous_bytes))
+    /// The anonymous memory of each and the file pages it has mapped, in bytes.
+    pub fn memory(&self) -> [Option<[u64; 2]>; 2] {
+        self.0.map(|process| process.and_then(|process| Some([process::anonymous_bytes(process)?, process::file_bytes(process)?])))
     }
 
     /// What `messages` cost in `nanos`, between two looks at the CPU.
@@ -34,16 +34,18 @@ impl Meters {
         nanos: u64,
         from: [Option<u64>; 2],
         until: [Option<u64>; 2],
-        memory: [Option<u64>; 2],
+        memory: [Option<[u64; 2]>; 2],
         messages: u64,
     ) -> [Option<Cost>; 2] {
         [0, 1].map(|at| {
             let cpu = until[at]?.saturating_sub(from[at]?) as f64;
+            let [anonymous, file] = memory[at]?;
             Some(Cost {
                 process: self.0[at]?,
                 cpu_us_per_message: cpu / 1e3 / messages.max(1) as f64,
                 cores: cpu / nanos.max(1) as f64,
-                anonymous_mb: memory[at]? as f64 / 1e6,
+                anonymous_mb: anonymous as f64 / 1e6,
+                file_mb: file as f64 / 1e6,
             })
         })
     }

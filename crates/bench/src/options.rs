@@ -37,6 +37,8 @@ pub enum Workload {
     EndToEnd,
     /// Half messages and the decisions about them.
     Transaction,
+    /// Connections that only send heartbeats.
+    Idle,
 }
 
 impl Workload {
@@ -48,6 +50,7 @@ impl Workload {
             Workload::Tail => "tail",
             Workload::EndToEnd => "e2e",
             Workload::Transaction => "transaction",
+            Workload::Idle => "idle",
         }
     }
 }
@@ -94,6 +97,19 @@ pub struct Options {
     pub connections: usize,
     /// Connections that pull, end to end.
     pub consumers: usize,
+    /// Groups that each read everything, end to end or at the tail.
+    pub groups: u32,
+    /// Connections that read the oldest messages beside the sends.
+    pub readers: usize,
+    /// Whether more is sent than the broker is believed to take: refusals are counted, and what is due while too much is unanswered is
+    /// not sent.
+    pub is_overload: bool,
+    /// Parts of the counted time that are reported one by one.
+    pub slices: u32,
+    /// How long the broker may hold a pull at the tail, if not as long as suits the number of pulls.
+    pub hold: Option<Duration>,
+    /// Whether all that was sent is read again afterwards and compared message by message.
+    pub is_read_back: bool,
     /// Unanswered requests on each.
     pub in_flight: usize,
     /// Body of a message, in bytes.
@@ -132,7 +148,7 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OptionError {
     /// No or no known workload.
-    #[error("say what to measure: send, pull, tail, e2e, transaction, timer or touch")]
+    #[error("say what to measure: send, pull, tail, e2e, transaction, idle, timer or touch")]
     Workload,
     /// A flag that does not exist.
     #[error("unknown flag {0}; see roxmq bench --help")]
@@ -161,6 +177,9 @@ pub enum OptionError {
     /// Batches of messages that wait for something.
     #[error("what is delayed or a transaction cannot be sent in a --batch")]
     NoBatch,
+    /// An overload without a rate.
+    #[error("--overload needs a --rate that is more than the broker takes")]
+    NoRate,
     /// More queues than are kept count of.
     #[error("--topics times --queues is more than 1000000")]
     TooManyQueues,
@@ -181,6 +200,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Optio
         Some("tail") => Workload::Tail,
         Some("e2e") => Workload::EndToEnd,
         Some("transaction") => Workload::Transaction,
+        Some("idle") => Workload::Idle,
         Some("timer") => return Ok(timer::options::parse(words)?.map_or(Command::TimerHelp, Command::Timer)),
         Some("touch") => return Ok(Command::Touch),
         Some("-h" | "--help" | "help") => return Ok(Command::Help),
@@ -211,6 +231,15 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Optio
             "--wait" => options.is_decision_answered = true,
             "--pull-batch" => options.pull_messages = number(&name, &value()?, 1, 1024, "1 to 1024")?,
             "--consumers" => options.consumers = number(&name, &value()?, 1, 10_000, "1 to 10000")?,
+            "--groups" => options.groups = number(&name, &value()?, 1, 10_000, "1 to 10000")?,
+            "--readers" => options.readers = number(&name, &value()?, 0, 1000, "0 to 1000")?,
+            "--overload" => options.is_overload = true,
+            "--slices" => options.slices = number(&name, &value()?, 1, SLICES_MAX, "1 to 1000")?,
+            "--hold-ms" => {
+                let ms = number(&name, &value()?, 1, 600_000, "1 to 600000")?;
+                options.hold = Some(Duration::from_millis(ms));
+            }
+            "--read-back" => options.is_read_back = true,
             "-d" | "--duration" => options.duration = seconds(&name, &value()?, 0.1)?,
             "--warm-up" => options.warm_up = seconds(&name, &value()?, 0.0)?,
             "--timeout" => options.patience = seconds(&name, &value()?, 0.1)?,
@@ -236,6 +265,21 @@ fn check(options: &Options) -> Result<(), OptionError> {
     if (options.rollbacks > 0.0 || options.is_decision_answered) && workload != Workload::Transaction {
         return not_for("--rollback or --wait");
     }
+    if (options.readers > 0 || options.is_overload || options.is_read_back) && workload != Workload::Send {
+        return not_for("--readers, --overload or --read-back");
+    }
+    if options.groups > 1 && !matches!(workload, Workload::Tail | Workload::EndToEnd) {
+        return not_for("--groups");
+    }
+    if options.hold.is_some() && workload != Workload::Tail {
+        return not_for("--hold-ms");
+    }
+    if options.is_overload && options.rate.is_none() {
+        return Err(OptionError::NoRate);
+    }
+    if (options.is_read_back || options.is_overload) && options.delay.is_some() {
+        return not_for("--read-back or --overload of messages that wait");
+    }
     if options.topics.saturating_mul(options.queues) > QUEUES_MAX {
         return Err(OptionError::TooManyQueues);
     }
@@ -256,8 +300,18 @@ fn defaults(workload: Workload) -> Options {
         topic: "RoxBench".into(),
         topics: 1,
         queues: 8,
-        connections: if pulls_only { 8 } else { 16 },
+        connections: match workload {
+            Workload::Pull | Workload::Tail => 8,
+            Workload::Idle => 5000,
+            Workload::Send | Workload::EndToEnd | Workload::Transaction => 16,
+        },
         consumers: 1,
+        groups: 1,
+        readers: 0,
+        is_overload: false,
+        slices: 1,
+        hold: None,
+        is_read_back: false,
         in_flight: if pulls_only { 1 } else { 16 },
         body_bytes: 1024,
         batch: 1,
@@ -296,6 +350,8 @@ pub(crate) fn seconds(flag: &str, value: &str, min: f64) -> Result<Duration, Opt
 
 /// Each connection keeps count of all queues.
 const QUEUES_MAX: u32 = 1_000_000;
+/// Each slice keeps a histogram on each connection.
+const SLICES_MAX: u32 = 1000;
 /// The shortest delay that ends after the message is stored, however busy the broker is.
 const DELIVER_IN_MS_MIN: u64 = 5000;
 /// What a message of a batch takes besides its body.
@@ -327,6 +383,11 @@ mod tests {
         assert_eq!(read("send --delay-level 3 --deliver-in-ms 60000"), Ok(Command::Measure(Box::new(delayed))));
         let transaction = Options { rollbacks: 0.25, is_decision_answered: true, ..defaults(Workload::Transaction) };
         assert_eq!(read("transaction --rollback 0.25 --wait"), Ok(Command::Measure(Box::new(transaction))));
+        let overload =
+            Options { rate: Some(1e6), is_overload: true, readers: 2, is_read_back: true, slices: 30, ..defaults(Workload::Send) };
+        assert_eq!(read("send --rate 1e6 --overload --readers 2 --read-back --slices 30"), Ok(Command::Measure(Box::new(overload))));
+        let parked = Options { groups: 50, hold: Some(Duration::from_secs(15)), ..defaults(Workload::Tail) };
+        assert_eq!(read("tail --groups 50 --hold-ms 15000"), Ok(Command::Measure(Box::new(parked))));
         assert_eq!(read("pull"), Ok(Command::Measure(Box::new(defaults(Workload::Pull)))));
         assert_eq!(read("touch"), Ok(Command::Touch));
         assert_eq!(read("timer"), Ok(Command::Timer(TimerOptions::default())));
@@ -345,6 +406,10 @@ mod tests {
         assert_eq!(read("transaction --batch 2"), Err(OptionError::NoBatch));
         assert!(matches!(read("e2e --delay-level 3"), Err(OptionError::NotFor { workload: "e2e", .. })));
         assert!(matches!(read("send --wait"), Err(OptionError::NotFor { workload: "send", .. })));
+        assert_eq!(read("send --overload"), Err(OptionError::NoRate));
+        for line in ["e2e --readers 1", "pull --groups 2", "e2e --hold-ms 5", "send --read-back --delay-level 1"] {
+            assert!(matches!(read(line), Err(OptionError::NotFor { .. })), "{line}");
+        }
         for line in ["send --deliver-in-ms 10", "transaction --rollback 1.5", "send --delay-level 0"] {
             assert!(matches!(read(line), Err(OptionError::Value { .. })), "{line}");
         }

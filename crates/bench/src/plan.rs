@@ -3,9 +3,10 @@
 use crate::check::Told;
 use crate::clock::{self, Clock, Nanos, Window};
 use crate::frames::{SendFrames, SendShape, WaitsFor};
+use crate::idle::Idler;
 use crate::options::{Delay, Options, Workload};
 use crate::pull::{Cursor, Progress, Puller, PullerShape, Reading};
-use crate::send::{Pace, Sender, SenderShape};
+use crate::send::{DUE_IN_FLIGHT_MAX, Pace, Sender, SenderShape};
 use crate::tally::Offsets;
 use crate::transact::{Transactor, TransactorShape};
 use std::sync::Arc;
@@ -19,6 +20,10 @@ pub enum Job {
     Pull(Puller),
     /// Carries out transactions.
     Transact(Transactor),
+    /// Sends heartbeats.
+    Idle(Idler),
+    /// Pulls beside those who send.
+    Beside(Puller),
 }
 
 /// What the connections do, and when.
@@ -40,7 +45,7 @@ impl Plan {
     pub fn new(options: &Options, first: &[i64], end: &[i64]) -> Plan {
         let clock = Clock::start();
         let lead = (LEAD + LEAD_PER_CONNECTION * options.connections as u32).as_nanos() as u64;
-        let window = Window::new(clock.now() + lead, options.warm_up, options.duration);
+        let window = Window::new(clock.now() + lead, options.warm_up, options.duration, options.slices);
         let progress = Arc::new(Progress::default());
         let now = Duration::from_nanos(clock::wall_nanos());
         let run = run_number();
@@ -57,7 +62,19 @@ impl Plan {
         };
         let at_end = |queue: usize, _: f64| Some(Cursor::new(queue as u32, end[queue], end[queue]));
         let jobs = match options.workload {
-            Workload::Send => senders(options, window, &told, now),
+            Workload::Idle => (0..options.connections).map(|number| Job::Idle(Idler::new(options, number, window))).collect(),
+            Workload::Send => {
+                let mut jobs = senders(options, window, &told, now);
+                let oldest = |queue: usize, share: f64| {
+                    let (first, end) = (first[queue], end[queue]);
+                    (first < end).then(|| Cursor::new(queue as u32, first + ((end - first) as f64 * share) as i64, first))
+                };
+                if options.readers > 0 {
+                    let beside = pullers(options, window, Reading::Backlog, options.readers, oldest).into_iter();
+                    jobs.extend(beside.map(|job| if let Job::Pull(puller) = job { Job::Beside(puller) } else { job }));
+                }
+                jobs
+            }
             Workload::Transaction => transactors(options, window, run, now),
             Workload::Pull => pullers(options, window, Reading::Backlog, options.connections, |queue, share| {
                 let (first, end) = (first[queue], end[queue]);
@@ -131,7 +148,9 @@ fn pace(options: &Options, connection: usize) -> Pace {
         None => Pace::InFlight(options.in_flight),
         Some(rate) => {
             let interval = 1e9 * options.batch as f64 / rate;
-            Pace::Due { first: interval * connection as f64, interval: interval * options.connections as f64 }
+            let unanswered_max = if options.is_overload { options.in_flight } else { DUE_IN_FLIGHT_MAX };
+            let is_shed = options.is_overload;
+            Pace::Due { unanswered_max, is_shed, first: interval * connection as f64, interval: interval * options.connections as f64 }
         }
     }
 }
@@ -149,19 +168,25 @@ fn pullers(
     let count = queues.count() as usize;
     // Messages that are waited for are read once; a backlog may be read by several in each queue, of which so many pull at a time.
     let (readers, in_flight) = match reading {
+        // Those who read beside others take one answer after the other.
+        Reading::Backlog if options.workload == Workload::Send => (connections.div_ceil(count), 1),
         Reading::Backlog => ((connections * options.in_flight).div_ceil(count), options.in_flight),
-        Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => (1, count),
+        Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => (options.groups as usize, count * options.groups as usize),
     };
     let shape = PullerShape {
         encoding: options.encoding,
         queues,
-        group: "roxmq-bench-consumer".into(),
+        groups: (0..options.groups).map(group).collect(),
         count: options.pull_messages,
         in_flight,
         window,
         reading,
+        hold: options.hold,
     };
-    let cursors: Vec<Cursor> = (0..readers * count).filter_map(|at| cursor(at % count, (at / count) as f64 / readers as f64)).collect();
+    let of_group = |at: usize| if options.groups > 1 { (at / count) as u32 } else { 0 };
+    let cursors: Vec<Cursor> = (0..readers * count)
+        .filter_map(|at| Some(cursor(at % count, (at / count) as f64 / readers as f64)?.of_group(of_group(at))))
+        .collect();
     let mut dealt: Vec<Vec<Cursor>> = vec![Vec::new(); connections.min(cursors.len())];
     for (at, cursor) in cursors.into_iter().enumerate() {
         let connection = at % dealt.len();
@@ -170,6 +195,11 @@ fn pullers(
     dealt.into_iter().map(|cursors| Job::Pull(Puller::new(shape.clone(), cursors))).collect()
 }
 
+/// The name of a consumer group, by its number.
+fn group(number: u32) -> String {
+    format!("roxmq-bench-consumer-{number}")
+}
+
 /// Time for the threads to start and connections to be made, before the first request.
 const LEAD: Duration = Duration::from_millis(100);
-const LEAD_PER_CONNECTION: Duration = Duration::from_micros(200);
+const LEAD_PER_CONNECTION: Duration = Duration::from_micros(400);

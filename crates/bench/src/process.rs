@@ -35,8 +35,17 @@ pub fn cpu_nanos(process: u32) -> Option<u64> {
 
 /// The process' anonymous memory that is resident, in bytes.
 pub fn anonymous_bytes(process: u32) -> Option<u64> {
+    status_bytes(process, "RssAnon:")
+}
+
+/// The pages of files that the process has mapped and that are resident, in bytes.
+pub fn file_bytes(process: u32) -> Option<u64> {
+    status_bytes(process, "RssFile:")
+}
+
+fn status_bytes(process: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 

@@ -15,6 +15,7 @@ use roxmq_protocol::request::{HeaderFields, PullReply};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What cursors do.
 #[derive(Clone, Debug)]
@@ -59,8 +60,8 @@ pub struct PullerShape {
     pub encoding: Encoding,
     /// What is read.
     pub queues: Queues,
-    /// Consumer group.
-    pub group: String,
+    /// Consumer groups, by the number that cursors know.
+    pub groups: Arc<[String]>,
     /// Messages in one pull at most.
     pub count: i32,
     /// Pulls of a connection under way at a time, at most.
@@ -69,6 +70,8 @@ pub struct PullerShape {
     pub window: Window,
     /// What the cursors do.
     pub reading: Reading,
+    /// How long the broker may hold a pull at the tail, if not as long as suits the number of pulls.
+    pub hold: Option<Duration>,
 }
 
 /// Where one queue is read.
@@ -76,6 +79,8 @@ pub struct PullerShape {
 pub struct Cursor {
     /// The queue.
     pub queue: u32,
+    /// Number of the group that reads.
+    pub group: u32,
     /// Queue offset that comes next.
     pub next: i64,
     /// Where a backlog starts.
@@ -87,7 +92,12 @@ pub struct Cursor {
 impl Cursor {
     /// A cursor at `next` of a queue whose first message is at `start`.
     pub fn new(queue: u32, next: i64, start: i64) -> Cursor {
-        Cursor { queue, next, start, round: 0, asked_at: None }
+        Cursor { queue, group: 0, next, start, round: 0, asked_at: None }
+    }
+
+    /// The same for another group than the first.
+    pub fn of_group(self, group: u32) -> Cursor {
+        Cursor { group, ..self }
     }
 }
 
@@ -113,10 +123,13 @@ impl Puller {
     }
 
     fn hold_ms(&self) -> i64 {
-        match self.shape.reading {
-            Reading::Backlog => 0,
+        match (&self.shape.reading, self.shape.hold) {
+            (Reading::Backlog, _) => 0,
+            (Reading::Tail, Some(hold)) => hold.as_millis() as i64,
             // The more pulls there are, the longer each waits, or nothing but waiting would be measured.
-            Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => (HOLD_MS_MIN + self.cursors.len() as i64 / 5).min(HOLD_MS_MAX),
+            (Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_), _) => {
+                (HOLD_MS_MIN + self.cursors.len() as i64 / 5).min(HOLD_MS_MAX)
+            }
         }
     }
 
@@ -156,7 +169,7 @@ impl Puller {
                 (Reading::EndToEnd { run, .. }, Some(stamp)) if stamp.run == *run => {
                     of_run += 1;
                     if counts {
-                        self.tally.latency.add(now.saturating_sub(stamp.due));
+                        self.tally.took(now.saturating_sub(stamp.due), &self.shape.window, now);
                     }
                 }
                 (Reading::Timed(arrivals), Some(stamp)) => of_run += u64::from(arrivals.add(&record, stamp.run, stamp.sequence)),
@@ -197,7 +210,7 @@ impl Puller {
                 if self.shape.window.counts(now) {
                     self.tally.requests += 1;
                     if !matches!(self.shape.reading, Reading::EndToEnd { .. }) {
-                        self.tally.latency.add(now.saturating_sub(asked_at));
+                        self.tally.took(now.saturating_sub(asked_at), &self.shape.window, now);
                     }
                 }
                 Ok(())
@@ -231,8 +244,9 @@ impl Load for Puller {
             cursor.round = (cursor.round + 1) % rounds;
             cursor.asked_at = Some(now);
             let opaque = OPAQUE_MIN + cursor.round * cursors + at as i32;
-            let (queue, offset) = (cursor.queue, cursor.next);
-            let PullerShape { group, queues, count, .. } = &self.shape;
+            let (queue, offset, group) = (cursor.queue, cursor.next, cursor.group);
+            let PullerShape { groups, queues, count, .. } = &self.shape;
+            let group = &groups[group as usize];
             let (topic, queue) = (queues.topic_of(queue), queues.id(queue));
             write_pull(out, self.shape.encoding, opaque, &PullAsk { group, topic: &topic, queue, offset, count: *count, hold_ms });
         }
@@ -259,6 +273,11 @@ impl Load for Puller {
 
     fn has_due_times(&self) -> bool {
         false
+    }
+
+    fn wakes_at(&self) -> Option<Nanos> {
+        // Pulls may be held for longer than the run lasts.
+        matches!(self.shape.reading, Reading::Tail).then_some(self.shape.window.end)
     }
 }
 

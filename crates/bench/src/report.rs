@@ -1,6 +1,8 @@
 //! What is told at the end of a run?
 
 use crate::histogram::Histogram;
+use crate::slices::Slice;
+use crate::tally::Tally;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,6 +34,16 @@ pub struct Report {
     pub generator: Option<Cost>,
     /// How many messages were acknowledged or received in all.
     pub messages_in_all: u64,
+    /// How long the broker took to make each topic before the run, in ms, many at a time.
+    pub topic_ms: f64,
+    /// Counted messages that were refused as busy (code 2), at an overload.
+    pub refused: u64,
+    /// Counted messages that were not sent because too many requests were unanswered, at an overload.
+    pub unsent: u64,
+    /// What those received who read beside.
+    pub beside: Option<Beside>,
+    /// The counted time in parts, if it was to be cut.
+    pub slices: Vec<Slice>,
     /// What was compared at the end, and what came of it.
     pub check: Check,
     /// Everything that went wrong, by kind.
@@ -62,6 +74,26 @@ pub struct Cost {
     pub cores: f64,
     /// Resident anonymous memory at the end, in MB.
     pub anonymous_mb: f64,
+    /// Resident pages of mapped files at the end, in MB.
+    pub file_mb: f64,
+}
+
+/// What was read beside the workload.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Beside {
+    /// Counted messages.
+    pub messages: u64,
+    /// Counted messages a second.
+    pub messages_per_second: f64,
+    /// Latency of the pulls.
+    pub latency: Latency,
+}
+
+impl Beside {
+    /// What was counted in so many seconds.
+    pub fn of(tally: &Tally, seconds: f64) -> Beside {
+        Beside { messages: tally.messages, messages_per_second: tally.messages as f64 / seconds, latency: Latency::of(&tally.latency) }
+    }
 }
 
 /// A comparison at the end.
@@ -70,6 +102,13 @@ pub struct Cost {
 pub enum Check {
     /// What is stored is what was acknowledged, each message at the offset that was told.
     StoredAsAcknowledged,
+    /// The same, and each message was read again, once and unchanged, those of a connection in order in each queue.
+    ReadBack {
+        /// Messages that were read.
+        messages: u64,
+    },
+    /// Every connection was open until the end.
+    Alive,
     /// Everything that was acknowledged was received, once and in order.
     ReceivedAsAcknowledged,
     /// Every record was the next one of its queue and unchanged.
@@ -171,15 +210,31 @@ impl Report {
         );
         for (name, cost) in [("broker   ", self.broker), ("generator", self.generator)] {
             let Some(cost) = cost else { continue };
-            let Cost { cpu_us_per_message, cores, anonymous_mb, process } = cost;
+            let Cost { cpu_us_per_message, cores, anonymous_mb, file_mb, process } = cost;
             let _ = writeln!(
                 text,
-                "  {name}   {cpu_us_per_message:.2} us CPU/{unit}   {cores:.2} cores   {anonymous_mb:.1} MB anonymous   (process {process})"
+                "  {name}   {cpu_us_per_message:.2} us CPU/{unit}   {cores:.2} cores   {anonymous_mb:.1} MB anonymous, {file_mb:.1} of files   (process {process})"
             );
+        }
+        let _ = writeln!(text, "  topics      {:.3} ms to make each", self.topic_ms);
+        if self.refused + self.unsent > 0 {
+            let (refused, unsent) = (grouped(self.refused), grouped(self.unsent));
+            let _ = writeln!(text, "  overload    {refused} refused with code 2, {unsent} not sent because too much was unanswered");
+        }
+        if let Some(beside) = &self.beside {
+            let (rate, p99) = (grouped(beside.messages_per_second as u64), duration(beside.latency.p99_us));
+            let _ = writeln!(text, "  read beside {rate} msg/s   p99 of a pull {p99}");
+        }
+        for slice in &self.slices {
+            let _ = writeln!(text, "  {}", slice.text());
         }
         let all = grouped(self.messages_in_all);
         let _ = match &self.check {
             Check::StoredAsAcknowledged => writeln!(text, "  checked     {all} acknowledged, all of them stored at the offsets told"),
+            Check::ReadBack { messages } => {
+                writeln!(text, "  checked     {all} acknowledged, {} read again: each once, in order, unchanged", grouped(*messages))
+            }
+            Check::Alive => writeln!(text, "  checked     all connections were open to the end"),
             Check::ReceivedAsAcknowledged => writeln!(text, "  checked     {all} received: all that was acknowledged, in order, unchanged"),
             Check::InOrder => writeln!(text, "  checked     {all} received in order, unchanged"),
             Check::AsDecided { committed, rolled_back, settled_ms } => {

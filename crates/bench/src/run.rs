@@ -6,15 +6,16 @@ use crate::clock::{Clock, Window};
 use crate::meters::Meters;
 use crate::options::{Delay, Options, Target, Workload};
 use crate::plan::{Job, Plan};
-use crate::pull::Progress;
-use crate::report::{Check, Cost, Latency, Report};
+use crate::pull::{Progress, Puller};
+use crate::report::{Beside, Check, Cost, Latency, Report};
+use crate::slices::{self, Slice};
 use crate::tally::Tally;
 use crate::wire::{self, Load, Pauses};
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Why there is nothing to report.
@@ -41,10 +42,12 @@ pub fn run(options: &Options) -> Result<Report, RunError> {
         Target::NameServer(address) => Asker::connect(first_of(address))?.broker_of(&options.queues().topic(0))?,
     };
     let mut asker = Asker::connect(&address)?;
+    let made_from = Instant::now();
     asker.make_topics(&options.queues())?;
+    let topic_ms = made_from.elapsed().as_secs_f64() * 1e3 / f64::from(options.topics);
     let first = asker.first_offsets(&options.queues())?;
     let before = Before::look(&mut asker, options)?;
-    if options.workload == Workload::Pull && first == before.ends() {
+    if (options.workload == Workload::Pull || options.readers > 0) && first == before.ends() {
         return Err(RunError::Empty(options.topic.clone()));
     }
 
@@ -53,8 +56,8 @@ pub fn run(options: &Options) -> Result<Report, RunError> {
     let measured = measure(options, &address, plan, &meters)?;
 
     let mut asker = Asker::connect(&address)?;
-    let check = before.compare(&mut asker, options, &measured.told)?;
-    Ok(report(options, &address, measured, check))
+    let check = before.compare(&mut asker, &address, options, &measured.told)?;
+    Ok(Report { topic_ms, ..report(options, &address, measured, check) })
 }
 
 /// The first of several NameServers; one knows as much as another.
@@ -65,6 +68,9 @@ fn first_of(addresses: &str) -> &str {
 /// What a run gave.
 struct Measured {
     tally: Tally,
+    /// What those saw who read beside.
+    beside: Tally,
+    slices: Vec<Slice>,
     told: Told,
     broker: Option<Cost>,
     generator: Option<Cost>,
@@ -74,9 +80,11 @@ struct Measured {
 fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Result<Measured, RunError> {
     let Plan { jobs, clock, window, progress, told } = plan;
     let sending = Arc::new(AtomicUsize::new(jobs.iter().filter(|job| matches!(job, Job::Send(_))).count()));
-    let mut shares: Vec<Vec<(TcpStream, Job)>> = (0..options.threads).map(|_| Vec::new()).collect();
+    // Those who read beside have a thread of their own, so as not to delay the sends in the generator already.
+    let mut shares: Vec<Vec<(TcpStream, Job)>> = (0..=options.threads).map(|_| Vec::new()).collect();
     for (number, job) in jobs.into_iter().enumerate() {
-        shares[number % options.threads].push((connect(address)?, job));
+        let share = if matches!(job, Job::Beside(_)) { options.threads } else { number % options.threads };
+        shares[share].push((connect(address)?, job));
     }
     let run = Run {
         clock,
@@ -84,6 +92,7 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
         progress,
         sending,
         patience: options.patience,
+        groups: u64::from(options.groups),
         is_paced: options.rate.is_some() && !options.spin,
         metering: Arc::default(),
     };
@@ -91,6 +100,7 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
     let metering = run.metering.lock().unwrap_or_else(PoisonError::into_inner);
     let threads: Vec<_> = shares
         .into_iter()
+        .filter(|share| !share.is_empty())
         .map(|share| {
             let run = run.clone();
             std::thread::Builder::new().name("bench".into()).spawn(move || serve(share, &run))
@@ -99,17 +109,25 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
 
     sleep_until(&clock, window.counted_from);
     let (from, cpu_from) = (clock.now(), meters.cpu());
-    sleep_until(&clock, window.end);
+    let looks = slices::look(&clock, &window, meters);
     let (until, cpu_until) = (clock.now(), meters.cpu());
     let memory = meters.memory();
     drop(metering);
 
-    let mut measured =
-        Measured { tally: Tally::default(), told, broker: None, generator: None, seconds: (window.end - window.counted_from) as f64 / 1e9 };
+    let mut measured = Measured {
+        tally: Tally::default(),
+        beside: Tally::default(),
+        slices: Vec::new(),
+        told,
+        broker: None,
+        generator: None,
+        seconds: (window.end - window.counted_from) as f64 / 1e9,
+    };
     for thread in threads {
         let jobs = thread.join().map_err(|_| io::Error::other("a thread of the generator panicked"))??;
         jobs.into_iter().for_each(|job| measured.take(job, options));
     }
+    measured.slices = slices::of(&looks, &measured.tally.slices, &window);
     let costs = meters.costs(until - from, cpu_from, cpu_until, memory, measured.tally.messages);
     (measured.broker, measured.generator) = (costs[0], costs[1]);
     Ok(measured)
@@ -123,7 +141,7 @@ impl Measured {
                     *sum = sum.plus(*of_connection);
                 }
                 self.told.acknowledged_in_all += sender.tally.messages_in_all;
-                if matches!(options.delay, Some(Delay::Time(_))) {
+                if matches!(options.delay, Some(Delay::Time(_))) || options.is_read_back {
                     self.told.outcomes[sender.connection()] = sender.outcomes();
                 }
                 if options.workload == Workload::EndToEnd {
@@ -137,6 +155,11 @@ impl Measured {
                 self.told.received_in_all += puller.tally.messages_in_all;
                 self.tally.merge(puller.tally);
             }
+            Job::Beside(puller) => {
+                self.tally.errors.extend(puller.tally.errors.iter().map(|(kind, count)| (format!("reading beside: {kind}"), *count)));
+                self.beside.merge(puller.tally);
+            }
+            Job::Idle(idler) => self.tally.merge(idler.tally),
             Job::Transact(transactor) => {
                 self.told.outcomes[transactor.connection()] = transactor.outcomes().to_vec();
                 self.tally.merge(transactor.tally);
@@ -161,7 +184,7 @@ fn connect(address: &str) -> Result<TcpStream, RunError> {
     Err(failed(last).into())
 }
 
-fn sleep_until(clock: &Clock, at: u64) {
+pub(crate) fn sleep_until(clock: &Clock, at: u64) {
     std::thread::sleep(Duration::from_nanos(at.saturating_sub(clock.now())));
 }
 
@@ -174,6 +197,8 @@ struct Run {
     /// Senders that have not ended.
     sending: Arc<AtomicUsize>,
     patience: Duration,
+    /// How many groups receive each message.
+    groups: u64,
     /// Whether a thread pauses when nothing is due.
     is_paced: bool,
     /// Held while the processes' CPU times are read.
@@ -210,7 +235,7 @@ async fn work(stream: TcpStream, job: Job, run: Run, pauses: Arc<Pauses>) -> io:
                 sender.tally.error(error);
             }
             sender.give_up();
-            run.progress.acknowledged.fetch_add(sender.tally.messages_in_all, Ordering::AcqRel);
+            run.progress.acknowledged.fetch_add(sender.tally.messages_in_all * run.groups, Ordering::AcqRel);
             if run.sending.fetch_sub(1, Ordering::AcqRel) == 1 {
                 run.progress.sent.store(true, Ordering::Release);
             }
@@ -223,13 +248,22 @@ async fn work(stream: TcpStream, job: Job, run: Run, pauses: Arc<Pauses>) -> io:
             transactor.give_up();
             Ok(Job::Transact(transactor))
         }
-        Job::Pull(mut puller) => {
-            if let Some(error) = drive(&stream, &mut puller, &run, &pauses, 2 * run.patience).await {
-                puller.tally.error(error);
+        Job::Idle(mut idler) => {
+            if let Some(error) = drive(&stream, &mut idler, &run, &pauses, run.patience).await {
+                idler.tally.error(error);
             }
-            Ok(Job::Pull(puller))
+            Ok(Job::Idle(idler))
         }
+        Job::Pull(puller) => Ok(Job::Pull(pull(&stream, puller, &run, &pauses).await)),
+        Job::Beside(puller) => Ok(Job::Beside(pull(&stream, puller, &run, &pauses).await)),
     }
+}
+
+async fn pull(stream: &tokio::net::TcpStream, mut puller: Puller, run: &Run, pauses: &Pauses) -> Puller {
+    if let Some(error) = drive(stream, &mut puller, run, pauses, 2 * run.patience).await {
+        puller.tally.error(error);
+    }
+    puller
 }
 
 /// Runs a load until it is done, or the time is over; says what went wrong.
@@ -246,7 +280,11 @@ fn report(options: &Options, address: &str, measured: Measured, check: Check) ->
     let tally = measured.tally;
     Report {
         workload: options.workload.name(),
-        unit: if options.workload == Workload::Transaction { "tx" } else { "msg" },
+        unit: match options.workload {
+            Workload::Transaction => "tx",
+            Workload::Idle => "heartbeat",
+            Workload::Send | Workload::Pull | Workload::Tail | Workload::EndToEnd => "msg",
+        },
         what: what(options, address),
         seconds: measured.seconds,
         requests: tally.requests,
@@ -257,6 +295,11 @@ fn report(options: &Options, address: &str, measured: Measured, check: Check) ->
         broker: measured.broker,
         generator: measured.generator,
         messages_in_all: tally.messages_in_all,
+        topic_ms: 0.0,
+        refused: tally.refused,
+        unsent: tally.unsent,
+        beside: (options.readers > 0).then(|| Beside::of(&measured.beside, measured.seconds)),
+        slices: measured.slices,
         check,
         errors: tally.errors,
     }
@@ -265,6 +308,7 @@ fn report(options: &Options, address: &str, measured: Measured, check: Check) ->
 fn what(options: &Options, address: &str) -> String {
     let Options { connections, in_flight, consumers, body_bytes, batch, pull_messages, .. } = options;
     let pace = match options.rate {
+        Some(rate) if options.is_overload => format!("{connections} connections x {in_flight} in flight at most, {rate} msg/s due"),
         Some(rate) => format!("{connections} connections, {rate} msg/s"),
         None => format!("{connections} connections x {in_flight} in flight"),
     };
@@ -276,10 +320,15 @@ fn what(options: &Options, address: &str) -> String {
             format!("{pace}, {body_bytes} B, {decided}, {} % rolled back", options.rollbacks * 100.0)
         }
         Workload::Pull => format!("{connections} connections x {in_flight} in flight, {pull_messages} a pull"),
-        Workload::Tail => format!("{connections} connections, {pull_messages} a pull"),
-        Workload::EndToEnd => format!("{pace}, {body_bytes} B{batches}, {consumers} consumers"),
+        Workload::Idle => format!("{connections} connections that send heartbeats"),
+        Workload::Tail => format!("{connections} connections, {pull_messages} a pull{}", groups(options.groups)),
+        Workload::EndToEnd => format!("{pace}, {body_bytes} B{batches}, {consumers} connections that receive{}", groups(options.groups)),
     };
     format!("{load}, {}, {address}", options.queues().text())
+}
+
+fn groups(groups: u32) -> String {
+    if groups > 1 { format!(", {groups} groups") } else { String::new() }
 }
 
 fn delayed(delay: Option<Delay>) -> String {

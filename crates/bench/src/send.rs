@@ -19,6 +19,10 @@ pub enum Pace {
     InFlight(usize),
     /// At due times, whatever the answers do; latency counts from there.
     Due {
+        /// Requests that may be unanswered.
+        unanswered_max: usize,
+        /// Whether what is due when that many are is not sent at all, rather than later.
+        is_shed: bool,
         /// When the first is due, in ns after the window's start.
         first: f64,
         /// ns between two of this connection.
@@ -31,7 +35,7 @@ impl Pace {
     pub fn slots(&self) -> usize {
         match self {
             Pace::InFlight(count) => *count,
-            Pace::Due { .. } => DUE_IN_FLIGHT_MAX,
+            Pace::Due { unanswered_max, .. } => *unanswered_max,
         }
     }
 
@@ -39,7 +43,7 @@ impl Pace {
     pub fn due(&self, window: &Window, requests: u64) -> Option<Nanos> {
         match self {
             Pace::InFlight(_) => None,
-            Pace::Due { first, interval } => Some(window.start + (first + interval * requests as f64) as Nanos),
+            Pace::Due { first, interval, .. } => Some(window.start + (first + interval * requests as f64) as Nanos),
         }
     }
 
@@ -66,6 +70,7 @@ pub struct Sender {
     requests: u64,
     batch: u64,
     body_bytes: u64,
+    is_any_refused: bool,
     next_queue: u32,
     acknowledged: Vec<Offsets>,
     /// What it saw.
@@ -108,10 +113,15 @@ impl Sender {
             requests: 0,
             batch: shape.batch as u64,
             body_bytes: shape.body_bytes as u64,
+            is_any_refused: false,
             next_queue: number % shape.queues,
             acknowledged: vec![Offsets::default(); shape.queues as usize],
             tally: Tally::default(),
         }
+    }
+
+    fn is_overload(&self) -> bool {
+        matches!(self.pace, Pace::Due { is_shed: true, .. })
     }
 
     /// The number of the connection.
@@ -126,7 +136,7 @@ impl Sender {
 
     /// What is to be found of its messages one by one: all of them, or nobody knows where something went wrong.
     pub fn outcomes(&self) -> Vec<Outcome> {
-        let outcome = if self.tally.errors.is_empty() { Outcome::Committed } else { Outcome::Undecided };
+        let outcome = if self.tally.errors.is_empty() && !self.is_any_refused { Outcome::Committed } else { Outcome::Undecided };
         vec![outcome; self.stamp.sequence as usize]
     }
 
@@ -142,7 +152,14 @@ impl Load for Sender {
     fn ask(&mut self, out: &mut Vec<u8>, now: Nanos) {
         while let Some(due) = self.pace.next(&self.window, self.requests, now) {
             let queue = self.next_queue;
-            let Some(opaque) = self.slots.put(Asked { queue, due }) else { break };
+            let Some(opaque) = self.slots.put(Asked { queue, due }) else {
+                if !matches!(self.pace, Pace::Due { is_shed: true, .. }) {
+                    break;
+                }
+                self.requests += 1;
+                self.tally.unsent += if self.window.counts(due) { self.batch } else { 0 };
+                continue;
+            };
             self.stamp.due = due;
             self.frames.write(out, opaque, queue, self.stamp, (due + self.deliver_after) / 1_000_000);
             self.stamp.sequence += self.batch;
@@ -170,8 +187,12 @@ impl Load for Sender {
                     self.tally.requests += 1;
                     self.tally.messages += self.batch;
                     self.tally.bytes += self.batch * self.body_bytes;
-                    self.tally.latency.add(now.saturating_sub(asked.due));
+                    self.tally.took(now.saturating_sub(asked.due), &self.window, now);
                 }
+            }
+            Err(_) if self.is_overload() && header.code == code::SYSTEM_BUSY => {
+                self.is_any_refused = true;
+                self.tally.refused += if self.window.counts(now) { self.batch } else { 0 };
             }
             Err(what) => self.tally.error(what),
         }
@@ -208,6 +229,6 @@ pub fn stored_at(header: &Header<'_>, queue: u32, batch: u64) -> Result<i64, Str
 }
 
 /// Unanswered requests of one connection that sends at due times. Later ones wait, and their latency says so.
-const DUE_IN_FLIGHT_MAX: usize = 16 * 1024;
+pub const DUE_IN_FLIGHT_MAX: usize = 16 * 1024;
 /// Bytes made in one go.
 pub const WRITE_BYTES_MAX: usize = 256 * 1024;

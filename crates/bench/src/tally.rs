@@ -1,5 +1,6 @@
 //! What did one connection see, and all of them together?
 
+use crate::clock::{Nanos, Window};
 use crate::histogram::Histogram;
 use std::collections::BTreeMap;
 
@@ -14,6 +15,12 @@ pub struct Tally {
     pub bytes: u64,
     /// Latency of counted requests; of counted messages where a workload goes end to end. In ns.
     pub latency: Histogram,
+    /// The same by slice of the counted time, if it has several.
+    pub slices: Vec<Histogram>,
+    /// Messages that the broker refused as busy, where that is expected.
+    pub refused: u64,
+    /// Messages that were not sent because too much was unanswered.
+    pub unsent: u64,
     /// All messages that were acknowledged or received, warm-up included.
     pub messages_in_all: u64,
     /// Everything that went wrong, by kind.
@@ -27,12 +34,32 @@ impl Tally {
         *self.errors.entry(if is_known { kind } else { "other".into() }).or_default() += 1;
     }
 
+    /// Counts a latency that counts.
+    pub fn took(&mut self, nanos: Nanos, window: &Window, now: Nanos) {
+        self.latency.add(nanos);
+        if window.slices > 1 {
+            let slice = window.slice(now);
+            if self.slices.len() <= slice {
+                self.slices.resize(slice + 1, Histogram::default());
+            }
+            self.slices[slice].add(nanos);
+        }
+    }
+
     /// Takes over what another connection saw.
     pub fn merge(&mut self, other: Tally) {
         self.requests += other.requests;
         self.messages += other.messages;
         self.bytes += other.bytes;
         self.latency.merge(&other.latency);
+        if self.slices.len() < other.slices.len() {
+            self.slices.resize(other.slices.len(), Histogram::default());
+        }
+        for (mine, theirs) in self.slices.iter_mut().zip(&other.slices) {
+            mine.merge(theirs);
+        }
+        self.refused += other.refused;
+        self.unsent += other.unsent;
         self.messages_in_all += other.messages_in_all;
         for (kind, count) in other.errors {
             *self.errors.entry(kind).or_default() += count;

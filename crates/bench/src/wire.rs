@@ -33,6 +33,10 @@ pub trait Load {
     fn is_done(&self, now: Nanos) -> bool;
     /// Whether requests have due times, so that the connection looks at the clock again and again instead of waiting for answers.
     fn has_due_times(&self) -> bool;
+    /// When to look again even if no answer has come.
+    fn wakes_at(&self) -> Option<Nanos> {
+        None
+    }
 }
 
 /// Runs `load` over `stream` until it is done.
@@ -56,6 +60,10 @@ pub async fn drive(stream: &TcpStream, load: &mut impl Load, clock: &Clock, paus
         }
         if load.has_due_times() {
             tokio::task::yield_now().await;
+        } else if all_sent && let Some(at) = load.wakes_at() {
+            if let Ok(is_readable) = tokio::time::timeout_at(clock.instant(at).into(), stream.readable()).await {
+                is_readable?;
+            }
         } else if all_sent {
             stream.readable().await?;
         } else {
@@ -126,7 +134,7 @@ struct Input {
 
 impl Input {
     fn new() -> Input {
-        Input { bytes: vec![0; IN_BYTES], start: 0, end: 0 }
+        Input { bytes: vec![0; IN_BYTES_MIN], start: 0, end: 0 }
     }
 
     /// Reads once. Did anything come?
@@ -144,11 +152,15 @@ impl Input {
     }
 
     fn make_room(&mut self) {
+        // A connection that gets little keeps little, so that thousands of idle ones fit.
+        if self.end == self.bytes.len() && self.bytes.len() < IN_BYTES {
+            self.bytes.resize(self.bytes.len() * 2, 0);
+        }
         let unread = self.start..self.end;
         let claimed = frame::claimed_len(&self.bytes[unread.clone()]).min(frame::FRAME_BYTES_MAX);
         if unread.is_empty() {
             (self.start, self.end) = (0, 0);
-        } else if self.bytes.len() - self.start < claimed.max(IN_BYTES / 2) {
+        } else if self.bytes.len() - self.start < claimed.max(self.bytes.len() / 2) {
             self.bytes.copy_within(unread.clone(), 0);
             (self.start, self.end) = (0, unread.len());
         }
@@ -170,5 +182,7 @@ impl Input {
 const OUT_BYTES_MAX: usize = 256 * 1024;
 /// The system makes about 0.1 ms of it.
 const PAUSE: Duration = Duration::from_micros(20);
-/// Bytes read at once.
+/// Bytes read at once, as soon as there are so many.
 const IN_BYTES: usize = 256 * 1024;
+/// Bytes read at once in the beginning.
+const IN_BYTES_MIN: usize = 8 * 1024;

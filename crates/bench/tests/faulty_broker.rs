@@ -311,6 +311,15 @@ fn a_broker_that_does_everything_right() {
         assert!(report.is_good() && matches!(report.check, Check::StoredAsAcknowledged), "{line}: {report:?}");
         assert_eq!(report.messages_in_all, messages.unwrap_or(report.messages_in_all.max(1)), "{line}: {report:?}");
     }
+    for line in [SEND_500, "send --topics 3 -c 2 --rate 1000 -d 0.3 --batch 5"] {
+        let report = bench(&broker, &format!("{line} --read-back"));
+        assert!(report.is_good(), "{line}: {report:?}");
+        assert!(matches!(report.check, Check::ReadBack { messages } if messages == report.messages_in_all), "{line}: {report:?}");
+    }
+    let report = bench(&broker, &format!("{SEND_500} --readers 2 --slices 4"));
+    assert!(report.is_good() && report.beside.is_some_and(|beside| beside.messages > 0), "{report:?}");
+    assert_eq!(report.slices.len(), 4, "{report:?}");
+    assert_eq!(report.slices.iter().map(|slice| slice.count).sum::<u64>(), report.requests, "{report:?}");
     for line in ["pull -c 3 -d 1", "pull -c 3 -w 4 --pull-batch 7 -d 1"] {
         let report = bench(&broker, line);
         assert!(report.is_good() && report.messages_in_all > 0, "{line}: {report:?}");
@@ -321,6 +330,7 @@ fn a_broker_that_does_everything_right() {
         "e2e -c 2 --rate 1000 -d 0.3",
         "e2e --topics 4 -c 2 --rate 1000 -d 0.3 --consumers 3",
         "e2e -c 2 -w 2 --consumers 3 --batch 2 -d 1",
+        "e2e -c 2 --rate 1000 -d 0.3 --groups 5 --consumers 3",
     ] {
         let report = bench(&broker, line);
         assert!(report.is_good() && matches!(report.check, Check::ReceivedAsAcknowledged), "{line}: {report:?}");
@@ -337,6 +347,11 @@ fn what_goes_wrong_with_a_send_is_noticed() {
     let report = bench(&Broker::start(Fault::Refuses), SEND_500);
     assert_eq!(report.errors.values().sum::<u64>(), 1, "{report:?}");
     assert!(!report.is_good());
+    // Where more is sent than can be taken, the refusal is what is expected.
+    let report = bench(&Broker::start(Fault::Refuses), &format!("{SEND_500} --overload -w 500 --read-back"));
+    assert!(report.is_good() && report.refused == 1 && report.messages_in_all == 499 - report.unsent, "{report:?}");
+    let report = bench(&Broker::start(Fault::ChangesByte), &format!("{SEND_500} --read-back"));
+    assert!(matches!(report.check, Check::Failed(_)) && report.errors.is_empty(), "{report:?}");
 }
 
 #[test]

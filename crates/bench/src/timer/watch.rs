@@ -76,10 +76,11 @@ impl Watch {
             encoding: Encoding::Json,
             in_flight: cursors.len(),
             queues,
-            group: "roxmq-bench-consumer".into(),
+            groups: ["roxmq-bench-consumer".to_owned()].into(),
             count: PULL_MESSAGES,
-            window: Window::new(clock.now(), Duration::ZERO, FOREVER),
+            window: Window::new(clock.now(), Duration::ZERO, FOREVER, 1),
             reading: Reading::Timed(Arc::clone(arrivals)),
+            hold: None,
         };
         let mut puller = Puller::new(shape, cursors);
         let work = async move {
