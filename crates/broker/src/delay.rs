@@ -30,6 +30,15 @@ const AT_ONCE: ReadLimits = ReadLimits { messages_max: 128, bytes_max: 1 << 20, 
 pub struct Delayed {
     file: TableFile,
     cursors: Mutex<BTreeMap<i32, i64>>,
+    /// Levels whose next message was stored by a clock that was ahead of what it shows now.
+    ahead: Mutex<BTreeMap<i32, Ahead>>,
+}
+
+/// What was stored by a clock that has gone back since: when that was noticed, and up to which offset.
+#[derive(Clone, Copy)]
+struct Ahead {
+    since: Duration,
+    before: i64,
 }
 
 impl Delayed {
@@ -49,7 +58,7 @@ impl Delayed {
                 }
             }
         }
-        Ok(Delayed { file, cursors: Mutex::new(cursors) })
+        Ok(Delayed { file, cursors: Mutex::new(cursors), ahead: Mutex::default() })
     }
 
     /// The next offset to be delivered of a level.
@@ -72,6 +81,21 @@ impl Delayed {
                 self.file.touch();
             }
         }
+    }
+
+    /// Since when it is known that the level's messages before an offset were stored by a clock that was ahead.
+    fn ahead(&self, level: i32, next: &Record<'_>, max: i64, broker: &Broker) -> Option<Ahead> {
+        let mut ahead = self.ahead.lock();
+        if next.store_timestamp <= broker.clock.now_ms() {
+            ahead.remove(&level);
+            return None;
+        }
+        let noticed = Ahead { since: broker.clock.elapsed(), before: max };
+        let known = ahead.entry(level).or_insert(noticed);
+        if known.before <= next.queue_offset.0 {
+            *known = noticed;
+        }
+        Some(*known)
     }
 
     fn advance(&self, level: i32, to: i64) {
@@ -147,9 +171,9 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let config = broker.config();
     let Some(delay) = config.delay_ladder.delay_ms(level) else { return false };
     let from = broker.delayed.cursor(level);
-    if broker.store.bounds(names::DELAY_TOPIC, queue_of(level)).is_none_or(|(min, max)| max.0 <= from.max(min.0)) {
+    let Some((_, max)) = broker.store.bounds(names::DELAY_TOPIC, queue_of(level)).filter(|(min, max)| max.0 > from.max(min.0)) else {
         return false;
-    }
+    };
     // A level's delivery is one whole batch, which has to fit into a segment.
     let limits = ReadLimits { bytes_max: AT_ONCE.bytes_max.min(broker.store.whole_bytes_max() / 2), ..AT_ONCE };
     let mut bytes = Vec::new();
@@ -162,8 +186,13 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
         }
         return read.next.0 > from;
     }
+    // Where the clock has gone back, its times say nothing: then a message waits as long as it should from when that is noticed.
+    let ahead = records(&bytes).next().and_then(Result::ok).and_then(|next| broker.delayed.ahead(level, &next, max.0, broker));
+    let has_waited = ahead.filter(|ahead| broker.clock.elapsed() - ahead.since >= Duration::from_millis(delay));
     let now = broker.clock.now_ms();
-    let is_due = |record: &Record<'_>| record.store_timestamp + delay as i64 <= now;
+    let is_due = |record: &Record<'_>| {
+        record.store_timestamp + delay as i64 <= now || has_waited.is_some_and(|ahead| record.queue_offset.0 < ahead.before)
+    };
     let due: Vec<Record<'_>> = records(&bytes).map_while(Result::ok).take_while(is_due).collect();
     let Some(next) = due.last().map(|last| last.queue_offset.0 + 1) else { return false };
     if let Err(refusal) = deliver(broker, level, &due, next, batch) {

@@ -11,6 +11,7 @@
 //! | statistics | 10 s | takes the samples |
 
 use crate::{Broker, delay, registration, timer, transaction};
+use roxmq_env::teeth::bites;
 use roxmq_protocol::record::LogOffset;
 use roxmq_store::Reason;
 use std::io;
@@ -30,6 +31,7 @@ pub fn start(broker: &Arc<Broker>) {
         // A fenced broker can be read but not written: NameServers shall say so before producers find out one by one.
         if let Some(broker) = weak.upgrade()
             && broker.store.fenced().is_some()
+            && !bites("fence-untold")
         {
             broker.registration.changed();
         }
@@ -116,7 +118,7 @@ fn may_delete(broker: &Broker, end: LogOffset, reason: Reason) -> bool {
 }
 
 fn drop_silent_clients(broker: &Broker) {
-    let before = broker.clock.now_ms() - broker.config().channel_expired_ms as i64;
+    let before = broker.clock.elapsed().as_millis() as i64 - broker.config().channel_expired_ms as i64;
     for peer in broker.clients.silent_since(before) {
         peer.close();
     }

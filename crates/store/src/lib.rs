@@ -35,6 +35,7 @@ pub mod repair;
 mod retention;
 mod seal;
 mod segment;
+mod steady;
 mod store;
 mod time;
 pub mod verify;

@@ -79,8 +79,8 @@ impl Store {
     pub(crate) fn disk_is_full(&self) {
         if !self.disk_full.swap(true, Ordering::Relaxed) {
             tracing::error!(reserve = self.retention().disk_reserve_bytes, "disk is full: appends are refused until there is room");
-            // It looks for room more often than it keeps house.
-            self.keeper.get().into_iter().for_each(|keeper| keeper.unpark());
+            // It looks for room more often from now on.
+            self.looker.get().into_iter().for_each(|looker| looker.unpark());
         }
     }
 
@@ -144,7 +144,10 @@ impl Store {
         let index = self.index.read();
         let newest = index.files.get(&segment.base).map(|file| file.last_time);
         let kept_ms = self.retention().file_reserved_hours.saturating_mul(HOUR_MS).min(i64::MAX as u64) as i64;
-        newest.is_some_and(|newest| newest.saturating_add(kept_ms) < self.clock.now_ms())
+        // Where there is no room, the clock is taken at its word.
+        let (now_ms, elapsed_ms) = (self.clock.now_ms(), self.clock.elapsed().as_millis() as i64);
+        let now_ms = if self.disk_full.load(Ordering::Relaxed) { now_ms } else { self.steady.lock().now_ms(now_ms, elapsed_ms) };
+        newest.is_some_and(|newest| newest.saturating_add(kept_ms) < now_ms)
     }
 
     fn is_too_much(&self) -> bool {

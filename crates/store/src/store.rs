@@ -9,6 +9,7 @@ use crate::log::{Log, is_full};
 use crate::recovery::{self, OpenError, Places};
 use crate::retention::Asked;
 use crate::segment::{NextSegment, Segments};
+use crate::steady::SteadyClock;
 use crate::watermarks::Watermarks;
 use parking_lot::{Mutex, RwLock};
 use roxmq_env::clock::Clock;
@@ -42,6 +43,7 @@ pub struct Store {
     pub(crate) retention_turn: Mutex<()>,
     next_segment: Mutex<Option<NextSegment>>,
     pub(crate) retention: RwLock<Retention>,
+    pub(crate) steady: Mutex<SteadyClock>,
     pub(crate) wakers: Mutex<Vec<Waker>>,
     pub(crate) asked: OnceLock<Asked>,
     pub(crate) fence: OnceLock<String>,
@@ -54,6 +56,7 @@ pub struct Store {
     threads: Mutex<Vec<JoinHandle<()>>>,
     flusher: OnceLock<Thread>,
     pub(crate) keeper: OnceLock<Thread>,
+    pub(crate) looker: OnceLock<Thread>,
     stop: Arc<AtomicBool>,
     _lock: Lock,
 }
@@ -126,6 +129,9 @@ impl Store {
             next[no as usize] = queue.next;
         }
         let log = Log { active: recovered.active, file, end: recovered.end, next, prepared: None, dirty: Vec::new(), is_closed: false };
+        let newest_ms = recovered.index.read().files.values().map(|file| file.last_time).max();
+        let now_ms = clock.now_ms();
+        let steady = SteadyClock::new(newest_ms.map_or(now_ms, |newest_ms| newest_ms.min(now_ms)), clock.elapsed().as_millis() as i64);
         let store = Arc::new(Store {
             clock,
             disk,
@@ -152,9 +158,11 @@ impl Store {
             threads: Mutex::new(Vec::new()),
             flusher: OnceLock::new(),
             keeper: OnceLock::new(),
+            looker: OnceLock::new(),
             stop: Arc::new(AtomicBool::new(false)),
             _lock: lock,
             retention: RwLock::new(config.retention()),
+            steady: Mutex::new(steady),
             config,
         });
         store.check_space();
@@ -270,6 +278,7 @@ impl Store {
     /// Does once what the threads of the store do all the time; for simulations, which have none.
     pub fn tick(&self) {
         self.flush();
+        self.check_space();
         self.keep_house();
     }
 
@@ -286,7 +295,6 @@ impl Store {
     }
 
     fn keep_house(&self) {
-        self.check_space();
         if self.fence.get().is_some() {
             return;
         }
@@ -373,15 +381,18 @@ impl Store {
             .spawn(move || flush_loop(&store, &sleeps, &stop, is_sync, interval))?;
         let (store, stop) = (Arc::downgrade(self), self.stop.clone());
         let keeper = std::thread::Builder::new().name("roxmq-store".to_owned()).spawn(move || keep_loop(&store, &stop))?;
+        let (store, stop) = (Arc::downgrade(self), self.stop.clone());
+        let looker = std::thread::Builder::new().name("roxmq-room".to_owned()).spawn(move || look_for_room_loop(&store, &stop))?;
         let _ = self.flusher.set(flusher.thread().clone());
         let _ = self.keeper.set(keeper.thread().clone());
-        self.threads.lock().extend([flusher, keeper]);
+        let _ = self.looker.set(looker.thread().clone());
+        self.threads.lock().extend([flusher, keeper, looker]);
         Ok(())
     }
 
     fn join(&self) {
         self.stop.store(true, Ordering::SeqCst);
-        for thread in self.flusher.get().into_iter().chain(self.keeper.get()) {
+        for thread in [&self.flusher, &self.keeper, &self.looker].into_iter().filter_map(OnceLock::get) {
             thread.unpark();
         }
         for thread in std::mem::take(&mut *self.threads.lock()) {
@@ -418,7 +429,16 @@ fn keep_loop(store: &Weak<Store>, stop: &AtomicBool) {
     while !stop.load(Ordering::SeqCst) {
         let Some(open) = store.upgrade() else { return };
         open.keep_house();
-        // Senders wait for room.
+        drop(open);
+        std::thread::park_timeout(KEEP_HOUSE_EVERY);
+    }
+}
+
+/// By itself, because housekeeping may take seconds on a slow disk, and senders wait for room.
+fn look_for_room_loop(store: &Weak<Store>, stop: &AtomicBool) {
+    while !stop.load(Ordering::SeqCst) {
+        let Some(open) = store.upgrade() else { return };
+        open.check_space();
         let pause = if open.disk_full() { LOOK_FOR_ROOM_EVERY } else { KEEP_HOUSE_EVERY };
         drop(open);
         std::thread::park_timeout(pause);

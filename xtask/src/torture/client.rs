@@ -166,8 +166,13 @@ impl Client {
     }
 
     /// Reads a queue to its end; the offset behind it.
-    pub fn read_queue(&mut self, topic: &str, queue: u32, mut take: impl FnMut(&Record<'_>)) -> Result<i64, String> {
-        let mut next = 0;
+    pub fn read_queue(&mut self, topic: &str, queue: u32, take: impl FnMut(&Record<'_>)) -> Result<i64, String> {
+        self.read_queue_from(topic, queue, 0, take)
+    }
+
+    /// Reads a queue from an offset to its end; the offset behind it.
+    pub fn read_queue_from(&mut self, topic: &str, queue: u32, from: i64, mut take: impl FnMut(&Record<'_>)) -> Result<i64, String> {
+        let mut next = from;
         let mut retries = 0;
         loop {
             let answer = self.pull(topic, queue, next, 0).map_err(|error| format!("pulling {topic} {queue} {next}: {error}"))?;

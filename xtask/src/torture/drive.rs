@@ -45,6 +45,21 @@ impl Drive {
         cut.map_err(|error| format!("the power of {} cannot be cut (root is needed): {error}", self.mount.display()))
     }
 
+    /// Has the file system meet an error, after which it is read-only until it is mounted again. (`mount -o remount,ro` would be refused
+    /// for as long as files are open for writing.)
+    pub fn make_read_only(&self) -> Result<(), String> {
+        let mounts = std::fs::read_to_string("/proc/mounts").map_err(|error| error.to_string())?;
+        let device = mounts.lines().filter_map(|line| line.split_once(' ')).find(|(_, rest)| rest.split(' ').next() == self.mount.to_str());
+        let device = device.and_then(|(device, _)| device.strip_prefix("/dev/")).ok_or("the drive is not mounted")?;
+        let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
+        // The kernel answers the write with the error that it has just made.
+        let _ = std::fs::write(&trigger, "1");
+        match File::create(self.mount.join("is-it-read-only")) {
+            Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+            other => Err(format!("{} is not read-only although an error was asked for in {trigger}: {other:?}", self.mount.display())),
+        }
+    }
+
     /// Copies it as it is on the device, beside it, for people to look at. It must not be mounted by then, or its power be cut.
     pub fn copy(&self) -> Result<(), String> {
         run(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(self.image.with_extension("before")))
@@ -57,7 +72,7 @@ impl Drive {
     }
 
     fn mount(&self) -> Result<(), String> {
-        run(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.mount))
+        run(Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(&self.image).arg(&self.mount))
             .map_err(|error| format!("{error}\nmounting needs root and a free loop device"))
     }
 

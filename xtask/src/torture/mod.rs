@@ -25,6 +25,8 @@ pub struct Options {
     pub seed: u64,
     /// The program that is tortured.
     pub binary: PathBuf,
+    /// How large the largest store is, where that matters, in 10^9 bytes.
+    pub gigabytes: f64,
     /// A folder for files of the run.
     pub folder: PathBuf,
     /// A bug to plant, in a build that has them.
@@ -50,7 +52,8 @@ pub struct Outcome {
 pub fn run(words: &[String]) -> Result<(), String> {
     let mut words = words.iter();
     let mut chosen = Vec::new();
-    let (mut cycles, mut seed, mut binary, mut tooth, mut short, mut verbose, mut keep) = (None, None, None, None, false, false, false);
+    let (mut cycles, mut seed, mut binary, mut tooth, mut gigabytes) = (None, None, None, None, None);
+    let (mut short, mut verbose, mut keep) = (false, false, false);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
         let number = |text: &String| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
@@ -59,6 +62,7 @@ pub fn run(words: &[String]) -> Result<(), String> {
             "--seed" => seed = Some(number(value()?)?),
             "--binary" => binary = Some(PathBuf::from(value()?)),
             "--tooth" => tooth = Some(value()?.clone()),
+            "--gigabytes" => gigabytes = Some(number(value()?)? as f64),
             "--short" => short = true,
             "--verbose" => verbose = true,
             "--keep" => keep = true,
@@ -83,7 +87,16 @@ pub fn run(words: &[String]) -> Result<(), String> {
         let cycles = cycles.unwrap_or(if short { scenario.short } else { scenario.long });
         let folder = scratch.path.join(scenario.name);
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let options = Options { cycles, seed, binary: binary.clone(), folder: folder.clone(), tooth: tooth.clone(), verbose, keep };
+        let options = Options {
+            cycles,
+            seed,
+            binary: binary.clone(),
+            gigabytes: gigabytes.unwrap_or(if short { SHORT_GIGABYTES } else { LONG_GIGABYTES }),
+            folder: folder.clone(),
+            tooth: tooth.clone(),
+            verbose,
+            keep,
+        };
         if !tell(scenario, &options) {
             failed.push(scenario.name);
             if keep {
@@ -130,7 +143,7 @@ fn shown(time: Duration) -> String {
 
 fn usage() -> String {
     let mut text =
-        "usage: cargo xtask torture SCENARIO... [--cycles N] [--seed S] [--binary PATH] [--tooth NAME] [--verbose] [--keep]\n".to_owned();
+        "usage: cargo xtask torture SCENARIO... [--cycles N] [--seed S] [--binary PATH] [--tooth NAME] [--gigabytes N] [--verbose] [--keep]\n".to_owned();
     text += "       cargo xtask torture --short      every scenario, a few cycles of each\n\n";
     for scenario in SCENARIOS {
         text += &format!("  {:18} {} ({} cycles, short {})\n", scenario.name, scenario.what, scenario.long, scenario.short);
@@ -141,9 +154,12 @@ fn usage() -> String {
 /// Builds the binary that users run.
 fn build() -> Result<PathBuf, String> {
     drive::run(Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())).args(["build", "--release", "-p", "roxmq"]))?;
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), PathBuf::from);
-    Ok(target.join("release/roxmq"))
+    Ok(target().join("release/roxmq"))
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var("CARGO_TARGET_DIR").map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from)
 }
 
 /// Milliseconds since 1970.
@@ -187,6 +203,9 @@ fn remove_leftovers(parent: &Path) {
     }
 }
 
+/// The largest store of a full run, and of a short one.
+const LONG_GIGABYTES: f64 = 20.0;
+const SHORT_GIGABYTES: f64 = 1.0;
 const SCRATCH: &str = "roxmq-torture-";
 
 impl Drop for Scratch {

@@ -1,11 +1,16 @@
 //! What is done to a broker. One file for each kind of harm.
 
+mod clock;
 mod crash;
 mod flips;
 mod full;
 mod io_error;
 mod metadata;
+mod read_only;
+mod shim;
 mod simulated;
+mod slow_sync;
+mod start_time;
 mod teeth;
 
 use super::{Options, Outcome};
@@ -35,6 +40,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("kill-sync", "kill -9 and SIGSTOP, also while starting, SYNC_FLUSH", 500, 20, crash::kill_sync),
     scenario("kill-async", "kill -9 and SIGSTOP, also while starting, ASYNC_FLUSH", 500, 20, crash::kill_async),
     scenario("dead-disk", "the disk dies while the broker goes on; root", 100, 10, crash::dead_disk),
+    scenario("read-only", "the file system turns read-only under load; root", 100, 4, read_only::read_only),
+    scenario("slow-sync", "every sync takes up to half a second, kill -9 and power cut; root", 100, 3, slow_sync::slow_sync),
+    scenario("clock-jumps", "the wall clock jumps by seconds to days", 200, 6, clock::jumps),
+    scenario("start-time", "starts over 1, 5 and 20 GB after kill -9; a real disk", 5, 3, start_time::independent_of_size),
     scenario("powercut-metadata", "power cut while tables are changed; root", 2000, 40, metadata::power_cut),
     scenario("damage", "bits flipped, files cut, derived files deleted", 10_000, 100, flips::damage),
     scenario("disk-full", "the disk filled and drained; root", 200, 20, full::fill_and_drain),

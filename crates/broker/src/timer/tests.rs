@@ -43,6 +43,41 @@ fn times_that_are_asked_for() {
 }
 
 #[test]
+fn a_clock_that_went_back_hides_nothing_and_repeats_nothing() {
+    let disk = SimDisk::new(1).disk();
+    let at = |ms: i64| Clock::manual(NOW_MS + ms);
+    let day = 24 * HOUR_MS;
+    let broker = open(&disk, &at(0));
+    wait(&broker, NOW_MS + 5 * day, "ahead");
+    wait(&broker, NOW_MS + 5000, "soon");
+    close(broker);
+    let broker = open(&disk, &at(5 * day));
+    wait(&broker, NOW_MS + 5 * day + 1, "later");
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["soon", "ahead"]);
+    close(broker);
+    // Back again: what is due now was not looked at when its time was over before.
+    let clock = at(1000);
+    let broker = open(&disk, &clock);
+    wait(&broker, NOW_MS + 2000, "first");
+    wait(&broker, NOW_MS + 9000, "second");
+    deliver_due(&broker);
+    clock.advance(ms(1000));
+    deliver_due(&broker);
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["soon", "ahead", "first"]);
+    close(broker);
+    let broker = open(&disk, &at(10_000));
+    deliver_due(&broker);
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["soon", "ahead", "first", "second"]);
+    close(broker);
+    let broker = open(&disk, &at(5 * day + 1));
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["soon", "ahead", "first", "second", "later"]);
+}
+
+#[test]
 fn never_early_in_order_and_once_over_restarts() {
     let (disk, clock) = (SimDisk::new(1).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);

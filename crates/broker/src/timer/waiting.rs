@@ -225,10 +225,15 @@ impl Waiting {
     /// Everything due by `now_ms` was delivered; the log and the marks ended there when that began. Is it worth being written down?
     pub fn all_done(&mut self, now_ms: i64, log_offset: i64, marks: i64) -> bool {
         let before = self.done;
+        if now_ms < before.due_ms {
+            // The clock went back. Not all that is due up to then was delivered: until it is that late again, what is delivered is known
+            // from the marks alone.
+            self.delivered_before.extend(self.delivered.drain());
+            return false;
+        }
         self.done = Done { due_ms: before.due_ms.max(now_ms), log_offset, marks };
         let done_ms = self.done.due_ms;
-        // What was stored again just before its delivery is met in the next round at the latest. After a clock went back, what was
-        // delivered may be due once more.
+        // What was stored again just before its delivery is met in the next round at the latest.
         self.delivered_before.retain(|_, due_ms| *due_ms > done_ms);
         self.delivered_before.extend(self.delivered.drain());
         self.recalled.retain(|_, due_ms| *due_ms > done_ms - HOUR_MS);

@@ -1,24 +1,22 @@
 //! The n-th write, or sync, of a run fails with EIO, for every n; or a write is cut short first, and then fails.
 //!
-//! A shim in C (`eio.c`, built by the system's compiler, preloaded) counts the calls that concern the data folder. After the failure the
+//! A shim (`shim.c`) counts the calls that concern the data folder. After the failure the
 //! broker must be fenced: it refuses sends within 100 ms and for good, its route loses write permission within 1 s, reads go on, and what
 //! it acknowledged before is there after a restart.
 
 use super::crash::{launch, tail};
+use super::shim;
 use crate::torture::broker::Broker;
 use crate::torture::client::{Client, Send};
 use crate::torture::ledger::{self, Fact, Ledger, MayLose, QUEUES, TOPICS};
-use crate::torture::{Options, Outcome, drive};
+use crate::torture::{Options, Outcome};
 use fastrand::Rng;
 use roxmq_protocol::body::TopicRouteData;
 use roxmq_protocol::json;
 use roxmq_protocol::record::MessageId;
 use roxmq_protocol::request::RouteByTopic;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
-
-const SHIM: &str = include_str!("eio.c");
 
 struct Fault<'a> {
     kind: &'static str,
@@ -39,10 +37,7 @@ struct Counts {
 
 /// Fails every call of a run once, or as many as there are cycles.
 pub fn every_call(options: &Options) -> Result<Outcome, String> {
-    let (source, shim) = (options.folder.join("eio.c"), options.folder.join("eio.so"));
-    std::fs::write(&source, SHIM).map_err(|error| error.to_string())?;
-    drive::run(Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(&source))
-        .map_err(|error| format!("{error}\nthe shim needs a C compiler"))?;
+    let shim = shim::build(options)?;
     let mut random = Rng::with_seed(options.seed);
     let mut outcome = Outcome::default();
     let mut counts = Counts::default();
@@ -85,13 +80,13 @@ fn one(options: &Options, fault: &Fault<'_>, random: &mut Rng, counts: &mut Coun
     launch.settings.extend(["mappedFileSizeCommitLog=131072", "maxMessageSize=65536"].map(str::to_owned));
     let sound = launch.clone();
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    launch.environment.extend([
-        ("LD_PRELOAD".to_owned(), text(fault.shim)),
-        ("EIO_UNDER".to_owned(), text(&data)),
-        ("EIO_COUNTER".to_owned(), text(&counter)),
-        ("EIO_AT".to_owned(), fault.at.to_string()),
-        ("EIO_KIND".to_owned(), fault.kind.to_owned()),
-    ]);
+    let what = [
+        ("EIO_UNDER", text(&data)),
+        ("EIO_COUNTER", text(&counter)),
+        ("EIO_AT", fault.at.to_string()),
+        ("EIO_KIND", fault.kind.to_owned()),
+    ];
+    launch.environment.extend(shim::environment(fault.shim, &what));
     let what = format!("{} at call {} with {flush}", fault.kind, fault.at);
     let mut ledger = Ledger::default();
     let mut violations = Vec::new();
