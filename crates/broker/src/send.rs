@@ -14,6 +14,7 @@ use roxmq_protocol::record::{Draft, MessageId, batch_items, sys_flag};
 use roxmq_protocol::request::{SendForm, SendMessage};
 use roxmq_remoting::Ticket;
 use roxmq_store::{AppendError, Batch, Placed};
+use smallvec::SmallVec;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -32,6 +33,7 @@ pub struct Sender {
 pub struct Flow {
     /// The configuration as of this turn: looking it up anew for each send would have the shards' threads wait for each other.
     pub config: Arc<BrokerConfig>,
+    given: String,
     properties: String,
     unique: UniqueKeys,
 }
@@ -39,7 +41,22 @@ pub struct Flow {
 impl Flow {
     /// Empty buffers.
     pub fn new(config: Arc<BrokerConfig>) -> Flow {
-        Flow { config, properties: String::new(), unique: UniqueKeys::default() }
+        Flow { config, given: String::new(), properties: String::new(), unique: UniqueKeys::default() }
+    }
+}
+
+/// A unique key. Those that clients make have 32 bytes, and ask for no memory.
+pub struct UniqueKey(SmallVec<[u8; 32]>);
+
+impl UniqueKey {
+    fn of(key: &str) -> UniqueKey {
+        UniqueKey(SmallVec::from_slice(key.as_bytes()))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        // It was text when it was made.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -54,7 +71,7 @@ pub struct Prepared {
     /// The light queues that the messages are in as well, separated by commas.
     pub light_queues: String,
     /// What the answer calls the transaction: the unique key.
-    pub unique_key: String,
+    pub unique_key: UniqueKey,
     /// When the message is due, if it waits for a time.
     pub due_ms: Option<i64>,
     /// Does the sender wait until the messages are durable?
@@ -76,7 +93,21 @@ pub fn prepare(
     flow: &mut Flow,
     batch: &mut Batch,
 ) -> Result<Prepared, Refusal> {
-    let request = SendMessage::read(fields, form)?;
+    let mut given = std::mem::take(&mut flow.given);
+    let request = SendMessage::read_into(fields, form, &mut given)?;
+    let prepared = prepare_one(broker, sender, request, body, flow, batch);
+    flow.given = given;
+    prepared
+}
+
+fn prepare_one(
+    broker: &Broker,
+    sender: Sender,
+    request: SendMessage<'_>,
+    body: &[u8],
+    flow: &mut Flow,
+    batch: &mut Batch,
+) -> Result<Prepared, Refusal> {
     let config = Arc::clone(&flow.config);
     let now = broker.clock.now_ms();
     if now < config.accept_sends_from_ms as i64 {
@@ -113,8 +144,8 @@ pub fn prepare(
 
     let first = batch.len();
     let unique_key = match asked.unique_key {
-        Some(key) => key.to_owned(),
-        None => flow.unique.next(broker.advertised, now),
+        Some(key) => UniqueKey::of(key),
+        None => UniqueKey::of(&flow.unique.next(broker.advertised, now)),
     };
     // A dead letter waits for nothing. A half message waits for its decision first. A delay level wins over a time.
     let level = level.filter(|_| dead_letter.is_none());
@@ -151,9 +182,9 @@ pub fn prepare(
     };
     let mut light_queues = String::new();
     if request.batch {
-        light_queues = push_batch(broker, draft, &unique_key, flow, batch)?;
+        light_queues = push_batch(broker, draft, unique_key.as_str(), flow, batch)?;
     } else {
-        stored_properties(broker, given, &unique_key, &mut flow.properties)?;
+        stored_properties(broker, given, unique_key.as_str(), &mut flow.properties)?;
         if let Some(due_ms) = due_ms {
             flow.properties = timer::timed_properties(&flow.properties, &topic.topic_name, queue_id, due_ms);
         } else if is_half || level.is_some() {
@@ -274,15 +305,23 @@ fn stored_properties(broker: &Broker, given: Properties<'_>, unique_key: &str, o
     Ok(())
 }
 
-/// Appends the answer to a stored send to `out`.
-pub fn write_answer(broker: &Broker, ticket: Ticket, prepared: &Prepared, places: &[Placed], code: i32, out: &mut Vec<u8>) {
+/// Appends the answer to a stored send to `out`. `msg_id` is a buffer.
+pub fn write_answer(
+    broker: &Broker,
+    ticket: Ticket,
+    prepared: &Prepared,
+    places: &[Placed],
+    code: i32,
+    msg_id: &mut String,
+    out: &mut Vec<u8>,
+) {
     let Some(first) = places.first() else { return };
-    let mut msg_id = String::with_capacity(33 * places.len());
+    msg_id.clear();
     for place in places {
         if !msg_id.is_empty() {
             msg_id.push(',');
         }
-        MessageId { store_host: broker.advertised, log_offset: place.log_offset }.write(&mut msg_id);
+        MessageId { store_host: broker.advertised, log_offset: place.log_offset }.write(msg_id);
     }
     let top = Top::answer(ticket.opaque, code, (code != 0).then_some("FLUSH_DISK_TIMEOUT"));
     header::write_frame(
@@ -290,15 +329,15 @@ pub fn write_answer(broker: &Broker, ticket: Ticket, prepared: &Prepared, places
         ticket.encoding,
         top,
         |sink| {
-            sink.text("msgId", &msg_id);
+            sink.text("msgId", msg_id);
             sink.number("queueId", prepared.queue_id);
             sink.number("queueOffset", first.queue_offset.0);
-            sink.text("transactionId", &prepared.unique_key);
+            sink.text("transactionId", prepared.unique_key.as_str());
             sink.text("MSG_REGION", &broker.marks.region);
             sink.text("TRACE_ON", broker.marks.trace_on);
             if let Some(due_ms) = prepared.due_ms {
                 let topic = &prepared.topic.topic_name;
-                sink.text("recallHandle", &timer::handle(&broker.config().broker_name, topic, due_ms, &prepared.unique_key));
+                sink.text("recallHandle", &timer::handle(&broker.config().broker_name, topic, due_ms, prepared.unique_key.as_str()));
             }
         },
         b"",

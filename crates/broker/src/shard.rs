@@ -19,6 +19,7 @@ use roxmq_protocol::light::LIGHT_QUEUE_ID;
 use roxmq_protocol::record::LogOffset;
 use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle, Ticket};
 use roxmq_store::{Batch, Placed};
+use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -70,7 +71,7 @@ struct Unflushed {
     end: LogOffset,
     deadline: Duration,
     pending: Pending,
-    places: Vec<Placed>,
+    places: SmallVec<[Placed; 1]>,
 }
 
 /// An answer that waits until the NameServers were told of a new topic, so that a client that asks them next finds it.
@@ -88,6 +89,8 @@ pub struct BrokerShard {
     inbox: Arc<Inbox>,
     batch: RefCell<Batch>,
     pending: RefCell<Vec<Pending>>,
+    placed: RefCell<Vec<Placed>>,
+    msg_id: RefCell<String>,
     unflushed: RefCell<VecDeque<Unflushed>>,
     untold: RefCell<Vec<Untold>>,
     parked: RefCell<HashMap<QueueKey, Vec<Parked>>>,
@@ -110,6 +113,8 @@ impl BrokerShard {
             inbox,
             batch: RefCell::new(batch),
             pending: RefCell::default(),
+            placed: RefCell::default(),
+            msg_id: RefCell::default(),
             unflushed: RefCell::default(),
             untold: RefCell::default(),
             parked: RefCell::default(),
@@ -225,47 +230,52 @@ impl BrokerShard {
 
     /// Appends what the turn gathered and answers what is durable already.
     fn append(&self) {
-        let pending = std::mem::take(&mut *self.pending.borrow_mut());
         let mut batch = self.batch.borrow_mut();
         if batch.is_empty() {
             return;
         }
+        // Nothing below takes another send, so its buffer can be put back for the next turn.
+        let mut pending = std::mem::take(&mut *self.pending.borrow_mut());
         let outcome = self.broker.store.append(&mut batch);
         if let Err(error) = outcome {
             let refusal = send::refusal(&error);
             self.broker.figures.put_failed(batch.len());
             batch.clear();
-            for Pending { from, ticket, .. } in &pending {
-                from.answer(*ticket, refusal.answer());
+            for Pending { from, ticket, .. } in pending.drain(..) {
+                from.answer(ticket, refusal.answer());
             }
+            *self.pending.borrow_mut() = pending;
             return;
         }
         let durable = self.broker.store.durable();
         let timeout = Duration::from_millis(self.broker.config().sync_flush_timeout_ms);
         let deadline = self.broker.clock.elapsed() + timeout;
         let mut arrived: Vec<QueueKey> = Vec::new();
-        let placed: Vec<Placed> = (0..batch.len()).map(|draft| batch.placed(draft)).collect();
+        let mut placed = self.placed.borrow_mut();
+        placed.clear();
+        placed.extend((0..batch.len()).map(|draft| batch.placed(draft)));
         // Counters are looked up by topic, so messages to the same topic are counted together.
         for of_topic in pending.chunk_by(|one, next| Arc::ptr_eq(&one.prepared.topic, &next.prepared.topic)) {
             let (first, last) = (&of_topic[0].prepared, &of_topic[of_topic.len() - 1].prepared);
             self.broker.stored(first, &placed[first.range.start..last.range.end]);
         }
-        for pending in pending {
+        for pending in pending.drain(..) {
             let places = &placed[pending.prepared.range.clone()];
             let end = places.last().map_or(LogOffset(0), |place| place.end);
             if end <= durable {
                 self.answer_send(&pending, places, code::SUCCESS);
                 self.tell_of(&pending.prepared, &mut arrived);
             } else if pending.prepared.waits {
-                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places: places.to_vec(), pending });
+                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places: SmallVec::from_slice(places), pending });
             } else {
                 self.answer_send(&pending, places, code::SUCCESS);
                 let silent = Pending { ticket: Ticket { oneway: true, ..pending.ticket }, ..pending };
-                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places: Vec::new(), pending: silent });
+                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places: SmallVec::new(), pending: silent });
             }
         }
+        *self.pending.borrow_mut() = pending;
         batch.clear();
-        drop(batch);
+        drop((batch, placed));
         arrived.iter().for_each(|queue| self.arrived(queue));
     }
 
@@ -307,7 +317,9 @@ impl BrokerShard {
         if ticket.oneway {
             return;
         }
-        let write = |out: &mut Vec<u8>| send::write_answer(&self.broker, *ticket, prepared, places, code, out);
+        let write = |out: &mut Vec<u8>| {
+            send::write_answer(&self.broker, *ticket, prepared, places, code, &mut self.msg_id.borrow_mut(), out);
+        };
         match prepared.change.filter(|change| !self.broker.registration.is_told(*change)) {
             None => from.write(write),
             Some(change) => {

@@ -82,7 +82,7 @@ impl Language {
 }
 
 /// Text of a header as it stands in the frame: in JSON it may hold escapes that nobody has resolved yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RawText<'a> {
     text: &'a str,
     escaped: bool,
@@ -97,6 +97,19 @@ impl<'a> RawText<'a> {
     /// The text itself; copied only when it holds escapes.
     pub fn unescape(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(json::unescape(self.text)) } else { Cow::Borrowed(self.text) }
+    }
+
+    /// The text itself, in `buffer` if it holds escapes.
+    pub fn unescape_into<'b>(self, buffer: &'b mut String) -> &'b str
+    where
+        'a: 'b,
+    {
+        if !self.escaped {
+            return self.text;
+        }
+        buffer.clear();
+        json::unescape_into(self.text, buffer);
+        buffer
     }
 
     #[inline]
@@ -120,7 +133,14 @@ impl<'a> RawText<'a> {
 
 /// The ext fields of a header (Java's "custom header"), in the order they were sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields<'a>(Vec<(RawText<'a>, RawText<'a>)>);
+pub struct Fields<'a> {
+    first: [(RawText<'a>, RawText<'a>); FIELDS_WITHOUT_MEMORY],
+    count: usize,
+    more: Vec<(RawText<'a>, RawText<'a>)>,
+}
+
+/// As many as requests usually have: for these no memory is asked for.
+const FIELDS_WITHOUT_MEMORY: usize = 16;
 
 /// The most ext fields a header may carry. Java's largest header has 15.
 pub const FIELDS_MAX: usize = 256;
@@ -128,7 +148,7 @@ pub const FIELDS_MAX: usize = 256;
 impl<'a> Fields<'a> {
     /// The value of the last field called `name`, as Java's map would keep it.
     pub fn find(&self, name: &str) -> Option<RawText<'a>> {
-        self.0.iter().rev().find(|(key, _)| key.is(name)).map(|(_, value)| *value)
+        self.all().rev().find(|(key, _)| key.is(name)).map(|(_, value)| value)
     }
 
     /// The unescaped value of `name`.
@@ -138,20 +158,29 @@ impl<'a> Fields<'a> {
 
     /// All fields as they stand in the frame.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (RawText<'a>, RawText<'a>)> + '_ {
-        self.0.iter().copied()
+        self.all()
     }
 
     /// All fields, unescaped.
     pub fn iter(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + '_ {
-        self.0.iter().map(|(key, value)| (key.unescape(), value.unescape()))
+        self.all().map(|(key, value)| (key.unescape(), value.unescape()))
+    }
+
+    #[inline]
+    fn all(&self) -> impl DoubleEndedIterator<Item = (RawText<'a>, RawText<'a>)> + '_ {
+        self.first[..self.count].iter().chain(&self.more).copied()
     }
 
     #[inline]
     fn push(&mut self, key: RawText<'a>, value: RawText<'a>) -> Result<(), HeaderError> {
-        if self.0.len() == FIELDS_MAX {
+        if let Some(place) = self.first.get_mut(self.count) {
+            *place = (key, value);
+            self.count += 1;
+        } else if self.count + self.more.len() < FIELDS_MAX {
+            self.more.push((key, value));
+        } else {
             return Err(HeaderError::TooManyFields);
         }
-        self.0.push((key, value));
         Ok(())
     }
 }

@@ -24,8 +24,9 @@ const OUT_PAUSE_BYTES: usize = 4 * 1024 * 1024;
 const OUT_CLOSE_BYTES: usize = 64 * 1024 * 1024;
 /// Requests under way elsewhere ([`Connection::owes`]) above which no further one of the connection is looked at.
 const OWED_MAX: usize = 1024;
-/// Buffers larger than this are given back once they are empty, so that an idle connection costs next to nothing. In bytes.
-const KEEP_BUFFER_BYTES: usize = 16 * 1024;
+/// Buffers larger than this are given back once they are empty; smaller ones are kept for the next turn until the connection is idle
+/// ([`Connection::rest`]), so that it then costs next to nothing. In bytes.
+const KEEP_BUFFER_BYTES: usize = 64 * 1024;
 /// Calls to one client that may wait for an answer.
 const CALLS_MAX: usize = 4096;
 
@@ -149,6 +150,14 @@ impl Connection {
             // Whoever waits has looked at `closed` in the same step of this thread, so none can miss this.
             self.closing.notify_waiters();
             self.drained.notify_waiters();
+        }
+    }
+
+    /// Gives back the buffer of a connection that is idle.
+    pub(crate) fn rest(&self) {
+        let mut out = self.out.borrow_mut();
+        if out.bytes.is_empty() {
+            out.bytes = Vec::new();
         }
     }
 

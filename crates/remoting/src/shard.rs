@@ -292,8 +292,11 @@ impl Shard {
     fn close_idle(&self) {
         let now = Instant::now();
         for connection in self.connections.borrow().values().filter_map(Weak::upgrade) {
-            if now.duration_since(connection.last_active()) >= self.idle_max {
+            let idle = now.duration_since(connection.last_active());
+            if idle >= self.idle_max {
                 connection.close();
+            } else if idle >= IDLE_SCAN {
+                connection.rest();
             }
         }
     }

@@ -92,7 +92,6 @@ impl<'a> Scan<'a> {
         if self.peek()? != b'{' {
             return self.skip_value();
         }
-        fields.0.reserve(16);
         self.object(|scan, key| match scan.peek()? {
             b'{' | b'[' => scan.skip_value(),
             _ => match scan.scalar()? {
@@ -245,6 +244,12 @@ fn end_of_plain(bytes: &[u8], mut at: usize, least: u8) -> usize {
 /// Resolves the escapes of a string that the scanner has accepted. A lone surrogate becomes U+FFFD.
 pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    unescape_into(text, &mut out);
+    out
+}
+
+/// As [`unescape`], behind what `out` holds.
+pub(super) fn unescape_into(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
@@ -275,7 +280,6 @@ pub(super) fn unescape(text: &str) -> String {
         }
     }
     out.push_str(rest);
-    out
 }
 
 fn take_unit(rest: &mut &str) -> u16 {

@@ -1,7 +1,7 @@
 //! Requests of producers and consumers.
 
 use super::{FieldError, HeaderFields, Request, Row, Text, header, requests};
-use crate::header::{FieldSink, Fields};
+use crate::header::{FieldSink, Fields, RawText};
 
 /// What a send asks for. Three codes carry it in two spellings: see [`SendForm`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,18 @@ impl<'a> SendMessage<'a> {
     /// # Errors
     /// When a field without which nothing can be stored is missing, or one is not of its type.
     pub fn read(fields: &Fields<'a>, form: SendForm) -> Result<SendMessage<'a>, FieldError> {
+        Self::read_by(fields, form, RawText::unescape)
+    }
+
+    /// As [`SendMessage::read`]. Properties, which always have escapes in JSON, are unescaped into `buffer`.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_into(fields: &Fields<'a>, form: SendForm, buffer: &'a mut String) -> Result<SendMessage<'a>, FieldError> {
+        Self::read_by(fields, form, |properties| Text::Borrowed(properties.unescape_into(buffer)))
+    }
+
+    fn read_by(fields: &Fields<'a>, form: SendForm, unescape: impl FnOnce(RawText<'a>) -> Text<'a>) -> Result<SendMessage<'a>, FieldError> {
         use super::Field;
         let is_long = form == SendForm::Long && (fields.find("topic").is_some() || fields.find("b").is_none());
         let names = if is_long { &LONG } else { &SHORT };
@@ -93,7 +105,7 @@ impl<'a> SendMessage<'a> {
             sys_flag: or_zero(5)?,
             born_timestamp: i64::read(values[6], names[6])?,
             flag: or_zero(7)?,
-            properties: Option::read(values[8], names[8])?.unwrap_or_default(),
+            properties: values[8].map(unescape).unwrap_or_default(),
             reconsume_times: or_zero(9)?,
             unit_mode: Option::read(values[10], names[10])?.unwrap_or(false),
             max_reconsume_times: Option::read(values[11], names[11])?,
