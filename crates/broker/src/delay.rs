@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use roxmq_protocol::body::DelayOffsetSerializeWrapper;
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, LogOffset, QueueOffset, Record, records};
-use roxmq_store::{Batch, ReadLimits, ReadStatus, Store};
+use roxmq_store::{Batch, Patience, ReadLimits, ReadStatus, Store};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ use tracing::{error, warn};
 /// How often the levels are looked at; a message is late by at most this, and never early.
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
 /// Messages delivered with one append.
-const AT_ONCE: ReadLimits = ReadLimits { messages_max: 128, bytes_max: 1 << 20, scan_max: 800 };
+const AT_ONCE: ReadLimits = ReadLimits { messages_max: 128, bytes_max: 1 << 20, scan_max: 800, patience: Patience::WaitForDisk };
 
 /// How far each level is delivered.
 pub struct Delayed {

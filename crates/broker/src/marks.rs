@@ -12,7 +12,7 @@
 use crate::Broker;
 use crate::names::MARKS_TOPIC;
 use roxmq_protocol::record::{Draft, DraftError, QueueOffset, records};
-use roxmq_store::{Batch, ReadLimits, Store};
+use roxmq_store::{Batch, Patience, ReadLimits, Store};
 
 /// Marks of delay levels are in the queues below, each in the queue of its level; those of others from here on.
 pub const OTHERS_FROM_QUEUE: u32 = 100;
@@ -51,7 +51,7 @@ pub fn newest(store: &Store, queue_id: u32) -> Option<i64> {
     })
 }
 
-const ONE: ReadLimits = ReadLimits { messages_max: 1, bytes_max: 1024, scan_max: 1 };
+const ONE: ReadLimits = ReadLimits { messages_max: 1, bytes_max: 1024, scan_max: 1, patience: Patience::WaitForDisk };
 /// Looked through for a sound mark.
 const DAMAGED_MAX: usize = 64;
 

@@ -1,5 +1,7 @@
 //! Work that must not stop a shard: rare or slow requests on a few threads, relays and services as tasks.
 
+use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -12,14 +14,26 @@ use tracing::warn;
 const THREADS: usize = 4;
 /// Requests that may wait for them, and relays that may be under way.
 const WAITING_MAX: usize = 1024;
+/// Reads of old messages that run at a time. Each may wait for the disk, and the other threads are there for other requests.
+const OLD_READS_AT_ONCE: usize = 2;
+/// Reads of old messages that may wait for their turn.
+const OLD_READS_MAX: usize = 1024;
 /// How long a stop waits for what is under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The pool.
 pub struct Pool {
-    runtime: parking_lot::Mutex<Option<Runtime>>,
+    runtime: Mutex<Option<Runtime>>,
     handle: Handle,
     under_way: Arc<Lane>,
+    old_reads: Arc<Mutex<Queue>>,
+}
+
+/// Work that takes turns on a few of the threads.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Box<dyn FnOnce() + Send>>,
+    running: usize,
 }
 
 /// Work of one kind, which takes no room from other kinds.
@@ -62,7 +76,7 @@ impl Pool {
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
-        Ok(Pool { runtime: parking_lot::Mutex::new(Some(runtime)), handle, under_way: Lane::new("requests", WAITING_MAX) })
+        Ok(Pool { runtime: Mutex::new(Some(runtime)), handle, under_way: Lane::new("requests", WAITING_MAX), old_reads: Arc::default() })
     }
 
     /// Runs `work` on one of the threads. False when too much waits already.
@@ -78,6 +92,25 @@ impl Pool {
     /// Runs work that has a bound of its own, so that it is not counted.
     pub fn start_bounded(&self, work: impl FnOnce() + Send + 'static) {
         self.handle.spawn_blocking(work);
+    }
+
+    /// Runs a read that waits for the disk, a few at a time. False when too many wait already. It must not panic.
+    pub fn read_old(&self, work: impl FnOnce() + Send + 'static) -> bool {
+        let mut queue = self.old_reads.lock();
+        if queue.waiting.len() >= OLD_READS_MAX {
+            return false;
+        }
+        queue.waiting.push_back(Box::new(work));
+        if queue.running < OLD_READS_AT_ONCE {
+            queue.running += 1;
+            let queue = Arc::clone(&self.old_reads);
+            self.handle.spawn_blocking(move || {
+                while let Some(work) = next_of(&queue) {
+                    work();
+                }
+            });
+        }
+        true
     }
 
     /// Runs a task. False when too many are under way.
@@ -108,6 +141,14 @@ impl Pool {
     }
 }
 
+/// The work that is next; whoever gets none stops running.
+fn next_of(queue: &Mutex<Queue>) -> Option<Box<dyn FnOnce() + Send>> {
+    let mut queue = queue.lock();
+    let next = queue.waiting.pop_front();
+    queue.running -= usize::from(next.is_none());
+    next
+}
+
 struct Place(Arc<Lane>);
 
 impl Drop for Place {
@@ -121,6 +162,35 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn old_reads_leave_threads_to_others_and_have_a_bound() {
+        let pool = Pool::start().unwrap();
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let (done, finished) = mpsc::channel();
+        let read = |pool: &Pool| {
+            let (gate, done) = (Arc::clone(&gate), done.clone());
+            pool.read_old(move || {
+                let _ = gate.lock().recv();
+                done.send(()).unwrap();
+            })
+        };
+        // Those that run have left the queue sooner or later; no more than that may be taken than run and wait.
+        let taken = (0..OLD_READS_MAX * 2).filter(|_| read(&pool)).count();
+        assert!((OLD_READS_MAX..=OLD_READS_MAX + OLD_READS_AT_ONCE).contains(&taken), "{taken}");
+        let (told, other) = mpsc::channel();
+        assert!(pool.run(move || told.send(()).unwrap()));
+        other.recv().unwrap();
+        assert!(finished.try_recv().is_err(), "not one read is done, and another request is");
+        assert!(pool.old_reads.lock().running <= OLD_READS_AT_ONCE);
+        drop(open);
+        (0..taken).for_each(|_| finished.recv().unwrap());
+        assert!(read(&pool), "there is room again");
+        finished.recv().unwrap();
+        pool.stop();
+    }
 
     #[test]
     fn what_has_no_room_is_refused_until_there_is_some() {

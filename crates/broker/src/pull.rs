@@ -14,8 +14,8 @@ use roxmq_protocol::header::{self, Fields, Top};
 use roxmq_protocol::properties::Properties;
 use roxmq_protocol::record::{QueueOffset, Record};
 use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullReply};
-use roxmq_remoting::{Connection, Ticket};
-use roxmq_store::{ReadLimits, ReadStatus};
+use roxmq_remoting::{Answer, Connection, Ticket};
+use roxmq_store::{Patience, ReadLimits, ReadStatus};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,8 @@ impl Parked {
             return;
         }
         let top = Top::answer(self.ticket.opaque, result.code, Some(result.remark));
-        self.from.write(|out| header::write_frame(out, self.ticket.encoding, top, |sink| result.reply.write(sink), body));
+        let head = |out: &mut Vec<u8>| header::write_head(out, self.ticket.encoding, top, |sink| result.reply.write(sink), body.len());
+        self.from.write_frame(head, body);
     }
 }
 
@@ -86,6 +87,8 @@ pub struct PullResult {
     pub remark: &'static str,
     /// Fields of the answer.
     pub reply: PullReply,
+    /// Whether the next message is not in memory, and the disk was not to be waited for.
+    pub needs_disk: bool,
 }
 
 /// Checks a pull, in Java's order, and stores the offset that rides on it.
@@ -131,7 +134,12 @@ pub fn prepare(broker: &Broker, fields: &Fields<'_>, lite: bool) -> Result<Prepa
         queue: QueueKey { topic: request.topic.as_ref().into(), queue_id: request.queue_id as u32 },
         from: request.queue_offset,
         hold,
-        limits: ReadLimits { messages_max, bytes_max: bytes_max as usize, scan_max: (scan_bytes / JAVA_INDEX_ENTRY_BYTES).max(1) },
+        limits: ReadLimits {
+            messages_max,
+            bytes_max: bytes_max as usize,
+            scan_max: (scan_bytes / JAVA_INDEX_ENTRY_BYTES).max(1),
+            patience: Patience::MemoryOnly,
+        },
         subscription,
         topic_sys_flag: topic.topic_sys_flag,
         group_sys_flag: group.group_sys_flag,
@@ -228,26 +236,32 @@ fn check_kind(config: &BrokerConfig, kind: &str) -> Result<(), Refusal> {
     if is_known { Ok(()) } else { Err(Refusal::ExpressionKind(kind.to_owned())) }
 }
 
-/// Reads what the pull wants; the records are appended to `body`.
-pub fn read(broker: &Broker, pull: &PreparedPull, body: &mut Vec<u8>) -> PullResult {
+/// Reads what the pull wants, with this much patience; the records are appended to `body`.
+pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, body: &mut Vec<u8>) -> PullResult {
     let QueueKey { topic, queue_id } = &pull.queue;
     if let Some(offset) = broker.offsets.take_reset(&pull.group, topic, *queue_id as i32) {
         let (min, max) = broker.store.bounds(topic, *queue_id).unwrap_or_default();
-        return PullResult { code: code::PULL_OFFSET_MOVED, remark: "OFFSET_RESET", reply: reply(pull, offset, min, max) };
+        return PullResult {
+            code: code::PULL_OFFSET_MOVED,
+            remark: "OFFSET_RESET",
+            reply: reply(pull, offset, min, max),
+            needs_disk: false,
+        };
     }
     let wanted = &mut |entry: &roxmq_store::IndexEntry| pull.subscription.wants(entry.tags_code);
     let from = QueueOffset(pull.from);
+    let limits = ReadLimits { patience, ..pull.limits };
     let read = match &pull.subscription.wanted {
         // Only here the settings are asked for, which all threads share.
         _ if topic.starts_with(RETRY_PREFIX) && broker.config().filter_retries => {
             let keep = &mut |record: &Record<'_>| retry::is_still_wanted(broker, &pull.group, record);
-            broker.store.read_filtered(topic, *queue_id, from, pull.limits, wanted, keep, body)
+            broker.store.read_filtered(topic, *queue_id, from, limits, wanted, keep, body)
         }
         Wanted::Sql(expression) => {
             let keep = &mut |record: &Record<'_>| expression.matches(&Properties::new(record.properties));
-            broker.store.read_filtered(topic, *queue_id, from, pull.limits, wanted, keep, body)
+            broker.store.read_filtered(topic, *queue_id, from, limits, wanted, keep, body)
         }
-        Wanted::All | Wanted::Tagged(_) | Wanted::Unreadable(_) => broker.store.read(topic, *queue_id, from, pull.limits, wanted, body),
+        Wanted::All | Wanted::Tagged(_) | Wanted::Unreadable(_) => broker.store.read(topic, *queue_id, from, limits, wanted, body),
     };
     broker.offsets.note_pull(&pull.group, topic, *queue_id as i32, read.next.0);
     let (code, remark) = match read.status {
@@ -258,6 +272,7 @@ pub fn read(broker: &Broker, pull: &PreparedPull, body: &mut Vec<u8>) -> PullRes
         ReadStatus::NoMatchedLogicQueue => (code::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE"),
         ReadStatus::NoMessageInQueue if pull.from != 0 => (code::PULL_OFFSET_MOVED, "NO_MESSAGE_IN_QUEUE"),
         ReadStatus::NoMessageInQueue => (code::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE"),
+        ReadStatus::NotInMemory => (code::PULL_RETRY_IMMEDIATELY, "NOT_IN_MEMORY"),
         ReadStatus::OffsetFoundNull => (code::PULL_NOT_FOUND, "OFFSET_FOUND_NULL"),
         ReadStatus::OffsetOverflowOne => (code::PULL_NOT_FOUND, "OFFSET_OVERFLOW_ONE"),
         ReadStatus::OffsetOverflowBadly => (code::PULL_OFFSET_MOVED, "OFFSET_OVERFLOW_BADLY"),
@@ -269,10 +284,20 @@ pub fn read(broker: &Broker, pull: &PreparedPull, body: &mut Vec<u8>) -> PullRes
         broker.statistics.counter(Statistic::GroupGetNums, &key).add(u64::from(read.messages));
         broker.statistics.counter(Statistic::GroupGetSize, &key).add(body.len() as u64);
         broker.broker_gets.add(u64::from(read.messages));
-    } else {
+    } else if read.status != ReadStatus::NotInMemory {
         broker.figures.missed();
     }
-    PullResult { code, remark, reply: reply(pull, read.next.0, read.min, read.max) }
+    let needs_disk = read.status == ReadStatus::NotInMemory;
+    PullResult { code, remark, reply: reply(pull, read.next.0, read.min, read.max), needs_disk }
+}
+
+/// Reads what the pull wants, also from the disk.
+pub fn answer_from_disk(broker: &Broker, pull: &PreparedPull) -> Answer {
+    let mut body = Vec::new();
+    let result = read(broker, pull, Patience::WaitForDisk, &mut body);
+    let mut answer = Answer::refused(result.code, result.remark).fields(result.reply);
+    answer.body = body;
+    answer
 }
 
 fn reply(pull: &PreparedPull, next: i64, min: QueueOffset, max: QueueOffset) -> PullReply {

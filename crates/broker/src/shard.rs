@@ -18,7 +18,7 @@ use roxmq_protocol::code;
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
 use roxmq_protocol::record::LogOffset;
 use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle, Ticket};
-use roxmq_store::{Batch, Placed};
+use roxmq_store::{Batch, Patience, Placed};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -162,7 +162,10 @@ impl BrokerShard {
         let mut body = self.answer_body.borrow_mut();
         body.clear();
         let may_wait = parked.deadline > now && !parked.ticket.oneway;
-        let result = crate::pull::read(&self.broker, &parked.pull, &mut body);
+        let result = crate::pull::read(&self.broker, &parked.pull, Patience::MemoryOnly, &mut body);
+        if result.needs_disk {
+            return self.serve_from_disk(parked);
+        }
         if result.code != code::PULL_NOT_FOUND || !may_wait {
             return parked.answer(result, &body);
         }
@@ -179,6 +182,17 @@ impl BrokerShard {
                 drop(body);
                 self.arrived(&queue);
             }
+        }
+    }
+
+    /// Has the pool read what is not in memory, so that nobody else on this shard waits for the disk.
+    fn serve_from_disk(&self, parked: Parked) {
+        let Parked { from, ticket, pull, .. } = parked;
+        let (broker, peer) = (Arc::clone(&self.broker), from.peer());
+        let queued = self.broker.pool.read_old(move || peer.answer(ticket, guarded(|| Ok(crate::pull::answer_from_disk(&broker, &pull)))));
+        if !queued {
+            let refusal = Refusal::Busy("too many reads of old messages wait");
+            from.answer(ticket, refusal.answer().fields(crate::pull::refused(&refusal)));
         }
     }
 

@@ -6,7 +6,7 @@ use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::record::{Draft, QueueOffset, records};
-use roxmq_store::{Placed, ReadLimits, Store, StoreConfig};
+use roxmq_store::{Patience, Placed, ReadLimits, Store, StoreConfig};
 
 /// When the clock starts.
 pub const NOW_MS: i64 = 1_800_000_000_000;
@@ -71,7 +71,7 @@ pub fn try_put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, bo
 
 /// The bodies that consumers of the queue see.
 pub fn delivered(broker: &Broker) -> Vec<String> {
-    let limits = ReadLimits { messages_max: 1000, bytes_max: 1 << 20, scan_max: 1000 };
+    let limits = ReadLimits { messages_max: 1000, bytes_max: 1 << 20, scan_max: 1000, patience: Patience::WaitForDisk };
     let mut bytes = Vec::new();
     broker.store.read(TOPIC, QUEUE, QueueOffset(0), limits, &mut |_| true, &mut bytes);
     records(&bytes).map(|record| String::from_utf8_lossy(record.unwrap().body).into_owned()).collect()

@@ -25,7 +25,7 @@ use roxmq_protocol::properties::name;
 use roxmq_protocol::record::{LogOffset, MessageId, QueueOffset, Record, place, records};
 use roxmq_protocol::request::{self, CheckTransaction};
 use roxmq_remoting::Answer;
-use roxmq_store::{ReadLimits, ReadStatus, Store};
+use roxmq_store::{Patience, ReadLimits, ReadStatus, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -34,7 +34,7 @@ use std::time::Duration;
 use tracing::{error, warn};
 
 /// Records read at once while catching up.
-const AT_ONCE: ReadLimits = ReadLimits { messages_max: 512, bytes_max: 4 << 20, scan_max: 4096 };
+const AT_ONCE: ReadLimits = ReadLimits { messages_max: 512, bytes_max: 4 << 20, scan_max: 4096, patience: Patience::WaitForDisk };
 
 /// Which half messages are open.
 pub struct Transactions {

@@ -6,6 +6,7 @@
 //! # file name text                   what a table's file begins with after the stop
 //! + Orders 0 3                       three messages for queue 0 of the topic
 //! * 5                                five ms pass
+//! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
 //! > a/CPP 34 topic=T                 request 34 on connection `a`, by a client in that language (JAVA if not said), and its answer
 //! >> a 11 topic=T                    the same, but its answer comes later; the broker has seen it before the script goes on
 //! {"a":1}                            the body of the request, if it has one
@@ -37,6 +38,11 @@ const NOW_MS: i64 = 1_800_000_000_000;
 #[test]
 fn switches() {
     check("switches");
+}
+
+#[test]
+fn old_messages() {
+    check("old_messages");
 }
 
 #[test]
@@ -149,6 +155,7 @@ impl Script {
             }
             match step {
                 "+" => self.store(rest),
+                "~" => self.disk.forget_cached(),
                 "*" => self.clock.advance(Duration::from_millis(rest.parse().unwrap())),
                 ">" => seen.push_str(&self.ask(rest, &body)),
                 ">>" => {

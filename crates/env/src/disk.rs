@@ -2,11 +2,14 @@
 //!
 //! One value, handed down from `main`: [`Disk::real`] is the operating system's, [`SimDisk`] lives in memory, loses power
 //! when told, and keeps of what was not synced only what a bad disk would. All access is by explicit reads and writes at an
-//! offset: through a writable mapping a full disk would be a signal instead of an error.
+//! offset: through a writable mapping a full disk would be a signal instead of an error. What is read most may be copied from a
+//! read-only mapping, whose signals are caught.
 
+mod mapped;
 mod real;
 mod sim;
 
+pub use mapped::{MAPPINGS_MAX, Mapping, page_bytes};
 pub use sim::{Fault, SimDisk};
 
 use crate::teeth;
@@ -207,6 +210,24 @@ impl File {
         }
     }
 
+    /// As [`File::append_to`], but without waiting for the disk: [`io::ErrorKind::WouldBlock`] if not all of it is in memory.
+    ///
+    /// File systems that cannot tell are waited for.
+    pub fn append_cached_to(&self, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        match &self.0 {
+            Handle::Real(file) => real::append_cached_to(file, offset, len, out),
+            Handle::Sim(file) => file.append_cached_to(offset, len, out),
+        }
+    }
+
+    /// The first `len` bytes as memory to copy from. `None` where that is not to be had; then there are the calls.
+    pub fn map(&self, len: u64) -> Option<Mapping> {
+        match &self.0 {
+            Handle::Real(file) => Mapping::new(file, usize::try_from(len).ok()?).ok()?,
+            Handle::Sim(_) => None,
+        }
+    }
+
     /// Makes what was written, and the file's length, durable. After an error what was not durable is lost: do not retry.
     pub fn sync_data(&self) -> io::Result<()> {
         if teeth::bites("fsync-skipped") {
@@ -271,6 +292,8 @@ mod tests {
         assert_eq!(out, b">\0ab");
         assert_eq!(file.append_to(2, 30, &mut out).expect_err("ends").kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(out, b">\0ab");
+        file.append_cached_to(2, 2, &mut out).expect("just written");
+        assert_eq!(out, b">\0ab\0a");
         let mut two = [0; 2];
         file.read_at(4, &mut two).expect("reads");
         assert_eq!(&two, b"bc");

@@ -106,10 +106,18 @@ pub fn claimed_len(input: &[u8]) -> usize {
 /// # Panics
 /// When header or body are larger than a frame can carry, which callers bound beforehand.
 pub fn write(out: &mut Vec<u8>, encoding: Encoding, header: impl FnOnce(&mut Vec<u8>), body: &[u8]) {
+    write_head(out, encoding, header, body.len());
+    out.extend_from_slice(body);
+}
+
+/// Appends what stands before the body of a frame to `out`: `header` writes the header's bytes. A body of `body_len` bytes has to follow.
+///
+/// # Panics
+/// When header or body are larger than a frame can carry, which callers bound beforehand.
+pub fn write_head(out: &mut Vec<u8>, encoding: Encoding, header: impl FnOnce(&mut Vec<u8>), body_len: usize) {
     let start = begin(out);
     header(out);
-    finish(out, start, encoding, body.len());
-    out.extend_from_slice(body);
+    finish(out, start, encoding, body_len);
 }
 
 /// Starts a frame whose body is appended in place later; pair with [`finish`].

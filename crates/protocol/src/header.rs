@@ -301,15 +301,17 @@ impl<'a> Top<'a> {
 
 /// Appends a whole frame to `out`: header from `top` and what `fields` writes, then `body`.
 pub fn write_frame(out: &mut Vec<u8>, encoding: Encoding, top: Top<'_>, fields: impl FnOnce(&mut FieldSink<'_>), body: &[u8]) {
-    frame::write(
-        out,
-        encoding,
-        |out| match encoding {
-            Encoding::Json => json::write(out, top, fields),
-            Encoding::Binary => binary::write(out, top, fields),
-        },
-        body,
-    );
+    write_head(out, encoding, top, fields, body.len());
+    out.extend_from_slice(body);
+}
+
+/// Appends what stands before the body of a frame to `out`. A body of `body_len` bytes has to follow.
+pub fn write_head(out: &mut Vec<u8>, encoding: Encoding, top: Top<'_>, fields: impl FnOnce(&mut FieldSink<'_>), body_len: usize) {
+    let header = |out: &mut Vec<u8>| match encoding {
+        Encoding::Json => json::write(out, top, fields),
+        Encoding::Binary => binary::write(out, top, fields),
+    };
+    frame::write_head(out, encoding, header, body_len);
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::net::TcpStream;
@@ -27,6 +27,10 @@ const OWED_MAX: usize = 1024;
 /// Buffers larger than this are given back once they are empty; smaller ones are kept for the next turn until the connection is idle
 /// ([`Connection::rest`]), so that it then costs next to nothing. In bytes.
 const KEEP_BUFFER_BYTES: usize = 64 * 1024;
+/// Bodies from this on go to the socket at once. Shorter answers are gathered, and written with one call a turn. In bytes.
+const WRITE_AT_ONCE_BYTES: usize = 16 * 1024;
+/// Bytes sent at once after which the other connections come first.
+const SEND_IN_TURN_BYTES: usize = 1024 * 1024;
 /// Calls to one client that may wait for an answer.
 const CALLS_MAX: usize = 4096;
 
@@ -53,6 +57,8 @@ pub struct Connection {
     paused: Cell<bool>,
     writing: Cell<bool>,
     owed: Cell<usize>,
+    /// Bytes of answers that went out at once since frames of this connection were last looked at.
+    sent_in_turn: Cell<usize>,
     last_active: Cell<Instant>,
     calls: RefCell<Calls>,
 }
@@ -87,6 +93,7 @@ impl Connection {
             paused: Cell::new(false),
             writing: Cell::new(false),
             owed: Cell::new(0),
+            sent_in_turn: Cell::new(0),
             last_active: Cell::new(Instant::now()),
             calls: RefCell::default(),
         })
@@ -136,6 +143,37 @@ impl Connection {
     /// Must what it sends wait?
     fn is_full(&self) -> bool {
         self.unsent() > OUT_PAUSE_BYTES || self.owed.get() > OWED_MAX
+    }
+
+    /// Writes a frame whose head `head` appends, and `body`. One that is long goes to the socket at once, from where it lies; only what
+    /// the socket does not take is copied.
+    pub fn write_frame(self: &Rc<Self>, head: impl FnOnce(&mut Vec<u8>), body: &[u8]) {
+        if body.len() < WRITE_AT_ONCE_BYTES || self.writing.get() || self.closed.get() || self.deaf.get() {
+            return self.write(|out| {
+                head(out);
+                out.extend_from_slice(body);
+            });
+        }
+        let mut sent = {
+            let mut out = self.out.borrow_mut();
+            head(&mut out.bytes);
+            // An error is met again, and acted on, when the rest is written at the end of the turn.
+            self.stream.try_write_vectored(&[IoSlice::new(&out.bytes[out.sent..]), IoSlice::new(body)]).unwrap_or(0)
+        };
+        self.sent_in_turn.set(self.sent_in_turn.get() + sent);
+        let mut out = self.out.borrow_mut();
+        let before = sent.min(out.bytes.len() - out.sent);
+        out.sent += before;
+        sent -= before;
+        if out.sent == out.bytes.len() {
+            out.bytes.clear();
+            out.sent = 0;
+        }
+        drop(out);
+        self.last_active.set(Instant::now());
+        if sent < body.len() {
+            self.write(|out| out.extend_from_slice(&body[sent..]));
+        }
     }
 
     /// Unsent bytes of answers.
@@ -333,8 +371,10 @@ impl Connection {
     /// Hands over every whole frame, until answers or requests pile up. How many bytes are done with; `None` when they are no frames.
     fn consume<S: Service>(self: &Rc<Self>, input: &[u8], service: &S) -> Option<usize> {
         let mut consumed = 0;
+        self.sent_in_turn.set(0);
         loop {
-            self.paused.set(self.is_full());
+            // Also in the middle of what was read: the others come first, then the rest of it.
+            self.paused.set(self.is_full() || self.sent_in_turn.get() > SEND_IN_TURN_BYTES);
             if self.paused.get() || self.closed.get() {
                 break;
             }

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Code 30 is answered at the end of the turn with the queue id as offset, code 1 with a large body, code 7 keeps the peer for a call back,
+/// Code 30 is answered at the end of the turn with the queue id as offset, code 1 with a large body, code 2 with one of
+/// that many kilobytes that is written at once, code 7 keeps the peer for a call back,
 /// and code 37 as well, after which the connection owes something.
 struct Echo {
     late: RefCell<Vec<(Rc<Connection>, Ticket, i64)>>,
@@ -30,6 +31,14 @@ impl Service for Echo {
                 self.late.borrow_mut().push((Rc::clone(from), request.ticket(), offset));
             }
             1 => from.answer(request.ticket(), Answer::body(vec![7; 1 << 20])),
+            2 => {
+                let ticket = request.ticket();
+                let kilobytes = request.header.fields.text("queueId").and_then(|text| text.parse().ok()).unwrap_or(0);
+                let body: Vec<u8> = (0..kilobytes * 1024).map(|at: usize| (at / 7) as u8).collect();
+                let top = Top::answer(ticket.opaque, 0, None);
+                let head = |out: &mut Vec<u8>| header::write_head(out, ticket.encoding, top, |_| (), body.len());
+                from.write_frame(head, &body);
+            }
             7 => self.peers.send(from.peer()).unwrap(),
             37 => {
                 from.owes();
@@ -206,6 +215,36 @@ fn a_peer_whose_requests_pile_up_elsewhere_is_not_read_from() {
     peer.settle(3000);
     stream.write_all(&request(1, 30, 5)).unwrap();
     assert_eq!(answers(&mut stream, 1), [(1, 0, Some("5".to_owned()))]);
+    running.server.stop();
+}
+
+#[test]
+fn long_and_short_answers_come_whole_and_in_order() {
+    let running = start(1);
+    let mut stream = connect(&running);
+    // Three long ones, then an unknown code; up to 300 KB each, 12 MB in all, more than a socket takes while nobody reads.
+    let kilobytes = |n: i32| if n % 4 == 3 { 0 } else { n * 37 % 300 };
+    let all: Vec<u8> = (0..100).flat_map(|n| request(n, if n % 4 == 3 { 99 } else { 2 }, kilobytes(n))).collect();
+    stream.write_all(&all).unwrap();
+    let mut other = connect(&running);
+    other.write_all(&request(1, 30, 1)).unwrap();
+    assert_eq!(answers(&mut other, 1).len(), 1, "the neighbour is served");
+    let mut held = Vec::new();
+    let mut chunk = vec![0; 1 << 16];
+    let mut next = 0;
+    while next < 100 {
+        let read = stream.read(&mut chunk).expect("an answer in time");
+        assert_ne!(read, 0, "closed after {next}");
+        held.extend_from_slice(&chunk[..read]);
+        while let Some(frame) = frame::split(&held).unwrap() {
+            assert_eq!(header::read(&frame).unwrap().opaque, next);
+            assert_eq!(frame.body.len(), kilobytes(next) as usize * 1024);
+            assert!(frame.body.iter().enumerate().all(|(at, byte)| *byte == (at / 7) as u8));
+            next += 1;
+            let len = frame.len;
+            held.drain(..len);
+        }
+    }
     running.server.stop();
 }
 

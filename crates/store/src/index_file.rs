@@ -27,6 +27,9 @@ pub(crate) struct IndexFile {
     damaged: AtomicBool,
 }
 
+/// How bytes of the file are read: waiting for the disk, or not.
+type Read = fn(&File, u64, usize, &mut Vec<u8>) -> io::Result<()>;
+
 /// Consecutive offsets of one queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -71,6 +74,15 @@ impl IndexFile {
 
     /// Appends `count` entries from number `at` to `out`.
     pub fn entries(&self, at: u32, count: usize, out: &mut Vec<Entry>) -> io::Result<()> {
+        self.entries_by(at, count, out, File::append_to)
+    }
+
+    /// As [`IndexFile::entries`], if the disk need not be waited for; else [`io::ErrorKind::WouldBlock`].
+    pub fn entries_cached(&self, at: u32, count: usize, out: &mut Vec<Entry>) -> io::Result<()> {
+        self.entries_by(at, count, out, File::append_cached_to)
+    }
+
+    fn entries_by(&self, at: u32, count: usize, out: &mut Vec<Entry>, read: Read) -> io::Result<()> {
         if at as u64 + count as u64 > self.entries {
             return Err(self.is_damaged("an entry beyond the last"));
         }
@@ -79,7 +91,7 @@ impl IndexFile {
         }
         let first_block = at as usize / ENTRIES_PER_BLOCK;
         let last_block = (at as usize + count - 1) / ENTRIES_PER_BLOCK;
-        let blocks = self.blocks(1 + first_block as u64, last_block - first_block + 1)?;
+        let blocks = self.blocks_by(1 + first_block as u64, last_block - first_block + 1, read)?;
         let skip = at as usize % ENTRIES_PER_BLOCK;
         let entries = blocks.chunks_exact(BLOCK_BYTES).flat_map(|block| block[..ENTRIES_PER_BLOCK * ENTRY_BYTES].chunks_exact(ENTRY_BYTES));
         out.extend(entries.skip(skip).take(count).map(|bytes| self.entry(bytes)));
@@ -147,8 +159,12 @@ impl IndexFile {
     }
 
     fn blocks(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
+        self.blocks_by(first, count, File::append_to)
+    }
+
+    fn blocks_by(&self, first: u64, count: usize, read: Read) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(count * BLOCK_BYTES);
-        self.file.file()?.append_to(first * BLOCK_BYTES as u64, count * BLOCK_BYTES, &mut bytes)?;
+        read(&*self.file.file()?, first * BLOCK_BYTES as u64, count * BLOCK_BYTES, &mut bytes)?;
         match bytes.chunks_exact(BLOCK_BYTES).all(block_is_intact) {
             true => Ok(bytes),
             false => Err(self.is_damaged("a block's CRC is wrong")),

@@ -19,6 +19,7 @@
 //! opens, `whole` takes batches all or none; `retention` deletes; `checkpoint` holds the little that the log cannot say. Every byte is drawn in `docs/format.md`.
 
 mod batch;
+mod cached;
 mod checkpoint;
 mod config;
 pub mod decoders;
@@ -45,7 +46,7 @@ mod whole;
 pub use batch::{Batch, Placed};
 pub use config::{FlushMode, Retention, StoreConfig};
 pub use log::AppendError;
-pub use read::{IndexEntry, ReadLimits, ReadResult, ReadStatus};
+pub use read::{IndexEntry, Patience, ReadLimits, ReadResult, ReadStatus};
 pub use recovery::OpenError;
 pub use retention::Reason;
 pub use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, Record};

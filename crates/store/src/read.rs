@@ -1,16 +1,21 @@
 //! Which messages does a consumer get?
 //!
-//! Entries are taken from the index some at a time, chosen by the caller's filter, and the records of those that lie close to each
-//! other in the log are read at once, with what lies between. Every record is checked against its entry before it is handed out: log
-//! offset, queue, offset, both CRCs. One that fails is left out and reported; the ones behind it are served.
+//! Entries are taken from the index some at a time and chosen by the caller's filter. Their records are copied from the mapped segment,
+//! each by itself, as far as they are in memory. What is not is read by calls, and those of them that lie close to each other in the log
+//! at once, with what lies between; unless the caller may not wait for the disk. Every record is checked against its entry before it is
+//! handed out: log offset, queue, offset, both CRCs. One that fails is left out and reported; the ones behind it are served.
 
+use crate::cached::{Cached, CachedView};
 use crate::config::FlushMode;
 use crate::facts::{self, Entry};
 use crate::index::{Located, TailEntry};
+use crate::segment::Segment;
 use crate::store::Store;
 use roxmq_protocol::light::{self, LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record};
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How much one read may do.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +26,17 @@ pub struct ReadLimits {
     pub bytes_max: usize,
     /// Index entries looked at.
     pub scan_max: u32,
+    /// Whether the disk may be waited for.
+    pub patience: Patience,
+}
+
+/// Whether a read may wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It ends before the first message that is not in memory.
+    MemoryOnly,
+    /// It waits.
+    WaitForDisk,
 }
 
 /// What the index knows of a message.
@@ -49,6 +65,8 @@ pub enum ReadStatus {
     NoMessageInQueue,
     /// The index or the log could not be read now; try again.
     OffsetFoundNull,
+    /// The next message is not in memory, and the read was not to wait for the disk.
+    NotInMemory,
     /// The offset is that of the next message to come.
     OffsetOverflowOne,
     /// The offset is beyond the next message to come.
@@ -90,9 +108,20 @@ struct Reading<'a> {
     queue_id: u32,
     keep: Option<&'a mut RecordFilter<'a>>,
     out: &'a mut Vec<u8>,
+    patience: Patience,
+    /// From here on the log was written a moment ago.
+    recent_from: i64,
+    now: Duration,
+    source: Option<Source>,
     messages: u32,
     last_store_time: Option<i64>,
     was_removing: bool,
+}
+
+/// A segment that is being read.
+struct Source {
+    segment: Arc<Segment>,
+    view: Option<Arc<CachedView>>,
 }
 
 impl Store {
@@ -168,19 +197,33 @@ impl Store {
             Some(_) if from > max => return answer(ReadStatus::OffsetOverflowBadly, max),
             Some(_) => {}
         }
-        let mut reading = Reading { store: self, topic, queue_id, keep, out, messages: 0, last_store_time: None, was_removing: false };
-        let (next, failed) = match reading.run(from.0, max.0, limits, wanted) {
-            Ok(next) => (next, false),
+        let mut reading = Reading {
+            store: self,
+            topic,
+            queue_id,
+            keep,
+            out,
+            patience: limits.patience,
+            recent_from: self.opened_at.max(self.watermarks.written().0 - RECENT_BYTES),
+            now: self.clock.elapsed(),
+            source: None,
+            messages: 0,
+            last_store_time: None,
+            was_removing: false,
+        };
+        let (next, stopped) = match reading.run(from.0, max.0, limits, wanted) {
+            Ok(next) => (next, None),
+            Err((next, error)) if error.kind() == io::ErrorKind::WouldBlock => (next, Some(ReadStatus::NotInMemory)),
             Err((next, error)) => {
                 tracing::warn!(topic, queue_id, offset = next, %error, "reading messages failed");
-                (next, true)
+                (next, Some(ReadStatus::OffsetFoundNull))
             }
         };
-        let status = match reading.messages {
-            1.. => ReadStatus::Found,
-            0 if failed => ReadStatus::OffsetFoundNull,
-            0 if reading.was_removing => ReadStatus::MessageWasRemoving,
-            0 => ReadStatus::NoMatchedMessage,
+        let status = match (reading.messages, stopped) {
+            (1.., _) => ReadStatus::Found,
+            (0, Some(why)) => why,
+            (0, None) if reading.was_removing => ReadStatus::MessageWasRemoving,
+            (0, None) => ReadStatus::NoMatchedMessage,
         };
         let (messages, last_store_time) = (reading.messages, reading.last_store_time);
         ReadResult { messages, last_store_time, ..answer(status, QueueOffset(next)) }
@@ -240,13 +283,17 @@ impl Reading<'_> {
         let mut pending = Pending::default();
         let mut entries = Vec::new();
         while next < max && left > 0 {
-            let some = left.min(ENTRIES_PER_STEP).min((max - next) as u32);
+            // Usually all are wanted, and no more than that.
+            let some = left.min(ENTRIES_PER_STEP).min((max - next) as u32).min(limits.messages_max.max(ENTRIES_PER_STEP / 4));
             if !self.take_entries(&mut next, some, &mut entries).map_err(|error| (pending.start().unwrap_or(next), error))? {
                 // Damage took what was there; nobody shall wait for it.
                 next = max;
                 break;
             }
-            for entry in &entries {
+            for (n, entry) in entries.iter().enumerate() {
+                if let Some(following) = entries.get(n + 1) {
+                    self.fetch_ahead(following);
+                }
                 left -= 1;
                 if !wanted(&public(entry)) {
                     next += 1;
@@ -293,12 +340,19 @@ impl Reading<'_> {
                     entries.extend(tail.iter().map(|found| found.entry));
                     return Ok(true);
                 }
-                Located::File { file, at, count } => match file.entries(at, count.min(some) as usize, entries) {
-                    Ok(()) => return Ok(true),
-                    // A merge or retention took the file away meanwhile; the index knows better by now.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(error),
-                },
+                Located::File { file, at, count } => {
+                    let count = count.min(some) as usize;
+                    let taken = match self.patience {
+                        Patience::MemoryOnly => file.entries_cached(at, count, entries),
+                        Patience::WaitForDisk => file.entries(at, count, entries),
+                    };
+                    match taken {
+                        Ok(()) => return Ok(true),
+                        // A merge or retention took the file away meanwhile; the index knows better by now.
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                        Err(error) => return Err(error),
+                    }
+                }
                 Located::Gap(later) => *next = later,
                 Located::End => return Ok(false),
             }
@@ -308,25 +362,34 @@ impl Reading<'_> {
 
     /// Reads the pending records and keeps the good ones.
     fn fetch(&mut self, pending: &mut Pending) -> Result<(), (i64, io::Error)> {
-        let (Some((first_offset, first)), Some((_, last))) = (pending.entries.first().copied(), pending.entries.last().copied()) else {
-            return Ok(());
-        };
-        let Some(segment) = self.store.segments.at(first.log_offset) else {
+        let Some((_, first)) = pending.entries.first().copied() else { return Ok(()) };
+        if !self.find_source(first.log_offset) {
             self.was_removing = true;
             pending.clear();
             return Ok(());
+        }
+        self.copy(pending);
+        let (Some((first_offset, first)), Some((_, last))) = (pending.entries.first().copied(), pending.entries.last().copied()) else {
+            return Ok(());
         };
+        let Some(Source { segment, .. }) = &self.source else { return Ok(()) };
         if last.end() > segment.end() {
             return self.fetch_one_by_one(pending);
         }
         let start = self.out.len();
-        match segment.read(first.log_offset, (last.end() - first.log_offset) as usize, self.out) {
+        let len = (last.end() - first.log_offset) as usize;
+        let read = match self.patience {
+            Patience::MemoryOnly => segment.read_cached(first.log_offset, len, self.out),
+            Patience::WaitForDisk => segment.read(first.log_offset, len, self.out),
+        };
+        match read {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.was_removing = true;
                 pending.clear();
                 return Ok(());
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err((first_offset, error)),
             Err(error) if pending.entries.len() > 1 => {
                 // Perhaps only one of them cannot be read; then the others can, one by one.
                 tracing::warn!(%error, "reading several records at once failed");
@@ -350,6 +413,47 @@ impl Reading<'_> {
         self.out.truncate(end);
         pending.clear();
         Ok(())
+    }
+
+    /// Takes the segment that holds `log_offset` to read from; false if it is gone.
+    fn find_source(&mut self, log_offset: i64) -> bool {
+        let is_it = |source: &Source| (source.segment.base..source.segment.end()).contains(&log_offset);
+        if !self.source.as_ref().is_some_and(is_it) {
+            let found = self.store.segments.at(log_offset);
+            self.source = found.map(|segment| Source { view: segment.view(), segment });
+        }
+        self.source.is_some()
+    }
+
+    /// Memory is slower than everything else that is done with a record, so the next one is fetched meanwhile.
+    fn fetch_ahead(&self, entry: &Entry) {
+        if let Some(Source { segment, view: Some(view) }) = &self.source
+            && (segment.base..segment.end()).contains(&entry.log_offset)
+        {
+            view.fetch_ahead((entry.log_offset - segment.base) as usize, entry.size as usize);
+        }
+    }
+
+    /// Copies the first of the pending records from memory, as many as are there, and keeps the good ones.
+    fn copy(&mut self, pending: &mut Pending) {
+        let Some(Source { segment, view: Some(view) }) = &self.source else { return };
+        let (base, view) = (segment.base, view.clone());
+        let mut copied = 0;
+        for (offset, entry) in &pending.entries {
+            let at = (entry.log_offset - base) as usize;
+            let start = self.out.len();
+            let known = if entry.log_offset >= self.recent_from { Cached::JustWritten } else { Cached::AsOf(self.now) };
+            if !view.append_to(at..at + entry.size as usize, known, self.out) {
+                break;
+            }
+            copied += 1;
+            if self.check(start..self.out.len(), *offset, entry) {
+                self.messages += 1;
+            } else {
+                self.out.truncate(start);
+            }
+        }
+        pending.entries.drain(..copied);
     }
 
     fn fetch_one_by_one(&mut self, pending: &mut Pending) -> Result<(), (i64, io::Error)> {
@@ -428,3 +532,5 @@ const BYTES_PER_READ: i64 = 1 << 20;
 /// Reading so many bytes too many takes about as long as a call to read.
 const GAP_BYTES_MAX: i64 = 4096;
 const LOCATE_TRIES: usize = 8;
+/// What was written so short a time ago that it is still in memory.
+const RECENT_BYTES: i64 = 64 << 20;

@@ -1,5 +1,6 @@
 //! Where are the log's bytes?
 
+use crate::cached::CachedView;
 use crate::files::{LazyFile, name_of, offset_in};
 use parking_lot::RwLock;
 use roxmq_env::disk::{Disk, File, Open};
@@ -23,6 +24,16 @@ impl Segment {
     /// Appends `len` bytes from `log_offset`, which must be in the segment, to `out`.
     pub fn read(&self, log_offset: i64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
         self.file.file()?.append_to((log_offset - self.base) as u64, len, out)
+    }
+
+    /// As [`Segment::read`], if the disk need not be waited for; else [`io::ErrorKind::WouldBlock`].
+    pub fn read_cached(&self, log_offset: i64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        self.file.file()?.append_cached_to((log_offset - self.base) as u64, len, out)
+    }
+
+    /// The segment as memory to copy from, if that is to be had.
+    pub fn view(&self) -> Option<Arc<CachedView>> {
+        self.file.view(self.bytes)
     }
 
     /// Makes durable what is read, though an earlier life could not: after a sync that failed programs still read what the disk does not

@@ -52,6 +52,8 @@ pub struct Store {
     /// A deletion could not be written down; nothing is appended until it is.
     pub(crate) owes_checkpoint: AtomicBool,
     damaged: AtomicU64,
+    /// Where the log ended then.
+    pub(crate) opened_at: i64,
     retention_due: AtomicI64,
     threads: Mutex<Vec<JoinHandle<()>>>,
     flusher: OnceLock<Thread>,
@@ -154,6 +156,7 @@ impl Store {
             flusher_sleeps: Arc::new(AtomicBool::new(false)),
             owes_checkpoint: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
+            opened_at: recovered.end,
             retention_due: AtomicI64::new(0),
             threads: Mutex::new(Vec::new()),
             flusher: OnceLock::new(),
@@ -366,6 +369,9 @@ impl Store {
         if all.clone().filter(|file| file.is_open()).count() > OPEN_FILES_MAX {
             all.for_each(|file| file.close_if_idle());
         }
+        if segments.iter().filter(|segment| segment.file.is_viewed()).count() > VIEWS_MAX {
+            segments.iter().for_each(|segment| segment.file.end_view_if_idle());
+        }
     }
 
     fn start_threads(self: &Arc<Store>) -> io::Result<()> {
@@ -456,6 +462,8 @@ fn check(config: &StoreConfig) -> Result<(), OpenError> {
 
 const SEGMENT_BYTES_MIN: u64 = 1024;
 const OPEN_FILES_MAX: usize = 128;
+/// Mapped segments above which those that nobody reads are let go.
+const VIEWS_MAX: usize = 8;
 const KEEP_HOUSE_EVERY: Duration = Duration::from_millis(500);
 const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_millis(50);
 const RETENTION_EVERY_MS: i64 = 10_000;

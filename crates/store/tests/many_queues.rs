@@ -3,7 +3,7 @@
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::record::{Draft, QueueOffset, records};
-use roxmq_store::{Batch, FlushMode, ReadLimits, Store, StoreConfig};
+use roxmq_store::{Batch, FlushMode, Patience, ReadLimits, Store, StoreConfig};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -122,7 +122,7 @@ fn send_round(store: &Store, shape: Shape, round: usize) {
 
 /// Looks into some of the queues: each has its messages, at their offsets.
 fn check(store: &Store, shape: Shape, rounds: usize) {
-    let limits = ReadLimits { messages_max: 10, bytes_max: 1 << 20, scan_max: 10 };
+    let limits = ReadLimits { messages_max: 10, bytes_max: 1 << 20, scan_max: 10, patience: Patience::WaitForDisk };
     let step = if shape == Shape::Light { LIGHTS } else { 1 };
     let mut out = Vec::new();
     for n in (0..shape.queues()).step_by(97) {

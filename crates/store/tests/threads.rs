@@ -3,7 +3,7 @@
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::record::{Draft, QueueOffset, records};
-use roxmq_store::{Batch, FlushMode, ReadLimits, ReadStatus, Store, StoreConfig};
+use roxmq_store::{Batch, FlushMode, Patience, ReadLimits, ReadStatus, Store, StoreConfig};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,7 +74,7 @@ fn send_all(store: &Store, bell: &Bell, queue_id: u32) {
 /// Follows a queue to its end; every message is there, in order, and was durable if it had to be.
 fn follow(store: &Store, queue_id: u32, bell: &Bell) {
     let (mut next, mut out) = (0, Vec::new());
-    let limits = ReadLimits { messages_max: 16, bytes_max: 1 << 20, scan_max: 1000 };
+    let limits = ReadLimits { messages_max: 16, bytes_max: 1 << 20, scan_max: 1000, patience: Patience::WaitForDisk };
     while next < (BATCHES * MESSAGES) as i64 {
         out.clear();
         let result = store.read("T", queue_id, QueueOffset(next), limits, &mut |_| true, &mut out);

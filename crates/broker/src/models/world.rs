@@ -7,7 +7,7 @@ use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::{Fault, SimDisk};
 use roxmq_protocol::record::{QueueOffset, records};
-use roxmq_store::{ReadLimits, ReadStatus};
+use roxmq_store::{Patience, ReadLimits, ReadStatus};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -307,4 +307,4 @@ impl Reader {
 /// More than a history has.
 const FAULTS_MAX: usize = 200;
 const OUTAGE: Duration = Duration::from_secs(5 * 86_400);
-const LIMITS: ReadLimits = ReadLimits { messages_max: 64, bytes_max: 1 << 20, scan_max: 64 };
+const LIMITS: ReadLimits = ReadLimits { messages_max: 64, bytes_max: 1 << 20, scan_max: 64, patience: Patience::WaitForDisk };

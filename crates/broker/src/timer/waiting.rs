@@ -5,7 +5,7 @@ use crate::names::{MARKS_TOPIC, TIMER_TOPIC};
 use crate::{Broker, marks};
 use roxmq_protocol::properties::name;
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
-use roxmq_store::{ReadLimits, ReadStatus};
+use roxmq_store::{Patience, ReadLimits, ReadStatus};
 use std::collections::{BTreeMap, HashMap};
 use tracing::warn;
 
@@ -14,7 +14,7 @@ const ROOM: usize = 1 << 19;
 /// The queue of the marks that speak of timers.
 pub const MARKS_QUEUE: u32 = marks::OTHERS_FROM_QUEUE;
 /// Records read at once.
-pub const AT_ONCE: ReadLimits = ReadLimits { messages_max: 1024, bytes_max: 4 << 20, scan_max: 4096 };
+pub const AT_ONCE: ReadLimits = ReadLimits { messages_max: 1024, bytes_max: 4 << 20, scan_max: 4096, patience: Patience::WaitForDisk };
 
 /// One message that waits: when it is due, and where its first copy was stored. This is also the order of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

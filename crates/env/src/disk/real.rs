@@ -2,9 +2,11 @@
 
 use super::{Open, Space};
 use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 pub(super) fn create_dir_all(path: &Path) -> io::Result<()> {
@@ -81,15 +83,42 @@ pub(super) fn allocate(file: &File, len: u64) -> io::Result<()> {
 
 /// Reads into the spare room of `out` without clearing it first.
 pub(super) fn append_to(file: &File, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    append_by(|room, at| rustix::io::pread(file, room, at).map(|(read, _)| read.len()), offset, len, out)
+}
+
+/// As [`append_to`], if no disk has to be waited for.
+pub(super) fn append_cached_to(file: &File, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    let read = |room: &mut [MaybeUninit<u8>], at: u64| {
+        let mut parts = [libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() }];
+        // SAFETY: the one part is `room`, exclusively ours and as long as it says.
+        let read = unsafe { libc::preadv2(file.as_raw_fd(), parts.as_mut_ptr(), 1, at as libc::off_t, libc::RWF_NOWAIT) };
+        usize::try_from(read).map_err(|_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
+    };
+    match append_by(read, offset, len, out) {
+        Err(error)
+            if [Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error()) =>
+        {
+            append_to(file, offset, len, out)
+        }
+        result => result,
+    }
+}
+
+/// `read` fills some of the room from an offset on, from its start, and says how much.
+fn append_by(
+    read: impl Fn(&mut [MaybeUninit<u8>], u64) -> Result<usize, Errno>,
+    offset: u64,
+    len: usize,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
     out.reserve(len);
     let start = out.len();
     let mut done = 0;
     while done < len {
-        let room: &mut [MaybeUninit<u8>] = &mut out.spare_capacity_mut()[done..len];
-        match rustix::io::pread(file, room, offset + done as u64) {
-            Ok(([], _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok((read, _)) => done += read.len(),
-            Err(rustix::io::Errno::INTR) => {}
+        match read(&mut out.spare_capacity_mut()[done..len], offset + done as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => done += read,
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }

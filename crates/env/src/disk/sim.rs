@@ -67,6 +67,8 @@ struct Contents {
     seen: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Change>,
+    /// Nothing of it is in memory until somebody waits for a read of it.
+    is_cold: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -170,6 +172,11 @@ impl SimDisk {
         if let Some(byte) = contents.durable.get_mut(offset) {
             *byte ^= mask;
         }
+    }
+
+    /// Takes every file out of memory: who does not wait for the disk gets nothing of a file until somebody has waited for it.
+    pub fn forget_cached(&self) {
+        self.0.lock().files.values_mut().for_each(|contents| contents.is_cold = true);
     }
 
     pub(super) fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -466,9 +473,17 @@ impl SimFile {
     }
 
     pub(super) fn append_to(&self, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
-        let platter = self.alive()?;
+        let mut platter = self.alive()?;
         out.extend_from_slice(platter.slice(self.file, offset, len)?);
+        if let Some(contents) = platter.files.get_mut(&self.file) {
+            contents.is_cold = false;
+        }
         Ok(())
+    }
+
+    pub(super) fn append_cached_to(&self, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+        let is_cold = self.alive()?.files.get(&self.file).is_some_and(|contents| contents.is_cold);
+        if is_cold { Err(io::ErrorKind::WouldBlock.into()) } else { self.append_to(offset, len, out) }
     }
 
     pub(super) fn sync_data(&self) -> io::Result<()> {

@@ -5,7 +5,7 @@ use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::light::light_places;
 use roxmq_protocol::record::{Draft, QueueOffset, Record, records};
-use roxmq_store::{AppendError, Batch, FlushMode, OpenError, Placed, ReadLimits, ReadResult, ReadStatus, Store, StoreConfig};
+use roxmq_store::{AppendError, Batch, FlushMode, OpenError, Patience, Placed, ReadLimits, ReadResult, ReadStatus, Store, StoreConfig};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -132,7 +132,7 @@ impl World {
     }
 
     pub fn limits(&self, messages_max: u32) -> ReadLimits {
-        ReadLimits { messages_max, bytes_max: 1 << 20, scan_max: 10_000 }
+        ReadLimits { messages_max, bytes_max: 1 << 20, scan_max: 10_000, patience: Patience::WaitForDisk }
     }
 
     pub fn read(&self, store: &Store, topic: &str, queue_id: u32, from: i64, max: u32) -> (ReadResult, Vec<u8>) {
