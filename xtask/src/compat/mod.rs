@@ -4,10 +4,10 @@
 //! The interface of suites is described in `compat/README.md`.
 
 pub mod control;
-mod folder;
+pub(crate) mod folder;
 mod ports;
 mod probe;
-mod servers;
+pub(crate) mod servers;
 mod suites;
 mod transcript;
 
@@ -204,7 +204,7 @@ fn unique_word() -> String {
         .collect()
 }
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }

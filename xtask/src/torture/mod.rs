@@ -4,8 +4,8 @@
 //! acknowledged (`ledger`). The first thing that must not be ends the run with exit code 1; the seed repeats the choices, though not the
 //! timing. What a scenario needs and the machine refuses is a failure, never a skip.
 
-mod broker;
-mod client;
+pub(crate) mod broker;
+pub(crate) mod client;
 mod drive;
 mod ledger;
 mod load;
