@@ -6,6 +6,7 @@
 use crate::facts::Entry;
 use crate::index_file::{IndexFile, Row};
 use roxmq_protocol::light::is_light;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -34,9 +35,10 @@ pub(crate) struct Queue {
     pub queue_id: u32,
     /// One past the newest offset; also when the messages are gone.
     pub next: i64,
-    /// What is in index files, oldest first.
-    runs: VecDeque<Run>,
-    tail: VecDeque<Chunk>,
+    /// What is in index files, oldest first. One run, and one chunk, lie in the queue itself: most queues have no more, and there may be
+    /// many of them.
+    runs: SmallVec<[Run; 1]>,
+    tail: SmallVec<[Chunk; 1]>,
 }
 
 /// Consecutive offsets of a queue in one index file.
@@ -138,7 +140,7 @@ impl Index {
             Some((name, _)) => name.clone(),
             None => Arc::from(topic),
         };
-        let queue = Queue { topic: name.clone(), queue_id, next: 0, runs: VecDeque::new(), tail: VecDeque::new() };
+        let queue = Queue { topic: name.clone(), queue_id, next: 0, runs: SmallVec::new(), tail: SmallVec::new() };
         let no = match self.free.pop() {
             Some(no) => {
                 self.queues[no as usize] = Some(queue);
@@ -188,7 +190,7 @@ impl Index {
             }
         }
         queue.next = row.first + i64::from(row.count);
-        queue.runs.push_back(Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
+        queue.runs.push(Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
     }
 
     /// Starts a queue over, as its topic was deleted and created anew.
@@ -272,9 +274,8 @@ impl Index {
     pub fn trim(&mut self, log_offset: i64) -> Vec<Arc<IndexFile>> {
         let gone: Vec<_> = self.files.values().filter(|file| file.to <= log_offset).cloned().collect();
         for queue in self.queues.iter_mut().flatten() {
-            while queue.runs.front().is_some_and(|run| run.file.to <= log_offset) {
-                queue.runs.pop_front();
-            }
+            let kept_from = queue.runs.iter().position(|run| run.file.to > log_offset).unwrap_or(queue.runs.len());
+            queue.runs.drain(..kept_from);
         }
         for file in &gone {
             self.files.remove(&file.from);
@@ -308,13 +309,13 @@ impl Queue {
 
     /// The oldest offset there is; `next` if there is none.
     pub fn min(&self) -> i64 {
-        let in_files = self.runs.front().map(|run| run.first);
-        in_files.or_else(|| self.tail.front().map(|chunk| chunk.first)).unwrap_or(self.next)
+        let in_files = self.runs.first().map(|run| run.first);
+        in_files.or_else(|| self.tail.first().map(|chunk| chunk.first)).unwrap_or(self.next)
     }
 
     /// One past the newest offset that may be seen, when nothing from `bound` on in the log may.
     pub fn visible_next(&self, bound: i64) -> i64 {
-        match self.tail.back().and_then(|chunk| chunk.entries.last()) {
+        match self.tail.last().and_then(|chunk| chunk.entries.last()) {
             Some(last) if last.entry.end() > bound => {}
             _ => return self.next,
         }
@@ -344,7 +345,7 @@ impl Queue {
         let after = self.tail.partition_point(|chunk| chunk.first <= offset);
         let mut expected = offset;
         let mut copied = 0;
-        for chunk in self.tail.range(after.saturating_sub(1)..) {
+        for chunk in &self.tail[after.saturating_sub(1)..] {
             if chunk.end() <= offset {
                 continue;
             }
@@ -388,16 +389,16 @@ impl Queue {
     fn push(&mut self, offset: i64, entry: TailEntry) {
         debug_assert!(offset >= self.next, "offset {offset} of {} {} after {}", self.topic, self.queue_id, self.next);
         self.next = offset + 1;
-        if let Some(chunk) = self.tail.back_mut()
+        if let Some(chunk) = self.tail.last_mut()
             && chunk.end() == offset
             && chunk.entries.len() < chunk.entries.capacity()
         {
             return chunk.entries.push(entry);
         }
-        let room = self.tail.back().map_or(CHUNK_FIRST, |chunk| (chunk.entries.len() * 4).clamp(CHUNK_FIRST, CHUNK_MAX));
+        let room = self.tail.last().map_or(CHUNK_FIRST, |chunk| (chunk.entries.len() * 4).clamp(CHUNK_FIRST, CHUNK_MAX));
         let mut entries = Vec::with_capacity(room);
         entries.push(entry);
-        self.tail.push_back(Chunk { first: offset, entries });
+        self.tail.push(Chunk { first: offset, entries });
     }
 
     /// Takes the newest entry back if it alone stands behind a gap and `offset` belongs into the gap: then that entry's offset was
@@ -423,8 +424,8 @@ impl Queue {
     }
 
     fn take_back_newest(&mut self) {
-        if self.tail.pop_back().is_none() {
-            self.runs.pop_back();
+        if self.tail.pop().is_none() {
+            self.runs.pop();
         }
     }
 
@@ -435,15 +436,14 @@ impl Queue {
 
     fn moved_to_file(&mut self, file: &Arc<IndexFile>, row: &Row) {
         // A queue of the same name that is younger than the row is another one.
-        let Some(front) = self.tail.front() else { return };
+        let Some(front) = self.tail.first() else { return };
         if front.first != row.first || front.entries[0].entry.log_offset != row.first_log_offset {
             return;
         }
         let end = row.first + i64::from(row.count);
-        while self.tail.front().is_some_and(|chunk| chunk.end() <= end) {
-            self.tail.pop_front();
-        }
-        if let Some(chunk) = self.tail.front_mut()
+        let left_from = self.tail.iter().position(|chunk| chunk.end() > end).unwrap_or(self.tail.len());
+        self.tail.drain(..left_from);
+        if let Some(chunk) = self.tail.first_mut()
             && chunk.first < end
         {
             chunk.entries.drain(..(end - chunk.first) as usize);
@@ -452,7 +452,7 @@ impl Queue {
         if self.tail.is_empty() {
             self.tail.shrink_to_fit();
         }
-        self.runs.push_back(Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
+        self.runs.push(Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
     }
 
     fn replace_runs(&mut self, file: &Arc<IndexFile>, rows: &[Row]) {
@@ -460,6 +460,7 @@ impl Queue {
         let Some(at) = self.runs.iter().position(is_replaced) else { return };
         let oldest = self.runs[at].first;
         self.runs.retain(|run| !is_replaced(run));
+        self.runs.shrink_to_fit();
         // Rows of a generation that was deleted meanwhile are left out.
         let rows = rows.iter().filter(|row| row.first >= oldest);
         for (more, row) in rows.enumerate() {

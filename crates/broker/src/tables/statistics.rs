@@ -102,23 +102,22 @@ fn over(window: &VecDeque<Sample>, now: Sample) -> BrokerStatsItem {
 /// All counters.
 #[derive(Default)]
 pub struct Statistics {
-    counters: RwLock<HashMap<(Statistic, String), Arc<Counter>>>,
+    /// By statistic, as numbered, and key.
+    counters: RwLock<[HashMap<String, Arc<Counter>>; Statistic::ALL.len()]>,
 }
 
 impl Statistics {
     /// The counter, made when it is asked for first.
     pub fn counter(&self, statistic: Statistic, key: &str) -> Arc<Counter> {
-        // A tuple key cannot be looked up by `&str` without an owned one; callers on the hot path keep the counter.
-        let key = (statistic, key.to_owned());
-        if let Some(counter) = self.counters.read().get(&key) {
+        if let Some(counter) = self.counters.read()[statistic as usize].get(key) {
             return Arc::clone(counter);
         }
-        Arc::clone(self.counters.write().entry(key).or_default())
+        Arc::clone(self.counters.write()[statistic as usize].entry(key.to_owned()).or_default())
     }
 
     /// Takes the samples; called every 10 s with the time since the broker started.
     pub fn sample(&self, now: Duration) {
-        for counter in self.counters.read().values() {
+        for counter in self.counters.read().iter().flat_map(HashMap::values) {
             let sample = counter.sample(now);
             let mut windows = counter.windows.lock();
             push(&mut windows.minute, MINUTE, sample);
@@ -129,7 +128,7 @@ impl Statistics {
 
     /// The figures of one counter, if it was ever used.
     pub fn figures(&self, statistic: Statistic, key: &str, now: Duration) -> Option<BrokerStatsData> {
-        let counter = self.counters.read().get(&(statistic, key.to_owned())).cloned()?;
+        let counter = self.counters.read()[statistic as usize].get(key).cloned()?;
         let sample = counter.sample(now);
         let windows = counter.windows.lock();
         Some(BrokerStatsData {
@@ -146,7 +145,8 @@ impl Statistics {
 
     /// Drops the counters whose key is `name`, or `name` beside an `@`.
     pub fn forget(&self, name: &str) {
-        self.counters.write().retain(|(_, key), _| key.split('@').all(|part| part != name));
+        let is_of_it = |key: &str| key.split('@').any(|part| part == name);
+        self.counters.write().iter_mut().for_each(|counters| counters.retain(|key, _| !is_of_it(key)));
     }
 }
 
