@@ -95,6 +95,8 @@ pub struct BrokerShard {
     untold: RefCell<Vec<Untold>>,
     parked: RefCell<HashMap<QueueKey, Vec<Parked>>>,
     parked_count: Cell<usize>,
+    /// No parked pull's time is over before.
+    next_late: Cell<Duration>,
     flow: RefCell<Flow>,
     answer_body: RefCell<Vec<u8>>,
 }
@@ -119,6 +121,7 @@ impl BrokerShard {
             untold: RefCell::default(),
             parked: RefCell::default(),
             parked_count: Cell::new(0),
+            next_late: Cell::new(Duration::MAX),
             flow: RefCell::new(flow),
             answer_body: RefCell::default(),
         }
@@ -153,7 +156,7 @@ impl BrokerShard {
             Err(refusal) => return from.answer(request.ticket(), refusal.answer().fields(crate::pull::refused(&refusal))),
         };
         let now = self.broker.clock.elapsed();
-        let parked = Parked { from: Rc::clone(from), ticket: request.ticket(), deadline: now + pull.hold, pull };
+        let parked = Parked { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, pull.hold), pull };
         self.serve_pull(parked, now, true);
     }
 
@@ -202,6 +205,7 @@ impl BrokerShard {
         if waiting.is_empty() {
             self.broker.arrivals.wait(queue, self.number);
         }
+        self.next_late.set(self.next_late.get().min(pull.deadline));
         waiting.push(pull);
         self.parked_count.set(self.parked_count.get() + 1);
     }
@@ -384,6 +388,9 @@ impl BrokerShard {
             return;
         }
         let now = self.broker.clock.elapsed();
+        if now < self.next_late.get() {
+            return;
+        }
         let late: Vec<QueueKey> = {
             let parked = self.parked.borrow();
             parked.iter().filter(|(_, waiting)| waiting.iter().any(|pull| pull.deadline <= now)).map(|(queue, _)| queue.clone()).collect()
@@ -393,6 +400,8 @@ impl BrokerShard {
                 self.serve_pull(parked, now, false);
             }
         }
+        let next = self.parked.borrow().values().flatten().map(|pull| pull.deadline).min();
+        self.next_late.set(next.unwrap_or(Duration::MAX));
     }
 }
 
@@ -475,11 +484,37 @@ impl Service for BrokerShard {
     }
 }
 
+/// When the time of a pull that waits is over. Times end together, every 100 ms, so that whoever looks for them has that often to look and no
+/// more; a turn may come that late anyway.
+fn deadline(now: Duration, hold: Duration) -> Duration {
+    match hold {
+        Duration::ZERO => now,
+        _ => Duration::from_millis((now + hold).as_millis().next_multiple_of(100) as u64),
+    }
+}
+
 /// Runs a handler; a panic in it is answered like any other failure and costs nobody else anything.
 fn guarded(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(handler)) {
         Ok(Ok(answer)) => answer,
         Ok(Err(refusal)) => refusal.answer(),
         Err(_) => Refusal::Failed("the request failed inside the broker; its log says where".into()).answer(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_of_waiting_pulls_end_together_and_never_early() {
+        let ms = Duration::from_millis;
+        assert_eq!(deadline(ms(1234), Duration::ZERO), ms(1234), "who may not wait does not");
+        for now in [0, 1, 99, 100, 101, 1234] {
+            for hold in [1, 50, 100, 1000, 15_000] {
+                let at = deadline(ms(now), ms(hold));
+                assert!(at >= ms(now + hold) && at < ms(now + hold + 100) && at.as_millis().is_multiple_of(100), "{now} + {hold}: {at:?}");
+            }
+        }
     }
 }
