@@ -7,6 +7,8 @@ mod figures;
 mod goals;
 mod machine;
 mod page;
+mod peers;
+mod plot;
 mod special;
 mod stage;
 
@@ -26,6 +28,8 @@ struct Wanted {
     seconds: f64,
     soak_minutes: f64,
     stored_gb: f64,
+    /// The peers, rather than the goals: their rows, and how long each virtual machine is warmed up.
+    peers: Option<peers::Wanted>,
     binary: Option<PathBuf>,
     is_written: bool,
 }
@@ -69,19 +73,34 @@ pub fn run(words: &[String]) -> Result<(), String> {
         println!("             THE MACHINE IS NOT QUIET: these figures say little");
     }
 
-    println!("\nrow | goal | median [min .. max] | verdict");
-    let measured: Vec<Measured> = wanted.rows.iter().map(|row| measure(&stage, row, wanted.runs)).collect();
+    let gave = match &wanted.peers {
+        Some(peers) => Gave::Peers(Box::new(peers::run(&stage, peers)?)),
+        None => {
+            println!("\nrow | goal | median [min .. max] | verdict");
+            Gave::Goals(wanted.rows.iter().map(|row| measure(&stage, row, wanted.runs)).collect())
+        }
+    };
 
     let after = Calibration::take(stage.folder.path())?;
     println!("\nafter        {}; moved by {:.0} %", after.text(), before.moved(&after) * 100.0);
     if wanted.is_written {
-        let run = page::Run { machine: &machine, busy, before, after, seconds: wanted.seconds, measured: &measured };
-        let path = crate::compat::repository().join(page::PATH);
-        page::write(&path, &run)?;
-        println!("written      {}", path.display());
+        let run = page::Run { machine: &machine, busy, before, after, seconds: wanted.seconds };
+        page::write(&crate::compat::repository(), &run, &gave)?;
+        println!("written      {}", page::PATH);
     }
-    let failures: usize = measured.iter().map(|measured| measured.failures.len()).sum();
+    let failures = match &gave {
+        Gave::Goals(rows) => rows.iter().map(|row| row.failures.len()).sum(),
+        Gave::Peers(peers) => peers.failures.len(),
+    };
     if failures == 0 { Ok(()) } else { Err(format!("{failures} runs failed or were not verified")) }
+}
+
+/// What a run gave.
+pub enum Gave {
+    /// The rows of the goals.
+    Goals(Vec<Measured>),
+    /// RoxMQ beside others.
+    Peers(Box<peers::Outcome>),
 }
 
 fn measure(stage: &Stage, row: &'static Row, runs: usize) -> Measured {
@@ -142,31 +161,49 @@ impl Measured {
 
 impl Wanted {
     fn read(words: &[String]) -> Result<Wanted, String> {
-        let mut wanted =
-            Wanted { rows: Vec::new(), runs: 3, seconds: 5.0, soak_minutes: 2.0, stored_gb: 20.0, binary: None, is_written: false };
+        let mut wanted = Wanted {
+            rows: Vec::new(),
+            runs: 3,
+            seconds: 5.0,
+            soak_minutes: 2.0,
+            stored_gb: 20.0,
+            peers: None,
+            binary: None,
+            is_written: false,
+        };
+        let mut names = Vec::new();
+        let (mut are_peers, mut warm_up, mut has_curves) = (false, 90.0, true);
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{}", usage()));
             let number =
                 |text: &String| text.parse::<f64>().ok().filter(|number| *number > 0.0).ok_or_else(|| format!("{text}: a number?"));
             match word.as_str() {
-                "--row" => {
-                    let name = value()?;
-                    wanted.rows.push(ROWS.iter().find(|row| row.name == name).ok_or_else(usage)?);
-                }
+                "--row" => names.push(value()?.clone()),
+                "--peers" => are_peers = true,
+                "--peer-warm-up" => warm_up = number(value()?)?,
+                "--no-curves" => has_curves = false,
                 "--runs" => wanted.runs = number(value()?)? as usize,
                 "--seconds" => wanted.seconds = number(value()?)?,
                 "--soak-minutes" => wanted.soak_minutes = number(value()?)?,
                 "--stored-gb" => wanted.stored_gb = number(value()?)?,
                 "--binary" => wanted.binary = Some(PathBuf::from(value()?)),
-                "--quick" => (wanted.runs, wanted.seconds, wanted.soak_minutes, wanted.stored_gb) = (1, 2.0, 0.5, 3.0),
+                "--quick" => {
+                    (wanted.runs, wanted.seconds, wanted.soak_minutes, wanted.stored_gb) = (1, 2.0, 0.5, 3.0);
+                    (warm_up, has_curves) = (15.0, false);
+                }
                 "--write" => wanted.is_written = true,
                 _ => return Err(usage()),
             }
         }
-        if wanted.rows.is_empty() {
-            wanted.rows = ROWS.iter().collect();
+        let known =
+            |name: &String| if are_peers { peers::names().contains(name.as_str()) } else { ROWS.iter().any(|row| row.name == name) };
+        if !names.iter().all(known) {
+            return Err(usage());
         }
+        wanted.rows = ROWS.iter().filter(|row| names.is_empty() || names.iter().any(|name| name == row.name)).collect();
+        let has_curves = has_curves && names.is_empty();
+        wanted.peers = are_peers.then_some(peers::Wanted { rounds: wanted.runs, warm_up, has_curves, only: names });
         Ok(wanted)
     }
 }
@@ -176,7 +213,7 @@ fn usage() -> String {
     for row in ROWS {
         text += &format!("  {:18} {}\n", row.name, row.title);
     }
-    text
+    text + "\nrows with --peers:\n" + &peers::usage()
 }
 
 const USAGE: &str = "\
@@ -187,7 +224,10 @@ usage: cargo xtask bench [FLAGS]        (see docs/benchmarks.md)
   --soak-minutes M    length of the long run               (2)
   --stored-gb GB      what is stored before a start        (20)
   --binary PATH       another program than target/release/roxmq, built first
-  --quick             one short run of each
+  --quick             one short run of each; virtual machines warmed up for 15 s, no curves
+  --peers             instead of the goals: Java RocketMQ and Kafka, from Maven Central, beside RoxMQ
+  --peer-warm-up S    how long each virtual machine is warmed up (90)
+  --no-curves         with --peers: only the rows
   --write             writes the table to docs/benchmarks.md
 
 rows:

@@ -1,8 +1,10 @@
 //! How do the results get into `docs/benchmarks.md`?
 
-use super::Measured;
 use super::figures::Spread;
 use super::machine::Calibration;
+use super::peers::{Outcome, SERVERS};
+use super::plot::Plot;
+use super::{Gave, Measured};
 use std::fs;
 use std::path::Path;
 
@@ -21,16 +23,21 @@ pub struct Run<'a> {
     pub after: Calibration,
     /// Counted seconds of a usual run.
     pub seconds: f64,
-    /// The rows.
-    pub measured: &'a [Measured],
 }
 
-/// Writes the part between the marks anew.
-pub fn write(path: &Path, run: &Run<'_>) -> Result<(), String> {
+/// Writes what a run gave into its part of the page.
+pub fn write(repository: &Path, run: &Run<'_>, gave: &Gave) -> Result<(), String> {
+    let path = repository.join(PATH);
     let told = |error: std::io::Error| format!("{}: {error}", path.display());
-    let text = fs::read_to_string(path).map_err(told)?;
-    let page = replace(&text, "goals", &goals(run))?;
-    fs::write(path, page).map_err(told)
+    let text = fs::read_to_string(&path).map_err(told)?;
+    let page = match gave {
+        Gave::Goals(rows) => replace(&text, "goals", &goals(run, rows))?,
+        Gave::Peers(outcome) => {
+            draw(repository, outcome).map_err(told)?;
+            replace(&text, "peers", &peers(run, outcome))?
+        }
+    };
+    fs::write(&path, page).map_err(told)
 }
 
 /// The page with another text between the marks of a part.
@@ -41,10 +48,10 @@ pub fn replace(page: &str, part: &str, text: &str) -> Result<String, String> {
     Ok(format!("{head}{begin}\n{text}\n{end}{tail}"))
 }
 
-fn goals(run: &Run<'_>) -> String {
+fn goals(run: &Run<'_>, rows: &[Measured]) -> String {
     let mut text = about(run);
     text += "\n| row | acknowledged when in | figure and goal | median [min .. max] | runs | |\n|---|---|---|---|---|---|\n";
-    for measured in run.measured {
+    for measured in rows {
         for (at, limit) in measured.row.limits.iter().enumerate() {
             let spread = Spread::of_runs(&measured.runs, limit.metric);
             let figure = spread.map_or_else(|| "not measured".to_owned(), |spread| spread.text(limit.metric));
@@ -62,6 +69,67 @@ fn goals(run: &Run<'_>) -> String {
     }
     text
 }
+
+fn peers(run: &Run<'_>, outcome: &Outcome) -> String {
+    let mut text = about(run);
+    for (name, value) in &outcome.versions {
+        text += &format!("- {name}: {value}\n");
+    }
+    let [rox, java, kafka] = SERVERS;
+    for (is_batched, title) in [(false, "One message a request"), (true, "Several messages a request or an answer")] {
+        text += &format!(
+            "\n### {title}\n\n| row | acknowledged when in | figure | {rox} | {java} | {kafka} | RoxMQ against Java | against Kafka |\n"
+        );
+        text += "|---|---|---|---|---|---|---|---|\n";
+        for played in outcome.contests.iter().filter(|played| played.contest.is_batched == is_batched) {
+            for (at, cells) in played.cells().iter().enumerate() {
+                let (title, acknowledged) = if at == 0 {
+                    (format!("`{}`: {}", played.contest.name, played.contest.title), played.contest.acknowledged)
+                } else {
+                    (String::new(), "")
+                };
+                text += &format!("| {title} | {acknowledged} | {} |\n", cells.join(" | "));
+            }
+        }
+    }
+    text += &format!("\n### Start and memory\n\n| | {rox} | {java} | {kafka} |\n|---|---|---|---|\n");
+    for cells in &outcome.also {
+        text += &format!("| {} |\n", cells.join(" | "));
+    }
+    if !outcome.latency.is_empty() {
+        text += &format!("\n![p99 against throughput]({LATENCY_NAME})\n\n![memory against queues]({MEMORY_NAME})\n");
+    }
+    for failure in &outcome.failures {
+        text += &format!("\nFAILED: {failure}\n");
+    }
+    text
+}
+
+/// Draws the curves, if there are any.
+fn draw(repository: &Path, outcome: &Outcome) -> std::io::Result<()> {
+    let latency = Plot {
+        title: "Send of 1 KiB at fixed rates: p99 from the due time",
+        x: "messages a second that were acknowledged",
+        y: "p99, ms",
+        series: &outcome.latency,
+    };
+    let memory = Plot {
+        title: "Anonymous memory of the broker against queues with messages",
+        x: "queues",
+        y: "anonymous memory, MB",
+        series: &outcome.memory,
+    };
+    for (plot, name) in [(latency, LATENCY_NAME), (memory, MEMORY_NAME)] {
+        let Some(svg) = plot.svg() else { continue };
+        let path = repository.join("docs").join(name);
+        fs::create_dir_all(path.parent().unwrap_or(repository))?;
+        fs::write(path, svg)?;
+    }
+    Ok(())
+}
+
+const LATENCY_NAME: &str = "benchmarks/latency.svg";
+const MEMORY_NAME: &str = "benchmarks/memory.svg";
 
 /// The machine and what it was like before and after.
 pub fn about(run: &Run<'_>) -> String {

@@ -3,7 +3,7 @@
 use super::figures::{Figures, Metric, Spread, of};
 use super::stage::{self, Fresh, Report, Stage};
 use crate::torture::broker::Broker;
-use crate::torture::client::Send;
+use crate::torture::client::{Client, Send};
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -124,7 +124,7 @@ pub fn beside(stage: &Stage, settings: &[&str]) -> Result<Figures, String> {
 pub fn soak(stage: &Stage, settings: &[&str]) -> Result<Figures, String> {
     let peak = peak(stage, settings)?;
     let fresh = stage.fresh(settings)?;
-    let words = format!("send -c 16 --rate {:.0} --slices {SOAK_SLICES}", peak * 0.7);
+    let words = format!("send -c 16 --rate {:.0} --slices {SOAK_SLICES} --timeout 30", peak * 0.7);
     let report = stage.bench_for(&fresh.address(), &words, stage.soak_minutes * 60.0, 5.0)?;
     let slices = report.json["slices"].as_array().cloned().unwrap_or_default();
     let third = slices.len() / 3;
@@ -161,16 +161,23 @@ fn fill(stage: &Stage, fresh: &Fresh, gb: f64, words: &str) -> Result<(), String
 /// Starts a broker and sends until a message is acknowledged. How long that took, in ms.
 fn start(stage: &Stage, settings: &[&str], data: &Path, topic: &str) -> Result<(Broker, f64), String> {
     let broker = Broker::start(&stage.launch(settings), data)?;
+    let ms = first_ack(&broker.address.to_string(), broker.started, topic)?;
+    Ok((broker, ms))
+}
+
+/// Sends to a broker until a message is acknowledged. How long after `started` that was, in ms.
+pub fn first_ack(address: &str, started: Instant, topic: &str) -> Result<f64, String> {
+    let address = address.parse().map_err(|_| format!("{address} is no address"))?;
     let send = Send { topic, queue: 0, properties: "", body: b"first", is_batch: false };
     loop {
-        let acknowledged = broker.connect().and_then(|mut client| {
+        let acknowledged = Client::connect(address).map_err(|error| error.to_string()).and_then(|mut client| {
             let mut out = Vec::new();
             client.put_send(&mut out, &send);
             client.write(&out).and_then(|()| client.next()).map_err(|error| error.to_string())
         });
-        let taken = broker.started.elapsed();
+        let taken = started.elapsed();
         match acknowledged {
-            Ok(answer) if answer.code == 0 => return Ok((broker, taken.as_secs_f64() * 1e3)),
+            Ok(answer) if answer.code == 0 => return Ok(taken.as_secs_f64() * 1e3),
             Ok(_) | Err(_) if taken < START_MAX => std::thread::sleep(Duration::from_millis(1)),
             Ok(answer) => return Err(format!("the first message is answered {} {}", answer.code, answer.remark)),
             Err(error) => return Err(error),

@@ -5,7 +5,7 @@
 
 pub mod control;
 pub(crate) mod folder;
-mod ports;
+pub(crate) mod ports;
 mod probe;
 pub(crate) mod servers;
 mod suites;

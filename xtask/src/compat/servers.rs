@@ -42,16 +42,22 @@ pub fn build_roxmq(repository: &Path) -> Result<Target, String> {
 /// Has Maven bring the Java servers and list their class path.
 pub fn resolve_java(repository: &Path) -> Result<Target, String> {
     println!("== resolving Java RocketMQ {JAVA_VERSION}");
-    let list = repository.join("target/compat/java-server/classpath");
+    let classpath = classpath(repository, "compat/java/server", &format!("-Drocketmq.version={JAVA_VERSION}"))?;
+    Ok(Target::Java { classpath })
+}
+
+/// Has Maven bring what the project in a folder lists, and returns the class path.
+pub fn classpath(repository: &Path, project: &str, version: &str) -> Result<String, String> {
+    let list = repository.join("target").join(project).join("classpath");
     run_quietly(
         Command::new("mvn")
             .args(["--quiet", "--batch-mode", "dependency:build-classpath", "-Dmdep.includeScope=runtime"])
             .arg(format!("-Dmdep.outputFile={}", list.display()))
-            .arg(format!("-Drocketmq.version={JAVA_VERSION}"))
-            .current_dir(repository.join("compat/java/server")),
+            .arg(version)
+            .current_dir(repository.join(project)),
     )?;
     let classpath = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
-    Ok(Target::Java { classpath: classpath.trim().to_owned() })
+    Ok(classpath.trim().to_owned())
 }
 
 /// Shows what the command printed only when it failed.
@@ -386,7 +392,8 @@ fn as_java_arguments(server: &Server, classpath: &str, main: &JavaMain, settings
     Ok(arguments)
 }
 
-fn java_program() -> PathBuf {
+/// The Java that servers run on.
+pub fn java_program() -> PathBuf {
     match std::env::var_os("JAVA_HOME") {
         Some(home) => Path::new(&home).join("bin/java"),
         None => PathBuf::from("java"),
@@ -435,7 +442,8 @@ const START_TIME_MAX: Duration = Duration::from_secs(90);
 const STOP_TIME_MAX: Duration = Duration::from_secs(60);
 const LOG_TAIL_LINES: usize = 30;
 
-const JAVA_VERSION: &str = "5.5.0";
+/// The Java RocketMQ that is started.
+pub const JAVA_VERSION: &str = "5.5.0";
 
 struct JavaMain {
     class: &'static str,
