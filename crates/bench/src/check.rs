@@ -74,7 +74,7 @@ impl Before {
                 })
             }
             (Workload::Send, None) => {
-                let after = asker.end_offsets(&options.queues())?;
+                let after = self.ends_after(asker, options, told)?;
                 match stored_as_acknowledged(&ask::stored(&self.ends, &after), &told.acknowledged) {
                     Check::StoredAsAcknowledged if options.is_read_back => read_back::compare(address, options, told, &self.ends, &after)?,
                     check => check,
@@ -96,6 +96,19 @@ impl Before {
                 }
             }
         })
+    }
+
+    /// The ends of the queues once all that was acknowledged is in them, or is not in time. Java acknowledges before that.
+    fn ends_after(&self, asker: &mut Asker, options: &Options, told: &Told) -> Result<Vec<i64>, AskError> {
+        let started = Instant::now();
+        loop {
+            let after = asker.end_offsets(&options.queues())?;
+            let stored = after.iter().sum::<i64>() - self.ends.iter().sum::<i64>();
+            if stored >= told.acknowledged_in_all as i64 || started.elapsed() >= options.patience {
+                return Ok(after);
+            }
+            std::thread::sleep(LOOK_PERIOD);
+        }
     }
 
     /// Whether so many more messages wait as were acknowledged. Java counts them some time after it has acknowledged them.
