@@ -207,8 +207,7 @@ impl Peers<'_> {
         let load = contest.kafka.as_ref()?;
         self.kafka.jvm.resume();
         let topic = format!("{}-{round}", contest.name);
-        // The tool tells its rate every five seconds; what it does before the second of them is warming up.
-        let records = |rate: f64| (rate * (self.stage.seconds + 5.0)) as u64;
+        let records = |rate: f64| self.kafka_records(rate);
         let figures = match load {
             KafkaLoad::Produce(produce) => {
                 let wanted = produce.rate.map_or(*rate, f64::from);
@@ -224,6 +223,12 @@ impl Peers<'_> {
             *rate = of(figures, Metric::Rate).unwrap_or(*rate);
         }
         Some(figures)
+    }
+
+    /// How many messages Kafka's tools are given at a rate. They tell a rate and the longest latency every five seconds; what they do
+    /// before the second of these is warming up.
+    fn kafka_records(&self, rate: f64) -> u64 {
+        (rate * (self.stage.seconds + 8.0)) as u64
     }
 
     /// p99 against throughput at fixed rates; of Kafka as its producer batches by itself.
@@ -258,9 +263,9 @@ impl Peers<'_> {
         });
         self.java.pause();
         self.kafka.jvm.resume();
-        let kafka = points("Kafka, batching", &KAFKA_RATES, &|rate| {
+        let kafka = points("Kafka, batching (linger.ms=5, its default)", &KAFKA_RATES, &|rate| {
             let produce = Produce { record_bytes: 1024, batch_bytes: 16_384, rate: Some(rate), is_flushed: false };
-            self.kafka.produce("curve", &produce, (f64::from(rate) * (self.stage.seconds + 5.0)) as u64)
+            self.kafka.produce("curve", &produce, self.kafka_records(f64::from(rate)))
         });
         self.kafka.jvm.pause();
         self.failures.extend(failures);
