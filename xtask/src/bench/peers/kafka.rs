@@ -93,7 +93,7 @@ impl Kafka {
         let (server, batch) = (format!("bootstrap.servers={}", self.jvm.address), format!("batch.size={}", produce.batch_bytes));
         let (records_text, size) = (records.to_string(), produce.record_bytes.to_string());
         let words = ["--topic", topic, "--num-records", &records_text, "--record-size", &size, "--throughput", &throughput];
-        let properties = ["--producer-props", &server, &batch, "acks=1"];
+        let properties = ["--producer-props", &server, &batch, "acks=1", "delivery.timeout.ms=600000"];
         let words: Vec<String> = words.into_iter().chain(properties).map(str::to_owned).collect();
         let cpu = machine::cpu_seconds(self.jvm.id());
         let said = tool(&self.classpath, "org.apache.kafka.tools.ProducerPerformance", &words)?;

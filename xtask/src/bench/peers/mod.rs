@@ -156,7 +156,7 @@ impl Peers<'_> {
     fn play(&mut self, contest: &'static Contest, rounds: usize) -> Played {
         let mut played = Played { contest, rounds: Default::default() };
         // What Kafka sends in a second: a guess at first, then from the round before.
-        let mut kafka_rate = if contest.acknowledged == goals::DISK { 1_500.0 } else { 20_000.0 };
+        let mut kafka_rate = if contest.acknowledged == goals::DISK { 300.0 } else { 20_000.0 };
         for round in 0..rounds {
             let of_rox = self.rox(contest);
             let of_java = self.java(contest, round);
