@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 const USAGE: &str = "\
-usage: cargo xtask bench [--peers] [--quick] [--row NAME ...] [--write]
+usage: cargo xtask bench [--quick] [--row NAME ...] [--write]
        (see docs/benchmarks.md)
        cargo xtask compat [--against roxmq|java] [--suite NAME ...] [--keep] [--serve] [-- SUITE ARGUMENTS]
        (see compat/README.md)
