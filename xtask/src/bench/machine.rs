@@ -34,14 +34,14 @@ pub fn said_by(command: &mut Command) -> String {
     String::from_utf8_lossy(&output).lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// The type and device of the file system that holds a folder.
+/// The type of the file system that holds a folder.
 fn file_system(folder: &Path) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let lines = mounts.lines().filter_map(|line| {
         let mut words = line.split(' ');
-        let (device, mount, kind) = (words.next()?, words.next()?, words.next()?);
-        folder.starts_with(mount).then_some((mount.len(), format!("{kind} on {device}")))
+        let (mount, kind) = (words.nth(1)?, words.next()?);
+        folder.starts_with(mount).then_some((mount.len(), kind.to_owned()))
     });
     lines.max_by_key(|(length, _)| *length).map(|(_, text)| text).unwrap_or_default()
 }
