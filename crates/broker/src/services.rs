@@ -97,7 +97,8 @@ fn note_saved(broker: &Broker, save: impl FnOnce() -> io::Result<()>) {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
+/// Is it only that there is no room?
+pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 

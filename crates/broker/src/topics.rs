@@ -4,7 +4,7 @@
 
 use crate::names::{self, AUTO_CREATE_TOPIC};
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE, Topics};
-use crate::{Broker, Call, Refusal, send};
+use crate::{Broker, Call, Refusal, send, services};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, KVTable, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType,
@@ -122,7 +122,13 @@ pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) -> Arc<TopicCo
 /// # Errors
 /// When the disk refuses.
 pub fn keep(broker: &Broker) -> Result<(), Refusal> {
-    broker.topics.save().map_err(|error| Refusal::Failed(format!("the topics cannot be written: {error}")))
+    let Err(error) = broker.topics.save() else { return Ok(()) };
+    let why = format!("the topics cannot be written: {error}");
+    if services::is_full(&error) {
+        return Err(Refusal::DiskFull(why));
+    }
+    broker.store.close_for_writing(&why);
+    Err(Refusal::Fenced(broker.store.fenced().unwrap_or(why)))
 }
 
 /// Makes a group's dead-letter topic if there is none. Its name.
@@ -300,7 +306,7 @@ pub fn forget(broker: &Broker, topic: &str) {
     broker.request_modes.forget_topic(topic);
     broker.store.delete_topic(topic);
     broker.statistics.forget(topic);
-    crate::services::save_tables(broker);
+    services::save_tables(broker);
     if was_there {
         broker.registration.changed();
     }

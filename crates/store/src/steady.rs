@@ -4,11 +4,8 @@
 //! wall clock   10:00  10:01 | 4 days later ...          | believed
 //! steady       10:00  10:01   10:02  10:03 ... 11:01    | 4 days later
 //! ```
-//! A wall clock that is ahead of where time has passed to is believed only after an hour: until then somebody may put it right, or the
-//! machine may have been off for long, and then an hour more does not matter. One that goes back is believed at once, as nothing is
-//! deleted by that.
-
-use roxmq_env::teeth::bites;
+//! A wall clock that has jumped ahead is believed only after an hour, until which somebody may put it right; so is the one that a start
+//! finds. One that goes back is believed at once, as nothing is deleted by that.
 
 /// A wall time that goes no faster than time does.
 #[derive(Debug)]
@@ -19,15 +16,20 @@ pub(crate) struct SteadyClock {
 }
 
 impl SteadyClock {
-    /// At `wall_ms`, or what is known to have been before, `elapsed_ms` have passed by the clock that only measures.
-    pub fn new(wall_ms: i64, elapsed_ms: i64) -> SteadyClock {
+    /// At the start of a process, when `elapsed_ms` have passed by the clock that only measures: nobody knows yet whether the wall clock
+    /// is right.
+    pub fn unsure(elapsed_ms: i64) -> SteadyClock {
+        SteadyClock { wall_ms: 0, elapsed_ms, doubted_since_ms: Some(elapsed_ms) }
+    }
+
+    fn sure(wall_ms: i64, elapsed_ms: i64) -> SteadyClock {
         SteadyClock { wall_ms, elapsed_ms, doubted_since_ms: None }
     }
 
     /// The wall time to go by.
     pub fn now_ms(&mut self, wall_ms: i64, elapsed_ms: i64) -> i64 {
         let steady_ms = self.wall_ms.saturating_add(elapsed_ms - self.elapsed_ms);
-        if wall_ms > steady_ms.saturating_add(TOLERANCE_MS) && !bites("clock-believed") {
+        if wall_ms > steady_ms.saturating_add(TOLERANCE_MS) {
             if self.doubted_since_ms.is_none() {
                 tracing::warn!(
                     ahead_ms = wall_ms - steady_ms,
@@ -39,7 +41,7 @@ impl SteadyClock {
                 return steady_ms;
             }
         }
-        *self = SteadyClock::new(wall_ms, elapsed_ms);
+        *self = SteadyClock::sure(wall_ms, elapsed_ms);
         wall_ms
     }
 }
@@ -57,7 +59,10 @@ mod tests {
         const MINUTE: i64 = 60_000;
         let day = 24 * 60 * MINUTE;
         let start = 1_700_000_000_000;
-        let mut clock = SteadyClock::new(start, 0);
+        let mut clock = SteadyClock::unsure(0);
+        assert_eq!(clock.now_ms(start, 59 * MINUTE), 59 * MINUTE, "nothing is that old");
+        assert_eq!(clock.now_ms(start, 60 * MINUTE), start);
+        let mut clock = SteadyClock::sure(start, 0);
         assert_eq!(clock.now_ms(start + MINUTE, MINUTE), start + MINUTE);
         assert_eq!(clock.now_ms(start + 2 * MINUTE + 59_000, 2 * MINUTE), start + 2 * MINUTE + 59_000, "put right a little");
         let before = start + 2 * MINUTE + 59_000;

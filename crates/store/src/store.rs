@@ -131,9 +131,7 @@ impl Store {
             next[no as usize] = queue.next;
         }
         let log = Log { active: recovered.active, file, end: recovered.end, next, prepared: None, dirty: Vec::new(), is_closed: false };
-        let newest_ms = recovered.index.read().files.values().map(|file| file.last_time).max();
-        let now_ms = clock.now_ms();
-        let steady = SteadyClock::new(newest_ms.map_or(now_ms, |newest_ms| newest_ms.min(now_ms)), clock.elapsed().as_millis() as i64);
+        let steady = SteadyClock::unsure(clock.elapsed().as_millis() as i64);
         let store = Arc::new(Store {
             clock,
             disk,

@@ -183,7 +183,10 @@ impl Ledger {
                     return violations.push(format!("{queue:?} {offset} has a body that nobody sent"));
                 };
                 if let Some(before) = there.insert(id, (queue, offset)) {
-                    violations.push(format!("message {id:x} is there twice: {before:?} and {queue:?} {offset}"));
+                    violations.push(format!(
+                        "message {id:x} is there twice: {before:?} and {queue:?} {offset}, stored at {}",
+                        record.store_timestamp
+                    ));
                 }
                 if !self.clock_jumps
                     && record.properties().find("DELAYED").is_some()

@@ -78,6 +78,28 @@ fn a_clock_that_went_back_hides_nothing_and_repeats_nothing() {
 }
 
 #[test]
+fn what_a_clock_that_was_ahead_delivered_is_known_over_two_starts() {
+    let disk = SimDisk::new(1).disk();
+    let at = |ms: i64| Clock::manual(NOW_MS + ms);
+    let broker = open(&disk, &at(0));
+    wait(&broker, NOW_MS + 5000, "once");
+    deliver_due(&broker);
+    close(broker);
+    // It is delivered, and the broker dies before it writes that down.
+    let broker = open(&disk, &at(9000));
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["once"]);
+    drop(broker);
+    for ms in [1000, 2000, 6000, 7000] {
+        let broker = open(&disk, &at(ms));
+        deliver_due(&broker);
+        deliver_due(&broker);
+        assert_eq!(delivered(&broker), ["once"], "at {ms}");
+        close(broker);
+    }
+}
+
+#[test]
 fn never_early_in_order_and_once_over_restarts() {
     let (disk, clock) = (SimDisk::new(1).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);

@@ -231,10 +231,12 @@ impl Waiting {
             self.delivered_before.extend(self.delivered.drain());
             return false;
         }
-        self.done = Done { due_ms: before.due_ms.max(now_ms), log_offset, marks };
-        let done_ms = self.done.due_ms;
+        let done_ms = before.due_ms.max(now_ms);
         // What was stored again just before its delivery is met in the next round at the latest.
         self.delivered_before.retain(|_, due_ms| *due_ms > done_ms);
+        // What is left was delivered by a clock that has gone back: nothing but its marks will tell the next start.
+        let marks = if self.delivered_before.is_empty() { marks } else { before.marks };
+        self.done = Done { due_ms: done_ms, log_offset, marks };
         self.delivered_before.extend(self.delivered.drain());
         self.recalled.retain(|_, due_ms| *due_ms > done_ms - HOUR_MS);
         before.marks != marks || hour_of(before.due_ms) != hour_of(done_ms)

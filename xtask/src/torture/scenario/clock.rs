@@ -6,7 +6,7 @@
 
 use super::crash::{launch, tail};
 use super::shim;
-use crate::torture::broker::{Broker, verify};
+use crate::torture::broker::{Broker, Launch, verify};
 use crate::torture::client::{Client, Send};
 use crate::torture::ledger::{self, Fact, LATE_WRITER, Ledger, MayLose, QUEUES, TOPICS, queues};
 use crate::torture::load::{Load, Shape};
@@ -15,6 +15,7 @@ use fastrand::Rng;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Jumps.
@@ -26,7 +27,9 @@ pub fn jumps(options: &Options) -> Result<Outcome, String> {
         let clock = JumpingClock::create(options)?;
         let mut launch = launch(options, if random.bool() { "SYNC_FLUSH" } else { "ASYNC_FLUSH" });
         // Whatever is older than this goes, and files are short, so that a clock that is believed too soon takes many with it.
-        launch.settings.extend(["fileReservedTime=24", "mappedFileSizeCommitLog=524288"].map(str::to_owned));
+        launch
+            .settings
+            .extend(["fileReservedTime=24", "mappedFileSizeCommitLog=524288", "transactionCheckInterval=1000"].map(str::to_owned));
         launch.environment.extend(shim::environment(&shim, &[("CLOCK_FILE", clock.path.clone())]));
         let data = options.folder.join("data");
         let _ = std::fs::remove_dir_all(&data);
@@ -37,6 +40,9 @@ pub fn jumps(options: &Options) -> Result<Outcome, String> {
             let broker = Broker::start(&launch, &data)?;
             outcome.violations.extend(waiting.live(&broker, &mut counts, &mut random)?);
             broker.kill();
+            if random.bool() {
+                waiting.clock.set(random.i64(2 * DAY_MS..10 * DAY_MS))?;
+            }
             let broker = Broker::start(&launch, &data)?;
             let mut client = broker.connect()?;
             if n == lives {
@@ -52,10 +58,10 @@ pub fn jumps(options: &Options) -> Result<Outcome, String> {
                 break;
             }
             outcome.cycles += 1;
-            match n == lives {
-                true => broker.stop()?,
-                false => broker.kill(),
-            }
+            broker.kill();
+        }
+        if outcome.violations.is_empty() {
+            outcome.violations.extend(waiting.start_far_ahead(&launch, &data, counts.life, &mut random)?);
         }
         counts.acknowledged += waiting.ledger.acknowledged;
         counts.waited += waiting.messages.len();
@@ -88,19 +94,22 @@ struct JumpingClock {
     path: String,
     ahead_ms: i64,
     farthest_ms: i64,
+    /// When it was set, and to what.
+    settings: Vec<(Instant, i64)>,
 }
 
 impl JumpingClock {
     fn create(options: &Options) -> Result<JumpingClock, String> {
         let path = options.folder.join("clock");
         let file = File::create(&path).map_err(|error| error.to_string())?;
-        let mut clock = JumpingClock { file, path: path.to_string_lossy().into_owned(), ahead_ms: 0, farthest_ms: 0 };
+        let mut clock = JumpingClock { file, path: path.to_string_lossy().into_owned(), ahead_ms: 0, farthest_ms: 0, settings: Vec::new() };
         clock.set(0)?;
         Ok(clock)
     }
 
     fn set(&mut self, ahead_ms: i64) -> Result<(), String> {
         self.file.write_all_at(&(ahead_ms * 1_000_000).to_ne_bytes(), 0).map_err(|error| error.to_string())?;
+        self.settings.push((Instant::now(), ahead_ms));
         self.ahead_ms = ahead_ms;
         self.farthest_ms = self.farthest_ms.max(ahead_ms);
         Ok(())
@@ -120,6 +129,14 @@ impl JumpingClock {
 
     fn now_ms(&self) -> i64 {
         now_ms() + self.ahead_ms
+    }
+
+    /// The latest that it has shown between two moments.
+    fn latest_ms(&self, from: Instant, to: Instant) -> i64 {
+        let ends = self.settings.iter().skip(1).map(|(end, _)| *end).chain([to]);
+        let shown = self.settings.iter().zip(ends).filter(|((begin, _), end)| *end >= from && *begin <= to);
+        let now = (Instant::now(), now_ms());
+        shown.map(|((_, ahead_ms), end)| now.1 - (now.0 - end.min(to)).as_millis() as i64 + ahead_ms).max().unwrap_or(i64::MAX)
     }
 }
 
@@ -145,6 +162,9 @@ impl Waiting {
         let load = Load::start(broker, counts.life, LIGHT, random)?;
         let mut client = broker.connect()?;
         let mut violations = Vec::new();
+        // Some files of the log are filled at one time, so that they are old by another.
+        self.clock.set(0)?;
+        load.run(usize::MAX, STEADY, |fact| self.note(fact, &mut violations));
         for _ in 0..random.usize(2..8) {
             self.clock.jump(random)?;
             counts.jumps += 1;
@@ -156,6 +176,16 @@ impl Waiting {
         }
         load.finish(|fact| self.note(fact, &mut violations))?;
         Ok(violations)
+    }
+
+    /// A start with a clock that is days ahead, when nothing waits any more: nothing may expire by that.
+    fn start_far_ahead(&mut self, launch: &Launch, data: &Path, life: u64, random: &mut Rng) -> Result<Vec<String>, String> {
+        self.clock.set(self.clock.farthest_ms + 10 * DAY_MS)?;
+        let broker = Broker::start(launch, data)?;
+        std::thread::sleep(HOUSEKEEPING);
+        let looked = self.ledger.look(&mut broker.connect()?, life, MayLose::Nothing, true, random)?;
+        broker.stop()?;
+        Ok(looked.violations)
     }
 
     /// Sends a message that waits a second, or until a time.
@@ -207,11 +237,10 @@ impl Waiting {
                 let Some((id, _)) = ledger::id_in(record.body) else { return };
                 let Some(sent) = self.messages.get(&id) else { return };
                 there.insert(id);
-                let has_waited = sent.seen_after.is_none_or(|after| after >= Duration::from_millis(sent.wait_ms as u64));
-                if record.store_timestamp < sent.due_ms && !has_waited {
-                    let (early_ms, after) = (sent.due_ms - record.store_timestamp, sent.seen_after);
-                    violations
-                        .push(format!("a message that should wait {} ms came {early_ms} ms early, seen after {after:?}", sent.wait_ms));
+                let Some(after) = sent.seen_after else { return };
+                let early_ms = sent.due_ms - self.clock.latest_ms(sent.at, sent.at + after);
+                if early_ms > 0 && after < Duration::from_millis(sent.wait_ms as u64) {
+                    violations.push(format!("a message that should wait {} ms came {early_ms} ms early, after {after:?}", sent.wait_ms));
                 }
             })?;
         }
@@ -226,4 +255,6 @@ impl Waiting {
 const LIGHT: Shape = Shape { writers: 2, readers: 2, late: true, in_flight: 4 };
 const DAY_MS: i64 = 86_400_000;
 const LIVES_MAX: u64 = 5;
+const HOUSEKEEPING: Duration = Duration::from_millis(700);
+const STEADY: Duration = Duration::from_millis(400);
 const ALL_ARE_DUE: Duration = Duration::from_millis(3000);

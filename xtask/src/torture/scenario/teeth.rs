@@ -10,7 +10,6 @@ const TEETH: &[(&str, &str, u64)] = &[
     ("fsync-skipped", "powercut-sync", 50),
     ("ack-before-flush", "powercut-sync", 100),
     ("ack-before-flush", "slow-sync", 20),
-    ("clock-believed", "clock-jumps", 20),
     ("fence-untold", "read-only", 5),
     ("index-before-log", "powercut-async", 200),
     ("no-folder-sync", "powercut-metadata", 300),
