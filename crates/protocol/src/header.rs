@@ -255,7 +255,7 @@ pub struct FieldSink<'o> {
 }
 
 impl FieldSink<'_> {
-    /// Writes one field.
+    /// Writes one field. Its name is an identifier: nothing in it is escaped.
     pub fn text(&mut self, name: &str, value: &str) {
         match self.encoding {
             Encoding::Json => json::field(self.out, &mut self.first, name, value),

@@ -11,3 +11,4 @@ pub mod light;
 pub mod properties;
 pub mod record;
 pub mod request;
+mod scan;

@@ -5,6 +5,8 @@
 //! (`MessageDecoder.string2messageProperties`), an entry with an empty name or an empty value does not exist, and when a name
 //! occurs twice the last one counts.
 
+use crate::scan::first_of;
+
 /// Stands between a name and its value.
 pub const NAME_END: char = '\u{1}';
 /// Stands after a value.
@@ -118,6 +120,29 @@ pub mod name {
     pub const DLQ_ORIGIN_MESSAGE_ID: &str = "DLQ_ORIGIN_MESSAGE_ID";
 }
 
+/// A walk through the entries. Every message that is sent comes by here, three times.
+struct Entries<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        const ENDS: [u8; 2] = [NAME_END as u8, VALUE_END as u8];
+        loop {
+            let text = self.rest;
+            let name_end = first_of(text.as_bytes(), 0, ENDS, 0);
+            let is_named = *text.as_bytes().get(name_end)? == ENDS[0];
+            let value_end = if is_named { first_of(text.as_bytes(), name_end + 1, [ENDS[1]; 2], 0) } else { name_end };
+            self.rest = text.get(value_end + 1..).unwrap_or_default();
+            if is_named && name_end > 0 && value_end > name_end + 1 {
+                return Some((&text[..name_end], &text[name_end + 1..value_end]));
+            }
+        }
+    }
+}
+
 /// A borrowed property string.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Properties<'a>(&'a str);
@@ -140,7 +165,7 @@ impl<'a> Properties<'a> {
 
     /// Every entry, in the order written, repeated names included.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        self.0.split(VALUE_END).filter_map(entry)
+        Entries { rest: self.0 }
     }
 
     /// The message's index keys: each blank-separated token of `KEYS`.
@@ -327,6 +352,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_walk_finds_what_splitting_finds(text in "[ab\u{1}\u{2}é]{0,40}") {
+            let walked: Vec<_> = Properties::new(&text).iter().collect();
+            let split: Vec<_> = text.split(VALUE_END).filter_map(entry).collect();
+            prop_assert_eq!(walked, split);
+        }
+
         #[test]
         fn keeps_what_was_set(entries in prop::collection::vec(("[a-zA-Z_]{1,8}", "[^\u{1}\u{2}]{1,20}"), 0..12)) {
             let mut buf = PropertiesBuf::new();

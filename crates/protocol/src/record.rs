@@ -572,10 +572,11 @@ impl MessageId {
     /// Appends the text to `out`.
     pub fn write(&self, out: &mut String) {
         let mut hex = |bytes: &[u8]| {
-            for byte in bytes {
-                out.push(char::from(HEX_DIGITS[usize::from(byte >> 4)]));
-                out.push(char::from(HEX_DIGITS[usize::from(byte & 15)]));
+            let mut digits = [0; 32];
+            for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+                pair.copy_from_slice(&[HEX_DIGITS[usize::from(byte >> 4)], HEX_DIGITS[usize::from(byte & 15)]]);
             }
+            out.push_str(std::str::from_utf8(&digits[..2 * bytes.len()]).unwrap_or_default());
         };
         match self.store_host.ip() {
             IpAddr::V4(ip) => hex(&ip.octets()),

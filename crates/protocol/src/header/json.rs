@@ -2,6 +2,7 @@
 
 use super::{FieldSink, Fields, Header, HeaderError, Language, RawText, Top};
 use crate::frame::Encoding;
+use crate::scan::first_of;
 
 /// How deep an unknown member may nest before the header is refused.
 const DEPTH_MAX: usize = 32;
@@ -219,26 +220,10 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The first byte from `at` on that is a quote, a backslash or below `least`. Eight bytes are looked at together: the lengths of strings
-/// cannot be guessed, so a loop over single bytes costs a wrong guess for each string.
+/// The first byte from `at` on that is a quote, a backslash or below `least`.
 #[inline]
-fn end_of_plain(bytes: &[u8], mut at: usize, least: u8) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // The lowest high bit that is set marks the first byte below `bound`; bits above it may be wrong.
-    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGH;
-    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*eight);
-        let found = below(word ^ (ONES * u64::from(b'"')), 1) | below(word ^ (ONES * u64::from(b'\\')), 1) | below(word, least);
-        if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\') && *byte >= least) {
-        at += 1;
-    }
-    at
+fn end_of_plain(bytes: &[u8], at: usize, least: u8) -> usize {
+    first_of(bytes, at, [b'"', b'\\'], least)
 }
 
 /// Resolves the escapes of a string that the scanner has accepted. A lone surrogate becomes U+FFFD.
@@ -250,42 +235,56 @@ pub(super) fn unescape(text: &str) -> String {
 
 /// As [`unescape`], behind what `out` holds.
 pub(super) fn unescape_into(text: &str, out: &mut String) {
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        let kind = rest.as_bytes().get(at + 1).copied().unwrap_or(b'\\');
-        rest = rest.get(at + 2..).unwrap_or("");
-        match kind {
-            b'u' => {
-                let unit = take_unit(&mut rest);
-                let mut low = rest;
-                let is_high = (0xD800..0xDC00).contains(&unit);
-                if is_high && low.starts_with("\\u") {
-                    low = &low[2..];
-                    let second = take_unit(&mut low);
-                    if let Some(Ok(pair)) = char::decode_utf16([unit, second]).next() {
-                        out.push(pair);
-                        rest = low;
-                        continue;
-                    }
-                }
-                out.push(char::from_u32(unit as u32).unwrap_or(char::REPLACEMENT_CHARACTER));
-            }
-            b'n' => out.push('\n'),
-            b't' => out.push('\t'),
-            b'r' => out.push('\r'),
-            b'b' => out.push('\u{8}'),
-            b'f' => out.push('\u{c}'),
-            other => out.push(other as char),
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    loop {
+        let end = end_of_plain(bytes, at, 0);
+        out.push_str(&text[at..end]);
+        if bytes.get(end).is_none() {
+            return;
         }
+        let kind = bytes.get(end + 1).copied().unwrap_or(b'\\');
+        at = (end + 2).min(bytes.len());
+        let resolved = match kind {
+            b'u' => {
+                let unit = take_unit(bytes, &mut at);
+                match char::from_u32(u32::from(unit)) {
+                    Some(char) => char,
+                    None => take_low_half(unit, bytes, &mut at).unwrap_or(char::REPLACEMENT_CHARACTER),
+                }
+            }
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            other => char::from(other),
+        };
+        out.push(resolved);
     }
-    out.push_str(rest);
 }
 
-fn take_unit(rest: &mut &str) -> u16 {
-    let digits = rest.get(..4).unwrap_or("");
-    *rest = rest.get(4..).unwrap_or("");
-    u16::from_str_radix(digits, 16).unwrap_or(0xFFFD)
+/// The four digits at `at`, which the scanner has seen; U+FFFD if they are none.
+fn take_unit(bytes: &[u8], at: &mut usize) -> u16 {
+    let Some(digits) = bytes.get(*at..*at + 4) else {
+        *at = bytes.len();
+        return 0xFFFD;
+    };
+    *at += 4;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16)).unwrap_or(0xFFFD)
+}
+
+/// The character that a surrogate makes with the escape behind it, if that is its other half.
+#[cold]
+fn take_low_half(high: u16, bytes: &[u8], at: &mut usize) -> Option<char> {
+    if !bytes.get(*at..)?.starts_with(b"\\u") {
+        return None;
+    }
+    let mut behind = *at + 2;
+    let low = take_unit(bytes, &mut behind);
+    let pair = char::decode_utf16([high, low]).next()?.ok()?;
+    *at = behind;
+    Some(pair)
 }
 
 pub(super) fn write(out: &mut Vec<u8>, top: Top<'_>, fields: impl FnOnce(&mut FieldSink<'_>)) {
@@ -313,8 +312,10 @@ pub(super) fn field(out: &mut Vec<u8>, first: &mut bool, name: &str, value: &str
     if !std::mem::take(first) {
         out.push(b',');
     }
-    write_json_string(out, name);
-    out.push(b':');
+    // Names are ours, and identifiers.
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
     write_json_string(out, value);
 }
 
