@@ -255,7 +255,7 @@ impl Peers<'_> {
         };
         let rox = points("RoxMQ", &ROX_RATES, &|rate| {
             let fresh = self.stage.fresh(&[])?;
-            Ok(self.stage.bench(&fresh.address(), &format!("send -c 16 --rate {rate} --spin"))?.figures)
+            Ok(self.stage.bench(&fresh.address(), &format!("send -c 16 --rate {rate} --spin --timeout 60"))?.figures)
         });
         self.java.resume();
         let java = points("Java RocketMQ", &JAVA_RATES, &|rate| {
