@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 const USAGE: &str = "\
-usage: cargo xtask bench [--quick] [--row NAME ...] [--write]
+usage: cargo xtask bench [--peers] [--quick] [--row NAME ...] [--write]
        (see docs/benchmarks.md)
        cargo xtask budget [PART ...]
        cargo xtask compat [--against roxmq|java] [--suite NAME ...] [--keep] [--serve] [-- SUITE ARGUMENTS]
