@@ -31,16 +31,16 @@ impl Store {
         let _ = self.asked.set(Box::new(asked));
     }
 
-    fn may_delete(&self, segment: &Segment) -> bool {
+    fn may_delete(&self, segment: &Segment, now_ms: i64) -> bool {
         match self.asked.get() {
-            Some(asked) => asked(LogOffset(segment.end()), self.reason(segment)),
+            Some(asked) => asked(LogOffset(segment.end()), self.reason(segment, now_ms)),
             None => !self.config.asks_before_deletion,
         }
     }
 
-    fn reason(&self, segment: &Segment) -> Reason {
+    fn reason(&self, segment: &Segment, now_ms: i64) -> Reason {
         let has_room = self.free().is_none_or(|free| free >= self.retention().disk_reserve_bytes);
-        if has_room && self.is_expired(segment) && !self.is_too_much() { Reason::Expired } else { Reason::NoRoom }
+        if has_room && self.is_expired(segment, now_ms) && !self.is_too_much() { Reason::Expired } else { Reason::NoRoom }
     }
 
     /// Keeps messages by these rules from now on; the next round of housekeeping goes by them.
@@ -52,9 +52,18 @@ impl Store {
         *self.retention.read()
     }
 
-    /// Deletes what has expired by time or size; says how many segments.
+    /// Deletes what has expired by time or size, because somebody asks for it: the clock is taken at its word. Says how many segments.
     pub fn delete_expired(&self) -> usize {
-        self.delete_while(|store, oldest| store.is_expired(oldest) || store.is_too_much())
+        self.delete_expired_at(self.clock.now_ms())
+    }
+
+    /// As housekeeping does it: by no clock that may be wrong.
+    pub(crate) fn delete_surely_expired(&self) -> usize {
+        self.delete_expired_at(self.sure_now_ms())
+    }
+
+    fn delete_expired_at(&self, now_ms: i64) -> usize {
+        self.delete_while(now_ms, |store, oldest| store.is_expired(oldest, now_ms) || store.is_too_much())
     }
 
     /// Looks how much room there is; makes some if that is allowed, and lets appends go on when there is enough.
@@ -66,8 +75,9 @@ impl Store {
             }
             return;
         }
-        self.delete_while(|store, oldest| {
-            let may_go = store.is_expired(oldest) || store.retention().delete_unexpired_when_full;
+        let now_ms = self.sure_now_ms();
+        self.delete_while(now_ms, |store, oldest| {
+            let may_go = store.is_expired(oldest, now_ms) || store.retention().delete_unexpired_when_full;
             may_go && store.free().is_some_and(|free| free < store.retention().disk_reserve_bytes)
         });
         match self.free() {
@@ -106,13 +116,13 @@ impl Store {
         Ok(())
     }
 
-    fn delete_while(&self, goes: impl Fn(&Store, &Segment) -> bool) -> usize {
+    fn delete_while(&self, now_ms: i64, goes: impl Fn(&Store, &Segment) -> bool) -> usize {
         let _turn = self.retention_turn.lock();
         let mut deleted = 0;
         while let Some(oldest) = self.segments.first()
             && self.is_sealed(&oldest)
             && goes(self, &oldest)
-            && self.may_delete(&oldest)
+            && self.may_delete(&oldest, now_ms)
         {
             if let Err(error) = self.delete(&oldest) {
                 // On a full disk the next offsets cannot be written down; then nothing may go.
@@ -140,13 +150,16 @@ impl Store {
         index.files.get(&segment.base).is_some_and(|file| file.to == segment.end())
     }
 
-    fn is_expired(&self, segment: &Segment) -> bool {
+    /// The time to go by when nobody asked. Where there is no room, the clock is taken at its word.
+    fn sure_now_ms(&self) -> i64 {
+        let (now_ms, elapsed_ms) = (self.clock.now_ms(), self.clock.elapsed().as_millis() as i64);
+        if self.disk_full.load(Ordering::Relaxed) { now_ms } else { self.steady.lock().now_ms(now_ms, elapsed_ms) }
+    }
+
+    fn is_expired(&self, segment: &Segment, now_ms: i64) -> bool {
         let index = self.index.read();
         let newest = index.files.get(&segment.base).map(|file| file.last_time);
         let kept_ms = self.retention().file_reserved_hours.saturating_mul(HOUR_MS).min(i64::MAX as u64) as i64;
-        // Where there is no room, the clock is taken at its word.
-        let (now_ms, elapsed_ms) = (self.clock.now_ms(), self.clock.elapsed().as_millis() as i64);
-        let now_ms = if self.disk_full.load(Ordering::Relaxed) { now_ms } else { self.steady.lock().now_ms(now_ms, elapsed_ms) };
         newest.is_some_and(|newest| newest.saturating_add(kept_ms) < now_ms)
     }
 

@@ -311,7 +311,7 @@ impl Store {
         let now = self.clock.elapsed().as_millis() as i64;
         if now >= self.retention_due.load(Ordering::Relaxed) {
             self.retention_due.store(now + RETENTION_EVERY_MS, Ordering::Relaxed);
-            self.delete_expired();
+            self.delete_surely_expired();
         }
         self.close_idle_files();
     }

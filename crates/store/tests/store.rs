@@ -262,3 +262,26 @@ fn two_never_open_one_folder() {
     drop(store);
     world.open();
 }
+
+#[test]
+fn a_clock_that_nobody_knows_yet_lets_nothing_expire_unless_somebody_asks_for_it() {
+    let mut world = World::new(9);
+    world.config.file_reserved_hours = 1;
+    let store = world.open();
+    for n in 0..300 {
+        world.send(&store, "T", 0, n).expect("appended");
+    }
+    store.tick();
+    store.shutdown();
+    drop(store);
+    world.clock.advance(std::time::Duration::from_secs(2 * 3600));
+    let store = world.open();
+    let before = store.stats().segments;
+    for _ in 0..3 {
+        world.clock.advance(std::time::Duration::from_secs(60));
+        store.tick();
+    }
+    assert_eq!(store.stats().segments, before, "housekeeping waits");
+    assert!(store.delete_expired() > 1, "who asks is believed");
+    assert!(store.bounds("T", 0).expect("bounds").0 > QueueOffset(0));
+}
