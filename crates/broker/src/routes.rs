@@ -1,6 +1,6 @@
 //! Which request goes to which handler, and how it is run: one line each.
 //!
-//! - `send` and `pull` are the hot paths: see `shard.rs`.
+//! - `send` and `pull` are the hot paths: see `shard.rs` and `shard/`.
 //! - `turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
 //! - `pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
 //! - `decide`: decisions about half messages, on the pool and many at a time.

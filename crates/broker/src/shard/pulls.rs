@@ -1,0 +1,157 @@
+//! Pulls on a shard: answered at once, by the pool when the disk has to be read, or parked until a message comes.
+
+use super::{BrokerShard, guarded};
+use crate::Refusal;
+use crate::pull::Parked;
+use crate::tables::arrivals::QueueKey;
+use roxmq_protocol::code;
+use roxmq_remoting::{Connection, Incoming};
+use roxmq_store::Patience;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl BrokerShard {
+    pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, lite: bool) {
+        let pull = match crate::pull::prepare(&self.broker, &request.header.fields, lite) {
+            Ok(pull) => pull,
+            Err(refusal) => return from.answer(request.ticket(), refusal.answer().fields(crate::pull::refused(&refusal))),
+        };
+        let now = self.broker.clock.elapsed();
+        let parked = Parked { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, pull.hold), pull };
+        self.serve_pull(parked, now, true);
+    }
+
+    /// Answers a pull, or parks it when there is nothing and it may wait.
+    pub(super) fn serve_pull(&self, parked: Parked, now: Duration, first: bool) {
+        let mut body = self.answer_body.borrow_mut();
+        body.clear();
+        let may_wait = parked.deadline > now && !parked.ticket.oneway;
+        let result = crate::pull::read(&self.broker, &parked.pull, Patience::MemoryOnly, &mut body);
+        if result.needs_disk {
+            return self.serve_from_disk(parked);
+        }
+        if result.code != code::PULL_NOT_FOUND || !may_wait {
+            return parked.answer(result, &body);
+        }
+        let queue = parked.pull.queue.clone();
+        if self.parked_count.get() >= self.broker.config().pulls_waiting_max as usize {
+            return parked.answer(result, &body);
+        }
+        self.park(&queue, parked);
+        if first {
+            // A message may have come between the look and the registration; then nobody would tell us of it.
+            let unseen =
+                self.broker.store.bounds(&queue.topic, queue.queue_id).is_some_and(|(_, max)| max.0 > result.reply.next_begin_offset);
+            if unseen {
+                drop(body);
+                self.arrived(&queue);
+            }
+        }
+    }
+
+    /// Has the pool read what is not in memory, so that nobody else on this shard waits for the disk.
+    pub(super) fn serve_from_disk(&self, parked: Parked) {
+        let Parked { from, ticket, pull, .. } = parked;
+        let (broker, peer) = (Arc::clone(&self.broker), from.peer());
+        let queued = self.broker.pool.read_old(move || peer.answer(ticket, guarded(|| Ok(crate::pull::answer_from_disk(&broker, &pull)))));
+        if !queued {
+            let refusal = Refusal::Busy("too many reads of old messages wait");
+            from.answer(ticket, refusal.answer().fields(crate::pull::refused(&refusal)));
+        }
+    }
+
+    pub(super) fn park(&self, queue: &QueueKey, pull: Parked) {
+        let mut parked = self.parked.borrow_mut();
+        let waiting = parked.entry(queue.clone()).or_default();
+        if waiting.is_empty() {
+            self.broker.arrivals.wait(queue, self.number);
+        }
+        self.next_late.set(self.next_late.get().min(pull.deadline));
+        waiting.push(pull);
+        self.parked_count.set(self.parked_count.get() + 1);
+    }
+
+    /// Takes a queue's parked pulls off the table.
+    pub(super) fn unpark(&self, queue: &QueueKey, which: impl FnMut(&mut Parked) -> bool) -> Vec<Parked> {
+        let mut parked = self.parked.borrow_mut();
+        let Some(waiting) = parked.get_mut(queue) else { return Vec::new() };
+        let taken: Vec<Parked> = waiting.extract_if(.., which).collect();
+        if waiting.is_empty() {
+            parked.remove(queue);
+            self.broker.arrivals.leave(queue, self.number);
+        }
+        self.parked_count.set(self.parked_count.get() - taken.len());
+        taken
+    }
+
+    /// Refuses the pulls that wait and may not any more.
+    pub(super) fn refuse_forbidden(&self) {
+        let queues: Vec<QueueKey> = self.parked.borrow().keys().cloned().collect();
+        for queue in queues {
+            let mut refusals = Vec::new();
+            let forbidden = self.unpark(&queue, |waiting| {
+                let checked = crate::pull::recheck(&self.broker, &waiting.pull);
+                checked.map_err(|refusal| refusals.push(refusal)).is_err()
+            });
+            for (parked, refusal) in forbidden.into_iter().zip(refusals) {
+                parked.from.answer(parked.ticket, refusal.answer().fields(crate::pull::refused(&refusal)));
+            }
+        }
+    }
+
+    /// A queue got a message: everybody who waits for it looks again.
+    pub(super) fn arrived(&self, queue: &QueueKey) {
+        let now = self.broker.clock.elapsed();
+        for parked in self.unpark(queue, |_| true) {
+            self.serve_pull(parked, now, false);
+        }
+    }
+
+    pub(super) fn answer_late(&self) {
+        if self.parked_count.get() == 0 {
+            return;
+        }
+        let now = self.broker.clock.elapsed();
+        if now < self.next_late.get() {
+            return;
+        }
+        let late: Vec<QueueKey> = {
+            let parked = self.parked.borrow();
+            parked.iter().filter(|(_, waiting)| waiting.iter().any(|pull| pull.deadline <= now)).map(|(queue, _)| queue.clone()).collect()
+        };
+        for queue in late {
+            for parked in self.unpark(&queue, |pull| pull.deadline <= now) {
+                self.serve_pull(parked, now, false);
+            }
+        }
+        let next = self.parked.borrow().values().flatten().map(|pull| pull.deadline).min();
+        self.next_late.set(next.unwrap_or(Duration::MAX));
+    }
+}
+
+/// When the time of a pull that waits is over. Times end together, every 100 ms, so that whoever looks for them has that often to look and no
+/// more; a turn may come that late anyway.
+fn deadline(now: Duration, hold: Duration) -> Duration {
+    match hold {
+        Duration::ZERO => now,
+        _ => Duration::from_millis((now + hold).as_millis().next_multiple_of(100) as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_of_waiting_pulls_end_together_and_never_early() {
+        let ms = Duration::from_millis;
+        assert_eq!(deadline(ms(1234), Duration::ZERO), ms(1234), "who may not wait does not");
+        for now in [0, 1, 99, 100, 101, 1234] {
+            for hold in [1, 50, 100, 1000, 15_000] {
+                let at = deadline(ms(now), ms(hold));
+                assert!(at >= ms(now + hold) && at < ms(now + hold + 100) && at.as_millis().is_multiple_of(100), "{now} + {hold}: {at:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Sends on a shard: gathered in a turn, appended together, answered when they are as durable as they should be.
+
+use super::BrokerShard;
+use crate::routes::SendForm;
+use crate::send::{self, Prepared};
+use crate::tables::arrivals::QueueKey;
+use crate::{Refusal, registration};
+use roxmq_protocol::code;
+use roxmq_protocol::light::LIGHT_QUEUE_ID;
+use roxmq_protocol::record::LogOffset;
+use roxmq_remoting::{Connection, Incoming, Ticket};
+use roxmq_store::Placed;
+use smallvec::SmallVec;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes of drafts above which a turn's batch is appended before its end, so that one turn cannot hoard memory.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A send whose record is in the batch, and who waits for its answer.
+pub(super) struct Pending {
+    from: Rc<Connection>,
+    ticket: Ticket,
+    prepared: Prepared,
+}
+
+/// A stored send that waits until its record is durable.
+pub(super) struct Unflushed {
+    end: LogOffset,
+    deadline: Duration,
+    pending: Pending,
+    places: SmallVec<[Placed; 1]>,
+}
+
+/// An answer that waits until the NameServers were told of a new topic, so that a client that asks them next finds it.
+pub(super) struct Untold {
+    from: Rc<Connection>,
+    frames: Vec<u8>,
+    change: u64,
+    deadline: Duration,
+}
+
+impl BrokerShard {
+    pub(super) fn take_send(&self, from: &Rc<Connection>, request: &Incoming<'_>, form: SendForm) {
+        let ticket = request.ticket();
+        if self.pending.borrow().len() + self.unflushed.borrow().len() >= self.flow.borrow().config.sends_waiting_max as usize {
+            return from.answer(ticket, Refusal::Busy("too many sends wait").answer());
+        }
+        let prepared = send::prepare(
+            &self.broker,
+            send::Sender { address: from.remote, version: request.header.version },
+            &request.header.fields,
+            form,
+            request.frame.body,
+            &mut self.flow.borrow_mut(),
+            &mut self.batch.borrow_mut(),
+        );
+        match prepared {
+            Ok(prepared) => self.pending.borrow_mut().push(Pending { from: Rc::clone(from), ticket, prepared }),
+            Err(refusal) => from.answer(ticket, refusal.answer()),
+        }
+        if self.batch.borrow().bytes() >= BATCH_BYTES_MAX {
+            self.append();
+        }
+    }
+
+    /// Appends what the turn gathered and answers what is durable already.
+    pub(super) fn append(&self) {
+        let mut batch = self.batch.borrow_mut();
+        if batch.is_empty() {
+            return;
+        }
+        // Nothing below takes another send, so its buffer can be put back for the next turn.
+        let mut pending = std::mem::take(&mut *self.pending.borrow_mut());
+        let outcome = self.broker.store.append(&mut batch);
+        if let Err(error) = outcome {
+            let refusal = send::refusal(&error);
+            self.broker.figures.put_failed(batch.len());
+            batch.clear();
+            for Pending { from, ticket, .. } in pending.drain(..) {
+                from.answer(ticket, refusal.answer());
+            }
+            *self.pending.borrow_mut() = pending;
+            return;
+        }
+        let durable = self.broker.store.durable();
+        let timeout = Duration::from_millis(self.broker.config().sync_flush_timeout_ms);
+        let deadline = self.broker.clock.elapsed() + timeout;
+        let mut arrived: Vec<QueueKey> = Vec::new();
+        let mut placed = self.placed.borrow_mut();
+        placed.clear();
+        placed.extend((0..batch.len()).map(|draft| batch.placed(draft)));
+        // Counters are looked up by topic, so messages to the same topic are counted together.
+        for of_topic in pending.chunk_by(|one, next| Arc::ptr_eq(&one.prepared.topic, &next.prepared.topic)) {
+            let (first, last) = (&of_topic[0].prepared, &of_topic[of_topic.len() - 1].prepared);
+            self.broker.stored(first, &placed[first.range.start..last.range.end]);
+        }
+        for pending in pending.drain(..) {
+            let places = &placed[pending.prepared.range.clone()];
+            let end = places.last().map_or(LogOffset(0), |place| place.end);
+            if end <= durable {
+                self.answer_send(&pending, places, code::SUCCESS);
+                self.tell_of(&pending.prepared, &mut arrived);
+            } else if pending.prepared.waits {
+                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places: SmallVec::from_slice(places), pending });
+            } else {
+                self.answer_send(&pending, places, code::SUCCESS);
+                let silent = Pending { ticket: Ticket { oneway: true, ..pending.ticket }, ..pending };
+                self.unflushed.borrow_mut().push_back(Unflushed { end, deadline, places: SmallVec::new(), pending: silent });
+            }
+        }
+        *self.pending.borrow_mut() = pending;
+        batch.clear();
+        drop((batch, placed));
+        arrived.iter().for_each(|queue| self.arrived(queue));
+    }
+
+    /// Answers the sends that the flush watermark has passed, those that waited too long, and all of them once the store is closed.
+    pub(super) fn answer_flushed(&self) {
+        if self.unflushed.borrow().is_empty() {
+            return;
+        }
+        let durable = self.broker.store.durable();
+        let now = self.broker.clock.elapsed();
+        let fenced = self.broker.store.fenced();
+        let mut arrived = Vec::new();
+        loop {
+            let mut unflushed = self.unflushed.borrow_mut();
+            let Some(first) = unflushed.front() else { break };
+            let flushed = first.end <= durable;
+            if !flushed && first.deadline > now && fenced.is_none() {
+                break;
+            }
+            let Some(first) = unflushed.pop_front() else { break };
+            drop(unflushed);
+            if flushed {
+                self.answer_send(&first.pending, &first.places, code::SUCCESS);
+                self.tell_of(&first.pending.prepared, &mut arrived);
+            } else if let Some(why) = &fenced {
+                first.pending.from.answer(first.pending.ticket, Refusal::Fenced(why.clone()).answer());
+            } else {
+                self.answer_send(&first.pending, &first.places, code::FLUSH_DISK_TIMEOUT);
+                // It is in the log and will be read once it is durable.
+                let silent = Pending { ticket: Ticket { oneway: true, ..first.pending.ticket }, ..first.pending };
+                self.unflushed.borrow_mut().push_back(Unflushed { deadline: Duration::MAX, pending: silent, ..first });
+            }
+        }
+        arrived.iter().for_each(|queue| self.arrived(queue));
+    }
+
+    pub(super) fn answer_send(&self, pending: &Pending, places: &[Placed], code: i32) {
+        let Pending { from, ticket, prepared } = pending;
+        if ticket.oneway {
+            return;
+        }
+        let write = |out: &mut Vec<u8>| {
+            send::write_answer(&self.broker, *ticket, prepared, places, code, &mut self.msg_id.borrow_mut(), out);
+        };
+        match prepared.change.filter(|change| !self.broker.registration.is_told(*change)) {
+            None => from.write(write),
+            Some(change) => {
+                let mut frames = Vec::new();
+                write(&mut frames);
+                let deadline = self.broker.clock.elapsed() + registration::PATIENCE;
+                self.untold.borrow_mut().push(Untold { from: Rc::clone(from), frames, change, deadline });
+            }
+        }
+    }
+
+    /// Gives the answers about new topics that the NameServers know by now, or have not taken note of in time.
+    pub(super) fn answer_told(&self) {
+        let mut untold = self.untold.borrow_mut();
+        if untold.is_empty() {
+            return;
+        }
+        let now = self.broker.clock.elapsed();
+        for told in untold.extract_if(.., |held| held.deadline <= now || self.broker.registration.is_told(held.change)) {
+            told.from.write(|out| out.extend_from_slice(&told.frames));
+        }
+    }
+
+    /// Finds who waits for the queues of a stored message. Those of this shard are gathered, the others' shards are told.
+    pub(super) fn tell_of(&self, prepared: &Prepared, mine: &mut Vec<QueueKey>) {
+        if let Some(due_ms) = prepared.due_ms {
+            return self.broker.timers.arrived(&prepared.topic.topic_name, due_ms);
+        }
+        self.tell_of_queue(&prepared.topic.topic_name, prepared.queue_id, mine);
+        for name in prepared.light_queues.split(',').filter(|name| !name.is_empty()) {
+            self.tell_of_queue(name, LIGHT_QUEUE_ID, mine);
+        }
+    }
+
+    pub(super) fn tell_of_queue(&self, topic: &str, queue_id: u32, mine: &mut Vec<QueueKey>) {
+        let Some((queue, shards)) = self.broker.arrivals.waiting(topic, queue_id) else { return };
+        for shard in shards {
+            if shard != self.number {
+                self.broker.tell_shard(shard, queue.clone());
+            } else if !mine.contains(&queue) {
+                mine.push(queue.clone());
+            }
+        }
+    }
+}
