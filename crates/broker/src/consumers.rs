@@ -155,10 +155,11 @@ pub fn producers(broker: &Broker, _: &Call<'_>, request: request::ProducerConnec
 
 /// Code 328.
 pub fn all_producers(broker: &Broker, _: &Call<'_>, _: request::AllProducers) -> Result<Answer, Refusal> {
+    let (now_ms, elapsed_ms) = (broker.clock.now_ms(), broker.clock.elapsed().as_millis() as i64);
     let info = |member: &Member| ProducerInfo {
         client_id: member.client_id.clone(),
         language: member.language.name().to_owned(),
-        last_update_timestamp: member.seen_ms,
+        last_update_timestamp: now_ms - (elapsed_ms - member.seen_ms),
         remote_ip: member.peer.remote().to_string(),
         version: member.version,
     };

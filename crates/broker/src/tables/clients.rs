@@ -27,7 +27,7 @@ pub struct Member {
     pub language: Language,
     /// Its version.
     pub version: i32,
-    /// When it was last heard of, in ms.
+    /// When it was last heard of, in ms of the clock that only measures ([`Clock::elapsed`](roxmq_env::clock::Clock::elapsed)).
     pub seen_ms: i64,
     /// Fingerprint of its last full heartbeat.
     pub fingerprint: i32,
