@@ -197,7 +197,7 @@ pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) ->
         return Err(Refusal::TopicNotFound(mode.topic));
     }
     // Java makes a group that is new.
-    broker.group(&mode.consumer_group).map_err(|refusal| match refusal {
+    broker.group(&broker.config(), &mode.consumer_group).map_err(|refusal| match refusal {
         Refusal::GroupUnknown(_) => Refusal::NoGroup("subscription group does not exist".into()),
         other => other,
     })?;

@@ -54,7 +54,7 @@ pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Res
 
 fn consumer_seen(broker: &Broker, data: &ConsumerData, member: Member) {
     // A group that may not be made is left out, as Java does: the client learns it from its pulls.
-    let Ok(group) = broker.group(&data.group_name) else { return };
+    let Ok(group) = broker.group(&broker.config(), &data.group_name) else { return };
     topics::add_retry_topic(broker, &data.group_name, group.retry_queue_nums);
     if let Some(audience) = broker.clients.consumer_seen(data, member) {
         notify(broker, &data.group_name, data.message_model, audience);

@@ -404,9 +404,8 @@ impl Broker {
     }
 
     /// The group's settings; it is made on first use where that is allowed.
-    fn group(&self, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
+    fn group(&self, config: &BrokerConfig, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
         names::check_group(group)?;
-        let config = self.config();
         let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
         self.groups.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
     }

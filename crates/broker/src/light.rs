@@ -98,7 +98,7 @@ mod tests {
             assert!(!broker.topics.names().iter().any(|name| name.starts_with("%LMQ%")));
             let found = broker.topics.find("%LMQ%never-seen").unwrap();
             assert_eq!((found.read_queue_nums, found.write_queue_nums, found.perm), (1, 1, 6));
-            assert_eq!(broker.group("%LMQ%g").unwrap().group_name, "%LMQ%g");
+            assert_eq!(broker.group(&broker.config(), "%LMQ%g").unwrap().group_name, "%LMQ%g");
             assert!(!broker.groups.all().subscription_group_table.contains_key("%LMQ%g"));
             broker.offsets.commit("g", "%LMQ%a", 0, round);
             assert_eq!(broker.offsets.find("g", "%LMQ%a", 0), Some(round));

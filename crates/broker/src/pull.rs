@@ -15,7 +15,7 @@ use roxmq_protocol::properties::Properties;
 use roxmq_protocol::record::{QueueOffset, Record};
 use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullReply};
 use roxmq_remoting::{Answer, Connection, Ticket};
-use roxmq_store::{Patience, ReadLimits, ReadStatus};
+use roxmq_store::{Patience, ReadLimits, ReadResult, ReadStatus};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +40,8 @@ pub fn refused(refusal: &Refusal) -> PullReply {
 
 /// A checked pull.
 pub struct PreparedPull {
-    /// Group that pulls.
-    pub group: Arc<str>,
+    /// Group that pulls, with its settings as they were then.
+    pub group: Arc<SubscriptionGroupConfig>,
     /// Queue to read.
     pub queue: QueueKey,
     /// Where to start.
@@ -51,8 +51,34 @@ pub struct PreparedPull {
     limits: ReadLimits,
     subscription: Arc<Subscription>,
     topic_sys_flag: i32,
-    group_sys_flag: i32,
-    suggested_broker: i64,
+}
+
+impl PreparedPull {
+    /// The name of the group.
+    pub fn group_name(&self) -> &str {
+        &self.group.group_name
+    }
+}
+
+/// What was read last for pulls of a queue. Those who wait for the same message usually ask for the same, and get the same: it is read and
+/// checked once for all of them.
+#[derive(Default)]
+pub struct Look {
+    body: Vec<u8>,
+    found: Option<(i64, ReadLimits, ReadResult)>,
+    counter_name: String,
+}
+
+impl Look {
+    /// Lets the next pull be looked after by itself: it is of another queue, or something may have come.
+    pub fn forget(&mut self) {
+        self.found = None;
+    }
+
+    /// The messages that belong to a result.
+    pub fn body(&self, result: &PullResult) -> &[u8] {
+        if result.code == code::SUCCESS { &self.body } else { &[] }
+    }
 }
 
 /// A pull that waits, and who waits.
@@ -69,7 +95,7 @@ pub struct Parked {
 
 impl Parked {
     /// Answers the pull.
-    pub fn answer(&self, result: PullResult, body: &[u8]) {
+    pub fn answer(&self, result: &PullResult, body: &[u8]) {
         if self.ticket.oneway {
             return;
         }
@@ -95,16 +121,15 @@ pub struct PullResult {
 ///
 /// # Errors
 /// What forbids the pull.
-pub fn prepare(broker: &Broker, fields: &Fields<'_>, lite: bool) -> Result<PreparedPull, Refusal> {
+pub fn prepare(broker: &Broker, config: &BrokerConfig, fields: &Fields<'_>, lite: bool) -> Result<PreparedPull, Refusal> {
     let request = Pull::read(fields)?;
-    let config = broker.config();
     if config.broker_permission as i32 & PERM_READ == 0 {
         return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
     }
     if lite && !config.lite_pull {
         return Err(Refusal::LitePullForbidden(config.broker_name.clone()));
     }
-    let group = broker.group(&request.consumer_group)?;
+    let group = broker.group(config, &request.consumer_group)?;
     check_group(&group)?;
     let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
     check_topic(&topic)?;
@@ -112,7 +137,7 @@ pub fn prepare(broker: &Broker, fields: &Fields<'_>, lite: bool) -> Result<Prepa
         let queues = topic.read_queue_nums;
         return Err(Refusal::QueueUnknown { topic: request.topic.into_owned(), queue_id: request.queue_id, queues });
     }
-    let subscription = subscription(broker, &request, &group)?;
+    let subscription = subscription(broker, config, &request, &group)?;
     if request.sys_flag & PULL_COMMIT != 0 {
         broker.offsets.commit(&request.consumer_group, &request.topic, request.queue_id, request.commit_offset);
     }
@@ -130,7 +155,7 @@ pub fn prepare(broker: &Broker, fields: &Fields<'_>, lite: bool) -> Result<Prepa
     };
     let scan_bytes = config.filter_scan_bytes.max(request.max_msg_nums.max(0) as u32 * JAVA_INDEX_ENTRY_BYTES);
     Ok(PreparedPull {
-        group: request.consumer_group.as_ref().into(),
+        group,
         queue: QueueKey { topic: request.topic.as_ref().into(), queue_id: request.queue_id as u32 },
         from: request.queue_offset,
         hold,
@@ -142,8 +167,6 @@ pub fn prepare(broker: &Broker, fields: &Fields<'_>, lite: bool) -> Result<Prepa
         },
         subscription,
         topic_sys_flag: topic.topic_sys_flag,
-        group_sys_flag: group.group_sys_flag,
-        suggested_broker: group.broker_id,
     })
 }
 
@@ -168,9 +191,9 @@ pub fn recheck(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
     if let Some(topic) = broker.topics.find(&pull.queue.topic) {
         check_topic(&topic)?;
     }
-    let Some(group) = broker.groups.find(&pull.group) else { return Ok(()) };
+    let Some(group) = broker.groups.find(pull.group_name()) else { return Ok(()) };
     check_group(&group)?;
-    check_reader(broker, &group, &pull.queue.topic, broker.clients.message_model(&pull.group))
+    check_reader(broker, &group, &pull.queue.topic, broker.clients.message_model(pull.group_name()))
 }
 
 /// May the group's members read the topic, and read it in their way?
@@ -185,7 +208,12 @@ fn check_reader(broker: &Broker, group: &SubscriptionGroupConfig, topic: &str, m
 }
 
 /// What the pull wants: as it says itself, or as its group said in a heartbeat.
-fn subscription(broker: &Broker, request: &Pull<'_>, group: &SubscriptionGroupConfig) -> Result<Arc<Subscription>, Refusal> {
+fn subscription(
+    broker: &Broker,
+    config: &BrokerConfig,
+    request: &Pull<'_>,
+    group: &SubscriptionGroupConfig,
+) -> Result<Arc<Subscription>, Refusal> {
     if request.sys_flag & PULL_SUBSCRIPTION != 0 {
         check_reader(broker, group, &request.topic, None)?;
         let expression = request.subscription.as_deref().unwrap_or(SubscriptionData::ALL);
@@ -200,7 +228,7 @@ fn subscription(broker: &Broker, request: &Pull<'_>, group: &SubscriptionGroupCo
             sub_version: request.sub_version,
             ..SubscriptionData::default()
         };
-        return checked(&broker.config(), data).map(Arc::new);
+        return checked(config, data).map(Arc::new);
     }
     let Some((model, subscription)) = broker.clients.subscription(&request.consumer_group, &request.topic) else {
         return Err(Refusal::SubscriptionGroupOffline);
@@ -210,7 +238,7 @@ fn subscription(broker: &Broker, request: &Pull<'_>, group: &SubscriptionGroupCo
     if subscription.data.sub_version < request.sub_version {
         return Err(Refusal::SubscriptionOld);
     }
-    check_kind(&broker.config(), &subscription.data.expression_type)?;
+    check_kind(config, &subscription.data.expression_type)?;
     match &subscription.wanted {
         Wanted::Unreadable(why) => Err(Refusal::FilterUnreadable(why.to_string())),
         Wanted::All | Wanted::Tagged(_) | Wanted::Sql(_) => Ok(subscription),
@@ -236,10 +264,10 @@ fn check_kind(config: &BrokerConfig, kind: &str) -> Result<(), Refusal> {
     if is_known { Ok(()) } else { Err(Refusal::ExpressionKind(kind.to_owned())) }
 }
 
-/// Reads what the pull wants, with this much patience; the records are appended to `body`.
-pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, body: &mut Vec<u8>) -> PullResult {
+/// Reads what the pull wants, with this much patience, unless the last look at its queue found just that.
+pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut Look) -> PullResult {
     let QueueKey { topic, queue_id } = &pull.queue;
-    if let Some(offset) = broker.offsets.take_reset(&pull.group, topic, *queue_id as i32) {
+    if let Some(offset) = broker.offsets.take_reset(pull.group_name(), topic, *queue_id as i32) {
         let (min, max) = broker.store.bounds(topic, *queue_id).unwrap_or_default();
         return PullResult {
             code: code::PULL_OFFSET_MOVED,
@@ -248,22 +276,21 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, body: &mut
             needs_disk: false,
         };
     }
-    let wanted = &mut |entry: &roxmq_store::IndexEntry| pull.subscription.wants(entry.tags_code);
-    let from = QueueOffset(pull.from);
     let limits = ReadLimits { patience, ..pull.limits };
-    let read = match &pull.subscription.wanted {
-        // Only here the settings are asked for, which all threads share.
-        _ if topic.starts_with(RETRY_PREFIX) && broker.config().filter_retries => {
-            let keep = &mut |record: &Record<'_>| retry::is_still_wanted(broker, &pull.group, record);
-            broker.store.read_filtered(topic, *queue_id, from, limits, wanted, keep, body)
+    // Only here the settings are asked for, which all threads share.
+    let filters_retries = topic.starts_with(RETRY_PREFIX) && broker.config().filter_retries;
+    let is_for_all = matches!(pull.subscription.wanted, Wanted::All) && !filters_retries;
+    let known = look.found.filter(|(from, with, _)| is_for_all && *from == pull.from && *with == limits);
+    let read = match known {
+        Some((_, _, read)) => read,
+        None => {
+            look.body.clear();
+            let read = read_store(broker, pull, limits, filters_retries, &mut look.body);
+            look.found = (is_for_all && read.status == ReadStatus::Found).then_some((pull.from, limits, read));
+            read
         }
-        Wanted::Sql(expression) => {
-            let keep = &mut |record: &Record<'_>| expression.matches(&Properties::new(record.properties));
-            broker.store.read_filtered(topic, *queue_id, from, limits, wanted, keep, body)
-        }
-        Wanted::All | Wanted::Tagged(_) | Wanted::Unreadable(_) => broker.store.read(topic, *queue_id, from, limits, wanted, body),
     };
-    broker.offsets.note_pull(&pull.group, topic, *queue_id as i32, read.next.0);
+    broker.offsets.note_pull(pull.group_name(), topic, *queue_id as i32, read.next.0);
     let (code, remark) = match read.status {
         ReadStatus::Found => (code::SUCCESS, "FOUND"),
         ReadStatus::NoMatchedMessage => (code::PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE"),
@@ -280,9 +307,11 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, body: &mut
     };
     if read.messages > 0 {
         broker.figures.got(read.messages);
-        let key = format!("{topic}@{}", pull.group);
-        broker.statistics.counter(Statistic::GroupGetNums, &key).add(u64::from(read.messages));
-        broker.statistics.counter(Statistic::GroupGetSize, &key).add(body.len() as u64);
+        let key = &mut look.counter_name;
+        key.clear();
+        key.extend([topic, "@", pull.group_name()]);
+        let amounts = [(Statistic::GroupGetNums, u64::from(read.messages)), (Statistic::GroupGetSize, look.body.len() as u64)];
+        broker.statistics.add(amounts, key);
         broker.broker_gets.add(u64::from(read.messages));
     } else if read.status != ReadStatus::NotInMemory {
         broker.figures.missed();
@@ -291,23 +320,42 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, body: &mut
     PullResult { code, remark, reply: reply(pull, read.next.0, read.min, read.max), needs_disk }
 }
 
+fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_retries: bool, body: &mut Vec<u8>) -> ReadResult {
+    let QueueKey { topic, queue_id } = &pull.queue;
+    let wanted = &mut |entry: &roxmq_store::IndexEntry| pull.subscription.wants(entry.tags_code);
+    let from = QueueOffset(pull.from);
+    match &pull.subscription.wanted {
+        _ if filters_retries => {
+            let keep = &mut |record: &Record<'_>| retry::is_still_wanted(broker, pull.group_name(), record);
+            broker.store.read_filtered(topic, *queue_id, from, limits, wanted, keep, body)
+        }
+        Wanted::Sql(expression) => {
+            let keep = &mut |record: &Record<'_>| expression.matches(&Properties::new(record.properties));
+            broker.store.read_filtered(topic, *queue_id, from, limits, wanted, keep, body)
+        }
+        Wanted::All | Wanted::Tagged(_) | Wanted::Unreadable(_) => broker.store.read(topic, *queue_id, from, limits, wanted, body),
+    }
+}
+
 /// Reads what the pull wants, also from the disk.
 pub fn answer_from_disk(broker: &Broker, pull: &PreparedPull) -> Answer {
-    let mut body = Vec::new();
-    let result = read(broker, pull, Patience::WaitForDisk, &mut body);
+    let mut look = Look::default();
+    let result = read(broker, pull, Patience::WaitForDisk, &mut look);
     let mut answer = Answer::refused(result.code, result.remark).fields(result.reply);
-    answer.body = body;
+    if result.code == code::SUCCESS {
+        answer.body = look.body;
+    }
     answer
 }
 
 fn reply(pull: &PreparedPull, next: i64, min: QueueOffset, max: QueueOffset) -> PullReply {
     PullReply {
-        suggest_which_broker_id: pull.suggested_broker,
+        suggest_which_broker_id: pull.group.broker_id,
         next_begin_offset: next,
         min_offset: min.0,
         max_offset: max.0,
         topic_sys_flag: Some(pull.topic_sys_flag),
-        group_sys_flag: Some(pull.group_sys_flag),
+        group_sys_flag: Some(pull.group.group_sys_flag),
         forbidden_type: None,
     }
 }

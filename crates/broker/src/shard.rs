@@ -10,7 +10,7 @@
 mod pulls;
 mod sends;
 
-use crate::pull::Parked;
+use crate::pull::{Look, Parked};
 use crate::routes::{self, Route};
 use crate::send::Flow;
 use crate::tables::arrivals::QueueKey;
@@ -73,7 +73,7 @@ pub struct BrokerShard {
     /// No parked pull's time is over before.
     next_late: Cell<Duration>,
     flow: RefCell<Flow>,
-    answer_body: RefCell<Vec<u8>>,
+    look: RefCell<Look>,
 }
 
 impl BrokerShard {
@@ -98,7 +98,7 @@ impl BrokerShard {
             parked_count: Cell::new(0),
             next_late: Cell::new(Duration::MAX),
             flow: RefCell::new(flow),
-            answer_body: RefCell::default(),
+            look: RefCell::default(),
         }
     }
 }

@@ -46,6 +46,11 @@ fn old_messages() {
 }
 
 #[test]
+fn fan_out() {
+    check("fan_out");
+}
+
+#[test]
 fn resets() {
     check("resets");
 }

@@ -13,38 +13,39 @@ use std::time::Duration;
 
 impl BrokerShard {
     pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, lite: bool) {
-        let pull = match crate::pull::prepare(&self.broker, &request.header.fields, lite) {
+        let config = Arc::clone(&self.flow.borrow().config);
+        let pull = match crate::pull::prepare(&self.broker, &config, &request.header.fields, lite) {
             Ok(pull) => pull,
             Err(refusal) => return from.answer(request.ticket(), refusal.answer().fields(crate::pull::refused(&refusal))),
         };
         let now = self.broker.clock.elapsed();
         let parked = Parked { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, pull.hold), pull };
-        self.serve_pull(parked, now, true);
+        self.look.borrow_mut().forget();
+        self.serve_pull(parked, now);
     }
 
     /// Answers a pull, or parks it when there is nothing and it may wait.
-    pub(super) fn serve_pull(&self, parked: Parked, now: Duration, first: bool) {
-        let mut body = self.answer_body.borrow_mut();
-        body.clear();
+    pub(super) fn serve_pull(&self, parked: Parked, now: Duration) {
+        let mut look = self.look.borrow_mut();
         let may_wait = parked.deadline > now && !parked.ticket.oneway;
-        let result = crate::pull::read(&self.broker, &parked.pull, Patience::MemoryOnly, &mut body);
+        let result = crate::pull::read(&self.broker, &parked.pull, Patience::MemoryOnly, &mut look);
         if result.needs_disk {
             return self.serve_from_disk(parked);
         }
         if result.code != code::PULL_NOT_FOUND || !may_wait {
-            return parked.answer(result, &body);
+            let body = look.body(&result);
+            return parked.answer(&result, body);
         }
         let queue = parked.pull.queue.clone();
-        if self.parked_count.get() >= self.broker.config().pulls_waiting_max as usize {
-            return parked.answer(result, &body);
+        if self.parked_count.get() >= self.flow.borrow().config.pulls_waiting_max as usize {
+            return parked.answer(&result, &[]);
         }
-        self.park(&queue, parked);
-        if first {
+        if self.park(&queue, parked) {
             // A message may have come between the look and the registration; then nobody would tell us of it.
             let unseen =
                 self.broker.store.bounds(&queue.topic, queue.queue_id).is_some_and(|(_, max)| max.0 > result.reply.next_begin_offset);
             if unseen {
-                drop(body);
+                drop(look);
                 self.arrived(&queue);
             }
         }
@@ -61,15 +62,18 @@ impl BrokerShard {
         }
     }
 
-    pub(super) fn park(&self, queue: &QueueKey, pull: Parked) {
+    /// Has a pull wait. Whether this shard is told of the queue's messages from now on only, not already before.
+    pub(super) fn park(&self, queue: &QueueKey, pull: Parked) -> bool {
         let mut parked = self.parked.borrow_mut();
-        let waiting = parked.entry(queue.clone()).or_default();
-        if waiting.is_empty() {
+        let is_new = !parked.contains_key(queue);
+        if is_new {
             self.broker.arrivals.wait(queue, self.number);
         }
+        let waiting = parked.entry(queue.clone()).or_default();
         self.next_late.set(self.next_late.get().min(pull.deadline));
         waiting.push(pull);
         self.parked_count.set(self.parked_count.get() + 1);
+        is_new
     }
 
     /// Takes a queue's parked pulls off the table.
@@ -100,12 +104,17 @@ impl BrokerShard {
         }
     }
 
-    /// A queue got a message: everybody who waits for it looks again.
+    /// A queue got a message: everybody who waits for it looks again. Meanwhile this shard stays one that is told of further messages, so
+    /// that none is missed by those who go on waiting.
     pub(super) fn arrived(&self, queue: &QueueKey) {
+        let Some(woken) = self.parked.borrow_mut().get_mut(queue).map(std::mem::take) else { return };
+        self.parked_count.set(self.parked_count.get() - woken.len());
+        self.look.borrow_mut().forget();
         let now = self.broker.clock.elapsed();
-        for parked in self.unpark(queue, |_| true) {
-            self.serve_pull(parked, now, false);
+        for parked in woken {
+            self.serve_pull(parked, now);
         }
+        self.unpark(queue, |_| false);
     }
 
     pub(super) fn answer_late(&self) {
@@ -122,7 +131,8 @@ impl BrokerShard {
         };
         for queue in late {
             for parked in self.unpark(&queue, |pull| pull.deadline <= now) {
-                self.serve_pull(parked, now, false);
+                self.look.borrow_mut().forget();
+                self.serve_pull(parked, now);
             }
         }
         let next = self.parked.borrow().values().flatten().map(|pull| pull.deadline).min();

@@ -9,12 +9,15 @@ use roxmq_protocol::body::{ConsumerOffsetSerializeWrapper, DataVersion};
 use roxmq_store::Store;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The table of committed offsets.
 pub struct Offsets {
     clock: Clock,
     file: TableFile,
     table: Mutex<Table>,
+    /// May a reset wait? Looked at before the table is locked, since every pull asks.
+    resets_wait: AtomicBool,
 }
 
 #[derive(Default)]
@@ -43,7 +46,7 @@ impl Offsets {
                 table.committed.entry(topic.to_owned()).or_default().insert(group.to_owned(), offsets);
             }
         }
-        Ok(Offsets { clock: clock.clone(), file, table: Mutex::new(table) })
+        Ok(Offsets { clock: clock.clone(), file, table: Mutex::new(table), resets_wait: AtomicBool::new(false) })
     }
 
     /// The committed offset.
@@ -95,13 +98,18 @@ impl Offsets {
         put(&mut table.committed, group, topic, queue_id, offset);
         let groups = table.resets.entry(topic.to_owned()).or_default();
         groups.entry(group.to_owned()).or_default().insert(queue_id, offset);
+        self.resets_wait.store(true, Ordering::Release);
         self.file.touch();
     }
 
     /// The offset that a tool has set since the group last pulled the queue.
     pub fn take_reset(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        if !self.resets_wait.load(Ordering::Acquire) {
+            return None;
+        }
         let mut table = self.table.lock();
         if table.resets.is_empty() {
+            self.resets_wait.store(false, Ordering::Release);
             return None;
         }
         let groups = table.resets.get_mut(topic)?;

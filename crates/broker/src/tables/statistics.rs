@@ -115,6 +115,16 @@ impl Statistics {
         Arc::clone(self.counters.write()[statistic as usize].entry(key.to_owned()).or_default())
     }
 
+    /// Counts one occasion in several counters of one key.
+    pub fn add<const N: usize>(&self, amounts: [(Statistic, u64); N], key: &str) {
+        let counters = self.counters.read();
+        let known = amounts.map(|(statistic, amount)| counters[statistic as usize].get(key).map(|counter| counter.add(amount)));
+        drop(counters);
+        for ((statistic, amount), _) in amounts.into_iter().zip(known).filter(|(_, known)| known.is_none()) {
+            self.counter(statistic, key).add(amount);
+        }
+    }
+
     /// Takes the samples; called every 10 s with the time since the broker started.
     pub fn sample(&self, now: Duration) {
         for counter in self.counters.read().iter().flat_map(HashMap::values) {
