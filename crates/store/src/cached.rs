@@ -1,11 +1,11 @@
 //! Which bytes of a file can be copied without waiting for the disk?
 //!
-//! A file is looked at in windows of 16 pages. What the system says of a window is believed for a second: by then a page may have gone,
+//! A file is looked at in windows of 48 pages. What the system says of a window is believed for a second: by then a page may have gone,
 //! and is waited for, which is rare. What it does not have is asked for anew each time, as somebody may have read it meanwhile.
 
 use roxmq_env::disk::{Mapping, page_bytes};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A mapped file, and what is known to be in memory of it.
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) struct CachedView {
     mapping: Mapping,
     /// For each window: the pages that are in memory, and above them the tick at which that was seen.
-    windows: Box<[AtomicU32]>,
+    windows: Box<[AtomicU64]>,
 }
 
 /// What makes bytes count as being in memory.
@@ -28,7 +28,7 @@ pub(crate) enum Cached {
 impl CachedView {
     pub fn new(mapping: Mapping, bytes: u64) -> CachedView {
         let windows = (bytes as usize).div_ceil(PAGES_PER_WINDOW * page_bytes());
-        CachedView { mapping, windows: (0..windows).map(|_| AtomicU32::new(0)).collect() }
+        CachedView { mapping, windows: (0..windows).map(|_| AtomicU64::new(0)).collect() }
     }
 
     /// Appends the bytes to `out`; false, with nothing appended, if they cannot be had without waiting.
@@ -57,21 +57,23 @@ impl CachedView {
         windows.into_iter().all(|window| {
             let start = window * PAGES_PER_WINDOW;
             let (from, to) = (first.max(start) - start, last.min(start + PAGES_PER_WINDOW - 1) - start);
-            let needed = (u16::MAX << from) & (u16::MAX >> (PAGES_PER_WINDOW - 1 - to));
+            let needed = (PAGES << from) & (PAGES >> (PAGES_PER_WINDOW - 1 - to));
             let Some(known) = self.windows.get(window) else { return false };
             let seen = known.load(Ordering::Relaxed);
-            let is_fresh = tick.wrapping_sub((seen >> 16) as u16) < TICKS_BELIEVED;
-            if is_fresh && seen as u16 & needed == needed {
+            let is_fresh = tick.wrapping_sub((seen >> PAGES_PER_WINDOW) as u16) < TICKS_BELIEVED;
+            if is_fresh && seen & needed == needed {
                 return true;
             }
-            let pages = self.mapping.resident_pages(start);
-            known.store(u32::from(tick) << 16 | u32::from(pages), Ordering::Relaxed);
+            let pages = self.mapping.resident_pages(start, PAGES_PER_WINDOW);
+            known.store(u64::from(tick) << PAGES_PER_WINDOW | pages, Ordering::Relaxed);
             pages & needed == needed
         })
     }
 }
 
-/// As many as [`Mapping::resident_pages`] tells of at a time.
-const PAGES_PER_WINDOW: usize = 16;
+/// As many as leave room for the tick.
+const PAGES_PER_WINDOW: usize = 48;
+/// All pages of a window.
+const PAGES: u64 = (1 << PAGES_PER_WINDOW) - 1;
 const TICK_MS: u128 = 125;
 const TICKS_BELIEVED: u16 = 8;

@@ -282,7 +282,8 @@ impl Reading<'_> {
         let mut planned = (0, 0);
         let mut pending = Pending::default();
         let mut entries = Vec::new();
-        while next < max && left > 0 {
+        // Once there are enough, entries are not looked at just to find that out.
+        while next < max && left > 0 && planned.0 < limits.messages_max {
             // Usually all are wanted, and no more than that.
             let some = left.min(ENTRIES_PER_STEP).min((max - next) as u32).min(limits.messages_max.max(ENTRIES_PER_STEP / 4));
             if !self.take_entries(&mut next, some, &mut entries).map_err(|error| (pending.start().unwrap_or(next), error))? {

@@ -82,20 +82,20 @@ impl Mapping {
         let _ = (offset, len);
     }
 
-    /// Which of up to 16 pages from number `first` on are in memory, as bits; pages behind the end are not.
-    pub fn resident_pages(&self, first: usize) -> u16 {
+    /// Which of `count` pages, at most 64, from number `first` on are in memory, as bits; pages behind the end are not.
+    pub fn resident_pages(&self, first: usize, count: usize) -> u64 {
         let from = first * page_bytes();
         if from >= self.len {
             return 0;
         }
-        let mut pages = [0_u8; 16];
-        let len = (self.len - from).min(16 * page_bytes());
+        let mut pages = [0_u8; 64];
+        let len = (self.len - from).min(count.min(pages.len()) * page_bytes());
         // SAFETY: the range is within the mapping, from a page's start, and `pages` has a byte for each of its pages.
         let failed = unsafe { libc::mincore(self.at.as_ptr().add(from).cast(), len, pages.as_mut_ptr()) } != 0;
         if failed {
             return 0;
         }
-        pages.iter().rev().fold(0, |bits, page| bits << 1 | u16::from(page & 1))
+        pages.iter().rev().fold(0, |bits, page| bits << 1 | u64::from(page & 1))
     }
 
     /// Whether a page of it could not be read. It stays so.
@@ -224,8 +224,9 @@ mod tests {
             assert!(!mapping.append_to(offset, len, &mut out), "{len} from {offset}");
         }
         assert_eq!(out.len(), 5002);
-        assert_eq!(mapping.resident_pages(0), 0xFFFF, "just written");
-        assert_eq!(mapping.resident_pages(bytes.len() / page_bytes() + 1), 0, "behind the end");
+        assert_eq!(mapping.resident_pages(0, 16), 0xFFFF, "just written");
+        assert_eq!(mapping.resident_pages(1, 64), u64::MAX >> (64 - (bytes.len().div_ceil(page_bytes()) - 1)), "to the end");
+        assert_eq!(mapping.resident_pages(bytes.len() / page_bytes() + 1, 64), 0, "behind the end");
         assert!(Mapping::new(&file, bytes.len() + 1).expect("looks").is_none(), "longer than the file");
     }
 
