@@ -150,9 +150,9 @@ impl Disk {
         let file = self.open(&temporary, Open::Truncate)?;
         file.write_at(0, bytes)?;
         file.sync_data()?;
-        drop(file);
         self.rename(&temporary, path)?;
-        self.sync_dir(path.parent().unwrap_or(Path::new("")))
+        self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
+        file.confirm()
     }
 
     /// As [`Disk::replace_atomically`], and what `path` was before is kept as `backup`. A crash in between may leave only the backup.
@@ -161,14 +161,14 @@ impl Disk {
         let file = self.open(&temporary, Open::Truncate)?;
         file.write_at(0, bytes)?;
         file.sync_data()?;
-        drop(file);
         match self.rename(path, backup) {
             // The first of its name is its own backup.
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.replace_atomically(backup, bytes)?,
             renamed => renamed?,
         }
         self.rename(&temporary, path)?;
-        self.sync_dir(path.parent().unwrap_or(Path::new("")))
+        self.sync_dir(path.parent().unwrap_or(Path::new("")))?;
+        file.confirm()
     }
 
     /// The contents of `path`, `None` if it does not exist. What [`Disk::replace_atomically`] left unfinished is not looked at.
@@ -236,6 +236,23 @@ impl File {
         match &self.0 {
             Handle::Real(file) => file.sync_data(),
             Handle::Sim(file) => file.sync_data(),
+        }
+    }
+
+    /// Whether syncs that came before, of any file of this file system, can be believed.
+    ///
+    /// When ext4 meets an error it gives up its journal. A sync that comes then may say that it worked: it finds its transaction gone and
+    /// takes it for committed. Until the file system has turned read-only, some milliseconds later, contents can even be written. Only what
+    /// needs the journal is refused from the first moment; this does such a thing, which changes nothing (room for a byte that has it).
+    ///
+    /// It makes the next sync of this file wait for the journal, so ask of a file that is not synced often. Ask before a promise is made.
+    pub fn confirm(&self) -> io::Result<()> {
+        if teeth::bites("sync-believed") {
+            return Ok(());
+        }
+        match &self.0 {
+            Handle::Real(file) => real::confirm(file),
+            Handle::Sim(file) => file.confirm(),
         }
     }
 

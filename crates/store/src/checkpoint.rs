@@ -98,8 +98,10 @@ impl FlushedHint {
         disk.open(&path, Open::Write).map(FlushedHint)
     }
 
+    /// Writes it, and says whether the syncs that came before can be believed. Not durable by itself.
     pub fn write(&self, flushed: i64) -> io::Result<()> {
-        self.0.write_at(0, &FlushedHint::bytes(flushed))
+        self.0.write_at(0, &FlushedHint::bytes(flushed))?;
+        self.0.confirm()
     }
 
     pub fn parse(bytes: &[u8]) -> Option<i64> {

@@ -57,8 +57,8 @@ impl Store {
                 return false;
             }
         }
-        // Written before anybody is told. When a disk dies while a sync is under way, Linux may say of that one sync that it worked (ext4
-        // finds its transaction gone from the aborted journal, and takes it for committed); any write after it fails.
+        // Written before anybody is told: when a disk dies or a file system gives up while a sync is under way, that sync may say that it
+        // worked (see `File::confirm`).
         if let Err(error) = self.hint.write(to)
             && !crate::log::is_full(&error)
         {

@@ -219,6 +219,7 @@ fn in_random_histories() {
             let steps = random.usize(10..200);
             match n % 5 {
                 0 => lives_of_equal_messages(first + n, &mut random),
+                1 => journal_gone_at(first + n, random.u64(0..steps as u64 * 2), steps),
                 _ => cut_at(first + n, random.u64(0..steps as u64 * 2), steps),
             }
             std::mem::forget(telling);
@@ -305,6 +306,27 @@ fn an_error_at_every_operation_fences_and_loses_nothing() {
             history.check(&world, &open_again(&world), &format!("{where_}, opened again, power cut"));
         }
     }
+}
+
+#[test]
+fn syncs_that_only_say_that_they_worked_acknowledge_nothing() {
+    for seed in 0..3 {
+        let operations = operations_of_a_run(seed, 60);
+        (0..operations).for_each(|at| journal_gone_at(seed, at, 60));
+    }
+}
+
+/// From the abort of its journal on ext4 says of syncs that they worked, and for some milliseconds contents can be written.
+fn journal_gone_at(seed: u64, at: u64, steps: usize) {
+    let world = World::new(seed);
+    world.sim.fail_at(at, Fault::JournalGone);
+    let mut history = History::default();
+    let Ok(store) = world.try_open() else { return };
+    let _ = run(&world, &store, &mut history, steps);
+    history.check(&world, &store, &format!("journal gone at {at}, still open"));
+    drop(store);
+    world.sim.crash();
+    history.check(&world, &open_again(&world), &format!("journal gone at {at}, opened again"));
 }
 
 #[test]

@@ -81,6 +81,22 @@ pub(super) fn allocate(file: &File, len: u64) -> io::Result<()> {
     }
 }
 
+/// Only ext4 is asked; others fail every sync after they have given up.
+pub(super) fn confirm(file: &File) -> io::Result<()> {
+    if rustix::fs::fstatfs(file)?.f_type != EXT4_SUPER_MAGIC {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, 1) {
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS | rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Of ext2, ext3 and ext4, see `statfs(2)`.
+const EXT4_SUPER_MAGIC: rustix::fs::FsWord = 0xEF53;
+
 /// Reads into the spare room of `out` without clearing it first.
 pub(super) fn append_to(file: &File, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
     append_by(|room, at| rustix::io::pread(file, room, at).map(|(read, _)| read.len()), offset, len, out)

@@ -27,6 +27,9 @@ pub enum Fault {
     NoSpace,
     /// The power goes: a write may have happened in part, and nothing works any more until [`SimDisk::crash`].
     PowerCut,
+    /// The file system gives up its journal, as ext4 does after an error, and has not turned read-only yet. Until [`SimDisk::crash`] syncs
+    /// say that they worked and save nothing, contents can be overwritten, and whatever would change names or lengths is refused.
+    JournalGone,
 }
 
 #[derive(Debug)]
@@ -45,6 +48,8 @@ struct Platter {
     operations: u64,
     faults: BTreeMap<u64, Fault>,
     powered: bool,
+    /// See [`Fault::JournalGone`].
+    journal_is_gone: bool,
     /// Handles of an earlier life do not work any more.
     life: u64,
 }
@@ -109,6 +114,7 @@ impl SimDisk {
             operations: 0,
             faults: BTreeMap::new(),
             powered: true,
+            journal_is_gone: false,
             life: 0,
         })))
     }
@@ -270,11 +276,15 @@ impl SimDisk {
         let mut platter = self.0.lock();
         platter.alive()?;
         let path = clean(path);
-        if let Some(fault) = platter.begin() {
+        let fault = platter.begin();
+        if let Some(fault) = fault.filter(|fault| *fault != Fault::JournalGone) {
             return Err(platter.fail(fault));
         }
         let (synced, left) = std::mem::take(&mut platter.unsynced_names).into_iter().partition(|change| change.folder() == Some(&path));
         platter.unsynced_names = left;
+        if fault.is_some() {
+            return Ok(());
+        }
         let synced: Vec<NameChange> = synced;
         for change in synced {
             change.apply(&mut platter.durable);
@@ -312,7 +322,9 @@ impl Platter {
     fn begin(&mut self) -> Option<Fault> {
         let at = self.operations;
         self.operations += 1;
-        self.faults.remove(&at)
+        let fault = self.faults.remove(&at);
+        self.journal_is_gone |= fault == Some(Fault::JournalGone);
+        fault.or(self.journal_is_gone.then_some(Fault::JournalGone))
     }
 
     fn fail(&mut self, fault: Fault) -> io::Error {
@@ -323,6 +335,7 @@ impl Platter {
                 self.powered = false;
                 io_error(EIO)
             }
+            Fault::JournalGone => io_error(EROFS),
         }
     }
 
@@ -354,6 +367,7 @@ impl Platter {
     }
 
     fn crash(&mut self) {
+        self.journal_is_gone = false;
         let names = std::mem::take(&mut self.unsynced_names);
         for change in keep_some(names, &mut self.random) {
             change.apply(&mut self.durable);
@@ -451,6 +465,11 @@ impl SimFile {
         }
         let grows = (at + bytes.len()).saturating_sub(platter.files.get(&self.file).map_or(0, |contents| contents.seen.len()));
         match platter.begin() {
+            Some(Fault::JournalGone) if grows == 0 => {
+                platter.change(self.file, Change::Write(at, bytes.to_vec()));
+                Ok(())
+            }
+            Some(Fault::JournalGone) => Err(io_error(EROFS)),
             Some(fault) => {
                 if fault != Fault::NoSpace {
                     let part = platter.random.usize(0..=bytes.len());
@@ -492,6 +511,10 @@ impl SimFile {
         let Some(contents) = platter.files.get_mut(&self.file) else { return Err(io_error(EIO)) };
         match fault {
             Some(Fault::PowerCut) => Err(platter.fail(Fault::PowerCut)),
+            Some(Fault::JournalGone) => {
+                contents.unsynced.clear();
+                Ok(())
+            }
             Some(fault) => {
                 // As Linux does: the pages count as clean, programs still see them, and no later sync will save them.
                 contents.unsynced.clear();
@@ -531,6 +554,11 @@ impl SimFile {
             return Err(io_error(ENOSPC));
         }
         self.set_len(len)
+    }
+
+    pub(super) fn confirm(&self) -> io::Result<()> {
+        let mut platter = self.alive()?;
+        platter.begin().map_or(Ok(()), |fault| Err(platter.fail(fault)))
     }
 
     fn alive(&self) -> io::Result<parking_lot::MutexGuard<'_, Platter>> {
@@ -587,6 +615,8 @@ const SECTOR_BYTES: usize = 512;
 const EIO: i32 = libc::EIO;
 const EBADF: i32 = libc::EBADF;
 const ENOSPC: i32 = libc::ENOSPC;
+/// Linux: the file system is read-only.
+const EROFS: i32 = libc::EROFS;
 
 #[cfg(test)]
 mod tests {

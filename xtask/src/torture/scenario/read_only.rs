@@ -48,7 +48,10 @@ pub fn read_only(options: &Options) -> Result<Outcome, String> {
             };
             outcome.violations.extend(ledger.look(&mut broker.connect()?, life, may_lose, n == lives, &mut random)?.violations);
             if !outcome.violations.is_empty() {
-                outcome.violations.push(format!("in cycle {}; before the restart the log ended with:\n{log}", outcome.cycles + 1));
+                let mode = launch.settings.join(" ");
+                outcome
+                    .violations
+                    .push(format!("in cycle {} with {mode}; before the restart the log ended with:\n{log}", outcome.cycles + 1));
                 break;
             }
             outcome.cycles += 1;

@@ -16,6 +16,7 @@ const TEETH: &[(&str, &str, u64)] = &[
     ("stale-record", "simulated", 2000),
     ("fsync-skipped", "simulated", 2000),
     ("ack-before-flush", "simulated", 2000),
+    ("sync-believed", "simulated", 2000),
 ];
 
 /// Plants each bug and waits for it to be found.
