@@ -4,6 +4,7 @@
 //! All members get shares that fit together since every broker knows all members and sorts both lists. Follows Java's
 //! `QueryAssignmentProcessor`, `TopicRouteInfoManager` and `AllocateMessageQueueAveragely`.
 
+use crate::changing::Changed;
 use crate::names::RETRY_PREFIX;
 use crate::relay::Later;
 use crate::tables::topics::PERM_READ;
@@ -188,7 +189,7 @@ async fn route(broker: &Broker, name_servers: &[String], topic: &str) -> Found {
 }
 
 /// Code 401.
-pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) -> Result<Answer, Refusal> {
+pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) -> Result<Changed, Refusal> {
     let mode: SetMessageRequestModeRequestBody = json::from_slice(call.body)?;
     if mode.topic.starts_with(RETRY_PREFIX) {
         return Err(Refusal::Forbidden("retry topic is not allowed to set mode".into()));
@@ -206,7 +207,7 @@ pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) ->
     }
     info!(group = mode.consumer_group, topic = mode.topic, mode = ?mode.mode, "a tool said how a group gets its messages");
     broker.request_modes.put(mode);
-    Ok(Answer::ok())
+    Ok(Changed::answer(Answer::ok()))
 }
 
 #[cfg(test)]

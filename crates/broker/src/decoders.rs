@@ -2,7 +2,7 @@
 
 use crate::filter::Expression;
 use crate::names;
-use crate::tables::is_intact;
+use crate::tables::{changes, is_intact};
 use crate::timer::decoders as timers;
 use crate::transaction;
 use roxmq_protocol::body::{
@@ -22,6 +22,33 @@ pub fn tables(bytes: &[u8]) {
     let _ = json::from_slice::<MessageRequestModeSerializeWrapper>(bytes);
     let _ = json::from_slice::<transaction::Marks>(bytes);
     timers::table(bytes);
+}
+
+/// The journal of changes.
+pub fn journal(bytes: &[u8]) {
+    let alone = json::from_slice::<changes::Change>(bytes);
+    for change in changes::read(bytes).changes.into_iter().chain(alone) {
+        // What is read can be written, and is read again as the same.
+        assert_eq!(json::from_slice(&change.text()), Ok(change));
+    }
+}
+
+/// A journal of changes, for inputs to be made from.
+pub fn some_journal() -> Vec<u8> {
+    let (mut file, mut records) = (changes::empty(), Vec::new());
+    for text in [
+        r#"{"table":"topics","key":"T","version":{"counter":3,"stateVersion":0,"timestamp":7},"topic":{"topicName":"T","perm":6}}"#,
+        r#"{"table":"groups","key":"g","group":{"groupName":"g","retryMaxTimes":3}}"#,
+        r#"{"table":"forbidden","key":"g","other":"T","bits":4}"#,
+        r#"{"table":"modes","key":"T","other":"g","mode":{"topic":"T","consumerGroup":"g","mode":"PULL"}}"#,
+    ] {
+        changes::push_record(text.as_bytes(), changes::HEADER_BYTES + records.len(), &mut records);
+    }
+    let end = changes::HEADER_BYTES + records.len();
+    file[changes::MARK_AT..changes::MARK_AT + 8].copy_from_slice(&changes::mark(end));
+    file.truncate(changes::HEADER_BYTES);
+    file.extend_from_slice(&records);
+    file
 }
 
 /// Marks of what was delivered, records of what waits for a time, and handles to take that back.

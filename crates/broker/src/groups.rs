@@ -1,6 +1,7 @@
 //! Subscription groups: made and changed (200, 225), listed (201, 352), kept from a topic (353), deleted (207). Java:
 //! `SubscriptionGroupManager`.
 
+use crate::changing::Changed;
 use crate::names;
 use crate::tables::groups::Groups;
 use crate::{Broker, Call, Refusal, topics};
@@ -29,19 +30,19 @@ pub fn add_system_groups(groups: &Groups) {
 }
 
 /// Code 200.
-pub fn update(broker: &Broker, call: &Call<'_>, _: request::UpdateGroup) -> Result<Answer, Refusal> {
+pub fn update(broker: &Broker, call: &Call<'_>, _: request::UpdateGroup) -> Result<Changed, Refusal> {
     if call.body.is_empty() {
         return Err(Refusal::BodyEmpty);
     }
     put(broker, json::from_slice(call.body)?)?;
-    Ok(Answer::ok())
+    Ok(Changed::answer(Answer::ok()))
 }
 
 /// Code 225.
-pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -> Result<Answer, Refusal> {
+pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -> Result<Changed, Refusal> {
     let sent: SubscriptionGroupList = json::from_slice(call.body)?;
     sent.group_config_list.into_iter().try_for_each(|group| put(broker, group))?;
-    Ok(Answer::ok())
+    Ok(Changed::answer(Answer::ok()))
 }
 
 fn put(broker: &Broker, group: SubscriptionGroupConfig) -> Result<(), Refusal> {
@@ -52,7 +53,7 @@ fn put(broker: &Broker, group: SubscriptionGroupConfig) -> Result<(), Refusal> {
 }
 
 /// Code 353. In Java allowing one topic again allows the group all others too.
-pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'_>) -> Result<Answer, Refusal> {
+pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'_>) -> Result<Changed, Refusal> {
     if let Some(readable) = request.readable {
         names::check_group(&request.group)?;
         names::check_topic(&request.topic)?;
@@ -65,7 +66,7 @@ pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'
         group: request.group.into_owned(),
         topic: request.topic.into_owned(),
     };
-    Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
+    Ok(Changed::answer(Answer::body(json::to_vec(&body, Dialect::Fastjson))))
 }
 
 /// Code 201.
@@ -86,7 +87,7 @@ pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> 
 }
 
 /// Code 207.
-pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) -> Result<Answer, Refusal> {
+pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) -> Result<Changed, Refusal> {
     broker.groups.remove(&request.group_name);
     broker.request_modes.forget_group(&request.group_name);
     if request.clean_offset == Some(true) {
@@ -94,5 +95,5 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) 
         topics::forget(broker, &names::retry_topic(&request.group_name));
     }
     info!(group = %request.group_name, "deleted a group");
-    Ok(Answer::ok())
+    Ok(Changed::answer(Answer::ok()))
 }

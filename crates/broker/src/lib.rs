@@ -6,6 +6,7 @@
 
 mod admin;
 mod assignment;
+mod changing;
 mod consumers;
 pub mod decoders;
 mod delay;
@@ -64,7 +65,9 @@ use std::time::Duration;
 use tables::TableFile;
 use tables::arrivals::{Arrivals, QueueKey};
 use tables::clients::{Clients, Subscription};
+use tables::changes::{Change, Table};
 use tables::groups::Groups;
+use tables::journal::Journal;
 use tables::locks::Locks;
 use tables::modes::RequestModes;
 use tables::offsets::Offsets;
@@ -113,6 +116,8 @@ pub struct Broker {
     groups: Groups,
     offsets: Offsets,
     request_modes: RequestModes,
+    journal: Arc<Journal>,
+    promises: changing::Promises,
     routes: assignment::Routes,
     delayed: delay::Delayed,
     timers: timer::Timers,
@@ -252,7 +257,7 @@ impl RunningBroker {
         self.broker.pool.block_on(registration::leave(&self.broker));
         self.server.stop();
         self.broker.pool.stop();
-        services::save_tables(&self.broker);
+        services::close_tables(&self.broker);
         self.broker.store.shutdown();
     }
 }
@@ -269,10 +274,13 @@ impl Broker {
         let tables = config.store_root.join("config");
         disk.create_dir_all(&tables)?;
         let file = |name| TableFile::new(&disk, &tables, name);
-        let topics = Topics::load(&clock, file("topics.json"), config.light_queues)?;
-        let groups = Groups::load(&clock, file("subscriptionGroup.json"), config.light_queues)?;
+        let (journal, changes) = Journal::load(&clock, &disk, &tables)?;
+        let journal = Arc::new(journal);
+        let topics = Topics::load(&clock, file("topics.json"), &journal, config.light_queues)?;
+        let groups = Groups::load(&clock, file("subscriptionGroup.json"), &journal, config.light_queues)?;
         let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
-        let request_modes = RequestModes::load(file("messageRequestMode.json"))?;
+        let request_modes = RequestModes::load(file("messageRequestMode.json"), &journal)?;
+        changes.into_iter().for_each(|change| restore(change, &topics, &groups, &request_modes));
         let delayed = delay::Delayed::load(file("delayOffset.json"), &store)?;
         let timers = timer::Timers::load(file("timers.json"), store.readable())?;
         let transactions = transaction::Transactions::load(file("transactions.json"))?;
@@ -280,6 +288,9 @@ impl Broker {
         topics::add_system_topics(&topics, &config);
         topics::adopt_from_log(&topics, &store);
         groups::add_system_groups(&groups);
+        if topics.is_touched() || groups.is_touched() || request_modes.is_touched() {
+            journal.want_saving();
+        }
         let statistics = Statistics::default();
         let flushed = Flushed::of(&store);
         let everything = SubscriptionData { sub_string: SubscriptionData::ALL.to_owned(), ..SubscriptionData::default() };
@@ -302,6 +313,8 @@ impl Broker {
             groups,
             offsets,
             request_modes,
+            journal,
+            promises: changing::Promises::default(),
             routes: assignment::Routes::default(),
             delayed,
             timers,
@@ -408,6 +421,15 @@ impl Broker {
         names::check_group(group)?;
         let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
         self.groups.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
+    }
+}
+
+/// Takes a change that the journal tells of.
+fn restore(change: Change, topics: &Topics, groups: &Groups, request_modes: &RequestModes) {
+    match change.table {
+        Table::Topics => topics.restore(change),
+        Table::Groups | Table::Forbidden => groups.restore(change),
+        Table::Modes => request_modes.restore(change),
     }
 }
 

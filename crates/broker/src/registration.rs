@@ -1,12 +1,18 @@
-//! Telling the NameServers which topics this broker has (103, 104). Follows Java's `BrokerOuterAPI.registerBrokerAll`.
+//! Telling the NameServers which topics this broker has (103, 104, 217). Follows Java's `BrokerOuterAPI.registerBrokerAll` and
+//! `registerSingleTopicAsync`.
+//!
+//! A registration has all topics. Whoever makes a topic does not wait for one: NameServers are told of the few that changed by
+//! themselves, and the registration follows within a second, one for all that changed meanwhile.
 
 use crate::Broker;
 use crate::tables::topics::PERM_WRITE;
 use parking_lot::{Condvar, Mutex};
 use roxmq_env::config::BrokerConfig;
-use roxmq_protocol::body::{KVTable, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, body_crc32};
-use roxmq_protocol::json;
-use roxmq_protocol::request::{RegisterBroker, RegisterBrokerReply, UnregisterBroker};
+use roxmq_protocol::body::{
+    KVTable, QueueData, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicRouteData, body_crc32,
+};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request::{RegisterBroker, RegisterBrokerReply, RegisterTopic, UnregisterBroker};
 use roxmq_remoting::CallError;
 use roxmq_remoting::client::Client;
 use std::collections::BTreeMap;
@@ -14,13 +20,17 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 /// How soon a NameServer that did not answer is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How soon after a topic was told by itself all of them are.
+const FOLLOWS: Duration = Duration::from_secs(1);
+/// Changed topics that are told one by one; for more of them there is a registration at once.
+const SINGLE_MAX: usize = 16;
 /// How long leaving may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -31,6 +41,8 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Registration {
     changed: Notify,
+    /// Which topics changed since the NameServers were told last.
+    news: Mutex<News>,
     /// How many changes there were, and how many of them every NameServer that answers was told.
     changes: AtomicU64,
     told: AtomicU64,
@@ -39,9 +51,33 @@ pub struct Registration {
     answered: Condvar,
 }
 
+/// What NameServers are to be told.
+#[derive(Default)]
+struct News {
+    topics: Vec<String>,
+    /// More than these topics: everything.
+    all: bool,
+}
+
 impl Registration {
-    /// Topics or permissions changed: register now. The number of the change, for [`Registration::is_told`].
+    /// Permissions changed, or topics are gone: register now. The number of the change, for [`Registration::is_told`].
     pub fn changed(&self) -> u64 {
+        self.news.lock().all = true;
+        self.number()
+    }
+
+    /// A topic is new or another: tell of it now. The number of the change, for [`Registration::is_told`].
+    pub fn topic_changed(&self, topic: &str) -> u64 {
+        let mut news = self.news.lock();
+        news.all |= news.topics.len() >= SINGLE_MAX;
+        if !news.all {
+            news.topics.push(topic.to_owned());
+        }
+        drop(news);
+        self.number()
+    }
+
+    fn number(&self) -> u64 {
         let change = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
         self.changed.notify_one();
         change
@@ -50,12 +86,6 @@ impl Registration {
     /// Were the NameServers told of the change?
     pub fn is_told(&self, change: u64) -> bool {
         self.told.load(Ordering::SeqCst) >= change
-    }
-
-    /// Waits until the NameServers were told of the change, for a while. Not for a shard's thread.
-    pub fn wait_told(&self, change: u64) {
-        let mut known_by = self.known_by.lock();
-        self.answered.wait_while_for(&mut known_by, |_| !self.is_told(change), PATIENCE);
     }
 
     /// Calls NameServers.
@@ -73,22 +103,64 @@ impl Registration {
 
 /// Registers for as long as the broker lives.
 pub async fn run(broker: Arc<Broker>) {
+    // When all topics are told the next time.
+    let mut next = Instant::now();
+    let mut all_answered = false;
     loop {
+        // The changes that are counted are in the news that are taken.
         let changes = broker.registration.changes.load(Ordering::SeqCst);
-        let all_answered = register(&broker).await;
-        {
-            // Under the lock, so that nobody is between looking and waiting.
-            let _known_by = broker.registration.known_by.lock();
-            broker.registration.told.store(changes, Ordering::SeqCst);
-            broker.registration.answered.notify_all();
+        let news = std::mem::take(&mut *broker.registration.news.lock());
+        let all_told_by = |pause| Instant::now() + pause;
+        if news.all || !all_answered || next <= Instant::now() || !tell(&broker, &news.topics).await {
+            all_answered = register(&broker).await;
+            next = all_told_by(if all_answered { Duration::from_millis(broker.config().register_period_ms) } else { RETRY });
+        } else if !news.topics.is_empty() {
+            next = next.min(all_told_by(FOLLOWS));
         }
+        broker.registration.told.store(changes, Ordering::SeqCst);
         broker.wake_shards();
-        let pause = if all_answered { Duration::from_millis(broker.config().register_period_ms) } else { RETRY };
+        broker.promises.answer_told(&broker);
         tokio::select! {
             () = broker.registration.changed.notified() => {}
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep_until(next.into()) => {}
         }
     }
+}
+
+/// Tells every NameServer of these topics alone, at the same time. Did all of them take note? One of before 5.0 does not.
+async fn tell(broker: &Arc<Broker>, topics: &[String]) -> bool {
+    let config = broker.config();
+    let permission = permission(broker, &config);
+    let mut calls = JoinSet::new();
+    for topic in topics.iter().filter_map(|topic| broker.topics.find(topic)) {
+        let data = QueueData {
+            broker_name: config.broker_name.clone(),
+            perm: limited(topic.perm, permission),
+            read_queue_nums: topic.read_queue_nums,
+            write_queue_nums: topic.write_queue_nums,
+            topic_sys_flag: topic.topic_sys_flag,
+        };
+        let route = TopicRouteData { queue_datas: vec![data], ..TopicRouteData::default() };
+        let body: Arc<[u8]> = json::to_vec(&route, Dialect::Fastjson).into();
+        for name_server in config.namesrv_addr.clone() {
+            let (broker, topic, body) = (Arc::clone(broker), Arc::clone(&topic), Arc::clone(&body));
+            let timeout = Duration::from_millis(config.register_timeout_ms);
+            calls.spawn(async move {
+                let request = RegisterTopic { topic: topic.topic_name.as_str().into() };
+                broker.registration.client.call(&name_server, &request, &body, timeout).await.is_ok()
+            });
+        }
+    }
+    calls.join_all().await.into_iter().all(|told| told)
+}
+
+/// What the broker allows of a topic's permission: what it is set to, and no writing with a fenced store, which takes no messages at all.
+fn permission(broker: &Broker, config: &BrokerConfig) -> i32 {
+    config.broker_permission as i32 & if broker.store.fenced().is_some() { !PERM_WRITE } else { !0 }
+}
+
+fn limited(perm: i32, permission: i32) -> i32 {
+    if permission & 6 == 6 { perm } else { perm & permission }
 }
 
 /// Tells every NameServer, at the same time. Did all of them answer?
@@ -148,19 +220,16 @@ async fn register_with(broker: &Broker, config: &BrokerConfig, name_server: &str
     Ok(())
 }
 
-/// The topics as NameServers are told: the broker's own permission limits each topic's, and a fenced store takes no messages at all.
+/// The topics as NameServers are told: the broker's own permission limits each topic's.
 fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
     let is_fenced = broker.store.fenced().is_some();
-    let permission = config.broker_permission as i32 & if is_fenced { !PERM_WRITE } else { !0 };
+    let permission = permission(broker, config);
     let version = broker.topics.version();
     let table: BTreeMap<String, TopicConfig> = broker
         .topics
         .all()
         .into_iter()
-        .map(|(name, topic)| {
-            let perm = if permission & 6 == 6 { topic.perm } else { topic.perm & permission };
-            (name, TopicConfig { perm, ..topic })
-        })
+        .map(|(name, topic)| (name, TopicConfig { perm: limited(topic.perm, permission), ..topic }))
         .collect();
     let body = RegisterBrokerBody {
         filter_server_list: Vec::new(),

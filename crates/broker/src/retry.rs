@@ -75,7 +75,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
         // The group's settings may ask for more queues than the topic was made with: nobody would read those.
         let topic = topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
         let queues = group.retry_queue_nums.min(topic.read_queue_nums).max(1);
-        topics::keep(broker)?;
+        topics::keep(broker, &retry_topic)?;
         properties.set(name::REAL_TOPIC, &retry_topic);
         properties.set(name::REAL_QID, &fastrand::i32(0..queues).to_string());
         properties.set(name::DELAY, &level.to_string());

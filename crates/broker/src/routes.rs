@@ -3,9 +3,11 @@
 //! - `send` and `pull` are the hot paths: see `shard.rs` and `shard/`.
 //! - `turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
 //! - `pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
+//! - `change`: as `pool`, and answered once the change is durable: see `changing.rs`.
 //! - `decide`: decisions about half messages, on the pool and many at a time.
 //! - `relay`: a client, or a NameServer, has to answer first.
 
+use crate::changing::Changed;
 use crate::relay::Later;
 use crate::{
     Broker, Call, Refusal, admin, assignment, consumers, groups, offsets, order, progress, query, relay, reply, resets, retry, timer,
@@ -19,6 +21,8 @@ pub use roxmq_protocol::request::SendForm;
 
 /// A handler that answers itself.
 pub type Handler = fn(&Broker, &Call<'_>) -> Result<Answer, Refusal>;
+/// A handler that changes what is in the journal of changes.
+pub type ChangeHandler = fn(&Broker, &Call<'_>) -> Result<Changed, Refusal>;
 /// A handler whose answer comes from a client.
 pub type RelayHandler = fn(&Arc<Broker>, &Call<'_>) -> Result<Later, Refusal>;
 
@@ -36,6 +40,8 @@ pub enum Route {
     Turn(Handler),
     /// On the pool.
     Pool(Handler),
+    /// On the pool, answered when it is durable.
+    Change(ChangeHandler),
     /// On the pool, many at a time.
     Decide,
     /// Through a client.
@@ -49,7 +55,7 @@ pub struct Served {
     pub code: i32,
     /// Java's name for it.
     pub name: &'static str,
-    /// `send`, `pull`, `turn`, `pool`, `decide` or `relay`.
+    /// `send`, `pull`, `turn`, `pool`, `change`, `decide` or `relay`.
     pub lane: &'static str,
 }
 
@@ -79,6 +85,9 @@ macro_rules! routes {
     };
     (@route pool $type:ident, $handler:path) => {
         Route::Pool(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
+    };
+    (@route change $type:ident, $handler:path) => {
+        Route::Change(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
     };
     (@route decide $type:ident) => { Route::Decide };
     (@route relay $type:ident, $handler:path) => {
@@ -122,7 +131,7 @@ routes! {
     ConsumeDirectly         => relay, relay::consume_directly;
 
     QueryAssignment         => relay, assignment::query;
-    SetRequestMode          => pool, assignment::set_mode;
+    SetRequestMode          => change, assignment::set_mode;
 
     LockQueues              => turn, order::lock;
     UnlockQueues            => turn, order::unlock;
@@ -131,22 +140,22 @@ routes! {
     ViewMessageById         => pool, query::by_log_offset;
     QueryQueue              => pool, query::queue_entries;
 
-    UpdateTopic             => pool, topics::update;
-    UpdateTopics            => pool, topics::update_many;
+    UpdateTopic             => change, topics::update;
+    UpdateTopics            => change, topics::update_many;
     AllTopicConfig          => pool, topics::all;
     TopicConfig             => pool, topics::one;
     SystemTopicsOfBroker    => pool, topics::system;
-    DeleteTopic             => pool, topics::delete;
+    DeleteTopic             => change, topics::delete;
     CleanUnusedTopic        => pool, topics::clean_unused;
     CleanExpiredQueues      => pool, topics::clean_expired;
     DeleteExpiredLog        => pool, topics::delete_expired;
 
-    UpdateGroup             => pool, groups::update;
-    UpdateGroups            => pool, groups::update_many;
+    UpdateGroup             => change, groups::update;
+    UpdateGroups            => change, groups::update_many;
     AllGroupConfig          => pool, groups::all;
     GroupConfig             => pool, groups::one;
-    GroupReadable           => pool, groups::readable;
-    DeleteGroup             => pool, groups::delete;
+    GroupReadable           => change, groups::readable;
+    DeleteGroup             => change, groups::delete;
 
     TopicStats              => pool, progress::of_topic;
     ConsumeStats            => pool, progress::of_group;

@@ -158,7 +158,7 @@ fn prepare_one(
         return Err(Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into()));
     }
     if is_half || level.is_some() || due_ms.is_some() {
-        topics::keep(broker)?;
+        topics::keep(broker, &topic.topic_name)?;
     }
     let (stored_topic, stored_queue) = match (level, due_ms) {
         _ if is_half => (names::HALF_TOPIC, 0),

@@ -6,10 +6,12 @@
 //! | delayed messages | 50 ms | delivers what is due |
 //! | timed messages | when the next is due, at least every second | delivers what is due |
 //! | transactions | `transactionCheckInterval` | asks producers about open half messages |
-//! | tables | 50 ms for topics, groups and request modes, `flushConsumerOffsetInterval` for offsets | writes those that changed |
+//! | journal | 50 ms | writes changes of topics, groups and request modes that nobody waits for, and saves these tables now and then |
+//! | offsets | `flushConsumerOffsetInterval` | writes the tables that say how far something has come |
 //! | clients | 10 s | drops clients that went silent |
 //! | statistics | 10 s | takes the samples |
 
+use crate::tables::is_full;
 use crate::{Broker, delay, registration, timer, transaction};
 use roxmq_env::teeth::bites;
 use roxmq_protocol::record::LogOffset;
@@ -20,7 +22,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{error, info};
 
-const TABLES_PERIOD: Duration = Duration::from_millis(50);
+const JOURNAL_PERIOD: Duration = Duration::from_millis(50);
 const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
 const SAMPLE_PERIOD: Duration = Duration::from_secs(10);
 
@@ -41,7 +43,7 @@ pub fn start(broker: &Arc<Broker>) {
     watch_deletions(broker);
     broker.pool.service(timer::run(Arc::clone(broker)));
     broker.pool.service(transaction::run(Arc::clone(broker)));
-    broker.pool.service(every(Arc::clone(broker), |_| TABLES_PERIOD, save_topics_and_groups));
+    broker.pool.service(every(Arc::clone(broker), |_| JOURNAL_PERIOD, tend_journal));
     let offsets_period = |broker: &Broker| Duration::from_millis(broker.config().flush_consumer_offsets_ms);
     broker.pool.service(every(Arc::clone(broker), offsets_period, save_offsets));
     broker.pool.service(every(Arc::clone(broker), |_| CLIENT_SCAN_PERIOD, drop_silent_clients));
@@ -57,17 +59,33 @@ async fn every(broker: Arc<Broker>, period: fn(&Broker) -> Duration, work: fn(&B
     }
 }
 
-/// Writes every table that changed.
+/// Makes durable whatever changed in any table.
+#[cfg(test)]
 pub fn save_tables(broker: &Broker) {
-    save_topics_and_groups(broker);
+    tend_journal(broker);
     save_offsets(broker);
 }
 
-fn save_topics_and_groups(broker: &Broker) {
-    note_saved(broker, || broker.topics.save().and(broker.groups.save()).and(broker.request_modes.save()));
+/// Writes every table that changed, for whoever looks at them while the broker is down.
+pub fn close_tables(broker: &Broker) {
+    note_saved(broker, || broker.journal.close(|| save_journaled(broker)));
+    save_offsets(broker);
 }
 
-fn save_offsets(broker: &Broker) {
+fn tend_journal(broker: &Broker) {
+    note_saved(broker, || broker.journal.tend(|| save_journaled(broker)));
+    broker.promises.answer_told(broker);
+}
+
+/// Writes the tables whose changes are in the journal, where they changed.
+pub fn save_journaled(broker: &Broker) -> io::Result<()> {
+    broker.topics.save()?;
+    broker.groups.save()?;
+    broker.request_modes.save()
+}
+
+/// Writes the tables that say how far something has come, where they changed.
+pub fn save_offsets(broker: &Broker) {
     let store = &broker.store;
     note_saved(broker, || {
         broker.offsets.save(store)?;
@@ -95,11 +113,6 @@ fn note_saved(broker: &Broker, save: impl FnOnce() -> io::Result<()>) {
         Err(error) => broker.store.close_for_writing(&format!("writing a table failed: {error}")),
         Ok(()) => {}
     }
-}
-
-/// Is it only that there is no room?
-pub fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Has the store ask before it deletes.

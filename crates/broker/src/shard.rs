@@ -137,6 +137,21 @@ impl Service for BrokerShard {
                     from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
                 }
             }
+            Route::Change(handler) => {
+                let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
+                let kept = request.keep();
+                let work = move || {
+                    let header = kept.header();
+                    let call = Call { header: &header, body: kept.body(), peer: &peer, local };
+                    match unharmed(|| handler(&broker, &call)) {
+                        Ok(changed) => broker.promises.push(&broker, peer, ticket, changed),
+                        Err(refusal) => peer.answer(ticket, refusal.answer()),
+                    }
+                };
+                if !self.broker.pool.run(work) {
+                    from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
+                }
+            }
             Route::Relay(handler) => {
                 let peer = from.peer();
                 let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
@@ -184,9 +199,10 @@ impl Service for BrokerShard {
 
 /// Runs a handler; a panic in it is answered like any other failure and costs nobody else anything.
 fn guarded(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(handler)) {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(refusal)) => refusal.answer(),
-        Err(_) => Refusal::Failed("the request failed inside the broker; its log says where".into()).answer(),
-    }
+    unharmed(handler).unwrap_or_else(|refusal| refusal.answer())
+}
+
+fn unharmed<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    let failed = |_| Err(Refusal::Failed("the request failed inside the broker; its log says where".into()));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(handler)).unwrap_or_else(failed)
 }

@@ -3,10 +3,15 @@
 //! A table's file is JSON of Java's shape with one more member at its end, `crc32`, of everything before it: JSON itself would not tell a
 //! flipped bit in a number. The file before the last is kept as `<name>.bak`, as Java does, and stands in for one that is damaged. A file
 //! without the member, from Java or written by hand, is believed as it is.
+//!
+//! Topics, groups and request modes are written rarely: what changes in between is in a [`journal`], and of these tables `<name>.bak` is a
+//! second copy, not the file before, so that the journal fits both.
 
 pub mod arrivals;
+pub mod changes;
 pub mod clients;
 pub mod groups;
+pub mod journal;
 pub mod locks;
 pub mod modes;
 pub mod offsets;
@@ -71,6 +76,37 @@ impl TableFile {
         }
     }
 
+    /// As [`TableFile::load`], of a table whose changes are in the journal: it has to be written when its two copies differ.
+    ///
+    /// # Errors
+    /// As [`TableFile::load`].
+    pub fn load_journaled<T: DeserializeOwned>(&self) -> io::Result<Option<T>> {
+        let table = self.load()?;
+        if table.is_some() && self.disk.read(&self.path)? != self.disk.read(&backup_of(&self.path))? {
+            self.touch();
+        }
+        Ok(table)
+    }
+
+    /// Writes both copies of the table if it differs from them. Each is the old one or the new one at any moment, and never both are at risk.
+    ///
+    /// # Errors
+    /// When the disk refuses; the table stays marked and the next save tries again.
+    pub fn save_journaled<T: Serialize>(&self, table: impl FnOnce() -> T) -> io::Result<()> {
+        let _saving = self.saving.lock();
+        if !self.dirty.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let bytes = sealed(json::to_vec(&table(), Dialect::Standard));
+        let copies = [self.path.clone(), backup_of(&self.path)];
+        copies.iter().try_for_each(|path| self.disk.replace_atomically(path, &bytes)).inspect_err(|_| self.touch())
+    }
+
+    /// Whether the table differs from the file.
+    pub fn is_touched(&self) -> bool {
+        self.dirty.load(Ordering::Acquire)
+    }
+
     /// The table differs from the file now.
     pub fn touch(&self) {
         self.dirty.store(true, Ordering::Release);
@@ -80,11 +116,12 @@ impl TableFile {
     ///
     /// # Errors
     /// When the disk refuses; the table stays marked and the next save tries again.
+    #[cfg(test)]
     pub fn save<T: Serialize>(&self, table: impl FnOnce() -> T) -> io::Result<()> {
         self.save_if(table, || true)
     }
 
-    /// As [`TableFile::save`], of a table that says how far something in the log has come: the log is made durable first. A file that is
+    /// Writes the table if it differs from the file. It is one that says how far something in the log has come: the log is made durable first. A file that is
     /// ahead of it after a power cut would pass over the messages that get the lost ones' offsets.
     ///
     /// # Errors
@@ -110,6 +147,11 @@ impl TableFile {
         }
         written
     }
+}
+
+/// Is it only that there is no room?
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn backup_of(path: &Path) -> PathBuf {

@@ -39,7 +39,7 @@ pub fn try_open(disk: &Disk, clock: &Clock, config: BrokerConfig) -> Result<Brok
 /// Closes a broker as a stop does.
 pub fn close(broker: Broker) {
     broker.pool.stop();
-    crate::services::save_tables(&broker);
+    crate::services::close_tables(&broker);
     broker.store.shutdown();
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Follows Java's `TopicConfigManager` and `AdminBrokerProcessor`.
 
+use crate::changing::{self, Changed};
 use crate::names::{self, AUTO_CREATE_TOPIC};
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE, Topics};
 use crate::{Broker, Call, Refusal, send, services};
@@ -99,7 +100,7 @@ pub fn create_for_send(broker: &Broker, request: &request::SendMessage<'_>) -> O
         return Some((topic, None));
     }
     info!(topic = topic.topic_name, queues = topic.write_queue_nums, "made a topic on its first send");
-    let change = broker.registration.changed();
+    let change = broker.registration.topic_changed(&topic.topic_name);
     Some((topic, Some(change)))
 }
 
@@ -111,50 +112,40 @@ pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) -> Arc<TopicCo
     }
     let (topic, is_new) = broker.topics.add(topic(&name, queues.max(1), READ_WRITE));
     if is_new {
-        broker.registration.changed();
+        broker.registration.topic_changed(&name);
     }
     topic
 }
 
-/// Has a crash keep the topics there are now. What waits for its delivery names its topic where nobody finds it who takes up topics
-/// from the log, so its topic has to be in the table before it is stored.
+/// Has a crash keep the topic. What waits for its delivery names its topic where nobody finds it who takes up topics from the log, so its
+/// topic has to be durable before it is stored. Waits for the disk only if the topic is new.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn keep(broker: &Broker) -> Result<(), Refusal> {
-    let Err(error) = broker.topics.save() else { return Ok(()) };
-    let why = format!("the topics cannot be written: {error}");
-    if services::is_full(&error) {
-        return Err(Refusal::DiskFull(why));
-    }
-    broker.store.close_for_writing(&why);
-    Err(Refusal::Fenced(broker.store.fenced().unwrap_or(why)))
+pub fn keep(broker: &Broker, topic: &str) -> Result<(), Refusal> {
+    broker.topics.made_by(topic).map_or(Ok(()), |change| changing::settle_to(broker, change))
 }
 
 /// Makes a group's dead-letter topic if there is none. Its name.
 pub fn add_dead_letter_topic(broker: &Broker, group: &str) -> String {
     let name = names::dead_letter_topic(group);
     if broker.topics.find(&name).is_none() && broker.topics.add(topic(&name, 1, READ_WRITE)).1 {
-        broker.registration.changed();
+        broker.registration.topic_changed(&name);
     }
     name
 }
 
-/// Marks the topics that a NameServer keeps in its order configuration, and unmarks the others. Java: `updateOrderTopicConfig`.
+/// Marks the topics that a NameServer keeps in its order configuration. Java: `updateOrderTopicConfig`.
 pub fn keep_order_configuration(broker: &Broker, ordered: &KVTable) {
-    for name in broker.topics.names() {
-        let order = ordered.table.contains_key(&name);
-        if let Some(topic) = broker.topics.find(&name)
-            && topic.order != order
-            && order
-        {
-            broker.topics.put(TopicConfig { order, ..TopicConfig::clone(&topic) });
+    for topic in ordered.table.keys().filter_map(|name| broker.topics.find(name)) {
+        if !topic.order {
+            broker.topics.put(TopicConfig { order: true, ..TopicConfig::clone(&topic) });
         }
     }
 }
 
 /// Code 17.
-pub fn update(broker: &Broker, _: &Call<'_>, request: request::UpdateTopic<'_>) -> Result<Answer, Refusal> {
+pub fn update(broker: &Broker, _: &Call<'_>, request: request::UpdateTopic<'_>) -> Result<Changed, Refusal> {
     let sent = TopicConfig {
         topic_name: request.topic.to_string(),
         read_queue_nums: request.read_queue_nums,
@@ -170,20 +161,18 @@ pub fn update(broker: &Broker, _: &Call<'_>, request: request::UpdateTopic<'_>) 
     };
     let change = put(broker, sent, request.attributes.as_deref().unwrap_or(""))?;
     // A client that asks a NameServer right after this answer finds the topic.
-    change.into_iter().for_each(|change| broker.registration.wait_told(change));
-    Ok(Answer::ok())
+    Ok(Changed::told(change))
 }
 
 /// Code 18.
-pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateTopics) -> Result<Answer, Refusal> {
+pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateTopics) -> Result<Changed, Refusal> {
     let sent: CreateTopicListRequestBody = json::from_slice(call.body)?;
     let mut last_change = None;
     for mut topic in sent.topic_config_list {
         let attributes: Vec<String> = std::mem::take(&mut topic.attributes).iter().map(|(key, value)| format!("{key}={value}")).collect();
         last_change = put(broker, topic, &attributes.join(","))?.or(last_change);
     }
-    last_change.into_iter().for_each(|change| broker.registration.wait_told(change));
-    Ok(Answer::ok())
+    Ok(Changed::told(last_change))
 }
 
 /// The number of the change, if it was one.
@@ -203,11 +192,12 @@ fn put(broker: &Broker, sent: TopicConfig, attributes: &str) -> Result<Option<u6
     let known = broker.topics.find(&sent.topic_name);
     let attributes = changed_attributes(known.as_deref(), attributes, config.mixed_message_type)?;
     // What only the NameServer's order configuration says is kept.
+    let name = sent.topic_name.clone();
     let changed = broker.topics.put(TopicConfig { attributes, ..sent });
     if changed && known.is_some() {
         broker.reading_changed();
     }
-    Ok(changed.then(|| broker.registration.changed()))
+    Ok(changed.then(|| broker.registration.topic_changed(&name)))
 }
 
 /// The attributes after `+key=value` and `-key` were applied. Java: `AttributeUtil.alterCurrentAttributes`.
@@ -287,7 +277,7 @@ pub fn system(broker: &Broker, _: &Call<'_>, _: request::SystemTopicsOfBroker) -
 }
 
 /// Code 215.
-pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) -> Result<Answer, Refusal> {
+pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) -> Result<Changed, Refusal> {
     if request.topic.trim().is_empty() {
         return Err(Refusal::Argument("The specified topic is blank.".into()));
     }
@@ -296,17 +286,17 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) 
     }
     forget(broker, &request.topic);
     info!(topic = %request.topic, "deleted a topic");
-    Ok(Answer::ok())
+    Ok(Changed::answer(Answer::ok()))
 }
 
-/// Takes everything about a topic away, on the disk too before it returns.
+/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes.
 pub fn forget(broker: &Broker, topic: &str) {
     let was_there = broker.topics.remove(topic);
     broker.offsets.forget_topic(topic);
     broker.request_modes.forget_topic(topic);
     broker.store.delete_topic(topic);
     broker.statistics.forget(topic);
-    services::save_tables(broker);
+    services::save_offsets(broker);
     if was_there {
         broker.registration.changed();
     }

@@ -284,7 +284,7 @@ fn park(broker: &Broker, half: &Record<'_>) -> Result<(), Refusal> {
         ..TopicConfig::default()
     };
     if broker.topics.add(parked).1 {
-        broker.registration.changed();
+        broker.registration.topic_changed(PARKED_TOPIC);
     }
     let mut batch = broker.store.batch();
     push_op(broker, half.queue_offset.0, &mut batch)?;

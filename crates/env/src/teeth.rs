@@ -8,6 +8,7 @@
 //! | `fsync-skipped` | nothing is made durable |
 //! | `no-folder-sync` | new and renamed files are not durable by name |
 //! | `ack-before-flush` | `SYNC_FLUSH` acknowledges what is only written |
+//! | `answer-before-journal` | a change of a topic or group is answered before it is durable |
 //! | `fence-untold` | NameServers are not told that a broker takes no messages any more |
 //! | `index-before-log` | index files are written about what is not durable |
 //! | `stale-record` | what lies behind the end of the log is not cleared at a start |

@@ -33,6 +33,7 @@ pub fn corpus() -> Corpus {
     let mut paths: Vec<_> = std::fs::read_dir(golden).expect("the golden frames").flatten().map(|entry| entry.path()).collect();
     paths.sort();
     let (mut wire, mut store) = (Vec::new(), roxmq_store::decoders::samples());
+    store.push(roxmq_broker::decoders::some_journal());
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "bin")) {
         let bytes = std::fs::read(path).expect("a golden frame");
         if let Ok(Some(frame)) = frame::split(&bytes) {
@@ -62,7 +63,8 @@ pub fn corpus() -> Corpus {
     corpus
 }
 
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 6] = [
+    r#"{"table":"topics","key":"T","version":{"counter":3,"stateVersion":0,"timestamp":7},"topic":{"topicName":"T","perm":6}}"#,
     r#"{"offsetTable":{"Topic@group":{0:7,1:9}},"crc32":"00000000"}"#,
     r#"{"offsetTable":{1:7,18:9}}"#,
     r#"{"half":3,"op":4}"#,

@@ -49,6 +49,8 @@ pub const ALL: &[Target] = &[
     target("nameserver-bodies", JSON, nameserver_bodies, 512),
     target("config", TEXTS, configuration, 512),
     target("tables", JSON, roxmq_broker::decoders::tables, 512),
+    target("journal", STORE, roxmq_broker::decoders::journal, 512),
+    target("change", JSON, roxmq_broker::decoders::journal, 512),
     target("sql92", SQL, roxmq_broker::decoders::expression, 512),
     target("marks", TEXTS, roxmq_broker::decoders::marks, 64),
     target("names", TEXTS, names, 64),

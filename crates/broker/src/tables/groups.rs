@@ -1,6 +1,9 @@
-//! Which subscription groups there are. File: `config/subscriptionGroup.json`, Java's shape.
+//! Which subscription groups there are. File: `config/subscriptionGroup.json`, Java's shape; what changed since it was written is in the
+//! journal.
 
 use super::TableFile;
+use super::changes::{self, Change};
+use super::journal::Journal;
 use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
@@ -17,6 +20,7 @@ const READ_FORBIDDEN: i32 = 1 << 2;
 pub struct Groups {
     clock: Clock,
     file: TableFile,
+    journal: Arc<Journal>,
     /// Whether groups named as light queues are there without being in the table.
     serves_light: bool,
     table: RwLock<Table>,
@@ -35,8 +39,8 @@ impl Groups {
     ///
     /// # Errors
     /// When its file cannot be read.
-    pub fn load(clock: &Clock, file: TableFile, serves_light: bool) -> io::Result<Groups> {
-        let loaded: Option<SubscriptionGroupWrapper> = file.load()?;
+    pub fn load(clock: &Clock, file: TableFile, journal: &Arc<Journal>, serves_light: bool) -> io::Result<Groups> {
+        let loaded: Option<SubscriptionGroupWrapper> = file.load_journaled()?;
         let table = match loaded {
             Some(loaded) => Table {
                 groups: loaded.subscription_group_table.into_iter().map(|(name, group)| (name, Arc::new(group))).collect(),
@@ -46,7 +50,23 @@ impl Groups {
             None => Table { groups: HashMap::new(), forbidden: BTreeMap::new(), version: DataVersion::new(clock.now_ms()) },
         };
         let forbids = AtomicBool::new(!table.forbidden.is_empty());
-        Ok(Groups { clock: clock.clone(), file, serves_light, table: RwLock::new(table), forbids })
+        Ok(Groups { clock: clock.clone(), file, journal: Arc::clone(journal), serves_light, table: RwLock::new(table), forbids })
+    }
+
+    /// Takes a change from the journal.
+    pub fn restore(&self, change: Change) {
+        let mut table = self.table.write();
+        table.version = change.version.unwrap_or(table.version);
+        match (change.table, change.group) {
+            (changes::Table::Forbidden, _) => table.forbid(&change.key, &change.other, change.bits.unwrap_or(0)),
+            (_, Some(group)) => drop(table.groups.insert(change.key, Arc::new(group))),
+            (_, None) => {
+                table.groups.remove(&change.key);
+                table.forbidden.remove(&change.key);
+            }
+        }
+        self.forbids.store(!table.forbidden.is_empty(), Ordering::Release);
+        self.file.touch();
     }
 
     /// One group. Those named as light queues all look alike (`LmqSubscriptionGroupManager` in Java).
@@ -66,12 +86,12 @@ impl Groups {
             return None;
         }
         let mut table = self.table.write();
-        let added = table
-            .groups
-            .entry(group.to_owned())
-            .or_insert_with(|| Arc::new(SubscriptionGroupConfig { group_name: group.to_owned(), ..Default::default() }));
-        let added = Arc::clone(added);
-        self.changed(&mut table);
+        if let Some(known) = table.groups.get(group) {
+            return Some(Arc::clone(known));
+        }
+        let added = Arc::new(SubscriptionGroupConfig { group_name: group.to_owned(), ..Default::default() });
+        table.groups.insert(group.to_owned(), Arc::clone(&added));
+        self.group_changed(&mut table, group);
         Some(added)
     }
 
@@ -90,8 +110,9 @@ impl Groups {
             return;
         }
         let mut table = self.table.write();
-        table.groups.insert(group.group_name.clone(), Arc::new(group));
-        self.changed(&mut table);
+        let name = group.group_name.clone();
+        table.groups.insert(name.clone(), Arc::new(group));
+        self.group_changed(&mut table, &name);
     }
 
     /// Takes a group away. False when there was none.
@@ -99,7 +120,8 @@ impl Groups {
         let mut table = self.table.write();
         let removed = table.groups.remove(group).is_some() | table.forbidden.remove(group).is_some();
         if removed {
-            self.changed(&mut table);
+            self.forbids.store(!table.forbidden.is_empty(), Ordering::Release);
+            self.group_changed(&mut table, group);
         }
         removed
     }
@@ -122,16 +144,12 @@ impl Groups {
         if changed == bits {
             return;
         }
-        if changed != 0 {
-            table.forbidden.entry(group.to_owned()).or_default().insert(topic.to_owned(), changed);
-        } else if let Some(topics) = table.forbidden.get_mut(group) {
-            topics.remove(topic);
-            if topics.is_empty() {
-                table.forbidden.remove(group);
-            }
-        }
+        table.forbid(group, topic, changed);
         self.forbids.store(!table.forbidden.is_empty(), Ordering::Release);
-        self.changed(&mut table);
+        self.changed(
+            &mut table,
+            Change { table: changes::Table::Forbidden, key: group.to_owned(), other: topic.to_owned(), bits: Some(changed), ..Change::default() },
+        );
     }
 
     /// The whole table.
@@ -148,9 +166,21 @@ impl Groups {
         }
     }
 
-    fn changed(&self, table: &mut Table) {
+    /// The group of that name is another, new or gone.
+    fn group_changed(&self, table: &mut Table, name: &str) {
+        let group = table.groups.get(name).map(|group| SubscriptionGroupConfig::clone(group));
+        self.changed(table, Change { table: changes::Table::Groups, key: name.to_owned(), group, ..Change::default() });
+    }
+
+    fn changed(&self, table: &mut Table, change: Change) {
         table.version = table.version.next(self.clock.now_ms(), 0);
         self.file.touch();
+        self.journal.note(&Change { version: Some(table.version), ..change });
+    }
+
+    /// Whether the table differs from its file.
+    pub fn is_touched(&self) -> bool {
+        self.file.is_touched()
     }
 
     /// Writes the table if it changed.
@@ -158,6 +188,19 @@ impl Groups {
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self) -> io::Result<()> {
-        self.file.save(|| self.all())
+        self.file.save_journaled(|| self.all())
+    }
+}
+
+impl Table {
+    fn forbid(&mut self, group: &str, topic: &str, bits: i32) {
+        if bits != 0 {
+            self.forbidden.entry(group.to_owned()).or_default().insert(topic.to_owned(), bits);
+        } else if let Some(topics) = self.forbidden.get_mut(group) {
+            topics.remove(topic);
+            if topics.is_empty() {
+                self.forbidden.remove(group);
+            }
+        }
     }
 }

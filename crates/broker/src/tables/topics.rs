@@ -1,6 +1,8 @@
-//! Which topics there are. File: `config/topics.json`, Java's shape.
+//! Which topics there are. File: `config/topics.json`, Java's shape; what changed since it was written is in the journal.
 
 use super::TableFile;
+use super::changes::{self, Change};
+use super::journal::Journal;
 use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
@@ -20,6 +22,7 @@ pub const PERM_READ: i32 = 4;
 pub struct Topics {
     clock: Clock,
     file: TableFile,
+    journal: Arc<Journal>,
     /// Whether the topics of light queues are there without being in the table.
     serves_light: bool,
     table: RwLock<Table>,
@@ -28,23 +31,38 @@ pub struct Topics {
 struct Table {
     topics: HashMap<String, Arc<TopicConfig>>,
     version: DataVersion,
+    /// Topics that are new, with the number of the change that made them; those that are durable are forgotten now and then.
+    new: HashMap<String, u64>,
 }
+
+/// New topics above which those that are durable are forgotten.
+const NEW_KEPT: usize = 64;
 
 impl Topics {
     /// Loads the table.
     ///
     /// # Errors
     /// When its file cannot be read.
-    pub fn load(clock: &Clock, file: TableFile, serves_light: bool) -> io::Result<Topics> {
-        let loaded: Option<TopicConfigSerializeWrapper> = file.load()?;
-        let table = match loaded {
-            Some(loaded) => Table {
-                topics: loaded.topic_config_table.into_iter().map(|(name, topic)| (name, Arc::new(topic))).collect(),
-                version: loaded.data_version,
-            },
-            None => Table { topics: HashMap::new(), version: DataVersion::new(clock.now_ms()) },
+    pub fn load(clock: &Clock, file: TableFile, journal: &Arc<Journal>, serves_light: bool) -> io::Result<Topics> {
+        let loaded: Option<TopicConfigSerializeWrapper> = file.load_journaled()?;
+        let (topics, version) = match loaded {
+            Some(loaded) => (loaded.topic_config_table, loaded.data_version),
+            None => (BTreeMap::new(), DataVersion::new(clock.now_ms())),
         };
-        Ok(Topics { clock: clock.clone(), file, serves_light, table: RwLock::new(table) })
+        let topics = topics.into_iter().map(|(name, topic)| (name, Arc::new(topic))).collect();
+        let table = RwLock::new(Table { topics, version, new: HashMap::new() });
+        Ok(Topics { clock: clock.clone(), file, journal: Arc::clone(journal), serves_light, table })
+    }
+
+    /// Takes a change from the journal.
+    pub fn restore(&self, change: Change) {
+        let mut table = self.table.write();
+        table.version = change.version.unwrap_or(table.version);
+        match change.topic {
+            Some(topic) => drop(table.topics.insert(change.key, Arc::new(topic))),
+            None => drop(table.topics.remove(&change.key)),
+        }
+        self.file.touch();
     }
 
     /// One topic. Those of light queues all look alike (`LmqTopicConfigManager` in Java).
@@ -89,7 +107,7 @@ impl Topics {
         }
         let topic = Arc::new(topic);
         table.topics.insert(topic.topic_name.clone(), Arc::clone(&topic));
-        self.changed(&mut table);
+        self.changed(&mut table, &topic.topic_name);
         (topic, true)
     }
 
@@ -102,8 +120,9 @@ impl Topics {
         if table.topics.get(&topic.topic_name).is_some_and(|known| **known == topic) {
             return false;
         }
-        table.topics.insert(topic.topic_name.clone(), Arc::new(topic));
-        self.changed(&mut table);
+        let name = topic.topic_name.clone();
+        table.topics.insert(name.clone(), Arc::new(topic));
+        self.changed(&mut table, &name);
         true
     }
 
@@ -112,19 +131,41 @@ impl Topics {
         let mut table = self.table.write();
         let removed = table.topics.remove(topic).is_some();
         if removed {
-            self.changed(&mut table);
+            self.changed(&mut table, topic);
         }
         removed
     }
 
-    /// Has the next registration differ from the last although no topic changed (the broker's permission did).
-    pub fn touch(&self) {
-        self.changed(&mut self.table.write());
+    /// Which change made the topic, if it is not known to be durable; it may be by now.
+    pub fn made_by(&self, topic: &str) -> Option<u64> {
+        self.table.read().new.get(topic).copied()
     }
 
-    fn changed(&self, table: &mut Table) {
+    /// Has the next registration differ from the last although no topic changed (the broker's permission did).
+    pub fn touch(&self) {
+        self.changed(&mut self.table.write(), "");
+    }
+
+    /// The topic of that name is another, new or gone; none where only the version is to change.
+    fn changed(&self, table: &mut Table, name: &str) {
         table.version = table.version.next(self.clock.now_ms(), 0);
         self.file.touch();
+        let topic = table.topics.get(name).map(|topic| TopicConfig::clone(topic));
+        let is_there = topic.is_some();
+        let number =
+            self.journal.note(&Change { table: changes::Table::Topics, version: Some(table.version), key: name.to_owned(), topic, ..Change::default() });
+        if is_there {
+            if table.new.len() >= NEW_KEPT {
+                let durable = self.journal.durable();
+                table.new.retain(|_, number| *number > durable);
+            }
+            table.new.insert(name.to_owned(), number);
+        }
+    }
+
+    /// Whether the table differs from its file.
+    pub fn is_touched(&self) -> bool {
+        self.file.is_touched()
     }
 
     /// Writes the table if it changed.
@@ -132,9 +173,10 @@ impl Topics {
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self) -> io::Result<()> {
-        self.file.save(|| {
-            let (topic_config_table, data_version) = (self.all(), self.version());
-            TopicConfigSerializeWrapper { data_version, topic_config_table }
+        self.file.save_journaled(|| {
+            let table = self.table.read();
+            let topics = table.topics.iter().map(|(name, topic)| (name.clone(), TopicConfig::clone(topic)));
+            TopicConfigSerializeWrapper { data_version: table.version, topic_config_table: topics.collect() }
         })
     }
 }

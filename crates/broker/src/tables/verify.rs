@@ -1,6 +1,7 @@
 //! Are the tables in a data folder's `config` what a broker wrote, and no offset in them ahead of the log? For `roxmq verify`.
 
 use crate::names;
+use crate::tables::{changes, journal};
 use crate::{delay, transaction};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::{
@@ -22,6 +23,9 @@ pub fn verify_tables(disk: &Disk, root: &Path, report: &mut Report) -> io::Resul
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         names => names?,
     };
+    if let Some(bytes) = disk.read(&folder.join(journal::NAME))? {
+        verify_journal(&bytes, report);
+    }
     let tables: Vec<_> = names.iter().filter(|name| name.ends_with(".json") || name.ends_with(".json.bak")).collect();
     for name in &tables {
         let mut table = Table { report, file: Path::new("config").join(name), bytes: disk.read(&folder.join(name))?.unwrap_or_default() };
@@ -35,6 +39,18 @@ pub fn verify_tables(disk: &Disk, root: &Path, report: &mut Report) -> io::Resul
         }
     }
     Ok(tables.len())
+}
+
+fn verify_journal(bytes: &[u8], report: &mut Report) {
+    let file = Path::new("config").join(journal::NAME);
+    let contents = changes::read(bytes);
+    if let Some(at) = contents.unfinished {
+        report.notes.push(format!("{} has a change at {at} that was not finished; a start passes over it", file.display()));
+    }
+    for (at, what) in contents.damage {
+        let what = format!("at {at}: {what}; changes of topics, groups or request modes are lost");
+        report.add(Problem { kind: ProblemKind::Table, file: file.clone(), log_offset: None, what });
+    }
 }
 
 struct Table<'a> {

@@ -1,5 +1,6 @@
 //! Bits are flipped, files cut and derived files deleted in a folder that a broker left: `roxmq verify` names the damage, the broker starts,
-//! serves nothing that was not sent, and misses at most what was hit.
+//! serves nothing that was not sent, and misses at most what was hit. Half of the folders were stopped; in the others the broker was killed
+//! after topics had been made, which only the journal of changes knows of.
 
 use super::crash::{launch, tail};
 use crate::torture::broker::{Broker, Launch, verify};
@@ -8,14 +9,24 @@ use crate::torture::ledger::{self, Queue, TOPICS, queues};
 use crate::torture::load::{Load, Shape};
 use crate::torture::{Options, Outcome, drive};
 use fastrand::Rng;
+use roxmq_protocol::body::TopicConfigAndMappingSerializeWrapper;
+use roxmq_protocol::json;
 use roxmq_protocol::record::Record;
+use roxmq_protocol::request::{AllTopicConfig, UpdateTopic};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 /// What the sound folder serves: hash of each message, and where its record lies in the log.
-type Sound = HashMap<(Queue, i64), (u32, Place)>;
+type Messages = HashMap<(Queue, i64), (u32, Place)>;
+
+/// What the sound folder has.
+struct Sound {
+    messages: Messages,
+    /// Topics that were made before the broker was killed.
+    topics: Vec<String>,
+}
 
 /// A range of log offsets.
 type Place = std::ops::Range<u64>;
@@ -26,6 +37,7 @@ struct Counts {
     cuts: u64,
     deletions: u64,
     records_lost: u64,
+    changes_lost: u64,
     unwitnessed: u64,
 }
 
@@ -55,29 +67,67 @@ pub fn damage(options: &Options) -> Result<Outcome, String> {
         ("files cut", counts.cuts.to_string()),
         ("derived files deleted", counts.deletions.to_string()),
         ("records lost, each of them hit or cut off", counts.records_lost.to_string()),
+        ("changes of topics lost, each of them hit or cut off", counts.changes_lost.to_string()),
         ("flips in bytes without a second witness", counts.unwitnessed.to_string()),
     ];
     Ok(outcome)
 }
 
-/// Fills a folder and stops the broker cleanly.
+/// Fills a folder and stops the broker cleanly; or has it make topics after that, and kills it.
 fn make(launch: &Launch, folder: &Path, random: &mut Rng) -> Result<Sound, String> {
     let broker = Broker::start(launch, folder)?;
     let shape = Shape { writers: 1, readers: 1, late: false, in_flight: 4 };
     let load = Load::start(&broker, 1, shape, random)?;
     load.run(150, Duration::from_secs(20), |_| ());
     load.finish(|_| ())?;
-    // Two rounds of each table, so that each has one before it.
+    // Two rounds of each table of offsets, so that each has one before it.
     std::thread::sleep(Duration::from_millis(250));
     let mut client = broker.connect()?;
-    let mut sound = Sound::new();
+    let mut sound = Sound { messages: Messages::new(), topics: Vec::new() };
     for queue in queues() {
         client.read_queue(TOPICS[queue.0], queue.1, |record| {
-            sound.insert((queue, record.queue_offset.0), (ledger::hash(record.body), place(record)));
+            sound.messages.insert((queue, record.queue_offset.0), (ledger::hash(record.body), place(record)));
         })?;
     }
     broker.stop()?;
+    if random.bool() {
+        let broker = Broker::start(launch, folder)?;
+        sound.topics = (0..random.u32(1..30)).map(|number| format!("Made-{number}")).collect();
+        let mut client = broker.connect()?;
+        // The tables were saved right after the start; what comes now is in the journal alone.
+        std::thread::sleep(Duration::from_millis(250));
+        for topic in &sound.topics {
+            make_topic(&mut client, topic)?;
+        }
+        broker.kill();
+    }
     Ok(sound)
+}
+
+fn make_topic(client: &mut Client, topic: &str) -> Result<(), String> {
+    let request = UpdateTopic {
+        topic: topic.into(),
+        default_topic: None,
+        read_queue_nums: 3,
+        write_queue_nums: 3,
+        perm: 6,
+        topic_filter_type: None,
+        topic_sys_flag: None,
+        order: None,
+        attributes: None,
+        force: None,
+    };
+    let answer = client.call(&request, b"").map_err(|error| format!("making a topic: {error}"))?;
+    if answer.code == 0 { Ok(()) } else { Err(format!("making a topic: {} {}", answer.code, answer.remark)) }
+}
+
+/// How many of the topics are not there any more.
+fn topics_missing(client: &mut Client, topics: &[String]) -> Result<usize, String> {
+    let request = AllTopicConfig { topic_seq: None, data_version: None, max_topic_num: None };
+    let answer = client.call(&request, b"").map_err(|error| format!("asking for the topics: {error}"))?;
+    let found: TopicConfigAndMappingSerializeWrapper = json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+    let is_there = |name: &&String| found.topic_config_table.get(*name).is_some_and(|topic| topic.read_queue_nums == 3);
+    Ok(topics.len() - topics.iter().filter(is_there).count())
 }
 
 fn place(record: &Record<'_>) -> Place {
@@ -107,11 +157,13 @@ fn one(
     let mut bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
     let is_log = name.starts_with("commitlog");
     let is_derived = name.starts_with("index") || name.starts_with("store.");
+    // Most of the journal is zeros.
+    let reach = if name == JOURNAL { 2 * changes_end(&bytes) } else { bytes.len() as u64 };
     let harm = match random.u8(..10) {
         0 if is_derived => Harm::Delete,
         1 if !bytes.is_empty() => Harm::Cut { to: random.u64(0..bytes.len() as u64) },
         _ if bytes.is_empty() => return Ok(()),
-        _ => Harm::Flip { at: random.u64(0..bytes.len() as u64) },
+        _ => Harm::Flip { at: random.u64(0..reach) },
     };
     let base: u64 = if is_log { path.file_name().and_then(|name| name.to_str()?.parse().ok()).unwrap_or(0) } else { 0 };
     let (what, hit, must_be_named) = match harm {
@@ -125,12 +177,15 @@ fn one(
             let end = base + bytes.len() as u64;
             bytes.truncate(to as usize);
             std::fs::write(&path, &bytes).map_err(|error| error.to_string())?;
-            let cuts_records = is_log && sound.values().any(|(_, place)| place.end > base + to && place.start < end);
+            let cuts_records = is_log && sound.messages.values().any(|(_, place)| place.end > base + to && place.start < end);
             (format!("{name} cut to {to} bytes"), base + to..end, cuts_records || !is_log)
         }
         Harm::Flip { at } => {
             counts.flips += 1;
-            let witnessed = !is_log || is_witnessed(sound, base + at, &bytes, base);
+            let witnessed = match name.as_str() {
+                JOURNAL => at < changes_end(&bytes),
+                _ => !is_log || is_witnessed(&sound.messages, base + at, &bytes, base),
+            };
             counts.unwitnessed += u64::from(!witnessed);
             bytes[at as usize] ^= 1 << random.u8(..8);
             std::fs::write(&path, &bytes).map_err(|error| error.to_string())?;
@@ -149,7 +204,14 @@ fn one(
         }
     };
     let mut client = broker.connect()?;
-    let missing = compare(&mut client, sound, &what, outcome)?;
+    let missing = compare(&mut client, &sound.messages, &what, outcome)?;
+    let changes_missing = topics_missing(&mut client, &sound.topics)?;
+    match (name.as_str(), what.contains("flipped")) {
+        (JOURNAL, true) if changes_missing <= 1 => counts.changes_lost += changes_missing as u64,
+        (JOURNAL, false) => counts.changes_lost += changes_missing as u64,
+        _ if changes_missing == 0 => {}
+        _ => outcome.violations.push(format!("{what}: {changes_missing} topics are missing")),
+    }
     if what.contains("flipped") && missing.len() > 1 {
         outcome.violations.push(format!("{what}: {} messages are missing", missing.len()));
     }
@@ -171,7 +233,7 @@ fn one(
 type Missing = ((Queue, i64), Place);
 
 /// Reads all; what is served must be what was sent. What is missing.
-fn compare(client: &mut Client, sound: &Sound, what: &str, outcome: &mut Outcome) -> Result<Vec<Missing>, String> {
+fn compare(client: &mut Client, sound: &Messages, what: &str, outcome: &mut Outcome) -> Result<Vec<Missing>, String> {
     let mut missing = Vec::new();
     // An index file whose damage shows only when it is read is made anew then.
     for attempt in 0..ATTEMPTS {
@@ -197,7 +259,7 @@ fn compare(client: &mut Client, sound: &Sound, what: &str, outcome: &mut Outcome
 }
 
 /// Is there anything that could tell this byte of the log? Nothing can in what lies behind the records, and in store times.
-fn is_witnessed(sound: &Sound, at: u64, bytes: &[u8], base: u64) -> bool {
+fn is_witnessed(sound: &Messages, at: u64, bytes: &[u8], base: u64) -> bool {
     if let Some((_, place)) = sound.values().find(|(_, place)| place.contains(&at)) {
         return !(place.start + 56..place.start + 64).contains(&at);
     }
@@ -214,6 +276,11 @@ fn is_witnessed(sound: &Sound, at: u64, bytes: &[u8], base: u64) -> bool {
     blank && at < base + start as u64 + 8
 }
 
+/// Where the changes in the journal end, and zeros begin.
+fn changes_end(journal: &[u8]) -> u64 {
+    journal.get(16..20).and_then(|end| end.try_into().ok()).map_or(0, |end| u64::from(u32::from_be_bytes(end)))
+}
+
 /// Every file but the lock, which has no contents.
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
@@ -228,5 +295,6 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
+const JOURNAL: &str = "config/changes.log";
 const FOLDER_CYCLES: u64 = 200;
 const ATTEMPTS: u64 = 20;

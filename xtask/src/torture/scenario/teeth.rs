@@ -13,6 +13,7 @@ const TEETH: &[(&str, &str, u64)] = &[
     ("fence-untold", "read-only", 5),
     ("index-before-log", "powercut-async", 400),
     ("no-folder-sync", "powercut-metadata", 300),
+    ("answer-before-journal", "powercut-metadata", 300),
     ("stale-record", "simulated", 2000),
     ("fsync-skipped", "simulated", 2000),
     ("ack-before-flush", "simulated", 2000),

@@ -1,0 +1,227 @@
+//! Is every change that was answered there after a crash at any write, after damage to any file, on a full disk?
+
+use super::*;
+use crate::tables::changes;
+use crate::testing::{self, NOW_MS, try_open};
+use crate::verify_tables;
+use fastrand::Rng;
+use roxmq_env::clock::Clock;
+use roxmq_env::config::{BrokerConfig, FlushDiskType};
+use roxmq_env::disk::{Fault, SimDisk};
+use roxmq_protocol::body::{MessageRequestMode, SetMessageRequestModeRequestBody, SubscriptionGroupConfig, TopicConfig};
+use roxmq_store::verify::Report;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What can be asked of the tables, as text, by what it is about.
+type Seen = BTreeMap<String, String>;
+
+/// Values of each thing: the one that was answered last, and those asked for since.
+type Expected = BTreeMap<String, Vec<String>>;
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn config() -> BrokerConfig {
+    BrokerConfig { flush_disk_type: FlushDiskType::SyncFlush, ..testing::config() }
+}
+
+fn file(name: &str) -> PathBuf {
+    config().store_root.join("config").join(name)
+}
+
+fn seen(broker: &Broker) -> Seen {
+    let mut seen = Seen::new();
+    for name in NAMES {
+        seen.insert(format!("topic {name}"), broker.topics.find(name).map_or(0, |topic| topic.read_queue_nums).to_string());
+        let group = broker.groups.find(name);
+        seen.insert(format!("group {name}"), group.map_or(0, |group| group.retry_max_times).to_string());
+        for topic in NAMES {
+            seen.insert(format!("read {name} {topic}"), broker.groups.may_read(name, topic).to_string());
+            let mode = broker.request_modes.find(topic, name).map(|mode| mode.pop_share_queue_num);
+            seen.insert(format!("mode {name} {topic}"), format!("{mode:?}"));
+        }
+    }
+    seen
+}
+
+fn change(broker: &Broker, number: i32, random: &mut Rng) {
+    let (name, other) = (NAMES[random.usize(..3)], NAMES[random.usize(..3)]);
+    match random.u8(..9) {
+        0..=2 => drop(broker.topics.put(TopicConfig { topic_name: name.into(), read_queue_nums: number, ..TopicConfig::default() })),
+        3 => drop(broker.topics.remove(name)),
+        4 => broker.groups.put(SubscriptionGroupConfig { group_name: name.into(), retry_max_times: number, ..Default::default() }),
+        5 => drop(broker.groups.remove(name)),
+        6 => broker.groups.set_readable(name, other, random.bool()),
+        7 => broker.request_modes.put(SetMessageRequestModeRequestBody {
+            topic: other.into(),
+            consumer_group: name.into(),
+            mode: MessageRequestMode::Pull,
+            pop_share_queue_num: number,
+        }),
+        _ if random.bool() => broker.request_modes.forget_topic(other),
+        _ => broker.request_modes.forget_group(name),
+    }
+}
+
+/// Changes things until `count` is reached or the disk fails.
+fn run(broker: &Broker, clock: &Clock, count: i32, expected: &mut Expected, random: &mut Rng) {
+    for number in 1..=count {
+        change(broker, number, random);
+        for (what, value) in seen(broker) {
+            let values = expected.entry(what).or_default();
+            if values.last() != Some(&value) {
+                values.push(value);
+            }
+        }
+        match random.u8(..8) {
+            0 => {}
+            1 => {
+                clock.advance(Duration::from_secs(61));
+                services::save_tables(broker);
+            }
+            _ => match settle(broker) {
+                Ok(()) => expected.values_mut().for_each(|values| drop(values.drain(..values.len() - 1))),
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+fn check(broker: &Broker, expected: &Expected, what: &str) {
+    for (name, value) in seen(broker) {
+        let values = expected.get(&name);
+        assert!(values.is_none_or(|values| values.contains(&value)), "{what}: {name} is {value}, not one of {values:?}");
+    }
+}
+
+/// Cuts the power, or lets a call fail, at operation `at`. How many operations there were, and what was found.
+fn harmed_at(at: Option<u64>, fault: Fault, seed: u64) -> u64 {
+    let (sim, clock, mut random) = (SimDisk::new(seed), Clock::manual(NOW_MS), Rng::with_seed(seed));
+    at.into_iter().for_each(|at| sim.fail_at(at, fault));
+    let mut expected = Expected::new();
+    let what = format!("{fault:?} at {at:?}, seed {seed}");
+    for _ in 0..2 {
+        match try_open(&sim.disk(), &clock, config()) {
+            Ok(broker) => {
+                check(&broker, &expected, &what);
+                // Before the first change there is nothing.
+                seen(&broker).into_iter().for_each(|(what, value)| drop(expected.insert(what, vec![value])));
+                run(&broker, &clock, 12, &mut expected, &mut random);
+                match random.bool() {
+                    true => testing::close(broker),
+                    false => broker.pool.stop(),
+                }
+            }
+            Err(error) => assert!(at.is_some(), "{what}: {error}"),
+        }
+        sim.crash();
+    }
+    let operations = sim.operations();
+    sim.clear_faults();
+    check(&try_open(&sim.disk(), &clock, config()).unwrap(), &expected, &what);
+    operations
+}
+
+#[test]
+fn what_was_answered_is_there_wherever_the_power_goes_or_a_call_fails() {
+    for seed in 0..3 {
+        for at in 0..harmed_at(None, Fault::PowerCut, seed) {
+            for fault in [Fault::PowerCut, Fault::Io, Fault::NoSpace] {
+                harmed_at(Some(at), fault, seed);
+            }
+        }
+    }
+}
+
+/// A folder as a killed broker leaves it.
+fn killed(seed: u64) -> (SimDisk, Clock, Expected) {
+    let (sim, clock, mut random) = (SimDisk::new(seed), Clock::manual(NOW_MS), Rng::with_seed(seed));
+    let mut expected = Expected::new();
+    let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+    services::save_tables(&broker);
+    run(&broker, &clock, 40, &mut expected, &mut random);
+    settle(&broker).unwrap();
+    seen(&broker).into_iter().for_each(|(what, value)| drop(expected.insert(what, vec![value])));
+    broker.pool.stop();
+    sim.kill();
+    (sim, clock, expected)
+}
+
+fn problems(sim: &SimDisk) -> Vec<String> {
+    let mut report = Report::default();
+    verify_tables(&sim.disk(), &config().store_root, &mut report).unwrap();
+    report.problems.iter().map(|problem| problem.file.display().to_string()).collect()
+}
+
+#[test]
+fn a_damaged_table_costs_nothing_and_damage_to_the_journal_is_named() {
+    for seed in 0..20 {
+        for name in ["topics.json", "topics.json.bak", "subscriptionGroup.json", "messageRequestMode.json"] {
+            let (sim, clock, expected) = killed(seed);
+            if sim.disk().read(&file(name)).unwrap().is_none() {
+                continue;
+            }
+            sim.flip(&file(name), 9, 4);
+            assert_eq!(problems(&sim), [format!("config/{name}")], "seed {seed}");
+            let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+            check(&broker, &expected, &format!("{name} is damaged, seed {seed}"));
+            testing::close(broker);
+            assert!(problems(&sim).is_empty(), "seed {seed}: it is written anew");
+            check(&try_open(&sim.disk(), &clock, config()).unwrap(), &expected, "after a stop");
+        }
+        let (sim, clock, expected) = killed(seed);
+        let end = changes::read(&sim.disk().read(&file("changes.log")).unwrap().unwrap()).end;
+        sim.flip(&file("changes.log"), Rng::with_seed(seed).usize(..end), 4);
+        assert!(problems(&sim).iter().all(|file| file == "config/changes.log") && !problems(&sim).is_empty(), "seed {seed}");
+        let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+        let differ = seen(&broker).iter().filter(|(what, value)| expected[*what][0] != **value).count();
+        // A group or a mode may be named with each topic.
+        assert!(differ <= 1 + NAMES.len(), "seed {seed}: {differ} things differ by one change");
+        testing::close(broker);
+        assert!(problems(&sim).is_empty(), "seed {seed}");
+        assert!(sim.disk().read(&file("changes.log")).unwrap().is_none(), "a clean stop leaves no journal");
+    }
+}
+
+#[test]
+fn more_than_the_journal_holds_is_in_the_tables() {
+    let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+    let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+    for round in 0..2 {
+        (0..900).for_each(|number| {
+            broker.topics.put(TopicConfig { topic_name: format!("many-{number}"), read_queue_nums: round + 1, ..TopicConfig::default() });
+        });
+        settle(&broker).unwrap();
+        broker.topics.put(TopicConfig { topic_name: "many-0".into(), read_queue_nums: round + 7, ..TopicConfig::default() });
+        settle(&broker).unwrap();
+    }
+    broker.pool.stop();
+    sim.crash();
+    sim.flip(&file("topics.json"), 9, 4);
+    let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+    let queues = |number: i32| broker.topics.find(&format!("many-{number}")).map(|topic| topic.read_queue_nums);
+    assert_eq!((queues(0), queues(1), queues(899)), (Some(8), Some(2), Some(2)));
+}
+
+#[test]
+fn a_full_disk_is_a_state_and_another_error_is_the_end() {
+    let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+    let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+    sim.set_capacity(Some(sim.used()));
+    broker.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
+    assert!(matches!(settle(&broker), Err(Refusal::DiskFull(_))));
+    services::save_tables(&broker);
+    assert!(matches!(settle(&broker), Err(Refusal::DiskFull(_))), "nobody is told that it is done before it is");
+    sim.set_capacity(None);
+    settle(&broker).unwrap();
+    sim.set_capacity(Some(sim.used()));
+    broker.topics.put(TopicConfig { topic_name: "b".into(), ..TopicConfig::default() });
+    settle(&broker).unwrap();
+    assert_eq!(broker.store.fenced(), None, "the journal has room where the disk has none");
+    sim.fail_at(sim.operations() + 1, Fault::Io);
+    broker.topics.put(TopicConfig { topic_name: "c".into(), ..TopicConfig::default() });
+    assert!(matches!(settle(&broker), Err(Refusal::Fenced(_))));
+    assert!(broker.store.fenced().is_some_and(|why| why.contains("changes of topics")));
+    broker.groups.put(SubscriptionGroupConfig { group_name: "g".into(), ..Default::default() });
+    assert!(matches!(settle(&broker), Err(Refusal::Fenced(_))), "and nothing is written any more");
+}
