@@ -175,7 +175,8 @@ fn read_header(bytes: &[u8], damage: &mut Vec<(usize, String)>) -> usize {
 /// The text of the record there, if it is what was written there.
 fn record_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
     let (fields, rest) = bytes.get(at..)?.split_first_chunk::<RECORD_HEADER_BYTES>()?;
-    let field = |number: usize| u32::from_be_bytes([fields[4 * number], fields[4 * number + 1], fields[4 * number + 2], fields[4 * number + 3]]);
+    let field =
+        |number: usize| u32::from_be_bytes([fields[4 * number], fields[4 * number + 1], fields[4 * number + 2], fields[4 * number + 3]]);
     if (field(0), field(2)) != (RECORD, at as u32) || field(1) as usize > TEXT_BYTES_MAX {
         return None;
     }

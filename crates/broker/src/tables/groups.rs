@@ -148,7 +148,13 @@ impl Groups {
         self.forbids.store(!table.forbidden.is_empty(), Ordering::Release);
         self.changed(
             &mut table,
-            Change { table: changes::Table::Forbidden, key: group.to_owned(), other: topic.to_owned(), bits: Some(changed), ..Change::default() },
+            Change {
+                table: changes::Table::Forbidden,
+                key: group.to_owned(),
+                other: topic.to_owned(),
+                bits: Some(changed),
+                ..Change::default()
+            },
         );
     }
 

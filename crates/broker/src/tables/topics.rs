@@ -152,8 +152,13 @@ impl Topics {
         self.file.touch();
         let topic = table.topics.get(name).map(|topic| TopicConfig::clone(topic));
         let is_there = topic.is_some();
-        let number =
-            self.journal.note(&Change { table: changes::Table::Topics, version: Some(table.version), key: name.to_owned(), topic, ..Change::default() });
+        let number = self.journal.note(&Change {
+            table: changes::Table::Topics,
+            version: Some(table.version),
+            key: name.to_owned(),
+            topic,
+            ..Change::default()
+        });
         if is_there {
             if table.new.len() >= NEW_KEPT {
                 let durable = self.journal.durable();
