@@ -326,6 +326,7 @@ fn journal_gone_at(seed: u64, at: u64, steps: usize) {
     history.check(&world, &store, &format!("journal gone at {at}, still open"));
     drop(store);
     world.sim.crash();
+    world.sim.clear_faults();
     history.check(&world, &open_again(&world), &format!("journal gone at {at}, opened again"));
 }
 

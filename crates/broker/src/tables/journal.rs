@@ -166,11 +166,11 @@ impl Journal {
         let (count, _) = self.take(&file)?;
         let closed = self.ends_well(&mut file, |file| {
             save()?;
-            if file.open.is_some() {
-                self.disk.remove(&self.path)?;
-                self.disk.sync_dir(self.path.parent().unwrap_or(Path::new("")))?;
+            file.open = None;
+            match self.disk.remove(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed.and_then(|()| self.disk.sync_dir(self.path.parent().unwrap_or(Path::new("")))),
             }
-            Ok(())
         });
         closed.inspect_err(|_| self.noted.lock().too_many = true)?;
         *file = Written::default();
@@ -199,9 +199,9 @@ impl Journal {
                 // A sync that fails has lost what it should have saved, so this must not be tried again.
                 open.sync_data().map_err(|error| io::Error::other(error.to_string()))?;
                 *end += bytes.len();
-                // Not synced: it tells a damaged change from one that was not finished. And on a disk that died during the sync, which
-                // may then have been answered with success, it fails.
-                open.write_at(MARK_AT as u64, &changes::mark(*end))
+                // Not synced: it tells a damaged change from one that was not finished.
+                open.write_at(MARK_AT as u64, &changes::mark(*end))?;
+                open.confirm()
             }
             None => Ok(()),
         });
@@ -235,6 +235,8 @@ impl Journal {
     }
 
     fn begin_file(&self, file: &mut Written) -> io::Result<()> {
+        // If this ends half way, nobody may write on into a file that has lost its name.
+        file.open = None;
         self.disk.replace_atomically(&self.path, &changes::empty())?;
         file.open = Some((self.disk.open(&self.path, Open::Write)?, HEADER_BYTES));
         Ok(())
