@@ -53,9 +53,9 @@ pub fn corpus() -> Corpus {
         text.lines().filter_map(|line| Some(line.split_once(between)?.1.as_bytes().to_vec())).collect()
     };
     let mut json = second("protocol/src/body/golden-java-5.5.0.txt", ' ');
-    json.extend(TABLES.map(|table| table.as_bytes().to_vec()));
+    json.extend(TABLES.iter().map(|table| table.as_bytes().to_vec()));
     let sql = second("broker/tests/sql92/expressions.txt", '\t');
-    let texts = TEXTS.map(|text| text.as_bytes().to_vec()).to_vec();
+    let texts = TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect();
     let mut corpus = Corpus { wire, json, sql, store, texts };
     for part in [&mut corpus.wire, &mut corpus.json, &mut corpus.sql, &mut corpus.texts] {
         part.iter_mut().for_each(|input| input.truncate(INPUT_BYTES_MAX));
@@ -63,7 +63,7 @@ pub fn corpus() -> Corpus {
     corpus
 }
 
-const TABLES: [&str; 6] = [
+const TABLES: &[&str] = &[
     r#"{"table":"topics","key":"T","version":{"counter":3,"stateVersion":0,"timestamp":7},"topic":{"topicName":"T","perm":6}}"#,
     r#"{"offsetTable":{"Topic@group":{0:7,1:9}},"crc32":"00000000"}"#,
     r#"{"offsetTable":{1:7,18:9}}"#,
@@ -72,7 +72,7 @@ const TABLES: [&str; 6] = [
     r#"{"configTable":{"ORDER_TOPIC_CONFIG":{"Topic":"broker-a:4;broker-b:4"}}}"#,
 ];
 
-const TEXTS: [&str; 7] = [
+const TEXTS: &[&str] = &[
     "key=value\nother : 12 \\\n 3\n# no\n",
     "TAGS\u{1}a\u{2}KEYS\u{1}b c\u{2}",
     "INNER_MULTI_DISPATCH\u{1}%LMQ%a,%LMQ%b\u{2}INNER_MULTI_QUEUE_OFFSET\u{1}3,17\u{2}",
