@@ -107,6 +107,7 @@ fn senders(options: &Options, window: Window, told: &Told, now: Duration) -> Vec
     let shape = SenderShape {
         run: told.run,
         queues: options.queues().count(),
+        connections: options.connections as u32,
         batch: options.batch,
         body_bytes: options.body_bytes,
         window,

@@ -137,8 +137,9 @@ impl Measured {
     fn take(&mut self, job: Job, options: &Options) {
         match job {
             Job::Send(sender) => {
-                for (sum, of_connection) in self.told.acknowledged.iter_mut().zip(sender.acknowledged()) {
-                    *sum = sum.plus(*of_connection);
+                for (queue, offsets) in sender.acknowledged() {
+                    let sum = &mut self.told.acknowledged[queue];
+                    *sum = sum.plus(offsets);
                 }
                 self.told.acknowledged_in_all += sender.tally.messages_in_all;
                 if matches!(options.delay, Some(Delay::Time(_))) || options.is_read_back {

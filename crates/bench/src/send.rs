@@ -71,7 +71,10 @@ pub struct Sender {
     batch: u64,
     body_bytes: u64,
     is_any_refused: bool,
-    next_queue: u32,
+    share: Share,
+    /// The place in its share of the queue that is next.
+    next: u32,
+    /// By place in its share.
     acknowledged: Vec<Offsets>,
     /// What it saw.
     pub tally: Tally,
@@ -79,8 +82,38 @@ pub struct Sender {
 
 /// One unanswered request.
 struct Asked {
-    queue: u32,
+    place: u32,
     due: Nanos,
+}
+
+/// The queues that a connection sends to, in turns. Where there are enough for all, each connection has some for itself: keeping account of
+/// very many in every connection would take the generator longer than it takes the broker to store them.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    first: u32,
+    step: u32,
+    /// How many there are in all.
+    queues: u32,
+}
+
+impl Share {
+    fn new(connection: u32, connections: u32, queues: u32) -> Share {
+        match queues >= connections {
+            true => Share { first: connection, step: connections, queues },
+            false => Share { first: connection % queues, step: 1, queues },
+        }
+    }
+
+    fn count(self) -> u32 {
+        match self.step {
+            1 => self.queues,
+            step => (self.queues - self.first).div_ceil(step),
+        }
+    }
+
+    fn queue(self, place: u32) -> u32 {
+        (self.first + place * self.step) % self.queues
+    }
 }
 
 /// What is the same for all senders of a run.
@@ -90,6 +123,8 @@ pub struct SenderShape {
     pub run: u32,
     /// Queues, from 0 on.
     pub queues: u32,
+    /// Connections that share them.
+    pub connections: u32,
     /// Messages in one request.
     pub batch: usize,
     /// Body of each, in bytes.
@@ -103,6 +138,7 @@ pub struct SenderShape {
 impl Sender {
     /// The sender of connection `number`.
     pub fn new(number: u32, frames: Arc<SendFrames>, pace: Pace, shape: SenderShape) -> Sender {
+        let share = Share::new(number, shape.connections, shape.queues);
         Sender {
             frames,
             pace,
@@ -114,8 +150,9 @@ impl Sender {
             batch: shape.batch as u64,
             body_bytes: shape.body_bytes as u64,
             is_any_refused: false,
-            next_queue: number % shape.queues,
-            acknowledged: vec![Offsets::default(); shape.queues as usize],
+            share,
+            next: 0,
+            acknowledged: vec![Offsets::default(); share.count() as usize],
             tally: Tally::default(),
         }
     }
@@ -129,9 +166,9 @@ impl Sender {
         self.stamp.connection as usize
     }
 
-    /// The offsets that were acknowledged, by queue.
-    pub fn acknowledged(&self) -> &[Offsets] {
-        &self.acknowledged
+    /// The offsets that were acknowledged, with their queue.
+    pub fn acknowledged(&self) -> impl Iterator<Item = (usize, Offsets)> {
+        (0..).zip(&self.acknowledged).map(|(place, offsets)| (self.share.queue(place) as usize, *offsets))
     }
 
     /// What is to be found of its messages one by one: all of them, or nobody knows where something went wrong.
@@ -151,8 +188,8 @@ impl Sender {
 impl Load for Sender {
     fn ask(&mut self, out: &mut Vec<u8>, now: Nanos) {
         while let Some(due) = self.pace.next(&self.window, self.requests, now) {
-            let queue = self.next_queue;
-            let Some(opaque) = self.slots.put(Asked { queue, due }) else {
+            let place = self.next;
+            let Some(opaque) = self.slots.put(Asked { place, due }) else {
                 if !matches!(self.pace, Pace::Due { is_shed: true, .. }) {
                     break;
                 }
@@ -161,10 +198,10 @@ impl Load for Sender {
                 continue;
             };
             self.stamp.due = due;
-            self.frames.write(out, opaque, queue, self.stamp, (due + self.deliver_after) / 1_000_000);
+            self.frames.write(out, opaque, self.share.queue(place), self.stamp, (due + self.deliver_after) / 1_000_000);
             self.stamp.sequence += self.batch;
             self.requests += 1;
-            self.next_queue = if queue + 1 == self.acknowledged.len() as u32 { 0 } else { queue + 1 };
+            self.next = if place + 1 == self.acknowledged.len() as u32 { 0 } else { place + 1 };
             if out.len() > WRITE_BYTES_MAX {
                 break;
             }
@@ -179,9 +216,9 @@ impl Load for Sender {
         let Some(asked) = self.slots.take(header.opaque) else {
             return self.tally.error("answer to nothing that was asked".into());
         };
-        match stored_at(&header, self.frames.queues().id(asked.queue), self.batch) {
+        match stored_at(&header, self.frames.queues().id(self.share.queue(asked.place)), self.batch) {
             Ok(offset) => {
-                self.acknowledged[asked.queue as usize].add(offset, self.batch);
+                self.acknowledged[asked.place as usize].add(offset, self.batch);
                 self.tally.messages_in_all += self.batch;
                 if self.window.counts(now) {
                     self.tally.requests += 1;
@@ -232,3 +269,22 @@ pub fn stored_at(header: &Header<'_>, queue: u32, batch: u64) -> Result<i64, Str
 pub const DUE_IN_FLIGHT_MAX: usize = 16 * 1024;
 /// Bytes made in one go.
 pub const WRITE_BYTES_MAX: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::Share;
+
+    #[test]
+    fn every_queue_is_in_somebodys_share_and_in_one_where_there_are_enough() {
+        for (connections, queues) in [(1, 1), (16, 1), (16, 8), (16, 16), (16, 17), (16, 100), (1, 5), (3, 100_000)] {
+            let mut seen = vec![0; queues as usize];
+            for connection in 0..connections {
+                let share = Share::new(connection, connections, queues);
+                assert!(share.count() > 0, "connection {connection} of {connections}, {queues} queues");
+                (0..share.count()).for_each(|place| seen[share.queue(place) as usize] += 1);
+            }
+            let expected = if queues >= connections { 1 } else { connections };
+            assert!(seen.iter().all(|count| *count == expected), "{connections} connections, {queues} queues: {seen:?}");
+        }
+    }
+}
