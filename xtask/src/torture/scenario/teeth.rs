@@ -12,7 +12,7 @@ const TEETH: &[(&str, &str, u64)] = &[
     ("ack-before-flush", "slow-sync", 20),
     ("fence-untold", "read-only", 5),
     ("index-before-log", "powercut-async", 400),
-    ("no-folder-sync", "powercut-metadata", 300),
+    ("no-folder-sync", "simulated", 2000),
     ("answer-before-journal", "powercut-metadata", 300),
     ("stale-record", "simulated", 2000),
     ("fsync-skipped", "simulated", 2000),
