@@ -30,7 +30,7 @@ How much
   -c N                 connections                                          (16; pull, tail: 8; idle: 5000)
   -w N                 unanswered requests on each connection               (16; pull, tail: 1)
       --rate N         messages a second in all, each at its due time, however the answers come; latency counts from the due
-                       time, to which the generator keeps within 0.1 ms or so
+                       time, to which the generator keeps within 0.04 ms or so
       --spin           look at the clock without a pause at a --rate: exact, but the generator takes a whole core
       --body BYTES     body of a message, at least 32                       (1024)
       --batch N        messages in one send                                 (1)

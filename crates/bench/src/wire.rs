@@ -180,7 +180,7 @@ impl Input {
 
 /// Unsent bytes above which no further request is made.
 const OUT_BYTES_MAX: usize = 256 * 1024;
-/// The system makes about 0.1 ms of it.
+/// The system makes some 10 us more of it, see `keep_pauses_short`.
 const PAUSE: Duration = Duration::from_micros(20);
 /// Bytes read at once, as soon as there are so many.
 const IN_BYTES: usize = 256 * 1024;
