@@ -53,6 +53,7 @@ use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::{SubscriptionData, SubscriptionGroupConfig};
 use roxmq_protocol::header::Header;
+use roxmq_protocol::properties::name;
 use roxmq_protocol::record::LogOffset;
 use roxmq_remoting::{Listen, Peer, Server, ServerOptions};
 use roxmq_store::{Batch, FlushMode, Placed, Store, StoreConfig};
@@ -150,7 +151,19 @@ pub struct Broker {
 struct Marks {
     region: String,
     trace_on: &'static str,
-    cluster: String,
+    /// They and the cluster's name, as they stand in each message.
+    properties: String,
+}
+
+impl Marks {
+    fn of(config: &BrokerConfig) -> Marks {
+        let (region, trace_on) = (config.region_id.clone(), if config.trace_on { "true" } else { "false" });
+        let mut properties = String::new();
+        send::append_property(&mut properties, name::MSG_REGION, &region);
+        send::append_property(&mut properties, name::TRACE_ON, trace_on);
+        send::append_property(&mut properties, name::CLUSTER, &config.broker_cluster_name);
+        Marks { region, trace_on, properties }
+    }
 }
 
 /// Lets threads of the broker wait for the flush watermark.
@@ -296,11 +309,7 @@ impl Broker {
         let everything = SubscriptionData { sub_string: SubscriptionData::ALL.to_owned(), ..SubscriptionData::default() };
         Ok(Broker {
             started_ms: clock.now_ms(),
-            marks: Marks {
-                region: config.region_id.clone(),
-                trace_on: if config.trace_on { "true" } else { "false" },
-                cluster: config.broker_cluster_name.clone(),
-            },
+            marks: Marks::of(&config),
             broker_puts: statistics.counter(Statistic::BrokerPutNums, &config.broker_cluster_name),
             broker_gets: statistics.counter(Statistic::BrokerGetNums, &config.broker_cluster_name),
             config: RwLock::new(Arc::new(config)),

@@ -9,7 +9,7 @@ use crate::{Broker, delay, light, retry, timer, topics};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
-use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, name};
+use roxmq_protocol::properties::{NAME_END, PROPERTIES_BYTES_MAX, Properties, VALUE_END, name};
 use roxmq_protocol::record::{Draft, MessageId, batch_items, sys_flag};
 use roxmq_protocol::request::{SendForm, SendMessage};
 use roxmq_remoting::Ticket;
@@ -255,54 +255,58 @@ fn queue(request: &SendMessage<'_>, topic: &TopicConfig) -> Result<u32, Refusal>
 
 /// Puts every member of a client's batch into `batch`, or none of them. The light queues that they are in.
 fn push_batch(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Flow, batch: &mut Batch) -> Result<String, Refusal> {
-    // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
-    let mut count = 0;
+    let before = batch.len();
+    let pushed = push_members(broker, draft, unique_key, flow, batch);
+    pushed.inspect_err(|_| batch.truncate(before))
+}
+
+fn push_members(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Flow, batch: &mut Batch) -> Result<String, Refusal> {
+    let before = batch.len();
     let mut light_queues = Vec::new();
     let serves_light = light::serves(&flow.config);
     for item in batch_items(draft.body) {
-        let given = Properties::new(item.map_err(|error| Refusal::Message(error.to_string()))?.properties);
-        let named = if serves_light { given.find(name::INNER_MULTI_DISPATCH) } else { None };
-        if named.is_some() || given.as_str().len() > PROPERTIES_BYTES_MAX / 2 {
-            // Only these could become too long; the others need not be made twice.
-            stored_properties(broker, given, given.unique_key().unwrap_or(unique_key), &mut flow.properties)?;
+        let item = item.map_err(|error| Refusal::Message(error.to_string()))?;
+        let given = Properties::new(item.properties);
+        // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
+        stored_properties(broker, given, unique_key, &mut flow.properties)?;
+        if serves_light {
+            let named = given.find(name::INNER_MULTI_DISPATCH);
             light_queues.extend(light::asked(&flow.config, draft.topic, named, flow.properties.len())?);
         }
-        count += 1;
+        batch.push(Draft { flag: item.flag, body: item.body, properties: &flow.properties, ..draft })?;
     }
-    if count == 0 {
+    if batch.len() == before {
         return Err(Refusal::Message("the batch is empty".into()));
     }
     light::reserve(broker, &flow.config, &light_queues)?;
-    for item in batch_items(draft.body).flatten() {
-        let given = Properties::new(item.properties);
-        stored_properties(broker, given, given.unique_key().unwrap_or(unique_key), &mut flow.properties)?;
-        batch.push(Draft { flag: item.flag, body: item.body, properties: &flow.properties, ..draft })?;
-    }
     Ok(light_queues.join(","))
 }
 
-/// What is stored: what the producer gave without `POP_CK`, with the unique key and the broker's own marks.
-fn stored_properties(broker: &Broker, given: Properties<'_>, unique_key: &str, out: &mut String) -> Result<(), Refusal> {
-    const OURS: [&str; 5] = [name::POP_CK, name::MSG_REGION, name::TRACE_ON, name::CLUSTER, name::UNIQ_KEY];
+/// What is stored: what the producer gave without `POP_CK`, with its unique key, or `or_key` if it gave none, and the broker's own marks.
+fn stored_properties(broker: &Broker, given: Properties<'_>, or_key: &str, out: &mut String) -> Result<(), Refusal> {
     out.clear();
-    let mut put = |name: &str, value: &str| {
-        out.push_str(name);
-        out.push('\u{1}');
-        out.push_str(value);
-        out.push('\u{2}');
-    };
-    for (name, value) in given.iter().filter(|(name, _)| !OURS.contains(name)) {
-        put(name, value);
+    let mut own_key = None;
+    for (name, value) in given.iter() {
+        match name {
+            name::UNIQ_KEY => own_key = Some(value),
+            name::POP_CK | name::MSG_REGION | name::TRACE_ON | name::CLUSTER => {}
+            _ => append_property(out, name, value),
+        }
     }
-    put(name::UNIQ_KEY, unique_key);
-    let marks = &broker.marks;
-    put(name::MSG_REGION, &marks.region);
-    put(name::TRACE_ON, marks.trace_on);
-    put(name::CLUSTER, &marks.cluster);
+    append_property(out, name::UNIQ_KEY, own_key.unwrap_or(or_key));
+    out.push_str(&broker.marks.properties);
     if out.len() > PROPERTIES_BYTES_MAX {
         return Err(Refusal::Message(format!("msg properties length {} B, msg properties length limit 32KB.", out.len())));
     }
     Ok(())
+}
+
+/// Appends a property to those of a message that is being stored.
+pub fn append_property(out: &mut String, name: &str, value: &str) {
+    out.push_str(name);
+    out.push(NAME_END);
+    out.push_str(value);
+    out.push(VALUE_END);
 }
 
 /// Appends the answer to a stored send to `out`. `msg_id` is a buffer.
@@ -392,5 +396,79 @@ impl UniqueKeys {
         // Writing to a String cannot fail.
         let _ = write!(key, "{ip:08X}{:04X}{:08X}{:08X}{:04X}", std::process::id() as u16, self.salt, now_ms as u32, self.count);
         key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, try_open};
+    use roxmq_env::clock::Clock;
+    use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::record::{BatchItem, QueueOffset, put_batch_item, records};
+    use roxmq_store::{Patience, ReadLimits};
+
+    fn draft(body: &[u8]) -> Draft<'_> {
+        let host = ([127, 0, 0, 1], 1).into();
+        Draft {
+            topic: TOPIC,
+            queue_id: QUEUE,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp: NOW_MS,
+            born_host: host,
+            store_host: host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body,
+            properties: "",
+        }
+    }
+
+    fn body(members: &[(&str, &str)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (properties, body) in members {
+            put_batch_item(&mut bytes, BatchItem { flag: 7, body: body.as_bytes(), properties }).unwrap();
+        }
+        bytes
+    }
+
+    #[test]
+    fn members_of_a_batch_keep_what_is_theirs_and_are_in_it_all_or_none() {
+        let config =
+            BrokerConfig { light_queues: true, multi_dispatch: true, light_queues_quota: true, light_queues_max: 2, ..testing::config() };
+        let broker = try_open(&SimDisk::new(3).disk(), &Clock::manual(NOW_MS), config).unwrap();
+        let mut flow = Flow::new(broker.config());
+        let mut batch = broker.store.batch();
+        batch.push(draft(b"before")).unwrap();
+
+        let sound = body(&[
+            ("UNIQ_KEY\u{1}own\u{2}POP_CK\u{1}x\u{2}KEYS\u{1}k\u{2}CLUSTER\u{1}forged\u{2}", "one"),
+            ("INNER_MULTI_DISPATCH\u{1}%LMQ%a\u{2}TAGS\u{1}t", "two"),
+        ]);
+        assert_eq!(push_batch(&broker, draft(&sound), "or", &mut flow, &mut batch), Ok("%LMQ%a".to_owned()));
+        broker.append_own(&mut batch).unwrap();
+        let limits = ReadLimits { messages_max: 3, bytes_max: 4096, scan_max: 3, patience: Patience::WaitForDisk };
+        let mut stored = Vec::new();
+        broker.store.read(TOPIC, QUEUE, QueueOffset(0), limits, &mut |_| true, &mut stored);
+        let stored: Vec<_> = records(&stored).map(|record| record.unwrap()).collect();
+        let marks = "MSG_REGION\u{1}DefaultRegion\u{2}TRACE_ON\u{1}true\u{2}CLUSTER\u{1}DefaultCluster\u{2}";
+        assert_eq!(stored[1].properties().as_str(), format!("KEYS\u{1}k\u{2}UNIQ_KEY\u{1}own\u{2}{marks}"));
+        assert_eq!((stored[1].flag, stored[1].body), (7, b"one".as_slice()));
+        assert!(stored[2].properties().as_str().starts_with("INNER_MULTI_DISPATCH\u{1}%LMQ%a\u{2}TAGS\u{1}t\u{2}UNIQ_KEY\u{1}or\u{2}"));
+
+        batch.clear();
+        batch.push(draft(b"before")).unwrap();
+        let before = batch.bytes();
+        let mut cut = sound.clone();
+        cut.pop();
+        let full = body(&[("INNER_MULTI_DISPATCH\u{1}%LMQ%b,%LMQ%c\u{2}KEYS\u{1}k\u{2}", "three")]);
+        let long = body(&[("", "four"), (&format!("long\u{1}{}", "x".repeat(PROPERTIES_BYTES_MAX - 5)), "five")]);
+        for (refused, why) in [(&cut, "properties"), (&full, "no more than 2"), (&long, "limit 32KB"), (&Vec::new(), "empty")] {
+            let said = push_batch(&broker, draft(refused), "or", &mut flow, &mut batch).unwrap_err().to_string();
+            assert!(said.contains(why), "{said}");
+            assert_eq!((batch.len(), batch.bytes()), (1, before), "{said}");
+        }
+        close(broker);
     }
 }
