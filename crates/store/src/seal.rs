@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use roxmq_env::disk::Disk;
 use roxmq_env::teeth::bites;
 use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::path::Path;
@@ -204,9 +205,14 @@ fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], index: &RwLock<I
     for (n, source) in sources.iter_mut().enumerate() {
         heads.extend(source.next().transpose()?.map(|key| Reverse((key, n))));
     }
-    while let Some(Reverse(((hash, log_offset), n))) = heads.pop() {
+    while let Some(mut head) = heads.peek_mut() {
+        let Reverse(((hash, log_offset), n)) = *head;
         writer.key(hash, log_offset)?;
-        heads.extend(sources[n].next().transpose()?.map(|key| Reverse((key, n))));
+        match sources[n].next().transpose()? {
+            // In its place, which costs half of taking one out and putting another in.
+            Some(key) => *head = Reverse((key, n)),
+            None => drop(PeekMut::pop(head)),
+        }
     }
     drop(sources);
     let first_time = parts.iter().map(|part| part.first_time).min().unwrap_or(i64::MAX);
