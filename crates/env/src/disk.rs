@@ -15,6 +15,7 @@ pub use sim::{Fault, SimDisk};
 use crate::teeth;
 use std::ffi::OsString;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A file system; clones are the same one.
@@ -228,6 +229,16 @@ impl File {
         }
     }
 
+    /// Has the system write these bytes to the device, and waits for that. Nothing is durable by it: it only leaves less for a
+    /// [`File::sync_data`] to do, during which those wait who write to the same pages. After an error what was not durable is lost.
+    pub fn write_back(&self, bytes: Range<u64>) -> io::Result<()> {
+        match &self.0 {
+            Handle::Real(file) => real::write_back(file, bytes),
+            // Whether the system has done it by itself is chance there.
+            Handle::Sim(_) => Ok(()),
+        }
+    }
+
     /// Makes what was written, and the file's length, durable. After an error what was not durable is lost: do not retry.
     pub fn sync_data(&self) -> io::Result<()> {
         if teeth::bites("fsync-skipped") {
@@ -317,6 +328,7 @@ mod tests {
         file.allocate(10).expect("allocates");
         assert_eq!(file.len().expect("len"), 10);
         file.set_len(4).expect("cuts");
+        [0..0, 0..3, 2..1 << 20, 1 << 20..2 << 20].into_iter().for_each(|bytes| file.write_back(bytes).expect("writes back"));
         file.sync_data().expect("syncs");
         assert_eq!(disk.read(&path).expect("reads"), Some(b"\0\0\0a".to_vec()));
 

@@ -8,8 +8,11 @@
 
 use crate::config::FlushMode;
 use crate::store::Store;
+use roxmq_env::disk::File;
 use roxmq_env::teeth::bites;
 use roxmq_protocol::record::LogOffset;
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
@@ -52,7 +55,11 @@ impl Store {
             return true;
         }
         for segment in self.segments.overlapping(from, to) {
-            if let Err(error) = segment.file.file().and_then(|file| file.sync_data()) {
+            let synced = segment.file.file().and_then(|file| {
+                write_back(&file, (from.max(segment.base) - segment.base) as u64..(to.min(segment.end()) - segment.base) as u64)?;
+                file.sync_data()
+            });
+            if let Err(error) = synced {
                 self.fence(&format!("syncing the commit log failed: {error}"));
                 return false;
             }
@@ -112,3 +119,19 @@ impl Store {
         }
     }
 }
+
+/// Has whole pieces of what is to be synced written to the device one after the other, all but the end, where appends go on. In one go it takes
+/// a core for some milliseconds and keeps pages locked, and whoever appends meanwhile waits for as long (16 MiB: 6 ms, measured).
+fn write_back(file: &File, bytes: Range<u64>) -> io::Result<()> {
+    let mut from = bytes.start;
+    while let piece_end = (from / PIECE_BYTES + 1) * PIECE_BYTES
+        && piece_end <= bytes.end
+    {
+        file.write_back(from..piece_end)?;
+        from = piece_end;
+    }
+    Ok(())
+}
+
+/// Written back at once.
+const PIECE_BYTES: u64 = 1 << 20;

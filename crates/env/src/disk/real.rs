@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
@@ -78,6 +79,24 @@ pub(super) fn allocate(file: &File, len: u64) -> io::Result<()> {
             false => Ok(()),
         },
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits, because what is only under way would keep the pages of a sync that follows locked until there is room in the device's queue.
+pub(super) fn write_back(file: &File, bytes: Range<u64>) -> io::Result<()> {
+    let (from, len) = (bytes.start as libc::off64_t, bytes.end.saturating_sub(bytes.start) as libc::off64_t);
+    if len == 0 {
+        // To the system this would mean: to the end.
+        return Ok(());
+    }
+    let how = libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    // SAFETY: no memory is passed, and the descriptor is open as long as `file` is.
+    match unsafe { libc::sync_file_range(file.as_raw_fd(), from, len, how) } {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(Errno::NOSYS.raw_os_error()) => Ok(()),
+            error => Err(error),
+        },
     }
 }
 
