@@ -3,12 +3,14 @@
 //! Checksums are made right first: without that, changed bytes would hardly get beyond them.
 
 use crate::checkpoint::{Checkpoint, FlushedHint};
+use crate::directory::Directory;
 use crate::files::offset_in;
 use crate::index_file::{self, IndexFile};
 use crate::whole::Held;
 use crate::{facts, index_file::range_in};
 use roxmq_env::disk::{Open, SimDisk};
 use roxmq_protocol::record::Record;
+use std::io;
 use std::path::Path;
 
 /// `store.checkpoint`.
@@ -53,7 +55,8 @@ pub fn log(bytes: &[u8]) {
 pub fn index_directory(bytes: &[u8]) {
     let mut sealed = bytes.to_vec();
     sealed.extend_from_slice(&crc32fast::hash(bytes).to_be_bytes());
-    let _ = index_file::parse_directory(&sealed, 0, i64::MAX, u64::from(u32::MAX));
+    let rows = Directory::new(&*sealed, sealed.len() as u64, 0..i64::MAX, u64::from(u32::MAX));
+    let _ = rows.map(|rows| rows.filter(io::Result::is_ok).count());
 }
 
 /// A whole index file: its header, then rows, entries and keys as a reader asks for them.

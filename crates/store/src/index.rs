@@ -3,11 +3,13 @@
 //! A queue's older entries are in index files, of which the queue knows its runs; the newest are the *tail*, in memory. Offsets may
 //! have gaps, where damage took records away.
 
+use crate::directory::Row;
 use crate::facts::Entry;
-use crate::index_file::{IndexFile, Row};
+use crate::index_file::IndexFile;
 use roxmq_protocol::light::is_light;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A queue's place in the table; reused after its topic is deleted.
@@ -175,7 +177,7 @@ impl Index {
 
     /// Takes in a row of an index file's directory; files come oldest first.
     pub fn add_row(&mut self, file: &Arc<IndexFile>, row: &Row) {
-        if self.dead_before.get(row.topic.as_str()).is_some_and(|dead| row.first_log_offset < *dead) {
+        if self.dead_before.get(&row.topic).is_some_and(|dead| row.first_log_offset < *dead) {
             return;
         }
         let no = self.find_or_create(&row.topic, row.queue_id);
@@ -185,7 +187,7 @@ impl Index {
             Follows::AsNew | Follows::NotAtAll if queue.take_back_outlier(row.first) => {}
             Follows::AsNew => queue.forget(),
             Follows::NotAtAll => {
-                tracing::warn!(topic = row.topic, queue_id = row.queue_id, offset = row.first, "index file repeats offsets; passed over");
+                tracing::warn!(topic = &*row.topic, queue_id = row.queue_id, offset = row.first, "index file repeats offsets; passed over");
                 return;
             }
         }
@@ -247,9 +249,15 @@ impl Index {
         self.light_count
     }
 
-    /// Numbers of the queues that have entries in memory.
-    pub fn with_tail(&self) -> Vec<QueueNo> {
-        self.queues().filter(|(_, queue)| !queue.tail.is_empty()).map(|(no, _)| no).collect()
+    /// Which of the queues of these numbers have entries in memory.
+    pub fn with_tail(&self, numbers: Range<usize>) -> impl Iterator<Item = (Arc<str>, u32, QueueNo)> {
+        let queues = numbers.filter_map(|no| Some((no as QueueNo, self.queues.get(no)?.as_ref()?)));
+        queues.filter(|(_, queue)| !queue.tail.is_empty()).map(|(no, queue)| (queue.topic.clone(), queue.queue_id, no))
+    }
+
+    /// One past the highest queue number.
+    pub fn numbers(&self) -> usize {
+        self.queues.len()
     }
 
     /// Puts a queue's entries that are now in `file` out of memory.
@@ -372,17 +380,19 @@ impl Queue {
         }
     }
 
-    /// The entries in memory before `end` in the log, as consecutive runs of offsets.
-    pub fn tail_before(&self, end: i64) -> Vec<(i64, Vec<TailEntry>)> {
-        let mut runs: Vec<(i64, Vec<TailEntry>)> = Vec::new();
+    /// Appends the entries in memory before `end` in the log to `out`, and says for each run of consecutive offsets where it begins
+    /// and how long it is.
+    pub fn tail_before(&self, end: i64, out: &mut Vec<TailEntry>) -> SmallVec<[(i64, usize); 1]> {
+        let mut runs: SmallVec<[(i64, usize); 1]> = SmallVec::new();
         for chunk in &self.tail {
-            let entries = chunk.entries.iter().copied().take_while(|entry| entry.entry.log_offset < end);
-            match runs.last_mut() {
-                Some((first, run)) if *first + run.len() as i64 == chunk.first => run.extend(entries),
-                _ => runs.push((chunk.first, entries.collect())),
+            let before = out.len();
+            out.extend(chunk.entries.iter().take_while(|entry| entry.entry.log_offset < end));
+            match (runs.last_mut(), out.len() - before) {
+                (_, 0) => break,
+                (Some((first, len)), more) if *first + *len as i64 == chunk.first => *len += more,
+                (_, len) => runs.push((chunk.first, len)),
             }
         }
-        runs.retain(|(_, run)| !run.is_empty());
         runs
     }
 
@@ -574,7 +584,10 @@ mod tests {
         assert!(matches!(queue.locate(5, 1000, 10, &mut out), Located::Gap(9)));
         assert!(matches!(queue.locate(7, 1000, 10, &mut out), Located::Gap(9)));
         assert!(matches!(queue.locate(7, 55, 10, &mut out), Located::End));
-        assert_eq!(queue.tail_before(1000).iter().map(|(first, run)| (*first, run.len())).collect::<Vec<_>>(), [(0, 5), (9, 3)]);
+        out.clear();
+        assert_eq!((queue.tail_before(1000, &mut out).as_slice(), out.len()), ([(0, 5), (9, 3)].as_slice(), 8));
+        assert_eq!((queue.tail_before(60, &mut out).as_slice(), out.len()), ([(0, 5), (9, 1)].as_slice(), 14));
+        assert_eq!((queue.tail_before(0, &mut out).as_slice(), out.len()), ([].as_slice(), 14));
         assert_eq!(queue.follows(12), Follows::Directly);
         assert_eq!(queue.follows(13), Follows::WithGap);
         assert_eq!(queue.follows(0), Follows::AsNew);

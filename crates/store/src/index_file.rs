@@ -4,11 +4,13 @@
 //! in order, and a directory of the queues. A file for a whole segment *is* the segment's sealed index; files for parts of the active
 //! segment are its checkpoints, and are merged when it is sealed. Every 4 KiB block carries its own CRC. Drawn in `docs/format.md`.
 
+use crate::directory::{self, Directory, Row};
 use crate::facts::Entry;
 use crate::files::{LazyFile, name_of, offset_in};
 use roxmq_env::disk::{Disk, File, Open};
-use std::io;
+use std::io::{self, BufReader};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An index file, open or not.
@@ -30,19 +32,6 @@ pub(crate) struct IndexFile {
 /// How bytes of the file are read: waiting for the disk, or not.
 type Read = fn(&File, u64, usize, &mut Vec<u8>) -> io::Result<()>;
 
-/// Consecutive offsets of one queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub topic: String,
-    pub queue_id: u32,
-    pub first: i64,
-    pub count: u32,
-    /// Number of the first entry in the file.
-    pub at: u32,
-    /// Where the first record is in the log.
-    pub first_log_offset: i64,
-}
-
 impl IndexFile {
     /// Opens a file whose name says `from` and `to`, and reads its directory.
     ///
@@ -50,6 +39,7 @@ impl IndexFile {
     pub fn open(disk: &Disk, folder: &Path, from: i64, to: i64) -> io::Result<(IndexFile, Vec<Row>)> {
         let file = LazyFile::new(disk, folder.join(file_name(from, to)), Open::Read);
         let (header, rows) = read_ends(&file, from, to)?;
+        let rows = rows.collect::<io::Result<_>>()?;
         let index = IndexFile {
             from,
             to,
@@ -63,13 +53,19 @@ impl IndexFile {
         Ok((index, rows))
     }
 
-    /// Reads the directory again.
-    pub fn rows(&self) -> io::Result<Vec<Row>> {
-        match read_ends(&self.file, self.from, self.to) {
-            Ok((_, rows)) => Ok(rows),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(self.is_damaged(&error.to_string())),
-            Err(error) => Err(error),
-        }
+    /// Reads the directory again, row by row.
+    pub fn rows(&self) -> io::Result<impl Iterator<Item = io::Result<Row>>> {
+        let noted = |error: io::Error| match error.kind() {
+            io::ErrorKind::InvalidData => self.is_damaged(&error.to_string()),
+            _ => error,
+        };
+        let (_, rows) = read_ends(&self.file, self.from, self.to).map_err(noted)?;
+        Ok(rows.map(move |row| row.map_err(noted)))
+    }
+
+    /// For entries that are asked for in order.
+    pub fn in_order(&self) -> InOrder<'_> {
+        InOrder { file: self, first: 0, held: Vec::new() }
     }
 
     /// Appends `count` entries from number `at` to `out`.
@@ -179,8 +175,44 @@ impl IndexFile {
     }
 }
 
-/// Reads the header and the directory.
-fn read_ends(file: &LazyFile, from: i64, to: i64) -> io::Result<(Header, Vec<Row>)> {
+/// Entries of a file from front to back, many at a time.
+pub(crate) struct InOrder<'a> {
+    file: &'a IndexFile,
+    /// Number of the first one held.
+    first: u32,
+    held: Vec<Entry>,
+}
+
+impl InOrder<'_> {
+    /// Shows the entries of a row, each with its queue offset.
+    pub fn each(&mut self, row: &Row, mut show: impl FnMut(i64, &Entry) -> io::Result<()>) -> io::Result<()> {
+        let mut done = 0;
+        while done < row.count {
+            let at = row.at + done;
+            let held = match at.checked_sub(self.first).and_then(|skip| self.held.get(skip as usize..)) {
+                Some(held) if !held.is_empty() => held,
+                _ => self.read(at)?,
+            };
+            for entry in held.iter().take((row.count - done) as usize) {
+                show(row.first + i64::from(done), entry)?;
+                done += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, at: u32) -> io::Result<&[Entry]> {
+        self.held.clear();
+        self.first = at;
+        let to_end_of_block = ENTRIES_PER_READ - at as usize % ENTRIES_PER_BLOCK;
+        let count = self.file.entries.saturating_sub(at.into()).clamp(1, to_end_of_block as u64);
+        self.file.entries(at, count as usize, &mut self.held)?;
+        Ok(&self.held)
+    }
+}
+
+/// Reads the header and finds the directory.
+fn read_ends(file: &LazyFile, from: i64, to: i64) -> io::Result<(Header, Directory<impl io::Read + use<>>)> {
     let file = file.file()?;
     let mut header = [0; BLOCK_BYTES];
     file.read_at(0, &mut header).map_err(as_damage)?;
@@ -188,14 +220,28 @@ fn read_ends(file: &LazyFile, from: i64, to: i64) -> io::Result<(Header, Vec<Row
     if (header.from, header.to) != (from, to) {
         return Err(damaged("the header is another file's"));
     }
-    let directory_at = BLOCK_BYTES as u64 * (1 + header.entry_blocks() + header.key_blocks());
-    if file.len()?.checked_sub(directory_at) != Some(header.directory_bytes) {
+    let at = BLOCK_BYTES as u64 * (1 + header.entry_blocks() + header.key_blocks());
+    if file.len()?.checked_sub(at) != Some(header.directory_bytes) {
         return Err(damaged("the length is not the header's"));
     }
-    let mut directory = Vec::new();
-    file.append_to(directory_at, header.directory_bytes as usize, &mut directory)?;
-    let rows = parse_directory(&directory, from, to, header.entries)?;
+    let bytes = BufReader::with_capacity(DIRECTORY_BYTES_PER_READ, Rest { file, at });
+    let rows = Directory::new(bytes, header.directory_bytes, from..to, header.entries)?;
     Ok((header, rows))
+}
+
+/// A file from `at` on.
+struct Rest {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl io::Read for Rest {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let len = self.file.len()?.saturating_sub(self.at).min(out.len() as u64) as usize;
+        self.file.read_at(self.at, &mut out[..len])?;
+        self.at += len as u64;
+        Ok(len)
+    }
 }
 
 /// The name of the file that knows the log from `from` to `to`.
@@ -242,9 +288,9 @@ impl IndexFileWriter {
     }
 
     /// Begins a queue's run; rows come in order of topic, queue id and log.
-    pub fn row(&mut self, topic: &str, queue_id: u32, first: i64, first_log_offset: i64) {
+    pub fn row(&mut self, topic: &Arc<str>, queue_id: u32, first: i64, first_log_offset: i64) {
         let at = self.entries as u32;
-        self.rows.push(Row { topic: topic.to_owned(), queue_id, first, count: 0, at, first_log_offset });
+        self.rows.push(Row { topic: topic.clone(), queue_id, first_log_offset, first, count: 0, at });
     }
 
     /// Adds an entry to the run.
@@ -271,7 +317,7 @@ impl IndexFileWriter {
     /// Makes everything durable, gives the file its name, and opens it.
     pub fn finish(mut self, disk: &Disk, folder: &Path, first_time: i64, last_time: i64) -> io::Result<(IndexFile, Vec<Row>)> {
         self.end_block()?;
-        let directory = write_directory(&self.rows);
+        let directory = directory::write(&self.rows);
         let header = Header {
             from: self.from,
             to: self.to,
@@ -381,64 +427,6 @@ impl Header {
     }
 }
 
-/// Rows of one topic follow each other: topic, their number, then each without the topic. A CRC ends it.
-fn write_directory(rows: &[Row]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(rows.len() * (ROW_BYTES + 16) + 4);
-    for rows in rows.chunk_by(|a, b| a.topic == b.topic) {
-        out.extend_from_slice(&(rows[0].topic.len() as u16).to_be_bytes());
-        out.extend_from_slice(rows[0].topic.as_bytes());
-        out.extend_from_slice(&(rows.len() as u32).to_be_bytes());
-        for row in rows {
-            out.extend_from_slice(&row.queue_id.to_be_bytes());
-            out.extend_from_slice(&row.first.to_be_bytes());
-            out.extend_from_slice(&row.count.to_be_bytes());
-            out.extend_from_slice(&row.at.to_be_bytes());
-            out.extend_from_slice(&row.first_log_offset.to_be_bytes());
-        }
-    }
-    let crc = crc32fast::hash(&out);
-    out.extend_from_slice(&crc.to_be_bytes());
-    out
-}
-
-pub(crate) fn parse_directory(bytes: &[u8], from: i64, to: i64, entries: u64) -> io::Result<Vec<Row>> {
-    let nonsense = || damaged("the directory makes no sense");
-    let Some((mut rest, crc)) = bytes.split_last_chunk().map(|(rest, crc)| (rest, u32::from_be_bytes(*crc))) else {
-        return Err(damaged("the directory is missing"));
-    };
-    if crc32fast::hash(rest) != crc {
-        return Err(damaged("the directory's CRC is wrong"));
-    }
-    let mut take = |len: usize| {
-        let (taken, left) = rest.split_at_checked(len)?;
-        rest = left;
-        Some(taken)
-    };
-    let mut rows = Vec::new();
-    while let Some(len) = take(2) {
-        let topic = take(usize::from(u16::from_be_bytes(chunk(len, 0)))).ok_or_else(nonsense)?;
-        let topic = std::str::from_utf8(topic).map_err(|_| nonsense())?;
-        let count = take(4).map(|bytes| int(bytes, 0)).ok_or_else(nonsense)?;
-        for _ in 0..count {
-            let row = take(ROW_BYTES).ok_or_else(nonsense)?;
-            let row = Row {
-                topic: topic.to_owned(),
-                queue_id: int(row, 0),
-                first: i64::from_be_bytes(chunk(row, 4)),
-                count: int(row, 12),
-                at: int(row, 16),
-                first_log_offset: i64::from_be_bytes(chunk(row, 20)),
-            };
-            let is_sound = row.first >= 0
-                && row.count > 0
-                && u64::from(row.at) + u64::from(row.count) <= entries
-                && (from..to).contains(&row.first_log_offset);
-            rows.push(if is_sound { row } else { return Err(nonsense()) });
-        }
-    }
-    Ok(rows)
-}
-
 /// The bytes as an index file whose checksums are right, wherever its header says that its parts are.
 pub(crate) fn sealed(bytes: &[u8]) -> Vec<u8> {
     let mut file = bytes.to_vec();
@@ -462,9 +450,9 @@ pub(crate) fn sealed(bytes: &[u8]) -> Vec<u8> {
 
 /// A directory without its checksum, and a whole small file.
 pub(crate) fn sample(from: i64, to: i64) -> Vec<Vec<u8>> {
-    let row = |topic: &str, queue_id, first, at| Row { topic: topic.to_owned(), queue_id, first, count: 2, at, first_log_offset: from };
+    let row = |topic: &str, queue_id, first, at| Row { topic: topic.into(), queue_id, first_log_offset: from, first, count: 2, at };
     let rows = [row("Topic", 0, 5, 0), row("Topic", 1, 0, 2), row("Other", 0, 9, 4)];
-    let directory = write_directory(&rows);
+    let directory = directory::write(&rows);
     let (entries, keys) = (6, 3);
     let header = Header { from, to, entries, keys, directory_bytes: directory.len() as u64, first_time: 1, last_time: 2 };
     let mut file = header.write().to_vec();
@@ -492,11 +480,11 @@ fn chunk<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     value
 }
 
-fn damaged(what: &str) -> io::Error {
+pub(crate) fn damaged(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
-fn as_damage(error: io::Error) -> io::Error {
+pub(crate) fn as_damage(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => damaged("the file is too short"),
         _ => error,
@@ -509,9 +497,10 @@ const VERSION: u32 = 1;
 const BLOCK_BYTES: usize = 4096;
 const ENTRY_BYTES: usize = 16;
 const ENTRIES_PER_BLOCK: usize = 255;
+const ENTRIES_PER_READ: usize = 16 * ENTRIES_PER_BLOCK;
+const DIRECTORY_BYTES_PER_READ: usize = 32 << 10;
 const KEY_BYTES: usize = 8;
 const KEYS_PER_BLOCK: usize = 511;
-const ROW_BYTES: usize = 28;
 const BUFFER_BYTES: usize = 1 << 20;
 const KEYS_MAX: u64 = 1 << 40;
 const DIRECTORY_BYTES_MAX: u64 = 1 << 36;
@@ -529,7 +518,7 @@ mod tests {
         disk.create_dir_all(folder).expect("creates");
         let mut writer = IndexFileWriter::create(&disk, folder, 1000, 9000).expect("creates");
         for queue_id in 0..3 {
-            writer.row("topic", queue_id, 7, 1000 + i64::from(queue_id));
+            writer.row(&"topic".into(), queue_id, 7, 1000 + i64::from(queue_id));
             for n in 0..entries_per_queue {
                 let entry = Entry { log_offset: 1000 + i64::from(n * 3 + queue_id), size: n, tags: -1, envelope: queue_id };
                 writer.entry(&entry).expect("writes");
@@ -543,17 +532,29 @@ mod tests {
 
     #[test]
     fn gives_back_what_was_written() {
-        for entries_per_queue in [1, 84, 85, 86, 1000] {
+        for entries_per_queue in [1, 84, 85, 86, 1000, 4080, 5000] {
             let sim = SimDisk::new(1);
             let (_, rows) = written(&sim, entries_per_queue);
             let (file, read) = IndexFile::open(&sim.disk(), Path::new(FOLDER), 1000, 9000).expect("opens");
             assert_eq!(read, rows);
+            assert_eq!(file.rows().expect("reads").collect::<io::Result<Vec<_>>>().expect("reads"), rows);
             assert_eq!((file.first_time, file.last_time), (5, 6));
             for row in &rows {
                 let mut entries = Vec::new();
                 file.entries(row.at, row.count as usize, &mut entries).expect("reads");
                 assert_eq!(entries.len(), row.count as usize);
                 assert!(entries.iter().enumerate().all(|(n, entry)| entry.size == n as u32 && entry.envelope == row.queue_id));
+            }
+            let mut in_order = file.in_order();
+            // Also when some are left out, and when one is asked for again.
+            for row in [&rows[0], &rows[2], &rows[1], &rows[1], &rows[2]] {
+                let mut seen = Vec::new();
+                let each = in_order.each(row, |offset, entry| {
+                    seen.push((offset, entry.size, entry.envelope));
+                    Ok(())
+                });
+                each.expect("reads");
+                assert_eq!(seen, (0..entries_per_queue).map(|n| (7 + i64::from(n), n, row.queue_id)).collect::<Vec<_>>());
             }
             assert_eq!(file.keys().filter(Result::is_ok).count(), entries_per_queue as usize * 3);
             for hash in 0..entries_per_queue * 3 + 2 {

@@ -23,6 +23,7 @@ mod cached;
 mod checkpoint;
 mod config;
 pub mod decoders;
+mod directory;
 mod facts;
 mod files;
 mod flush;

@@ -5,16 +5,17 @@
 //! takes the index's lock, a few queues at a time.
 
 use crate::checkpoint::Checkpoint;
-use crate::index::{Index, TailEntry};
-use crate::index_file::{IndexFile, IndexFileWriter, Row};
+use crate::directory::Row;
+use crate::index::Index;
+use crate::index_file::{IndexFile, IndexFileWriter};
 use crate::recovery;
 use crate::store::Store;
 use parking_lot::RwLock;
 use roxmq_env::disk::Disk;
 use roxmq_env::teeth::bites;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
-use std::collections::{BTreeMap, BinaryHeap};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -141,85 +142,96 @@ pub(crate) fn move_tail_to_file(disk: &Disk, folder: &Path, index: &RwLock<Index
     Ok(())
 }
 
+/// Writes what `index` has in memory of a range to a file. Only a few queues' entries are held at a time: there may be very many queues.
 pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<(IndexFile, Vec<Row>)> {
-    let mut runs: Vec<(Arc<str>, u32, i64, Vec<TailEntry>)> = Vec::new();
-    let queues = index.read().with_tail();
-    for numbers in queues.chunks(QUEUES_PER_LOCK) {
-        let index = index.read();
-        for queue in numbers.iter().filter_map(|no| index.at(*no)) {
-            let of_queue = queue.tail_before(to).into_iter();
-            runs.extend(of_queue.map(|(first, entries)| (queue.topic.clone(), queue.queue_id, first, entries)));
-        }
+    let mut queues = Vec::new();
+    let numbers = index.read().numbers();
+    for first in (0..numbers).step_by(QUEUES_PER_LOCK) {
+        queues.extend(index.read().with_tail(first..first + QUEUES_PER_LOCK));
     }
-    let mut keys = index.read().keys.before(to);
-    runs.sort_by(|a, b| (&a.0, a.1, a.3[0].entry.log_offset).cmp(&(&b.0, b.1, b.3[0].entry.log_offset)));
-    keys.sort_unstable();
+    queues.sort_unstable();
 
     let mut writer = IndexFileWriter::create(disk, folder, from, to)?;
     let (mut first_time, mut last_time) = (i64::MAX, i64::MIN);
-    for (topic, queue_id, first, entries) in &runs {
-        writer.row(topic, *queue_id, *first, entries[0].entry.log_offset);
-        for entry in entries {
-            writer.entry(&entry.entry)?;
-            first_time = first_time.min(entry.store_time);
-            last_time = last_time.max(entry.store_time);
+    let mut entries = Vec::new();
+    for queues in queues.chunks(QUEUES_PER_LOCK) {
+        entries.clear();
+        let mut runs = Vec::with_capacity(queues.len());
+        let index = index.read();
+        for queue in queues {
+            // Its number may be another's meanwhile.
+            let there = index.at(queue.2).filter(|there| there.topic == queue.0 && there.queue_id == queue.1);
+            runs.extend(there.into_iter().flat_map(|there| there.tail_before(to, &mut entries)).map(|run| (queue, run)));
+        }
+        drop(index);
+        let mut left = entries.as_slice();
+        for ((topic, queue_id, _), (first, len)) in &runs {
+            let (run, rest) = left.split_at(*len);
+            left = rest;
+            writer.row(topic, *queue_id, *first, run[0].entry.log_offset);
+            for entry in run {
+                writer.entry(&entry.entry)?;
+                first_time = first_time.min(entry.store_time);
+                last_time = last_time.max(entry.store_time);
+            }
         }
     }
-    drop(runs);
+    drop((queues, entries));
+    let mut keys = index.read().keys.before(to);
+    keys.sort_unstable();
     for (hash, log_offset) in keys {
         writer.key(hash, log_offset)?;
     }
     writer.finish(disk, folder, first_time, last_time)
 }
 
+/// Writes what is in `parts` to one file. All are read from front to back, next to each other.
 fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], index: &RwLock<Index>) -> io::Result<(IndexFile, Vec<Row>)> {
-    let mut runs: BTreeMap<(String, u32), Vec<(usize, Row)>> = BTreeMap::new();
-    for (n, part) in parts.iter().enumerate() {
-        let rows = part.rows()?;
-        let index = index.read();
-        for row in rows.into_iter().filter(|row| !index.is_dead(&row.topic, row.first_log_offset)) {
-            runs.entry((row.topic.clone(), row.queue_id)).or_default().push((n, row));
-        }
-    }
+    let living = index.read().with_same_dead();
     let mut writer = IndexFileWriter::create(disk, folder, parts[0].from, parts[parts.len() - 1].to)?;
-    let mut entries = Vec::new();
-    for ((topic, queue_id), runs) in &runs {
-        let mut next = None;
-        for (n, run) in runs {
-            if next != Some(run.first) {
-                writer.row(topic, *queue_id, run.first, run.first_log_offset);
-            }
-            next = Some(run.first + i64::from(run.count));
-            let mut done = 0;
-            while done < run.count {
-                let count = (run.count - done).min(ENTRIES_PER_READ);
-                entries.clear();
-                parts[*n].entries(run.at + done, count as usize, &mut entries)?;
-                entries.iter().try_for_each(|entry| writer.entry(entry))?;
-                done += count;
-            }
+    let mut entries: Vec<_> = parts.iter().map(|part| part.in_order()).collect();
+    let mut rows = parts.iter().map(|part| part.rows()).collect::<io::Result<Vec<_>>>()?;
+    let mut end: Option<(Arc<str>, u32, i64)> = None;
+    merge_sorted(&mut rows, |n, row: &Row| {
+        if living.is_dead(&row.topic, row.first_log_offset) {
+            return Ok(());
         }
-    }
-    let mut sources: Vec<_> = parts.iter().map(|part| part.keys()).collect();
-    let mut heads = BinaryHeap::new();
-    for (n, source) in sources.iter_mut().enumerate() {
-        heads.extend(source.next().transpose()?.map(|key| Reverse((key, n))));
-    }
-    while let Some(mut head) = heads.peek_mut() {
-        let Reverse(((hash, log_offset), n)) = *head;
-        writer.key(hash, log_offset)?;
-        match sources[n].next().transpose()? {
-            // In its place, which costs half of taking one out and putting another in.
-            Some(key) => *head = Reverse((key, n)),
-            None => drop(PeekMut::pop(head)),
+        let follows = end.take().is_some_and(|(topic, queue_id, next)| (&topic, queue_id, next) == (&row.topic, row.queue_id, row.first));
+        if !follows {
+            writer.row(&row.topic, row.queue_id, row.first, row.first_log_offset);
         }
-    }
-    drop(sources);
+        end = Some((row.topic.clone(), row.queue_id, row.first + i64::from(row.count)));
+        entries[n].each(row, |_, entry| writer.entry(entry))
+    })?;
+    drop((rows, entries));
+    let mut keys: Vec<_> = parts.iter().map(|part| part.keys()).collect();
+    merge_sorted(&mut keys, |_, (hash, log_offset)| writer.key(*hash, *log_offset))?;
+    drop(keys);
     let first_time = parts.iter().map(|part| part.first_time).min().unwrap_or(i64::MAX);
     let last_time = parts.iter().map(|part| part.last_time).max().unwrap_or(i64::MIN);
     writer.finish(disk, folder, first_time, last_time)
 }
 
+/// Shows what the sources have in order, each of which is in order, with the number of its source.
+fn merge_sorted<T: Ord>(
+    sources: &mut [impl Iterator<Item = io::Result<T>>],
+    mut show: impl FnMut(usize, &T) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut heads = BinaryHeap::new();
+    for (n, source) in sources.iter_mut().enumerate() {
+        heads.extend(source.next().transpose()?.map(|item| Reverse((item, n))));
+    }
+    while let Some(mut head) = heads.peek_mut() {
+        let Reverse((item, n)) = &*head;
+        show(*n, item)?;
+        match sources[*n].next().transpose()? {
+            // In its place, which costs half of taking one out and putting another in.
+            Some(next) => head.0.0 = next,
+            None => drop(PeekMut::pop(head)),
+        }
+    }
+    Ok(())
+}
+
 const QUEUES_PER_LOCK: usize = 256;
 const PARTS_MAX: usize = 32;
-const ENTRIES_PER_READ: u32 = 16_320;

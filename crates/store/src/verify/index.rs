@@ -2,9 +2,10 @@
 
 use super::log::{Part, Walked};
 use super::{Folder, Problem, ProblemKind, Report, folder_file};
+use crate::directory::Row;
 use crate::facts::{self, Entry};
 use crate::index::{Index, TailEntry};
-use crate::index_file::{IndexFile, Row};
+use crate::index_file::IndexFile;
 use crate::recovery;
 use crate::segment::Segment;
 use roxmq_env::disk::Disk;
@@ -76,25 +77,21 @@ impl Comparing<'_> {
         let mut in_log: HashMap<(&str, u32), HashMap<i64, TailEntry>> = HashMap::new();
         for (_, queue) in self.derived.queues() {
             let of_queue = in_log.entry((&queue.topic, queue.queue_id)).or_default();
-            for (first, entries) in queue.tail_before(self.part.to) {
-                of_queue.extend((first..).zip(entries));
+            let mut entries = Vec::new();
+            let mut at = 0;
+            for (first, len) in queue.tail_before(self.part.to, &mut entries) {
+                of_queue.extend((first..).zip(entries[at..at + len].iter().copied()));
+                at += len;
             }
         }
         let mut in_rows = 0;
-        let mut entries = Vec::new();
+        let mut in_order = file.in_order();
         for row in rows {
             in_rows += u64::from(row.count);
-            let mut done = 0;
-            while done < row.count {
-                let count = (row.count - done).min(ENTRIES_PER_READ);
-                entries.clear();
-                file.entries(row.at + done, count as usize, &mut entries)?;
-                for (offset, entry) in (row.first + i64::from(done)..).zip(&entries) {
-                    let found = in_log.get_mut(&(row.topic.as_str(), row.queue_id)).and_then(|of_queue| of_queue.remove(&offset));
-                    self.entry(row, offset, entry, found)?;
-                }
-                done += count;
-            }
+            in_order.each(row, |offset, entry| {
+                let found = in_log.get_mut(&(&*row.topic, row.queue_id)).and_then(|of_queue| of_queue.remove(&offset));
+                self.entry(row, offset, entry, found)
+            })?;
         }
         self.report.index_entries += in_rows;
         if in_rows != file.entry_count() {
@@ -132,7 +129,7 @@ impl Comparing<'_> {
         let Ok((record, _)) = Record::parse(&bytes) else { return Ok(()) };
         let is_damaged = facts::envelope_crc(&bytes, record.sys_flag, record.body.len()) != entry.envelope
             || bytes.len() != entry.size as usize
-            || (record.topic, record.queue_id, record.queue_offset.0) != (row.topic.as_str(), row.queue_id, offset);
+            || (record.topic, record.queue_id, record.queue_offset.0) != (&*row.topic, row.queue_id, offset);
         if is_damaged {
             self.report.add(Problem {
                 kind: ProblemKind::Record,
@@ -187,5 +184,3 @@ impl Comparing<'_> {
 fn problem(from: i64, to: i64, log_offset: Option<LogOffset>, what: String) -> Problem {
     Problem { kind: ProblemKind::Index, file: folder_file(from, to), log_offset, what }
 }
-
-const ENTRIES_PER_READ: u32 = 16_320;

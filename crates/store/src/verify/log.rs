@@ -2,9 +2,10 @@
 
 use super::{Folder, Problem, ProblemKind, Progress, Report, below};
 use crate::checkpoint::Checkpoint;
+use crate::directory::Row;
 use crate::facts;
 use crate::index::Index;
-use crate::index_file::{IndexFile, Row};
+use crate::index_file::IndexFile;
 use crate::recovery::{self, Stop, Trust};
 use crate::segment::Segment;
 use crate::whole::Held;
