@@ -533,7 +533,7 @@ impl KeyTail {
 }
 
 /// Small at first, so that a million queues with a message each stay small.
-const CHUNK_FIRST: usize = 4;
+const CHUNK_FIRST: usize = 2;
 const CHUNK_MAX: usize = 1024;
 const KEY_CHUNK: usize = 4096;
 

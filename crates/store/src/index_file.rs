@@ -25,6 +25,8 @@ pub(crate) struct IndexFile {
     pub last_time: i64,
     entries: u64,
     keys: u64,
+    /// How many runs of queues are in it.
+    pub rows: u64,
     pub file: LazyFile,
     damaged: AtomicBool,
 }
@@ -39,7 +41,7 @@ impl IndexFile {
     pub fn open(disk: &Disk, folder: &Path, from: i64, to: i64) -> io::Result<(IndexFile, Vec<Row>)> {
         let file = LazyFile::new(disk, folder.join(file_name(from, to)), Open::Read);
         let (header, rows) = read_ends(&file, from, to)?;
-        let rows = rows.collect::<io::Result<_>>()?;
+        let rows: Vec<Row> = rows.collect::<io::Result<_>>()?;
         let index = IndexFile {
             from,
             to,
@@ -47,6 +49,7 @@ impl IndexFile {
             last_time: header.last_time,
             entries: header.entries,
             keys: header.keys,
+            rows: rows.len() as u64,
             file,
             damaged: AtomicBool::new(false),
         };
@@ -54,7 +57,7 @@ impl IndexFile {
     }
 
     /// Reads the directory again, row by row.
-    pub fn rows(&self) -> io::Result<impl Iterator<Item = io::Result<Row>>> {
+    pub fn directory(&self) -> io::Result<impl Iterator<Item = io::Result<Row>>> {
         let noted = |error: io::Error| match error.kind() {
             io::ErrorKind::InvalidData => self.is_damaged(&error.to_string()),
             _ => error,
@@ -341,6 +344,7 @@ impl IndexFileWriter {
             last_time,
             entries: self.entries,
             keys: self.keys,
+            rows: self.rows.len() as u64,
             file: LazyFile::new(disk, folder.join(name), Open::Read),
             damaged: AtomicBool::new(false),
         };
@@ -537,7 +541,7 @@ mod tests {
             let (_, rows) = written(&sim, entries_per_queue);
             let (file, read) = IndexFile::open(&sim.disk(), Path::new(FOLDER), 1000, 9000).expect("opens");
             assert_eq!(read, rows);
-            assert_eq!(file.rows().expect("reads").collect::<io::Result<Vec<_>>>().expect("reads"), rows);
+            assert_eq!(file.directory().expect("reads").collect::<io::Result<Vec<_>>>().expect("reads"), rows);
             assert_eq!((file.first_time, file.last_time), (5, 6));
             for row in &rows {
                 let mut entries = Vec::new();

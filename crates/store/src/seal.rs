@@ -64,15 +64,16 @@ impl Store {
         (flushed - from >= self.config.tail_checkpoint_bytes as i64).then_some((from, flushed, false))
     }
 
-    /// Index files to make one of: those of a sealed segment, or too many of the active one, as many short lives of a store leave.
+    /// Index files to make one of: those of a sealed segment, or too many of the active one.
     fn mergeable(&self) -> Option<Vec<Arc<IndexFile>>> {
         let segments = self.segments.all();
         let index = self.index.read();
         segments.iter().find_map(|segment| {
             let parts: Vec<_> = index.files.range(segment.base..segment.end()).map(|(_, file)| file.clone()).collect();
             let end = parts.iter().try_fold(segment.base, |at, part| (part.from == at).then_some(part.to))?;
-            let few = if end == segment.end() { 1 } else { PARTS_MAX };
-            (parts.len() > few && !parts.iter().any(|part| part.has_damage())).then_some(parts)
+            let rows: Vec<u64> = parts.iter().map(|part| part.rows).collect();
+            let merges = if end == segment.end() { parts.len() > 1 } else { are_too_many(&rows) };
+            (merges && !parts.iter().any(|part| part.has_damage())).then_some(parts)
         })
     }
 
@@ -127,6 +128,13 @@ impl Store {
         drop(index);
         checkpoint.save(&self.disk, &self.config.root)
     }
+}
+
+/// Whether parts of an active segment with so many rows each are to become one now: many short lives of a store leave many parts, and very
+/// many queues many rows, each of which takes memory in its queue. What is once merged does not count, as most of it stays.
+fn are_too_many(rows: &[u64]) -> bool {
+    let merged = rows.iter().copied().max().unwrap_or(0);
+    rows.len() > PARTS_MAX || rows.iter().sum::<u64>() - merged > ROWS_MAX
 }
 
 /// Writes what `index` has in memory of a range, all of it durable, to a file, and out of memory.
@@ -190,7 +198,7 @@ fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], index: &RwLock<I
     let living = index.read().with_same_dead();
     let mut writer = IndexFileWriter::create(disk, folder, parts[0].from, parts[parts.len() - 1].to)?;
     let mut entries: Vec<_> = parts.iter().map(|part| part.in_order()).collect();
-    let mut rows = parts.iter().map(|part| part.rows()).collect::<io::Result<Vec<_>>>()?;
+    let mut rows = parts.iter().map(|part| part.directory()).collect::<io::Result<Vec<_>>>()?;
     let mut end: Option<(Arc<str>, u32, i64)> = None;
     merge_sorted(&mut rows, |n, row: &Row| {
         if living.is_dead(&row.topic, row.first_log_offset) {
@@ -235,3 +243,26 @@ fn merge_sorted<T: Ord>(
 
 const QUEUES_PER_LOCK: usize = 256;
 const PARTS_MAX: usize = 32;
+const ROWS_MAX: u64 = 1 << 18;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_rows_are_merged_before_their_segment_is_complete() {
+        let parts = [
+            (vec![], false),
+            (vec![1 << 24], false),
+            (vec![1 << 24, ROWS_MAX], false),
+            (vec![1 << 17, 1 << 24, 1 << 17, 1], true),
+            (vec![60_000; 5], false),
+            (vec![60_000; 6], true),
+            (vec![1; PARTS_MAX], false),
+            (vec![1; PARTS_MAX + 1], true),
+        ];
+        for (rows, expected) in parts {
+            assert_eq!(are_too_many(&rows), expected, "{rows:?}");
+        }
+    }
+}
