@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Serve(start) => match settings_of(&start) {
             Ok(settings) => {
                 tell(&settings);
+                roxmq_env::allocator::give_back_large_blocks();
                 if let Err(error) = serve::run(settings) {
                     eprintln!("roxmq: {error}");
                     return ExitCode::FAILURE;
