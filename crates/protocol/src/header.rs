@@ -148,7 +148,9 @@ pub const FIELDS_MAX: usize = 256;
 impl<'a> Fields<'a> {
     /// The value of the last field called `name`, as Java's map would keep it.
     pub fn find(&self, name: &str) -> Option<RawText<'a>> {
-        self.all().rev().find(|(key, _)| key.is(name)).map(|(_, value)| value)
+        // Two plain loops: walked as one chain, each field costs a call.
+        let among = |fields: &[(RawText<'a>, RawText<'a>)]| fields.iter().rev().find(|(key, _)| key.is(name)).map(|(_, value)| *value);
+        among(&self.more).or_else(|| among(&self.first[..self.count]))
     }
 
     /// The unescaped value of `name`.
@@ -167,7 +169,7 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    fn all(&self) -> impl DoubleEndedIterator<Item = (RawText<'a>, RawText<'a>)> + '_ {
+    fn all(&self) -> impl Iterator<Item = (RawText<'a>, RawText<'a>)> + '_ {
         self.first[..self.count].iter().chain(&self.more).copied()
     }
 
@@ -403,6 +405,23 @@ mod tests {
             }
             let ascii = serde_json::to_string(&value).unwrap();
             prop_assert!(header(Encoding::Json, ascii.as_bytes()).is_ok());
+        }
+
+        #[test]
+        fn a_field_is_found_by_its_name_and_the_last_one_counts(
+            fields in prop::collection::vec(("[ab\u{1}]{0,2}", "[0-9]{1,3}"), 0..40), binary in any::<bool>()) {
+            let encoding = if binary { Encoding::Binary } else { Encoding::Json };
+            let mut out = Vec::new();
+            // The name with an escape, as no client writes it, is put in by hand.
+            let name = |name: &str| if binary { name.to_owned() } else { name.replace('\u{1}', "\\u0001") };
+            write_frame(&mut out, encoding, Top::answer(7, 0, None), |sink| for (k, v) in &fields { sink.text(&name(k), v) }, b"");
+            let frame = frame::split(&out).unwrap().unwrap();
+            let read = read(&frame).unwrap();
+            for wanted in ["", "a", "b", "\u{1}", "ab", "ba", "aa", "bb", "a\u{1}", "\u{1}a", "abc"] {
+                let expected = fields.iter().rev().find(|(k, _)| k == wanted).map(|(_, v)| v.as_str());
+                let found = read.fields.text(wanted);
+                prop_assert_eq!(found.as_deref(), expected, "{:?}", wanted);
+            }
         }
 
         #[test]
