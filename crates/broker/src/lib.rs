@@ -51,6 +51,7 @@ use pool::Pool;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
+use roxmq_env::slices::ask_for_short_slices;
 use roxmq_protocol::body::{SubscriptionData, SubscriptionGroupConfig};
 use roxmq_protocol::header::Header;
 use roxmq_protocol::properties::name;
@@ -250,7 +251,12 @@ impl RunningBroker {
             [config.listen_port, config.fast_listen_port()].map(|port| Listen { address: SocketAddr::new(config.bind_address, port) });
         let broker = Arc::new(Broker::open(setup)?);
         let for_shards = Arc::clone(&broker);
-        let server = Server::start(&listen, options, move |handle| BrokerShard::new(Arc::clone(&for_shards), handle))?;
+        let server = Server::start(&listen, options, move |handle| {
+            if !ask_for_short_slices() {
+                tracing::debug!("no short slices for a shard: it may wait some milliseconds for a core");
+            }
+            BrokerShard::new(Arc::clone(&for_shards), handle)
+        })?;
         services::start(&broker);
         Ok(RunningBroker { broker, server })
     }

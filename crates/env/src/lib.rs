@@ -5,4 +5,5 @@ pub mod allocator;
 pub mod clock;
 pub mod config;
 pub mod disk;
+pub mod slices;
 pub mod teeth;
