@@ -145,13 +145,13 @@ impl<'a, T: Field<'a>> Field<'a> for Option<T> {
     }
 }
 
-/// The value read when the field was not sent.
+/// The value of a field, or what it is when it was not sent.
 macro_rules! read_field {
-    ($fields:ident, $type:ty, $wire:literal) => {
-        <$type as $crate::request::Field>::read($fields.find($wire), $wire)?
+    ($raw:expr, $type:ty, $wire:literal) => {
+        <$type as $crate::request::Field>::read($raw, $wire)?
     };
-    ($fields:ident, $type:ty, $wire:literal, $default:expr) => {
-        match $fields.find($wire) {
+    ($raw:expr, $type:ty, $wire:literal, $default:expr) => {
+        match $raw {
             Some(raw) => <$type as $crate::request::Field>::read(Some(raw), $wire)?,
             None => $default,
         }
@@ -160,9 +160,17 @@ macro_rules! read_field {
 
 macro_rules! header_body {
     ($($field:ident: $type:ty = $wire:literal $(or $default:expr)?),*) => {
+        // One walk for all of them, with names that the compiler knows; of those sent twice the last one counts.
         #[allow(unused_variables)]
         fn read(fields: &$crate::header::Fields<'a>) -> Result<Self, $crate::request::FieldError> {
-            Ok(Self { $($field: $crate::request::read_field!(fields, $type, $wire $(, $default)?)),* })
+            $(let mut $field: Option<$crate::header::RawText<'a>> = None;)*
+            for (key, value) in fields.entries() {
+                match &*key.unescape() {
+                    $($wire => $field = Some(value),)*
+                    _ => {}
+                }
+            }
+            Ok(Self { $($field: $crate::request::read_field!($field, $type, $wire $(, $default)?)),* })
         }
 
         #[allow(unused_variables)]
