@@ -94,6 +94,11 @@ pub struct Parked {
 }
 
 impl Parked {
+    /// Whether it may wait for a message at this time.
+    pub fn may_wait(&self, now: Duration) -> bool {
+        self.deadline > now && !self.ticket.oneway
+    }
+
     /// Answers the pull.
     pub fn answer(&self, result: &PullResult, body: &[u8]) {
         if self.ticket.oneway {
@@ -111,6 +116,8 @@ pub struct PullResult {
     pub code: i32,
     /// The store's word for it.
     pub remark: &'static str,
+    /// Messages in its body.
+    pub messages: u32,
     /// Fields of the answer.
     pub reply: PullReply,
     /// Whether the next message is not in memory, and the disk was not to be waited for.
@@ -272,6 +279,7 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut
         return PullResult {
             code: code::PULL_OFFSET_MOVED,
             remark: "OFFSET_RESET",
+            messages: 0,
             reply: reply(pull, offset, min, max),
             needs_disk: false,
         };
@@ -317,7 +325,7 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut
         broker.figures.missed();
     }
     let needs_disk = read.status == ReadStatus::NotInMemory;
-    PullResult { code, remark, reply: reply(pull, read.next.0, read.min, read.max), needs_disk }
+    PullResult { code, remark, messages: read.messages, reply: reply(pull, read.next.0, read.min, read.max), needs_disk }
 }
 
 fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_retries: bool, body: &mut Vec<u8>) -> ReadResult {

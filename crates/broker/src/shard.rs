@@ -4,19 +4,22 @@
 //!  request -> send: draft into the batch, a pending answer     pull: answer now, or park
 //!  turn    -> one append for the batch
 //!          -> answers whose messages are durable; the others wait for the flush watermark
-//!          -> parked pulls whose queue got a message
+//!          -> parked pulls whose queue got a message, as many as it is the turn of
 //! ```
 
+mod pace;
 mod pulls;
 mod sends;
 
-use crate::pull::{Look, Parked};
+use crate::pull::Look;
 use crate::routes::{self, Route};
 use crate::send::Flow;
 use crate::tables::arrivals::QueueKey;
 use crate::transaction::decisions::Asked;
 use crate::{Broker, Call, Refusal};
+use pace::Pace;
 use parking_lot::Mutex;
+use pulls::Waiting;
 use roxmq_protocol::code;
 use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle};
 use roxmq_store::{Batch, Placed};
@@ -68,7 +71,10 @@ pub struct BrokerShard {
     msg_id: RefCell<String>,
     unflushed: RefCell<VecDeque<Unflushed>>,
     untold: RefCell<Vec<Untold>>,
-    parked: RefCell<HashMap<QueueKey, Vec<Parked>>>,
+    parked: RefCell<HashMap<QueueKey, Waiting>>,
+    /// Queues that got a message for which somebody waits, in the order of their turns.
+    due: RefCell<VecDeque<QueueKey>>,
+    pace: RefCell<Pace>,
     parked_count: Cell<usize>,
     /// No parked pull's time is over before.
     next_late: Cell<Duration>,
@@ -95,6 +101,8 @@ impl BrokerShard {
             unflushed: RefCell::default(),
             untold: RefCell::default(),
             parked: RefCell::default(),
+            due: RefCell::default(),
+            pace: RefCell::default(),
             parked_count: Cell::new(0),
             next_late: Cell::new(Duration::MAX),
             flow: RefCell::new(flow),
@@ -171,7 +179,7 @@ impl Service for BrokerShard {
         }
     }
 
-    fn turn(&self) {
+    fn turn(&self) -> Option<Duration> {
         self.append();
         self.flow.borrow_mut().config = self.broker.config();
         if self.inbox.recheck.swap(false, Ordering::AcqRel) {
@@ -182,13 +190,13 @@ impl Service for BrokerShard {
         self.answer_flushed();
         self.answer_told();
         self.answer_late();
+        self.serve_due()
     }
 
     fn closed(&self, connection: &Connection) {
         let queues: Vec<QueueKey> = {
             let parked = self.parked.borrow();
-            let of_it = |waiting: &Vec<Parked>| waiting.iter().any(|pull| pull.from.id == connection.id);
-            parked.iter().filter(|(_, waiting)| of_it(waiting)).map(|(queue, _)| queue.clone()).collect()
+            parked.iter().filter(|(_, waiting)| waiting.holds_of(connection.id)).map(|(queue, _)| queue.clone()).collect()
         };
         for queue in queues {
             self.unpark(&queue, |pull| pull.from.id == connection.id);

@@ -198,7 +198,9 @@ impl Service for Shard {
         from.answer(request.ticket(), routes::answer(&self.state, &call));
     }
 
-    fn turn(&self) {}
+    fn turn(&self) -> Option<Duration> {
+        None
+    }
 
     fn closed(&self, connection: &Connection) {
         self.state.channel_lost(connection.id);

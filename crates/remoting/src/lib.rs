@@ -24,14 +24,16 @@ pub use server::{Listen, Server, ServerOptions};
 pub use shard::{Peer, ShardHandle};
 
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What a server does with requests. There is one value per shard; it stays on the shard's thread.
 pub trait Service: 'static {
     /// Takes one request. It is answered now, at the end of the turn, or later, through `from` or its [`Peer`].
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>);
 
-    /// All sockets that were ready have been read, somebody called [`ShardHandle::wake`], or 100 ms went by.
-    fn turn(&self);
+    /// All sockets that were ready have been read, somebody called [`ShardHandle::wake`], or 100 ms went by. The next turn is
+    /// taken after the time it says at the latest.
+    fn turn(&self) -> Option<Duration>;
 
     /// The connection is gone; nothing written to it arrives any more.
     fn closed(&self, connection: &Connection);

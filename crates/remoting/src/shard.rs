@@ -220,7 +220,9 @@ impl Shard {
             }
             self.woken.set(false);
             let stop = self.read_letters(&service);
-            service.turn();
+            if let Some(wait) = service.turn() {
+                tick.reset_after(wait);
+            }
             self.flush();
             if stop {
                 return self.drain(&*service).await;

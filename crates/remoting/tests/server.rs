@@ -48,10 +48,11 @@ impl Service for Echo {
         }
     }
 
-    fn turn(&self) {
+    fn turn(&self) -> Option<Duration> {
         for (from, ticket, offset) in self.late.borrow_mut().drain(..) {
             from.answer(ticket, Answer::with(OffsetReply { offset }));
         }
+        None
     }
 
     fn closed(&self, connection: &Connection) {

@@ -1,15 +1,24 @@
 //! Pulls on a shard: answered at once, by the pool when the disk has to be read, or parked until a message comes.
 
+use super::pace::FEW;
 use super::{BrokerShard, guarded};
 use crate::Refusal;
 use crate::pull::Parked;
 use crate::tables::arrivals::QueueKey;
 use roxmq_protocol::code;
-use roxmq_remoting::{Connection, Incoming};
+use roxmq_remoting::{Connection, ConnectionId, Incoming};
 use roxmq_store::Patience;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The pulls of a queue that wait for a message.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pulls: Vec<Parked>,
+    /// One came, and they are to look again as soon as it is their turn.
+    is_due: bool,
+}
 
 impl BrokerShard {
     pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, lite: bool) {
@@ -20,24 +29,45 @@ impl BrokerShard {
         };
         let now = self.broker.clock.elapsed();
         let parked = Parked { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, pull.hold), pull };
+        if self.must_wait_its_turn(&parked, now) {
+            let queue = parked.pull.queue.clone();
+            self.park(&queue, parked);
+            return self.arrived(&queue);
+        }
         self.look.borrow_mut().forget();
         self.serve_pull(parked, now);
+    }
+
+    /// Whether there is something for a pull, but so little that others come first.
+    fn must_wait_its_turn(&self, parked: &Parked, now: Duration) -> bool {
+        if self.pace.borrow().wait(now).is_none() || !parked.may_wait(now) || !self.has_room_for_one_more() {
+            return false;
+        }
+        let queue = &parked.pull.queue;
+        let found = self.broker.store.bounds(&queue.topic, queue.queue_id).map_or(0, |(_, max)| max.0 - parked.pull.from);
+        (1..i64::from(FEW)).contains(&found)
+    }
+
+    fn has_room_for_one_more(&self) -> bool {
+        self.parked_count.get() < self.flow.borrow().config.pulls_waiting_max as usize
     }
 
     /// Answers a pull, or parks it when there is nothing and it may wait.
     pub(super) fn serve_pull(&self, parked: Parked, now: Duration) {
         let mut look = self.look.borrow_mut();
-        let may_wait = parked.deadline > now && !parked.ticket.oneway;
         let result = crate::pull::read(&self.broker, &parked.pull, Patience::MemoryOnly, &mut look);
         if result.needs_disk {
             return self.serve_from_disk(parked);
         }
-        if result.code != code::PULL_NOT_FOUND || !may_wait {
+        if result.code != code::PULL_NOT_FOUND || !parked.may_wait(now) {
+            if result.messages < FEW {
+                self.pace.borrow_mut().take_place(now);
+            }
             let body = look.body(&result);
             return parked.answer(&result, body);
         }
         let queue = parked.pull.queue.clone();
-        if self.parked_count.get() >= self.flow.borrow().config.pulls_waiting_max as usize {
+        if !self.has_room_for_one_more() {
             return parked.answer(&result, &[]);
         }
         if self.park(&queue, parked) {
@@ -71,7 +101,7 @@ impl BrokerShard {
         }
         let waiting = parked.entry(queue.clone()).or_default();
         self.next_late.set(self.next_late.get().min(pull.deadline));
-        waiting.push(pull);
+        waiting.pulls.push(pull);
         self.parked_count.set(self.parked_count.get() + 1);
         is_new
     }
@@ -80,8 +110,8 @@ impl BrokerShard {
     pub(super) fn unpark(&self, queue: &QueueKey, which: impl FnMut(&mut Parked) -> bool) -> Vec<Parked> {
         let mut parked = self.parked.borrow_mut();
         let Some(waiting) = parked.get_mut(queue) else { return Vec::new() };
-        let taken: Vec<Parked> = waiting.extract_if(.., which).collect();
-        if waiting.is_empty() {
+        let taken: Vec<Parked> = waiting.pulls.extract_if(.., which).collect();
+        if waiting.pulls.is_empty() {
             parked.remove(queue);
             self.broker.arrivals.leave(queue, self.number);
         }
@@ -104,14 +134,35 @@ impl BrokerShard {
         }
     }
 
-    /// A queue got a message: everybody who waits for it looks again. Meanwhile this shard stays one that is told of further messages, so
-    /// that none is missed by those who go on waiting.
+    /// A queue got a message: everybody who waits for it looks again at the end of the turn, or a little later when others come first.
     pub(super) fn arrived(&self, queue: &QueueKey) {
+        if let Some(waiting) = self.parked.borrow_mut().get_mut(queue)
+            && !std::mem::replace(&mut waiting.is_due, true)
+        {
+            self.due.borrow_mut().push_back(queue.clone());
+        }
+    }
+
+    /// Has those look again whose turn it is. How long the next ones wait, if there are any.
+    pub(super) fn serve_due(&self) -> Option<Duration> {
+        loop {
+            let now = self.broker.clock.elapsed();
+            let next = self.due.borrow().front().cloned()?;
+            if let Some(wait) = self.pace.borrow().wait(now) {
+                return Some(wait);
+            }
+            self.due.borrow_mut().pop_front();
+            self.look_again(&next, now);
+        }
+    }
+
+    /// Everybody who waits for a queue looks again. Meanwhile this shard stays one that is told of further messages, so that none is
+    /// missed by those who go on waiting.
+    fn look_again(&self, queue: &QueueKey, now: Duration) {
         let Some(woken) = self.parked.borrow_mut().get_mut(queue).map(std::mem::take) else { return };
-        self.parked_count.set(self.parked_count.get() - woken.len());
+        self.parked_count.set(self.parked_count.get() - woken.pulls.len());
         self.look.borrow_mut().forget();
-        let now = self.broker.clock.elapsed();
-        for parked in woken {
+        for parked in woken.pulls {
             self.serve_pull(parked, now);
         }
         self.unpark(queue, |_| false);
@@ -127,7 +178,11 @@ impl BrokerShard {
         }
         let late: Vec<QueueKey> = {
             let parked = self.parked.borrow();
-            parked.iter().filter(|(_, waiting)| waiting.iter().any(|pull| pull.deadline <= now)).map(|(queue, _)| queue.clone()).collect()
+            parked
+                .iter()
+                .filter(|(_, waiting)| waiting.pulls.iter().any(|pull| pull.deadline <= now))
+                .map(|(queue, _)| queue.clone())
+                .collect()
         };
         for queue in late {
             for parked in self.unpark(&queue, |pull| pull.deadline <= now) {
@@ -135,8 +190,15 @@ impl BrokerShard {
                 self.serve_pull(parked, now);
             }
         }
-        let next = self.parked.borrow().values().flatten().map(|pull| pull.deadline).min();
+        let next = self.parked.borrow().values().flat_map(|waiting| &waiting.pulls).map(|pull| pull.deadline).min();
         self.next_late.set(next.unwrap_or(Duration::MAX));
+    }
+}
+
+impl Waiting {
+    /// Whether a connection has a pull among them.
+    pub(super) fn holds_of(&self, connection: ConnectionId) -> bool {
+        self.pulls.iter().any(|pull| pull.from.id == connection)
     }
 }
 

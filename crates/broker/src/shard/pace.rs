@@ -1,0 +1,78 @@
+//! How many answers with few messages does a shard give in a second?
+//!
+//! A pull costs about as much as eight messages: it has to be read, looked up and written to a socket. When very many wait for the same
+//! few messages, answering each at once fills the cores with pulls of one message, and everybody waits for a core. So each such answer
+//! takes a place in time; who finds the shard ahead of its places waits a little, and then gets what has gathered. It is what network
+//! cards do with interrupts. Below 40,000 answers a second nothing waits.
+
+use std::time::Duration;
+
+/// Answers with as many messages as this are worth their cost: they never wait and take no place.
+pub(super) const FEW: u32 = 8;
+/// The time that an answer takes, of which making it is about a sixth.
+const PLACE: Duration = Duration::from_micros(25);
+/// How far ahead places may be before somebody waits: timers are no finer.
+const AHEAD_MAX: Duration = Duration::from_millis(1);
+/// Nobody waits longer than this, however many were answered together.
+const WAIT_MAX: Duration = Duration::from_millis(10);
+
+/// Time as [`roxmq_env::clock::Clock::elapsed`] counts up to which places are taken.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    taken_until: Duration,
+}
+
+impl Pace {
+    /// An answer with few messages takes its place.
+    pub(super) fn take_place(&mut self, now: Duration) {
+        self.taken_until = (self.taken_until.max(now) + PLACE).min(now + WAIT_MAX);
+    }
+
+    /// How long the next such answer should wait, if it should.
+    pub(super) fn wait(&self, now: Duration) -> Option<Duration> {
+        self.taken_until.checked_sub(now + AHEAD_MAX).filter(|wait| !wait.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn us(micros: u64) -> Duration {
+        Duration::from_micros(micros)
+    }
+
+    /// How many answers a shard gives in a second that is asked for one each `every`, and the longest wait.
+    fn a_second_of(every: Duration) -> (u32, Duration) {
+        let (mut pace, mut given, mut longest) = (Pace::default(), 0, Duration::ZERO);
+        let mut now = Duration::ZERO;
+        while now < Duration::from_secs(1) {
+            match pace.wait(now) {
+                None => {
+                    pace.take_place(now);
+                    given += 1;
+                }
+                Some(wait) => longest = longest.max(wait),
+            }
+            now += every;
+        }
+        (given, longest)
+    }
+
+    #[test]
+    fn nobody_waits_below_the_rate_and_above_it_the_rate_is_kept() {
+        assert_eq!(a_second_of(us(100)), (10_000, Duration::ZERO));
+        assert_eq!(a_second_of(us(25)), (40_000, Duration::ZERO));
+        let (given, longest) = a_second_of(us(5));
+        assert!((40_000..=40_041).contains(&given), "{given}");
+        assert!(longest <= PLACE, "{longest:?}");
+    }
+
+    #[test]
+    fn many_at_once_wait_no_longer_than_the_most() {
+        let mut pace = Pace::default();
+        (0..100_000).for_each(|_| pace.take_place(us(7)));
+        assert_eq!(pace.wait(us(7)), Some(WAIT_MAX - AHEAD_MAX));
+        assert_eq!(pace.wait(us(7) + WAIT_MAX - AHEAD_MAX), None);
+    }
+}
