@@ -15,8 +15,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes of drafts above which a turn's batch is appended before its end, so that one turn cannot hoard memory.
-const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of drafts above which a turn's batch is appended before its end: as much as stays in a core's cache from the socket to the log,
+/// also when producers have sent far more than that.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
 
 /// A send whose record is in the batch, and who waits for its answer.
 pub(super) struct Pending {
