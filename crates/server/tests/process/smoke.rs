@@ -1,6 +1,7 @@
 //! Does the binary start, serve, stop, and go on where it was?
 
-use crate::running::Running;
+use crate::running::{Running, take_records, write_pull};
+use roxmq_protocol::record::Record;
 
 #[test]
 fn a_message_outlives_a_restart() {
@@ -38,5 +39,39 @@ fn figures_of_an_empty_broker() {
     let anonymous =
         roxmq_bench::process::anonymous_bytes(broker.id()).map_or_else(String::new, |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
     println!("empty store: first acknowledgement {first_ack:?} after the start, anonymous memory {anonymous}");
+    assert!(broker.stop());
+}
+
+/// So many that answers to them have to wait for their turn.
+#[test]
+fn very_many_who_wait_for_the_same_get_every_message_once_and_in_order() {
+    const READERS: usize = 3000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut broker = Running::start(folder.path(), &[]);
+    let mut sender = broker.connect();
+    assert_eq!(sender.send("Many", 0, b"0"), 0);
+    let mut readers = broker.connect();
+    let mut next = vec![1; READERS];
+    let mut pulls = Vec::new();
+    (0..READERS).for_each(|reader| write_pull(&mut pulls, reader as i32, "Many", 0, 1, 20_000));
+    readers.write(&pulls).expect("the broker is there");
+    for message in 1..=4 {
+        assert_eq!(sender.send("Many", 0, message.to_string().as_bytes()), message);
+        while next.iter().any(|next| *next <= message) {
+            let mut bodies = Vec::new();
+            let (reader, after) = readers
+                .next(|header, frame| {
+                    let mut take = |record: &Record<'_>| bodies.push(String::from_utf8_lossy(record.body).into_owned());
+                    (header.opaque as usize, take_records(header, frame, &mut take))
+                })
+                .expect("an answer");
+            let after = after.expect("nothing is answered before its time");
+            assert_eq!(bodies, (next[reader]..after).map(|offset| offset.to_string()).collect::<Vec<_>>());
+            next[reader] = after;
+            pulls.clear();
+            write_pull(&mut pulls, reader as i32, "Many", 0, after, 20_000);
+            readers.write(&pulls).expect("the broker is there");
+        }
+    }
     assert!(broker.stop());
 }
