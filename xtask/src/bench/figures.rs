@@ -39,6 +39,8 @@ pub enum Metric {
     Ratio,
     /// Change of the anonymous memory, in MB.
     Growth,
+    /// Time that a virtual machine's host did not let it run though it would have, in percent of all cores' time.
+    Stolen,
 }
 
 impl Metric {
@@ -62,6 +64,7 @@ impl Metric {
             Metric::Refused => "refused",
             Metric::Ratio => "ratio",
             Metric::Growth => "growth",
+            Metric::Stolen => "taken by the host",
         }
     }
 
@@ -79,7 +82,7 @@ impl Metric {
             Metric::Anonymous | Metric::FilePages | Metric::Growth => format!("{value:.1} MB"),
             Metric::TopicMs => format!("{value:.2} ms"),
             Metric::StartMs | Metric::KilledMs => format!("{value:.0} ms"),
-            Metric::Kept | Metric::Refused => format!("{value:.1} %"),
+            Metric::Kept | Metric::Refused | Metric::Stolen => format!("{value:.1} %"),
             Metric::Stored => format!("{value:.1} GB"),
             Metric::Ratio => format!("{value:.2}x"),
         }

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The machine in words, one line each: name and value.
 pub fn describe(folder: &Path) -> Vec<(&'static str, String)> {
@@ -172,21 +172,74 @@ pub fn is_running(process: u32) -> bool {
     stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next()).is_some_and(|state| state != 'Z')
 }
 
-/// The share of all cores that anybody used in the last second.
-pub fn busy_share() -> f64 {
-    let look = || {
+/// What all cores did so far, in ticks (`/proc/stat`).
+#[derive(Clone, Copy, Debug)]
+pub struct Ticks {
+    all: f64,
+    idle: f64,
+    stolen: f64,
+}
+
+impl Ticks {
+    /// Up to now.
+    pub fn now() -> Ticks {
         let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
         let ticks: Vec<f64> =
             stat.lines().next().unwrap_or_default().split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
-        let idle = ticks.get(3).unwrap_or(&0.0) + ticks.get(4).unwrap_or(&0.0);
-        (ticks.iter().sum::<f64>(), idle)
-    };
-    let (all, idle) = look();
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    let (all_now, idle_now) = look();
-    1.0 - (idle_now - idle) / (all_now - all).max(1.0)
+        let at = |place: usize| ticks.get(place).copied().unwrap_or(0.0);
+        Ticks { all: ticks.iter().sum(), idle: at(3) + at(4), stolen: at(7) }
+    }
+
+    /// The share of the cores that anybody used since.
+    pub fn busy_since(self) -> f64 {
+        let now = Ticks::now();
+        1.0 - (now.idle - self.idle) / (now.all - self.all).max(1.0)
+    }
+
+    /// The share of the cores' time that the host of a virtual machine took since, though there was something to do.
+    pub fn stolen_since(self) -> f64 {
+        let now = Ticks::now();
+        (now.stolen - self.stolen) / (now.all - self.all).max(1.0)
+    }
 }
 
+/// The share of all cores that anybody used in the last second.
+pub fn busy_share() -> f64 {
+    let before = Ticks::now();
+    std::thread::sleep(Duration::from_secs(1));
+    before.busy_since()
+}
+
+/// Waits until a thread that never stops is not held up on any core. The host of a virtual machine that takes back what was freed, some
+/// 10 GB after a row that stored much, holds everybody up for tens of ms at a time.
+pub fn wait_until_calm() {
+    let began = Instant::now();
+    while longest_gap(CALM_WATCHED) > CALM_GAP_MAX && began.elapsed() < CALM_WAIT_MAX {}
+}
+
+/// The longest time for which a thread did not run, though it wanted to, on as many threads as there are cores.
+fn longest_gap(watched: Duration) -> Duration {
+    let watch = || {
+        let began = Instant::now();
+        let (mut last, mut longest) = (began, Duration::ZERO);
+        while last - began < watched {
+            let now = Instant::now();
+            longest = longest.max(now - last);
+            last = now;
+        }
+        longest
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(watch)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).max().unwrap_or_default()
+    })
+}
+
+const CALM_WATCHED: Duration = Duration::from_secs(1);
+/// A time slice of somebody else's, and a little.
+const CALM_GAP_MAX: Duration = Duration::from_millis(5);
+const CALM_WAIT_MAX: Duration = Duration::from_secs(45);
 const FLUSHES: u64 = 200;
 const ROUND_TRIPS: usize = 2000;
 const COPY_BYTES: usize = 256 << 20;

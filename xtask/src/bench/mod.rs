@@ -66,8 +66,9 @@ pub fn run(words: &[String]) -> Result<(), String> {
     }
     println!("touching the memory");
     machine::said_by(Command::new(&stage.binary).args(["bench", "touch"]));
-    // A host that takes back what is free now keeps the cores from running for tens of ms at a time.
+    // A host that takes back what is free now begins with it after some seconds.
     std::thread::sleep(SETTLE);
+    machine::wait_until_calm();
     let busy = machine::busy_share();
     let before = Calibration::take(stage.folder.path())?;
     println!("before       {}; {:.0} % of the cores were busy", before.text(), busy * 100.0);
@@ -121,6 +122,9 @@ fn measure(stage: &Stage, row: &'static Row, runs: usize) -> Measured {
 }
 
 fn once(stage: &Stage, row: &Row) -> Result<Figures, String> {
+    if row.is_of_latency() {
+        machine::wait_until_calm();
+    }
     match &row.load {
         Load::Special(special) => special(stage, row.settings),
         Load::Bench { fill_seconds, words } => {
@@ -236,5 +240,5 @@ rows:
 ";
 /// Above this share of the cores a machine that should be idle is not quiet.
 const BUSY_MAX: f64 = 0.1;
-/// How long a host was seen to take memory back, and half of that more.
-const SETTLE: std::time::Duration = std::time::Duration::from_secs(45);
+/// Linux tells the host two seconds after memory is free.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(5);

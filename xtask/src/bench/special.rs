@@ -117,7 +117,9 @@ pub fn beside(stage: &Stage, settings: &[&str]) -> Result<Figures, String> {
     let alone = stage.bench(&fresh.address(), words)?;
     let beside = stage.bench(&fresh.address(), &format!("{words} --readers 1"))?;
     let rate = beside.number("/beside/messages_per_second");
-    Ok(vec![(Metric::Ratio, p99(&beside) / p99(&alone).max(1.0)), (Metric::P99, p99(&beside)), (Metric::Rate, rate)])
+    let stolen = of(&beside.figures, Metric::Stolen).unwrap_or(0.0);
+    let ratio = p99(&beside) / p99(&alone).max(1.0);
+    Ok(vec![(Metric::Ratio, ratio), (Metric::P99, p99(&beside)), (Metric::Rate, rate), (Metric::Stolen, stolen)])
 }
 
 /// A long run at 70 % of what the broker takes for long. What it takes for two seconds fits into the page cache; later the disk must keep up.

@@ -1,6 +1,7 @@
 //! Where does a measurement take place? A fresh broker on a fresh folder, and the generator as a process of its own.
 
-use super::figures::{self, Figures};
+use super::figures::{self, Figures, Metric};
+use super::machine::Ticks;
 use crate::compat::folder::Folder;
 use crate::torture::broker::{Broker, Launch};
 use serde_json::Value;
@@ -100,13 +101,17 @@ impl Stage {
         let mut command = Command::new(&self.binary);
         command.arg("bench").args(words.split_whitespace()).args(["-b", address, "--json"]);
         command.args(["-d", &seconds.to_string(), "--warm-up", &warm_up.to_string()]);
+        let before = Ticks::now();
         let output = command.output().map_err(|error| format!("{}: {error}", self.binary.display()))?;
+        let stolen = before.stolen_since() * 100.0;
         let json: Value = serde_json::from_slice(&output.stdout)
             .map_err(|_| format!("bench {words}: {}", String::from_utf8_lossy(&output.stderr).trim().to_owned()))?;
         if !output.status.success() {
             return Err(format!("bench {words}: verification failed: {} {}", json["check"], json["errors"]));
         }
-        Ok(Report { figures: figures::read(&json), json })
+        let mut figures = figures::read(&json);
+        figures.push((Metric::Stolen, stolen));
+        Ok(Report { figures, json })
     }
 }
 
