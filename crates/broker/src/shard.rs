@@ -19,7 +19,7 @@ use crate::transaction::decisions::Asked;
 use crate::{Broker, Call, Refusal};
 use pace::Pace;
 use parking_lot::Mutex;
-use pulls::Waiting;
+use pulls::{Due, Waiting};
 use roxmq_protocol::code;
 use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle};
 use roxmq_store::{Batch, Placed};
@@ -72,8 +72,8 @@ pub struct BrokerShard {
     unflushed: RefCell<VecDeque<Unflushed>>,
     untold: RefCell<Vec<Untold>>,
     parked: RefCell<HashMap<QueueKey, Waiting>>,
-    /// Queues that got a message for which somebody waits, in the order of their turns.
-    due: RefCell<VecDeque<QueueKey>>,
+    /// In the order of their turns.
+    due: RefCell<VecDeque<Due>>,
     pace: RefCell<Pace>,
     parked_count: Cell<usize>,
     /// No parked pull's time is over before.

@@ -13,7 +13,7 @@ pub(super) const FEW: u32 = 8;
 const PLACE: Duration = Duration::from_micros(25);
 /// How far ahead places may be before somebody waits: timers are no finer.
 const AHEAD_MAX: Duration = Duration::from_millis(1);
-/// Nobody waits longer than this, however many were answered together.
+/// Nobody waits longer than this, however many there are: where a message each is all that has gathered by then, waiting gains nothing.
 const WAIT_MAX: Duration = Duration::from_millis(10);
 
 /// Time as [`roxmq_env::clock::Clock::elapsed`] counts up to which places are taken.
@@ -28,9 +28,10 @@ impl Pace {
         self.taken_until = (self.taken_until.max(now) + PLACE).min(now + WAIT_MAX);
     }
 
-    /// How long the next such answer should wait, if it should.
-    pub(super) fn wait(&self, now: Duration) -> Option<Duration> {
-        self.taken_until.checked_sub(now + AHEAD_MAX).filter(|wait| !wait.is_zero())
+    /// How long whoever has waited for such an answer since a time should go on waiting, if he should.
+    pub(super) fn wait(&self, now: Duration, since: Duration) -> Option<Duration> {
+        let (place, most) = (self.taken_until.saturating_sub(AHEAD_MAX), since + WAIT_MAX);
+        place.min(most).checked_sub(now).filter(|wait| !wait.is_zero())
     }
 }
 
@@ -47,7 +48,7 @@ mod tests {
         let (mut pace, mut given, mut longest) = (Pace::default(), 0, Duration::ZERO);
         let mut now = Duration::ZERO;
         while now < Duration::from_secs(1) {
-            match pace.wait(now) {
+            match pace.wait(now, now) {
                 None => {
                     pace.take_place(now);
                     given += 1;
@@ -71,8 +72,19 @@ mod tests {
     #[test]
     fn many_at_once_wait_no_longer_than_the_most() {
         let mut pace = Pace::default();
-        (0..100_000).for_each(|_| pace.take_place(us(7)));
-        assert_eq!(pace.wait(us(7)), Some(WAIT_MAX - AHEAD_MAX));
-        assert_eq!(pace.wait(us(7) + WAIT_MAX - AHEAD_MAX), None);
+        let all_since = us(7);
+        let (mut now, mut at_once, mut later) = (all_since, 0, 0);
+        while at_once + later < 100_000 {
+            match pace.wait(now, all_since) {
+                Some(wait) => now += wait,
+                None => {
+                    pace.take_place(now);
+                    *if now < all_since + WAIT_MAX { &mut at_once } else { &mut later } += 1;
+                }
+            }
+        }
+        assert_eq!(now, all_since + WAIT_MAX);
+        assert!((400..=441).contains(&at_once), "{at_once}");
+        assert_eq!(pace.wait(now, now), Some(WAIT_MAX - AHEAD_MAX), "and those who come then wait no longer for it");
     }
 }

@@ -20,6 +20,13 @@ pub(super) struct Waiting {
     is_due: bool,
 }
 
+/// A queue that got a message for which somebody waits.
+pub(super) struct Due {
+    queue: QueueKey,
+    /// Since when, as [`roxmq_env::clock::Clock::elapsed`] counts.
+    since: Duration,
+}
+
 impl BrokerShard {
     pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, lite: bool) {
         let config = Arc::clone(&self.flow.borrow().config);
@@ -40,7 +47,7 @@ impl BrokerShard {
 
     /// Whether there is something for a pull, but so little that others come first.
     fn must_wait_its_turn(&self, parked: &Parked, now: Duration) -> bool {
-        if self.pace.borrow().wait(now).is_none() || !parked.may_wait(now) || !self.has_room_for_one_more() {
+        if self.pace.borrow().wait(now, now).is_none() || !parked.may_wait(now) || !self.has_room_for_one_more() {
             return false;
         }
         let queue = &parked.pull.queue;
@@ -139,7 +146,7 @@ impl BrokerShard {
         if let Some(waiting) = self.parked.borrow_mut().get_mut(queue)
             && !std::mem::replace(&mut waiting.is_due, true)
         {
-            self.due.borrow_mut().push_back(queue.clone());
+            self.due.borrow_mut().push_back(Due { queue: queue.clone(), since: self.broker.clock.elapsed() });
         }
     }
 
@@ -147,12 +154,12 @@ impl BrokerShard {
     pub(super) fn serve_due(&self) -> Option<Duration> {
         loop {
             let now = self.broker.clock.elapsed();
-            let next = self.due.borrow().front().cloned()?;
-            if let Some(wait) = self.pace.borrow().wait(now) {
+            let since = self.due.borrow().front()?.since;
+            if let Some(wait) = self.pace.borrow().wait(now, since) {
                 return Some(wait);
             }
-            self.due.borrow_mut().pop_front();
-            self.look_again(&next, now);
+            let next = self.due.borrow_mut().pop_front()?;
+            self.look_again(&next.queue, now);
         }
     }
 
