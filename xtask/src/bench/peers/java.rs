@@ -34,18 +34,20 @@ pub fn start(stage: &Stage, classpath: &str, name: &str, settings: &[&str]) -> R
 }
 
 /// Loads it with everything that it will be measured with.
-pub fn warm_up(stage: &Stage, jvm: &Jvm, seconds: f64) -> Result<(), String> {
+pub fn warm_up(stage: &Stage, jvm: &Jvm, seconds: f64) {
     let began = Instant::now();
     let loads =
         ["send -c 16 -w 16 -t warm", "send -c 64 -w 1 -t warm", "send -c 4 -w 4 --batch 32 --body 100 -t warm", "pull -c 8 -w 1 -t warm"];
     let each = (seconds / 8.0).max(1.0);
     for words in loads.into_iter().cycle() {
-        stage.bench_for(&jvm.address, words, each, 0.0)?;
+        // Nothing of it counts: a check that fails, because its queues are far behind its log, is told and no more.
+        if let Err(why) = stage.bench_for(&jvm.address, words, each, 0.0) {
+            println!("   while warming up: {why}");
+        }
         if began.elapsed() >= Duration::from_secs_f64(seconds) {
             break;
         }
     }
-    Ok(())
 }
 
 /// What its heap is given; the script that comes with it asks for 8 GiB.

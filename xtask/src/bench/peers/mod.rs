@@ -99,12 +99,12 @@ pub fn run(stage: &Stage, wanted: &Wanted) -> Result<Outcome, String> {
 
     println!("== warming up, {} s each", wanted.warm_up);
     kafka.jvm.pause();
-    java::warm_up(stage, &java, wanted.warm_up)?;
+    java::warm_up(stage, &java, wanted.warm_up);
     java.pause();
     let java_flushing = match chosen.iter().any(|contest| contest.acknowledged == goals::DISK) {
         true => {
             let flushing = java::start(stage, &classpath, "java-flushing", &["flushDiskType=SYNC_FLUSH"])?;
-            java::warm_up(stage, &flushing, wanted.warm_up)?;
+            java::warm_up(stage, &flushing, wanted.warm_up);
             flushing.pause();
             Some(flushing)
         }
