@@ -210,11 +210,15 @@ pub fn busy_share() -> f64 {
     before.busy_since()
 }
 
-/// Waits until a thread that never stops is not held up on any core. The host of a virtual machine that takes back what was freed, some
-/// 10 GB after a row that stored much, holds everybody up for tens of ms at a time.
+/// Waits until a thread that never stops is not held up on any core, and says so when that does not come. The host of a virtual machine that
+/// takes back what was freed, some 10 GB after a row that stored much, holds everybody up for tens of ms at a time.
 pub fn wait_until_calm() {
     let began = Instant::now();
-    while longest_gap(CALM_WATCHED) > CALM_GAP_MAX && began.elapsed() < CALM_WAIT_MAX {}
+    while longest_gap(CALM_WATCHED) > CALM_GAP_MAX {
+        if began.elapsed() >= CALM_WAIT_MAX {
+            return println!("  the machine is not calm: threads are held up for more than {} ms", CALM_GAP_MAX.as_millis());
+        }
+    }
 }
 
 /// The longest time for which a thread did not run, though it wanted to, on as many threads as there are cores.
