@@ -10,6 +10,7 @@ mod changing;
 mod consumers;
 pub mod decoders;
 mod delay;
+mod destinations;
 mod error;
 mod figures;
 mod filter;
@@ -73,7 +74,7 @@ use tables::journal::Journal;
 use tables::locks::Locks;
 use tables::modes::RequestModes;
 use tables::offsets::Offsets;
-use tables::statistics::{Counter, Statistic, Statistics};
+use tables::statistics::{Counter, Moved, Statistics};
 use tables::topics::Topics;
 use thiserror::Error;
 
@@ -316,8 +317,8 @@ impl Broker {
         Ok(Broker {
             started_ms: clock.now_ms(),
             marks: Marks::of(&config),
-            broker_puts: statistics.counter(Statistic::BrokerPutNums, &config.broker_cluster_name),
-            broker_gets: statistics.counter(Statistic::BrokerGetNums, &config.broker_cluster_name),
+            broker_puts: statistics.counter(Moved::BrokerPuts, &config.broker_cluster_name),
+            broker_gets: statistics.counter(Moved::BrokerGets, &config.broker_cluster_name),
             config: RwLock::new(Arc::new(config)),
             figures: Figures::new(&clock),
             pool: Pool::start()?,
@@ -426,9 +427,8 @@ impl Broker {
         let bytes: u64 = places.iter().map(|place| place.size as u64).sum();
         let count = places.len() as u64;
         self.figures.put(count, bytes);
-        self.statistics.counter(Statistic::TopicPutNums, &prepared.topic.topic_name).add(count);
-        self.statistics.counter(Statistic::TopicPutSize, &prepared.topic.topic_name).add(bytes);
-        self.broker_puts.add(count);
+        prepared.destination.count(self, count, bytes);
+        self.broker_puts.add(count, bytes);
     }
 
     /// The group's settings; it is made on first use where that is allowed.

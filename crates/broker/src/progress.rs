@@ -25,7 +25,7 @@ pub fn of_topic(broker: &Broker, _: &Call<'_>, request: request::TopicStats<'_>)
         let offset = TopicOffset { last_update_timestamp: newest.unwrap_or(0), max_offset: max.0, min_offset: min.0 };
         offset_table.insert(MessageQueue::new(&*request.topic, &*broker_name, queue_id), offset);
     }
-    let topic_put_tps = broker.statistics.rate(Statistic::TopicPutNums, &request.topic, broker.clock.elapsed());
+    let topic_put_tps = broker.statistics.rate(Statistic::TOPIC_PUT_NUMS, &request.topic, broker.clock.elapsed());
     Ok(Answer::body(json::to_vec(&TopicStatsTable { offset_table, topic_put_tps }, Dialect::Fastjson)))
 }
 
@@ -64,7 +64,7 @@ fn stats(broker: &Broker, group: &str, topics: &[String]) -> ConsumeStats {
             };
             stats.offset_table.insert(MessageQueue::new(&**name, &*broker_name, queue_id), offsets);
         }
-        stats.consume_tps += broker.statistics.rate(Statistic::GroupGetNums, &format!("{name}@{group}"), now);
+        stats.consume_tps += broker.statistics.rate(Statistic::GROUP_GET_NUMS, &format!("{name}@{group}"), now);
     }
     stats
 }

@@ -4,7 +4,7 @@ use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
 use crate::tables::arrivals::QueueKey;
 use crate::tables::clients::{Subscription, Wanted, is_everything, is_tags};
-use crate::tables::statistics::Statistic;
+use crate::tables::statistics::Moved;
 use crate::tables::topics::PERM_READ;
 use crate::{Broker, retry};
 use roxmq_env::config::BrokerConfig;
@@ -318,9 +318,9 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut
         let key = &mut look.counter_name;
         key.clear();
         key.extend([topic, "@", pull.group_name()]);
-        let amounts = [(Statistic::GroupGetNums, u64::from(read.messages)), (Statistic::GroupGetSize, look.body.len() as u64)];
-        broker.statistics.add(amounts, key);
-        broker.broker_gets.add(u64::from(read.messages));
+        let (messages, bytes) = (u64::from(read.messages), look.body.len() as u64);
+        broker.statistics.add(Moved::Gets, key, messages, bytes);
+        broker.broker_gets.add(messages, bytes);
     } else if read.status != ReadStatus::NotInMemory {
         broker.figures.missed();
     }

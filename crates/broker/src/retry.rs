@@ -9,7 +9,7 @@
 use crate::delay::{self, redelivered};
 use crate::names;
 use crate::tables::clients::Wanted;
-use crate::tables::statistics::Statistic;
+use crate::tables::statistics::Moved;
 use crate::tables::topics::PERM_WRITE;
 use crate::{Broker, Call, Refusal, topics};
 use roxmq_protocol::body::SubscriptionGroupConfig;
@@ -87,7 +87,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
     batch.push(draft)?;
     broker.append_own(&mut batch)?;
     let key = format!("{}@{}", properties.find(name::RETRY_TOPIC).unwrap_or_default(), request.group);
-    broker.statistics.counter(Statistic::SendBackNums, &key).add(1);
+    broker.statistics.add(Moved::SendBacks, &key, 1, record.body.len() as u64);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Follows Java's `SendMessageProcessor` and `AbstractSendMessageProcessor.msgCheck`.
 
+use crate::destinations::{self, Destination, Destinations};
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
@@ -18,6 +19,7 @@ use smallvec::SmallVec;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Who sends.
@@ -36,12 +38,19 @@ pub struct Flow {
     given: String,
     properties: String,
     unique: UniqueKeys,
+    destinations: Destinations,
 }
 
 impl Flow {
     /// Empty buffers.
     pub fn new(config: Arc<BrokerConfig>) -> Flow {
-        Flow { config, given: String::new(), properties: String::new(), unique: UniqueKeys::default() }
+        Flow {
+            config,
+            given: String::new(),
+            properties: String::new(),
+            unique: UniqueKeys::default(),
+            destinations: Destinations::default(),
+        }
     }
 }
 
@@ -65,7 +74,7 @@ pub struct Prepared {
     /// Which drafts of the batch.
     pub range: Range<usize>,
     /// Where they go.
-    pub topic: Arc<TopicConfig>,
+    pub destination: Rc<Destination>,
     /// Which queue.
     pub queue_id: u32,
     /// The light queues that the messages are in as well, separated by commas.
@@ -118,14 +127,15 @@ fn prepare_one(
         return Err(Refusal::SendForbidden(request.topic.into_owned()));
     }
     let dead_letter = retry::dead_letter_instead(broker, &request, sender.version)?;
-    let (topic, change) = destination(broker, &request, dead_letter.as_deref())?;
+    let (destination, change) = destination(broker, &request, dead_letter.as_deref(), &mut flow.destinations)?;
+    let topic = &destination.topic;
     if config.broker_permission as i32 & PERM_WRITE == 0 && topic.order {
         return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
     }
     if topic.perm & PERM_WRITE == 0 {
         return Err(Refusal::TopicNotWritable(request.topic.into_owned()));
     }
-    let queue_id = if dead_letter.is_some() { 0 } else { queue(&request, &topic)? };
+    let queue_id = if dead_letter.is_some() { 0 } else { queue(&request, topic)? };
     if body.is_empty() {
         return Err(Refusal::BodyEmpty);
     }
@@ -200,7 +210,7 @@ fn prepare_one(
         batch.push(Draft { properties: &flow.properties, ..draft })?;
     }
     let waits = asked.wait != Some("false");
-    Ok(Prepared { range: first..batch.len(), topic, queue_id, light_queues, unique_key, due_ms, waits, change })
+    Ok(Prepared { range: first..batch.len(), destination, queue_id, light_queues, unique_key, due_ms, waits, change })
 }
 
 /// What a producer's properties ask of the broker, found in one walk through them.
@@ -234,11 +244,18 @@ impl<'a> Asked<'a> {
 }
 
 /// The topic, and the number of the change when it had to be made.
-fn destination(broker: &Broker, request: &SendMessage<'_>, dead_letter: Option<&str>) -> Result<(Arc<TopicConfig>, Option<u64>), Refusal> {
-    match broker.topics.find(dead_letter.unwrap_or(&request.topic)) {
-        Some(topic) => Ok((topic, None)),
-        None => topics::create_for_send(broker, request).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string())),
+fn destination(
+    broker: &Broker,
+    request: &SendMessage<'_>,
+    dead_letter: Option<&str>,
+    known: &mut Destinations,
+) -> Result<(Rc<Destination>, Option<u64>), Refusal> {
+    if let Some(found) = known.find(broker, dead_letter.unwrap_or(&request.topic)) {
+        return Ok((found, None));
     }
+    let as_of = destinations::changes(broker);
+    let (topic, change) = topics::create_for_send(broker, request).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
+    Ok((Rc::new(Destination::new(topic, as_of)), change))
 }
 
 /// The queue meant; a negative one leaves it to the broker.
@@ -340,7 +357,7 @@ pub fn write_answer(
             sink.text("MSG_REGION", &broker.marks.region);
             sink.text("TRACE_ON", broker.marks.trace_on);
             if let Some(due_ms) = prepared.due_ms {
-                let topic = &prepared.topic.topic_name;
+                let topic = &prepared.destination.topic.topic_name;
                 sink.text("recallHandle", &timer::handle(&broker.config().broker_name, topic, due_ms, prepared.unique_key.as_str()));
             }
         },

@@ -83,7 +83,7 @@ impl Store {
     fn wake_keeper_when_due(&self, flushed: i64) {
         // Somebody who holds the lock is at that work already.
         let Some(indexed) = self.indexed.try_lock() else { return };
-        if flushed - *indexed >= self.config.tail_checkpoint_bytes as i64
+        if self.is_tail_due(*indexed, flushed)
             && let Some(keeper) = self.keeper.get()
         {
             keeper.unpark();

@@ -260,11 +260,9 @@ impl Index {
         self.queues.len()
     }
 
-    /// Puts a queue's entries that are now in `file` out of memory.
-    pub fn moved_to_file(&mut self, file: &Arc<IndexFile>, row: &Row) {
-        if let Some(no) = self.find(&row.topic, row.queue_id)
-            && let Some(queue) = self.at_mut(no)
-        {
+    /// Puts the entries of a queue that are now in `file` out of memory. It had the number `no`, which may be another's meanwhile.
+    pub fn moved_to_file(&mut self, no: QueueNo, file: &Arc<IndexFile>, row: &Row) {
+        if let Some(queue) = self.at_mut(no).filter(|queue| queue.is(&row.topic, row.queue_id)) {
             queue.moved_to_file(file, row);
         }
     }
@@ -298,6 +296,11 @@ impl Index {
 }
 
 impl Queue {
+    /// Whether it is this queue of this topic; what the index gave the name of is not looked at letter by letter.
+    pub fn is(&self, topic: &Arc<str>, queue_id: u32) -> bool {
+        self.queue_id == queue_id && self.topic == *topic
+    }
+
     pub fn follows(&self, offset: i64) -> Follows {
         if offset == self.next || (self.is_empty() && offset > self.next) {
             Follows::Directly
@@ -401,7 +404,7 @@ impl Queue {
         self.next = offset + 1;
         if let Some(chunk) = self.tail.last_mut()
             && chunk.end() == offset
-            && chunk.entries.len() < chunk.entries.capacity()
+            && (chunk.entries.len() < chunk.entries.capacity() || chunk.entries.len() < CHUNK_GROWN)
         {
             return chunk.entries.push(entry);
         }
@@ -532,8 +535,10 @@ impl KeyTail {
     }
 }
 
-/// Small at first, so that a million queues with a message each stay small.
+/// Small at first, so that a million queues with a message each stay small; then it grows, so that they have one chunk each.
 const CHUNK_FIRST: usize = 2;
+/// Entries of a chunk above which it is followed by another one rather than moved to where there is more room.
+const CHUNK_GROWN: usize = 16;
 const CHUNK_MAX: usize = 1024;
 const KEY_CHUNK: usize = 4096;
 

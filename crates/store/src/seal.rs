@@ -6,7 +6,7 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::directory::Row;
-use crate::index::Index;
+use crate::index::{Index, QueueNo};
 use crate::index_file::{IndexFile, IndexFileWriter};
 use crate::recovery;
 use crate::store::Store;
@@ -61,7 +61,14 @@ impl Store {
         if flushed >= segment.end() {
             return Some((from, segment.end(), true));
         }
-        (flushed - from >= self.config.tail_checkpoint_bytes as i64).then_some((from, flushed, false))
+        self.is_tail_due(from, flushed).then_some((from, flushed, false))
+    }
+
+    /// Whether the tail is to go to a file, when the files know what is before `from`, and what is before `flushed` is durable.
+    pub(crate) fn is_tail_due(&self, from: i64, flushed: i64) -> bool {
+        let least = self.config.tail_checkpoint_bytes;
+        let grown = (flushed - from).max(0) as u64;
+        grown >= least && grown >= tail_bytes(least, self.index.read().queue_count())
     }
 
     /// Index files to make one of: those of a sealed segment, or too many of the active one.
@@ -102,7 +109,7 @@ impl Store {
         for file in damaged {
             let scratch = RwLock::new(self.index.read().with_same_dead());
             recovery::replay_range(&self.segments, file.from, file.to, &mut scratch.write())?;
-            let (anew, rows) = write_tail(&self.disk, &self.index_dir, &scratch, file.from, file.to)?;
+            let Tail { file: anew, rows, .. } = write_tail(&self.disk, &self.index_dir, &scratch, file.from, file.to)?;
             let anew = Arc::new(anew);
             let mut index = self.index.write();
             for rows in rows.chunk_by(|a, b| (&a.topic, a.queue_id) == (&b.topic, b.queue_id)) {
@@ -130,6 +137,12 @@ impl Store {
     }
 }
 
+/// How long the part of the log is that an index file is for, when it is to be `least` or more and there are so many queues: what a file
+/// costs is its entries and its rows, so with very many queues it waits until they have more than an entry each.
+fn tail_bytes(least: u64, queues: usize) -> u64 {
+    (queues as u64 * TAIL_BYTES_PER_QUEUE).clamp(least, least * TAIL_GROWTH_MAX)
+}
+
 /// Whether parts of an active segment with so many rows each are to become one now: many short lives of a store leave many parts, and very
 /// many queues many rows, each of which takes memory in its queue. What is once merged does not count, as most of it stays.
 fn are_too_many(rows: &[u64]) -> bool {
@@ -139,19 +152,27 @@ fn are_too_many(rows: &[u64]) -> bool {
 
 /// Writes what `index` has in memory of a range, all of it durable, to a file, and out of memory.
 pub(crate) fn move_tail_to_file(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<()> {
-    let (file, rows) = write_tail(disk, folder, index, from, to)?;
+    let Tail { file, rows, numbers } = write_tail(disk, folder, index, from, to)?;
     let file = Arc::new(file);
     index.write().files.insert(from, file.clone());
-    for rows in rows.chunks(QUEUES_PER_LOCK) {
+    for (rows, numbers) in rows.chunks(QUEUES_PER_LOCK).zip(numbers.chunks(QUEUES_PER_LOCK)) {
         let mut index = index.write();
-        rows.iter().for_each(|row| index.moved_to_file(&file, row));
+        rows.iter().zip(numbers).for_each(|(row, no)| index.moved_to_file(*no, &file, row));
     }
     index.write().keys.drop_before(to);
     Ok(())
 }
 
+/// What [`write_tail`] has written.
+pub(crate) struct Tail {
+    file: IndexFile,
+    rows: Vec<Row>,
+    /// The number in the index that the queue of each row has.
+    numbers: Vec<QueueNo>,
+}
+
 /// Writes what `index` has in memory of a range to a file. Only a few queues' entries are held at a time: there may be very many queues.
-pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<(IndexFile, Vec<Row>)> {
+pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<Tail> {
     let mut queues = Vec::new();
     let numbers = index.read().numbers();
     for first in (0..numbers).step_by(QUEUES_PER_LOCK) {
@@ -162,21 +183,23 @@ pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from
     let mut writer = IndexFileWriter::create(disk, folder, from, to)?;
     let (mut first_time, mut last_time) = (i64::MAX, i64::MIN);
     let mut entries = Vec::new();
+    let mut numbers = Vec::with_capacity(queues.len());
     for queues in queues.chunks(QUEUES_PER_LOCK) {
         entries.clear();
         let mut runs = Vec::with_capacity(queues.len());
         let index = index.read();
         for queue in queues {
             // Its number may be another's meanwhile.
-            let there = index.at(queue.2).filter(|there| there.topic == queue.0 && there.queue_id == queue.1);
+            let there = index.at(queue.2).filter(|there| there.is(&queue.0, queue.1));
             runs.extend(there.into_iter().flat_map(|there| there.tail_before(to, &mut entries)).map(|run| (queue, run)));
         }
         drop(index);
         let mut left = entries.as_slice();
-        for ((topic, queue_id, _), (first, len)) in &runs {
+        for ((topic, queue_id, no), (first, len)) in &runs {
             let (run, rest) = left.split_at(*len);
             left = rest;
             writer.row(topic, *queue_id, *first, run[0].entry.log_offset);
+            numbers.push(*no);
             for entry in run {
                 writer.entry(&entry.entry)?;
                 first_time = first_time.min(entry.store_time);
@@ -190,7 +213,8 @@ pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from
     for (hash, log_offset) in keys {
         writer.key(hash, log_offset)?;
     }
-    writer.finish(disk, folder, first_time, last_time)
+    let (file, rows) = writer.finish(disk, folder, first_time, last_time)?;
+    Ok(Tail { file, rows, numbers })
 }
 
 /// Writes what is in `parts` to one file. All are read from front to back, next to each other.
@@ -242,12 +266,22 @@ fn merge_sorted<T: Ord>(
 }
 
 const QUEUES_PER_LOCK: usize = 256;
+const TAIL_BYTES_PER_QUEUE: u64 = 4096;
+const TAIL_GROWTH_MAX: u64 = 4;
 const PARTS_MAX: usize = 32;
 const ROWS_MAX: u64 = 1 << 18;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn with_very_many_queues_files_are_for_more_of_the_log() {
+        const MIB: u64 = 1 << 20;
+        for (queues, bytes) in [(0, 64 * MIB), (16_384, 64 * MIB), (32_768, 128 * MIB), (100_000, 256 * MIB), (10_000_000, 256 * MIB)] {
+            assert_eq!(tail_bytes(64 * MIB, queues), bytes, "{queues}");
+        }
+    }
 
     #[test]
     fn many_rows_are_merged_before_their_segment_is_complete() {

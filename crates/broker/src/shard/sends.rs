@@ -12,7 +12,6 @@ use roxmq_remoting::{Connection, Incoming, Ticket};
 use roxmq_store::Placed;
 use smallvec::SmallVec;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of drafts above which a turn's batch is appended before its end: as much as stays in a core's cache from the socket to the log,
@@ -93,7 +92,7 @@ impl BrokerShard {
         placed.clear();
         placed.extend((0..batch.len()).map(|draft| batch.placed(draft)));
         // Counters are looked up by topic, so messages to the same topic are counted together.
-        for of_topic in pending.chunk_by(|one, next| Arc::ptr_eq(&one.prepared.topic, &next.prepared.topic)) {
+        for of_topic in pending.chunk_by(|one, next| Rc::ptr_eq(&one.prepared.destination, &next.prepared.destination)) {
             let (first, last) = (&of_topic[0].prepared, &of_topic[of_topic.len() - 1].prepared);
             self.broker.stored(first, &placed[first.range.start..last.range.end]);
         }
@@ -184,9 +183,9 @@ impl BrokerShard {
     /// Finds who waits for the queues of a stored message. Those of this shard are gathered, the others' shards are told.
     pub(super) fn tell_of(&self, prepared: &Prepared, mine: &mut Vec<QueueKey>) {
         if let Some(due_ms) = prepared.due_ms {
-            return self.broker.timers.arrived(&prepared.topic.topic_name, due_ms);
+            return self.broker.timers.arrived(&prepared.destination.topic.topic_name, due_ms);
         }
-        self.tell_of_queue(&prepared.topic.topic_name, prepared.queue_id, mine);
+        self.tell_of_queue(&prepared.destination.topic.topic_name, prepared.queue_id, mine);
         for name in prepared.light_queues.split(',').filter(|name| !name.is_empty()) {
             self.tell_of_queue(name, LIGHT_QUEUE_ID, mine);
         }

@@ -10,6 +10,7 @@ use roxmq_protocol::light::is_light;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Permission bit: new topics may take their settings from it.
 pub const PERM_INHERIT: i32 = 1;
@@ -26,6 +27,8 @@ pub struct Topics {
     /// Whether the topics of light queues are there without being in the table.
     serves_light: bool,
     table: RwLock<Table>,
+    /// How often it changed since the start.
+    changes: AtomicU64,
 }
 
 struct Table {
@@ -51,7 +54,7 @@ impl Topics {
         };
         let topics = topics.into_iter().map(|(name, topic)| (name, Arc::new(topic))).collect();
         let table = RwLock::new(Table { topics, version, new: HashMap::new() });
-        Ok(Topics { clock: clock.clone(), file, journal: Arc::clone(journal), serves_light, table })
+        Ok(Topics { clock: clock.clone(), file, journal: Arc::clone(journal), serves_light, table, changes: AtomicU64::new(0) })
     }
 
     /// Takes a change from the journal.
@@ -72,6 +75,11 @@ impl Topics {
             return Some(Arc::new(TopicConfig { topic_name, perm, read_queue_nums: 1, write_queue_nums: 1, ..TopicConfig::default() }));
         }
         self.table.read().topics.get(topic).cloned()
+    }
+
+    /// How often any topic was made, changed or deleted. What is found after this was read is no older than it says.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Whether it is the topic of a light queue, which nobody makes, changes or tells a NameServer of.
@@ -149,6 +157,7 @@ impl Topics {
     /// The topic of that name is another, new or gone; none where only the version is to change.
     fn changed(&self, table: &mut Table, name: &str) {
         table.version = table.version.next(self.clock.now_ms(), 0);
+        self.changes.fetch_add(1, Ordering::Release);
         self.file.touch();
         let topic = table.topics.get(name).map(|topic| TopicConfig::clone(topic));
         let is_there = topic.is_some();
