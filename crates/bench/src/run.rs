@@ -11,7 +11,6 @@ use crate::report::{Beside, Check, Cost, Latency, Report};
 use crate::slices::{self, Slice};
 use crate::tally::Tally;
 use crate::wire::{self, Load, Pauses};
-use roxmq_env::slices::ask_for_short_slices;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::num::NonZeroU64;
@@ -215,8 +214,6 @@ fn serve(share: Vec<(TcpStream, Job)>, run: &Run) -> io::Result<Vec<Job>> {
     let jobs = runtime.block_on(async {
         if run.is_paced {
             keep_pauses_short();
-            // A message that is due waits neither for the broker's threads nor for those that read beside.
-            ask_for_short_slices();
             let pauses = Arc::clone(&pauses);
             tokio::spawn(async move { pauses.take().await });
         }

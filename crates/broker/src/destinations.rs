@@ -6,10 +6,8 @@
 use crate::Broker;
 use crate::tables::statistics::{Counter, Moved};
 use roxmq_protocol::body::TopicConfig;
-use std::borrow::Borrow;
 use std::cell::OnceCell;
-use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -43,7 +41,7 @@ pub fn changes(broker: &Broker) -> u64 {
 /// The topics that a shard has sent to lately.
 #[derive(Default)]
 pub struct Destinations {
-    known: HashSet<ByName>,
+    known: HashMap<Box<str>, Rc<Destination>>,
 }
 
 /// Topics above which all are forgotten, and looked up again.
@@ -55,7 +53,7 @@ impl Destinations {
         // Before the look into the tables: what changes in between is then looked up once more.
         let as_of = changes(broker);
         match self.known.get(topic) {
-            Some(ByName(known)) if known.as_of == as_of => Some(Rc::clone(known)),
+            Some(known) if known.as_of == as_of => Some(Rc::clone(known)),
             _ => self.look_up(broker, topic, as_of),
         }
     }
@@ -69,34 +67,10 @@ impl Destinations {
         if self.known.len() >= KNOWN_MAX {
             self.known.clear();
         }
-        self.known.replace(ByName(Rc::clone(&found)));
+        self.known.insert(topic.into(), Rc::clone(&found));
         Some(found)
     }
 }
-
-/// Found by the topic's name.
-struct ByName(Rc<Destination>);
-
-impl Borrow<str> for ByName {
-    fn borrow(&self) -> &str {
-        &self.0.topic.topic_name
-    }
-}
-
-impl Hash for ByName {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let name: &str = self.borrow();
-        name.hash(state);
-    }
-}
-
-impl PartialEq for ByName {
-    fn eq(&self, other: &ByName) -> bool {
-        self.0.topic.topic_name == other.0.topic.topic_name
-    }
-}
-
-impl Eq for ByName {}
 
 #[cfg(test)]
 mod tests {
