@@ -98,6 +98,12 @@ impl LazyFile {
         *self.open.lock() = None;
     }
 
+    /// Whether somebody still reads or writes it.
+    pub fn is_held(&self) -> bool {
+        let open = self.open.lock().as_ref().is_some_and(|file| Arc::strong_count(file) > 1);
+        open || matches!(&*self.view.lock(), View::There(view) if Arc::strong_count(view) > 1)
+    }
+
     /// Closes the file unless it was used since the last call.
     pub fn close_if_idle(&self) {
         if !self.used.swap(false, Ordering::Relaxed) {

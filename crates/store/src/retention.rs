@@ -75,6 +75,10 @@ impl Store {
             }
             return;
         }
+        // What is kept for later goes first.
+        if let Err(error) = self.segments.discard_spare() {
+            tracing::warn!(%error, "the file that was kept for the next segment could not be deleted");
+        }
         let now_ms = self.sure_now_ms();
         self.delete_while(now_ms, |store, oldest| {
             let may_go = store.is_expired(oldest, now_ms) || store.retention().delete_unexpired_when_full;
@@ -124,21 +128,25 @@ impl Store {
             && goes(self, &oldest)
             && self.may_delete(&oldest, now_ms)
         {
-            if let Err(error) = self.delete(&oldest) {
+            let base = oldest.base;
+            if let Err(error) = self.delete(oldest) {
                 // On a full disk the next offsets cannot be written down; then nothing may go.
-                tracing::warn!(segment = oldest.base, %error, "an expired segment could not be deleted");
+                tracing::warn!(segment = base, %error, "an expired segment could not be deleted");
                 break;
             }
-            tracing::info!(segment = oldest.base, "segment deleted");
+            tracing::info!(segment = base, "segment deleted");
             deleted += 1;
         }
         deleted
     }
 
-    fn delete(&self, segment: &Arc<Segment>) -> io::Result<()> {
+    fn delete(&self, segment: Arc<Segment>) -> io::Result<()> {
         self.save_checkpoint()?;
         let files = self.index.write().trim(segment.end());
-        self.segments.remove(segment)?;
+        match self.has_room_for(0) {
+            true => self.segments.retire(segment, self.config.segment_bytes)?,
+            false => self.segments.remove(&segment)?,
+        }
         for file in &files {
             self.disk.remove(file.file.path())?;
         }

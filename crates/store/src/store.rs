@@ -266,7 +266,7 @@ impl Store {
         self.log.lock().is_closed = true;
         self.stop.store(true, Ordering::SeqCst);
         self.join();
-        if let Err(error) = self.segments.discard_next() {
+        if let Err(error) = self.segments.discard_unused() {
             tracing::warn!(%error, "the unfinished next segment could not be deleted");
         }
         if self.flush()
@@ -301,7 +301,7 @@ impl Store {
         }
         match self.prepare_segment() {
             // Appends make their own segment then, and take room only as they need it.
-            Err(error) if is_full(&error) => drop(self.segments.discard_next()),
+            Err(error) if is_full(&error) => drop(self.segments.discard_unused()),
             Err(error) => self.background_failed("preparing the next segment", &error),
             Ok(()) => {}
         }
@@ -326,11 +326,16 @@ impl Store {
             }
             log.active.end()
         };
+        let bytes = self.config.segment_bytes;
+        if self.segments.wants_spare() && self.next_segment.lock().is_none() {
+            // If a segment has expired by now, the next one is made of its file.
+            self.delete_surely_expired();
+        }
         let mut next = self.next_segment.lock();
         let mut making = match next.take() {
             Some(making) => making,
-            None if !self.has_room_for(self.config.segment_bytes) => return Ok(()),
-            None => self.segments.begin_next(self.config.segment_bytes)?,
+            None if !self.segments.has_spare(bytes) && !self.has_room_for(bytes) => return Ok(()),
+            None => self.segments.begin_next(bytes)?,
         };
         if !making.make_ready(|| !self.stop.load(Ordering::SeqCst))? {
             *next = Some(making);

@@ -502,3 +502,40 @@ fn retention_around_a_crash_keeps_offsets() {
         }
     }
 }
+
+#[test]
+fn a_segment_that_is_made_of_an_old_one_never_shows_what_was_in_it() {
+    let mut reused = 0;
+    for at in 0..300 {
+        let mut world = World::new(at);
+        world.config.retention_bytes = Some(world.config.segment_bytes);
+        let store = world.open();
+        let (mut durable, mut begun) = (0, false);
+        world.sim.fail_at(world.sim.operations() + 150 + at, Fault::PowerCut);
+        for n in 0..240 {
+            match world.send(&store, "T", 0, n) {
+                Ok(placed) if store.durable() >= placed.end => durable = placed.queue_offset.0 + 1,
+                Ok(_) => {}
+                Err(_) => break,
+            }
+            if n % 5 == 0 {
+                store.tick();
+                store.delete_expired();
+                begun |= world.sim.disk().list("/store/commitlog".as_ref()).is_ok_and(|names| names.iter().any(|name| name == "spare.tmp"));
+            }
+        }
+        reused += usize::from(begun);
+        drop(store);
+        world.sim.crash();
+        world.sim.clear_faults();
+        let store = open_again(&world);
+        let (min, max) = store.bounds("T", 0).expect("the queue is known");
+        assert!(max.0 >= durable, "cut {at}: {durable} were durable, there are {max}");
+        let read = world.read_all(&store, "T", 0);
+        assert_eq!(world::offsets(&read), (min.0..max.0).collect::<Vec<_>>(), "cut {at}");
+        for (offset, body) in read {
+            assert_eq!(body, world::body_of("T", 0, offset), "cut {at}: {offset}");
+        }
+    }
+    assert!(reused > 100, "an old segment was kept in {reused} of 300 runs");
+}

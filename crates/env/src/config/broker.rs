@@ -108,7 +108,7 @@ table! {
             max_message_bytes: u64 = 4 << 20, "maxMessageSize", Bytes(1 << 10..=15 << 20), "bytes", Restart,
                 "The largest body of a message, as it is sent.";
             tail_checkpoint_bytes: u64 = 64 << 20, "tailCheckpointBytes", Bytes(1 << 20..=1 << 30), "bytes", Restart,
-                "The queues' positions are saved each time the log has grown by this much; a start after a crash reads at most this much of the log again.";
+                "The queues' positions are saved each time the log has grown by this much; a start after a crash reads at most this much of the log again. With more than 16,384 queues it is 4 KiB for each, up to four times as much.";
             flush_consumer_offsets_ms: u64 = 1_000, "flushConsumerOffsetInterval", whole(100..=600_000), "ms", Restart,
                 "How often the groups' offsets are written to disk. After a crash a group may see messages of this interval again.";
         }
@@ -126,7 +126,7 @@ table! {
             delete_hours: Vec<u8> = vec![4], "deleteWhen", Hours, "", NotYet,
                 "The hours of the day, local time, in which expired log files are deleted.";
             retention_bytes: Option<u64> = None, "retentionBytes", OptionalBytes, "bytes", Now,
-                "How much log is kept at most; older log files are deleted even if they are not expired. 0 sets no limit.";
+                "How much log is kept at most; older log files are deleted even if they are not expired. 0 sets no limit. With SYNC_FLUSH the file of one more is kept to be used again.";
             disk_reserve_bytes: u64 = 256 << 20, "diskReserveBytes", Bytes(0..=1 << 50), "bytes", Now,
                 "How much of the disk is left free. Below it, expired files are deleted at any hour and sends are refused until there is space again; pulls go on.";
             delete_unexpired_when_full: bool = false, "cleanFileForciblyEnable", YesNo, "", Now,
