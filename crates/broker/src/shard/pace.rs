@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 /// Answers with as many messages as this are worth their cost: they never wait and take no place.
-pub(super) const FEW: u32 = 8;
+const FEW: u32 = 8;
 /// The time that an answer takes, of which making it is about a sixth.
 const PLACE: Duration = Duration::from_micros(25);
 /// How far ahead places may be before somebody waits: timers are no finer.
@@ -23,9 +23,16 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// An answer with few messages takes its place.
-    pub(super) fn take_place(&mut self, now: Duration) {
-        self.taken_until = (self.taken_until.max(now) + PLACE).min(now + WAIT_MAX);
+    /// An answer with so many messages is given, and takes its place if they are few.
+    pub(super) fn answered(&mut self, now: Duration, messages: u32) {
+        if messages < FEW {
+            self.taken_until = (self.taken_until.max(now) + PLACE).min(now + WAIT_MAX);
+        }
+    }
+
+    /// Whether a pull that comes now has to wait its turn, for which so many messages are there; none is for the usual long poll.
+    pub(super) fn is_ahead_of(&self, now: Duration, found: impl FnOnce() -> i64) -> bool {
+        self.wait(now, now).is_some() && (1..i64::from(FEW)).contains(&found())
     }
 
     /// How long whoever has waited for such an answer since a time should go on waiting, if he should.
@@ -50,7 +57,7 @@ mod tests {
         while now < Duration::from_secs(1) {
             match pace.wait(now, now) {
                 None => {
-                    pace.take_place(now);
+                    pace.answered(now, 1);
                     given += 1;
                 }
                 Some(wait) => longest = longest.max(wait),
@@ -78,7 +85,7 @@ mod tests {
             match pace.wait(now, all_since) {
                 Some(wait) => now += wait,
                 None => {
-                    pace.take_place(now);
+                    pace.answered(now, 1);
                     *if now < all_since + WAIT_MAX { &mut at_once } else { &mut later } += 1;
                 }
             }
@@ -86,5 +93,22 @@ mod tests {
         assert_eq!(now, all_since + WAIT_MAX);
         assert!((400..=441).contains(&at_once), "{at_once}");
         assert_eq!(pace.wait(now, now), Some(WAIT_MAX - AHEAD_MAX), "and those who come then wait no longer for it");
+    }
+
+    #[test]
+    fn answers_with_many_messages_neither_wait_nor_make_others_wait() {
+        let (mut pace, now) = (Pace::default(), us(7));
+        for _ in 0..10_000 {
+            pace.answered(now, FEW);
+        }
+        assert_eq!(pace.wait(now, now), None);
+        for _ in 0..10_000 {
+            pace.answered(now, FEW - 1);
+        }
+        assert_eq!(pace.wait(now, now), Some(WAIT_MAX - AHEAD_MAX));
+        for (found, waits) in [(0, false), (1, true), (7, true), (8, false), (32, false), (-5, false)] {
+            assert_eq!(pace.is_ahead_of(now, || found), waits, "{found}");
+        }
+        assert!(!Pace::default().is_ahead_of(now, || panic!("nobody need count while nobody waits")));
     }
 }

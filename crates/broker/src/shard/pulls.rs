@@ -1,6 +1,5 @@
 //! Pulls on a shard: answered at once, by the pool when the disk has to be read, or parked until a message comes.
 
-use super::pace::FEW;
 use super::{BrokerShard, guarded};
 use crate::Refusal;
 use crate::pull::Parked;
@@ -47,12 +46,9 @@ impl BrokerShard {
 
     /// Whether there is something for a pull, but so little that others come first.
     fn must_wait_its_turn(&self, parked: &Parked, now: Duration) -> bool {
-        if self.pace.borrow().wait(now, now).is_none() || !parked.may_wait(now) || !self.has_room_for_one_more() {
-            return false;
-        }
-        let queue = &parked.pull.queue;
-        let found = self.broker.store.bounds(&queue.topic, queue.queue_id).map_or(0, |(_, max)| max.0 - parked.pull.from);
-        (1..i64::from(FEW)).contains(&found)
+        let pull = &parked.pull;
+        let found = || self.broker.store.bounds(&pull.queue.topic, pull.queue.queue_id).map_or(0, |(_, max)| max.0 - pull.from);
+        self.pace.borrow().is_ahead_of(now, found) && parked.may_wait(now) && self.has_room_for_one_more()
     }
 
     fn has_room_for_one_more(&self) -> bool {
@@ -67,9 +63,7 @@ impl BrokerShard {
             return self.serve_from_disk(parked);
         }
         if result.code != code::PULL_NOT_FOUND || !parked.may_wait(now) {
-            if result.messages < FEW {
-                self.pace.borrow_mut().take_place(now);
-            }
+            self.pace.borrow_mut().answered(now, result.messages);
             let body = look.body(&result);
             return parked.answer(&result, body);
         }
