@@ -100,7 +100,8 @@ fn print_screen(ready: &Ready) {
 
 fn start_log() {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // A line that cannot be written, to a full disk for example, is lost. Told of on the same standard error, it would end the thread.
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false).with_target(false).init();
 }
 
 /// Each connection is a file: take as many as the system lets us have.

@@ -25,14 +25,20 @@ pub struct Running {
 impl Running {
     /// Starts the binary over the data in `folder`, without waiting until it serves.
     pub fn start(folder: &Path, settings: &[&str]) -> Running {
+        Running::start_logging(folder, settings, "warn", Stdio::inherit())
+    }
+
+    /// As [`Running::start`], with what it logs, from `level` on, going to `log`.
+    pub fn start_logging(folder: &Path, settings: &[&str], level: &str, log: Stdio) -> Running {
         let (broker, nameserver) = free_ports();
         let started = Instant::now();
         let mut process = Command::new(env!("CARGO_BIN_EXE_roxmq"))
             .args(["--set", &format!("listenPort={}", broker.port()), "--set", &format!("nameserver.listenPort={nameserver}")])
             .args(["--set", "brokerIP1=127.0.0.1", "--set", &format!("storePathRootDir={}", folder.display())])
             .args(settings.iter().flat_map(|setting| ["--set", setting]))
-            .env("ROXMQ_LOG", "warn")
+            .env("ROXMQ_LOG", level)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("the binary starts");
         let screen = BufReader::new(process.stdout.take().expect("its output is piped"));

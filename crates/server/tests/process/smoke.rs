@@ -23,6 +23,23 @@ fn a_message_outlives_a_restart() {
     assert!(second.stop(), "SIGTERM ends it well");
 }
 
+/// Once a log on a full disk ended the thread that wanted to say so, with all its connections.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_harms_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let mut running = Running::start_logging(folder.path(), &[], "info", full.into());
+    let mut wires: Vec<_> = (0..8).map(|_| running.connect()).collect();
+    for round in 0..2 {
+        for (number, wire) in wires.iter_mut().enumerate() {
+            // The first send of each makes a topic, which is logged.
+            assert_eq!(wire.send(&format!("Smoke{number}"), 0, b"a message"), round);
+        }
+    }
+    assert!(running.stop(), "SIGTERM ends it well");
+}
+
 fn read(running: &mut Running) -> Vec<String> {
     let mut bodies = Vec::new();
     running.connect().read_queue("Smoke", 1, 0, |record| bodies.push(String::from_utf8_lossy(record.body).into_owned()));
