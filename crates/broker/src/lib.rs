@@ -485,6 +485,7 @@ fn store_config(config: &BrokerConfig) -> StoreConfig {
         delete_unexpired_when_full: config.delete_unexpired_when_full,
         max_message_bytes: config.max_message_bytes as usize,
         tail_checkpoint_bytes: config.tail_checkpoint_bytes,
+        tail_memory_bytes: config.tail_memory_bytes,
         asks_before_deletion: true,
         light_queues: light::serves(config),
         ..StoreConfig::default()

@@ -369,6 +369,7 @@ pub fn write_answer(
 pub fn refusal(error: &AppendError) -> Refusal {
     match error {
         AppendError::DiskFull => Refusal::DiskFull(error.to_string()),
+        AppendError::Behind => Refusal::Busy("the disk does not keep up"),
         AppendError::Fenced(why) => Refusal::Fenced(why.to_string()),
         other => Refusal::Failed(other.to_string()),
     }

@@ -18,6 +18,19 @@ pub fn give_back_large_blocks() -> bool {
     false
 }
 
+/// Has glibc's allocator give to the system what is free between blocks that are in use, in the heaps of all threads.
+///
+/// By itself it gives back only the end of a heap, and one small block there that lives on keeps all before it. It holds a heap's lock
+/// while it looks through it (7 ms for 64 MiB, measured), so this is for after much was freed in small blocks, not for every day. With
+/// another allocator nothing is done.
+pub fn give_back_what_is_free() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // SAFETY: `malloc_trim` may be called at any time by any thread, takes the allocator's locks, and touches only what is free.
+        unsafe { libc::malloc_trim(0) };
+    }
+}
+
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 mod tests {
     use super::*;
@@ -37,5 +50,19 @@ mod tests {
             assert!(from_system() >= before.saturating_add(BLOCK / 2), "it came out of the heap");
             drop(block);
         }
+    }
+
+    #[test]
+    fn what_is_free_between_blocks_in_use_is_given_back() {
+        let resident = || {
+            let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+            pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+        };
+        let blocks: Vec<_> = (0..64 << 10).map(|_| std::hint::black_box(vec![1u8; 1024])).collect();
+        let kept: Vec<_> = blocks.into_iter().enumerate().filter(|(n, _)| n % 64 == 63).collect();
+        let before = resident();
+        give_back_what_is_free();
+        assert!(before.saturating_sub(resident()) > 32 << 20, "{before} bytes before, {} after", resident());
+        drop(kept);
     }
 }

@@ -7,3 +7,4 @@ pub mod config;
 pub mod disk;
 pub mod slices;
 pub mod teeth;
+pub mod vital;

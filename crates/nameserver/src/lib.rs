@@ -215,7 +215,7 @@ fn start_watch(
     stop: Arc<Notify>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("nameserver-watch".into()).spawn(move || {
+    roxmq_env::vital::spawn("nameserver-watch", move || {
         runtime.block_on(async move {
             let client = Client::new();
             let mut scan = tokio::time::interval(scan_interval);

@@ -2,13 +2,14 @@
 
 use crate::Service;
 use crate::shard::{Shard, ShardHandle};
+use roxmq_env::vital;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -68,7 +69,7 @@ impl Server {
             shards.push(handle.clone());
             let (service, idle_max) = (Arc::clone(&service), options.idle_max);
             let (ready, started) = mpsc::channel();
-            let thread = thread::Builder::new().name(format!("{}-{number}", options.name)).spawn(move || {
+            let thread = vital::spawn(format!("{}-{number}", options.name), move || {
                 let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                     Ok(runtime) => runtime,
                     Err(error) => return ready.send(Err(error)).unwrap_or_default(),
@@ -101,9 +102,8 @@ impl Server {
         self.stop_accepting.notify_one();
         self.shards.iter().for_each(ShardHandle::stop);
         for thread in self.threads {
-            if thread.join().is_err() {
-                warn!("a thread of the server had panicked");
-            }
+            // None of them ends by a panic: see `vital`.
+            let _ = thread.join();
         }
     }
 }
@@ -149,7 +149,7 @@ fn start_acceptor(
         listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?
     };
     let connections_max = options.connections_max;
-    thread::Builder::new().name(format!("{}-accept", options.name)).spawn(move || {
+    vital::spawn(format!("{}-accept", options.name), move || {
         runtime.block_on(async move {
             let mut tasks = tokio::task::JoinSet::new();
             for (number, listener) in listeners.into_iter().enumerate() {

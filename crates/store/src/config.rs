@@ -42,6 +42,9 @@ pub struct StoreConfig {
     pub light_queues: bool,
     /// The tail of the index goes to a file every so many bytes of log, so that no restart replays more.
     pub tail_checkpoint_bytes: u64,
+    /// The most bytes of memory for the tail of the index. At half of it the tail goes to a file, whatever
+    /// [`StoreConfig::tail_checkpoint_bytes`] says; while all of it is taken, because the disk does not keep up, nothing is appended.
+    pub tail_memory_bytes: u64,
     /// Whether nothing is deleted before somebody was named who is asked first: [`crate::Store::ask_before_deletion`].
     pub asks_before_deletion: bool,
     /// Whether the store runs threads of its own. Without, the owner calls [`crate::Store::tick`]: that is for simulations.
@@ -88,6 +91,7 @@ impl Default for StoreConfig {
             max_message_bytes: 4 << 20,
             light_queues: false,
             tail_checkpoint_bytes: 64 << 20,
+            tail_memory_bytes: 256 << 20,
             asks_before_deletion: false,
             background: true,
         }

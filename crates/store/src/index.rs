@@ -23,6 +23,8 @@ pub(crate) struct Index {
     free: Vec<QueueNo>,
     /// How many of the queues are light ones.
     light_count: usize,
+    /// How many entries the queues have in memory.
+    tail_len: usize,
     /// By the log offset from which they know.
     pub files: BTreeMap<i64, Arc<IndexFile>>,
     pub keys: KeyTail,
@@ -130,8 +132,18 @@ impl Index {
         self.queues.get(no as usize)?.as_ref()
     }
 
-    fn at_mut(&mut self, no: QueueNo) -> Option<&mut Queue> {
-        self.queues.get_mut(no as usize)?.as_mut()
+    /// Changes a queue in a way that may take entries out of memory.
+    fn change<T>(&mut self, no: QueueNo, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
+        let queue = self.queues.get_mut(no as usize)?.as_mut()?;
+        let before = queue.tail_len();
+        let changed = change(queue);
+        self.tail_len -= before - queue.tail_len();
+        Some(changed)
+    }
+
+    /// About how many bytes of memory the newest entries and keys take.
+    pub fn tail_bytes(&self) -> u64 {
+        (self.tail_len * size_of::<TailEntry>()) as u64 + self.keys.bytes()
     }
 
     pub fn find_or_create(&mut self, topic: &str, queue_id: u32) -> QueueNo {
@@ -170,8 +182,9 @@ impl Index {
 
     /// Takes a record into a queue. The offset must follow: [`Queue::follows`].
     pub fn add(&mut self, no: QueueNo, offset: i64, entry: Entry, store_time: i64) {
-        if let Some(queue) = self.at_mut(no) {
+        if let Some(Some(queue)) = self.queues.get_mut(no as usize) {
             queue.push(offset, TailEntry { entry, store_time });
+            self.tail_len += 1;
         }
     }
 
@@ -181,55 +194,39 @@ impl Index {
             return;
         }
         let no = self.find_or_create(&row.topic, row.queue_id);
-        let Some(queue) = self.at_mut(no) else { return };
-        match queue.follows(row.first) {
-            Follows::Directly | Follows::WithGap => {}
-            Follows::AsNew | Follows::NotAtAll if queue.take_back_outlier(row.first) => {}
-            Follows::AsNew => queue.forget(),
-            Follows::NotAtAll => {
-                tracing::warn!(topic = &*row.topic, queue_id = row.queue_id, offset = row.first, "index file repeats offsets; passed over");
-                return;
-            }
-        }
-        queue.next = row.first + i64::from(row.count);
-        queue.runs.push(Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
+        self.change(no, |queue| queue.add_row(file, row));
     }
 
     /// Starts a queue over, as its topic was deleted and created anew.
     pub fn restart_queue(&mut self, no: QueueNo) {
-        if let Some(queue) = self.at_mut(no) {
+        self.change(no, |queue| {
             queue.forget();
             queue.next = 0;
-        }
+        });
     }
 
     /// See [`Queue::take_back_outlier`].
     pub fn take_back_outlier(&mut self, no: QueueNo, offset: i64) -> bool {
-        self.at_mut(no).is_some_and(|queue| queue.take_back_outlier(offset))
+        self.change(no, |queue| queue.take_back_outlier(offset)).unwrap_or(false)
     }
 
     /// Takes back what stands alone behind a gap at the end of a queue, where nothing explains the gap.
     pub fn take_back_unexplained(&mut self) {
-        for queue in self.queues.iter_mut().flatten().filter(|queue| !queue.tail.is_empty()) {
-            if let Some((Some(end), offset)) = queue.outlier() {
-                tracing::error!(topic = &*queue.topic, queue_id = queue.queue_id, offset, "the newest record has a wrong offset");
-                queue.take_back_newest();
-                queue.next = end;
-            }
+        for no in 0..self.queues.len() as QueueNo {
+            self.change(no, Queue::take_back_unexplained);
         }
     }
 
     /// The offset of a queue is never below what the checkpoint knows.
     pub fn raise_next(&mut self, topic: &str, queue_id: u32, next: i64) {
         let no = self.find_or_create(topic, queue_id);
-        if let Some(queue) = self.at_mut(no) {
-            queue.next = queue.next.max(next);
-        }
+        self.change(no, |queue| queue.next = queue.next.max(next));
     }
 
     pub fn delete_topic(&mut self, topic: &str, dead_before: i64) {
         let Some((name, queues)) = self.topics.remove_entry(topic) else { return };
         for (_, no) in queues {
+            self.change(no, Queue::forget);
             self.queues[no as usize] = None;
             self.free.push(no);
             self.light_count -= usize::from(is_light(topic));
@@ -262,17 +259,17 @@ impl Index {
 
     /// Puts the entries of a queue that are now in `file` out of memory. It had the number `no`, which may be another's meanwhile.
     pub fn moved_to_file(&mut self, no: QueueNo, file: &Arc<IndexFile>, row: &Row) {
-        if let Some(queue) = self.at_mut(no).filter(|queue| queue.is(&row.topic, row.queue_id)) {
-            queue.moved_to_file(file, row);
-        }
+        self.change(no, |queue| {
+            if queue.is(&row.topic, row.queue_id) {
+                queue.moved_to_file(file, row);
+            }
+        });
     }
 
     /// Lets a queue find in `file` what it found in files that `file` replaces.
     pub fn replace_runs(&mut self, file: &Arc<IndexFile>, topic: &str, queue_id: u32, rows: &[Row]) {
-        if let Some(no) = self.find(topic, queue_id)
-            && let Some(queue) = self.at_mut(no)
-        {
-            queue.replace_runs(file, rows);
+        if let Some(no) = self.find(topic, queue_id) {
+            self.change(no, |queue| queue.replace_runs(file, rows));
         }
     }
 
@@ -311,6 +308,11 @@ impl Queue {
         } else {
             Follows::NotAtAll
         }
+    }
+
+    /// How many entries are in memory.
+    fn tail_len(&self) -> usize {
+        self.tail.iter().map(|chunk| chunk.entries.len()).sum()
     }
 
     /// Whether no message is left.
@@ -414,6 +416,31 @@ impl Queue {
         self.tail.push(Chunk { first: offset, entries });
     }
 
+    fn add_row(&mut self, file: &Arc<IndexFile>, row: &Row) {
+        match self.follows(row.first) {
+            Follows::Directly | Follows::WithGap => {}
+            Follows::AsNew | Follows::NotAtAll if self.take_back_outlier(row.first) => {}
+            Follows::AsNew => self.forget(),
+            Follows::NotAtAll => {
+                tracing::warn!(topic = &*row.topic, queue_id = row.queue_id, offset = row.first, "index file repeats offsets; passed over");
+                return;
+            }
+        }
+        self.next = row.first + i64::from(row.count);
+        self.runs.push(Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
+    }
+
+    /// Takes the newest entry back if it stands alone behind a gap in memory, where nothing explains the gap.
+    fn take_back_unexplained(&mut self) {
+        if !self.tail.is_empty()
+            && let Some((Some(end), offset)) = self.outlier()
+        {
+            tracing::error!(topic = &*self.topic, queue_id = self.queue_id, offset, "the newest record has a wrong offset");
+            self.take_back_newest();
+            self.next = end;
+        }
+    }
+
     /// Takes the newest entry back if it alone stands behind a gap and `offset` belongs into the gap: then that entry's offset was
     /// damaged, not the ones that seemed to be missing. Whether it did so, and `offset` follows.
     fn take_back_outlier(&mut self, offset: i64) -> bool {
@@ -512,6 +539,10 @@ impl KeyTail {
                 }
             }
         }
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.chunks.len() * KEY_CHUNK * size_of::<(u32, i64)>()) as u64
     }
 
     /// Log offsets of the records with a key of this hash, newest first.
@@ -616,5 +647,23 @@ mod tests {
         assert!(index.queue("t", 3).is_none() && index.is_dead("t", 29) && !index.is_dead("t", 30));
         index.find_or_create("u", 0);
         assert_eq!((index.queue_count(), index.find("t", 3)), (1, None));
+    }
+
+    #[test]
+    fn knows_how_much_of_it_is_in_memory() {
+        let mut index = filled((0..1500).chain(2000..2001));
+        let tail_bytes = |index: &Index| index.tail_bytes() - index.keys.bytes();
+        assert_eq!(tail_bytes(&index), 1501 * 32);
+        assert!(index.take_back_outlier(0, 1700));
+        assert_eq!(tail_bytes(&index), 1500 * 32);
+        index.add(0, 1800, entry(15_000).entry, 0);
+        index.take_back_unexplained();
+        assert_eq!((tail_bytes(&index), index.at(0).expect("queue").next), (1500 * 32, 1500));
+        let other = index.find_or_create("u", 0);
+        (0..7).for_each(|offset| index.add(other, offset, entry(16_000).entry, 0));
+        index.restart_queue(0);
+        assert_eq!(tail_bytes(&index), 7 * 32);
+        index.delete_topic("u", 20_000);
+        assert_eq!(tail_bytes(&index), 0);
     }
 }

@@ -29,6 +29,10 @@ pub enum AppendError {
     /// No room, or less than the reserve; appends work again once there is.
     #[error("the disk is full")]
     DiskFull,
+    /// The disk does not keep up: what is not durable yet, or not in an index file, has as much in memory as it may. Appends work again
+    /// once it is.
+    #[error("the disk does not keep up with what is sent")]
+    Behind,
     /// A body is longer than allowed, or a record or a whole batch longer than a segment.
     #[error("a message of {bytes} bytes is more than {max}")]
     TooLarge {
@@ -98,6 +102,9 @@ impl Store {
         self.check_open(&log)?;
         if self.disk_full.load(Ordering::Relaxed) {
             return Err(AppendError::DiskFull);
+        }
+        if self.index.read().tail_bytes() >= self.config.tail_memory_bytes {
+            return Err(AppendError::Behind);
         }
         self.find_queues(&mut log, batch);
         let now = self.clock.now_ms();

@@ -19,12 +19,16 @@ use std::collections::binary_heap::PeekMut;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Store {
     /// Writes the index files that are due.
     pub(crate) fn seal(&self) -> io::Result<()> {
         let mut indexed = self.indexed.lock();
         while let Some((from, to, sealed)) = self.due(*indexed) {
+            if self.index.read().tail_bytes() >= LARGE_TAIL_BYTES {
+                self.owes_memory.store(true, Ordering::Relaxed);
+            }
             move_tail_to_file(&self.disk, &self.index_dir, &self.index, from, to)?;
             *indexed = to;
             if sealed {
@@ -68,7 +72,9 @@ impl Store {
     pub(crate) fn is_tail_due(&self, from: i64, flushed: i64) -> bool {
         let least = self.config.tail_checkpoint_bytes;
         let grown = (flushed - from).max(0) as u64;
-        grown >= least && grown >= tail_bytes(least, self.index.read().queue_count())
+        let index = self.index.read();
+        let is_large = index.tail_bytes() >= self.config.tail_memory_bytes / 2;
+        grown > 0 && (is_large || (grown >= least && grown >= tail_bytes(least, index.queue_count())))
     }
 
     /// Index files to make one of: those of a sealed segment, or too many of the active one.
@@ -266,6 +272,8 @@ fn merge_sorted<T: Ord>(
 }
 
 const QUEUES_PER_LOCK: usize = 256;
+/// A tail of more than usual: a file for 64 MiB of messages of 1 KiB takes 4 MiB of memory until it is written.
+const LARGE_TAIL_BYTES: u64 = 16 << 20;
 const TAIL_BYTES_PER_QUEUE: u64 = 4096;
 const TAIL_GROWTH_MAX: u64 = 4;
 const PARTS_MAX: usize = 32;

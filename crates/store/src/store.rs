@@ -14,6 +14,7 @@ use crate::watermarks::Watermarks;
 use parking_lot::{Mutex, RwLock};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Disk, Lock};
+use roxmq_env::{allocator, vital};
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
 use roxmq_protocol::record::LogOffset;
 use std::collections::BTreeSet;
@@ -55,6 +56,9 @@ pub struct Store {
     /// Where the log ended then.
     pub(crate) opened_at: i64,
     retention_due: AtomicI64,
+    /// A tail that was larger than usual has left memory, which the allocator is to give back when `memory_due` has come.
+    pub(crate) owes_memory: AtomicBool,
+    memory_due: AtomicI64,
     threads: Mutex<Vec<JoinHandle<()>>>,
     flusher: OnceLock<Thread>,
     pub(crate) keeper: OnceLock<Thread>,
@@ -156,6 +160,8 @@ impl Store {
             damaged: AtomicU64::new(0),
             opened_at: recovered.end,
             retention_due: AtomicI64::new(0),
+            owes_memory: AtomicBool::new(false),
+            memory_due: AtomicI64::new(0),
             threads: Mutex::new(Vec::new()),
             flusher: OnceLock::new(),
             keeper: OnceLock::new(),
@@ -308,12 +314,23 @@ impl Store {
         if let Err(error) = self.seal() {
             self.background_failed("writing the index", &error);
         }
+        self.give_back_memory();
         let now = self.clock.elapsed().as_millis() as i64;
         if now >= self.retention_due.load(Ordering::Relaxed) {
             self.retention_due.store(now + RETENTION_EVERY_MS, Ordering::Relaxed);
             self.delete_surely_expired();
         }
         self.close_idle_files();
+    }
+
+    /// After a tail that was larger than usual its memory lies in pieces between those of younger entries.
+    fn give_back_memory(&self) {
+        let now = self.clock.elapsed().as_millis() as i64;
+        if self.owes_memory.load(Ordering::Relaxed) && now >= self.memory_due.load(Ordering::Relaxed) {
+            self.owes_memory.store(false, Ordering::Relaxed);
+            self.memory_due.store(now + MEMORY_EVERY_MS, Ordering::Relaxed);
+            allocator::give_back_what_is_free();
+        }
     }
 
     /// Makes the next segment while there is time, some of it in each turn.
@@ -385,13 +402,11 @@ impl Store {
         let (sleeps, store) = (self.flusher_sleeps.clone(), Arc::downgrade(self));
         let stop = self.stop.clone();
         let is_sync = self.config.flush == FlushMode::Sync;
-        let flusher = std::thread::Builder::new()
-            .name("roxmq-flush".to_owned())
-            .spawn(move || flush_loop(&store, &sleeps, &stop, is_sync, interval))?;
+        let flusher = vital::spawn("roxmq-flush", move || flush_loop(&store, &sleeps, &stop, is_sync, interval))?;
         let (store, stop) = (Arc::downgrade(self), self.stop.clone());
-        let keeper = std::thread::Builder::new().name("roxmq-store".to_owned()).spawn(move || keep_loop(&store, &stop))?;
+        let keeper = vital::spawn("roxmq-store", move || keep_loop(&store, &stop))?;
         let (store, stop) = (Arc::downgrade(self), self.stop.clone());
-        let looker = std::thread::Builder::new().name("roxmq-room".to_owned()).spawn(move || look_for_room_loop(&store, &stop))?;
+        let looker = vital::spawn("roxmq-room", move || look_for_room_loop(&store, &stop))?;
         let _ = self.flusher.set(flusher.thread().clone());
         let _ = self.keeper.set(keeper.thread().clone());
         let _ = self.looker.set(looker.thread().clone());
@@ -470,3 +485,4 @@ const VIEWS_MAX: usize = 8;
 const KEEP_HOUSE_EVERY: Duration = Duration::from_millis(500);
 const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_millis(50);
 const RETENTION_EVERY_MS: i64 = 10_000;
+const MEMORY_EVERY_MS: i64 = 5_000;

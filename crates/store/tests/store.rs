@@ -3,7 +3,7 @@
 mod world;
 
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
-use roxmq_store::{Boundary, ReadStatus, Retention};
+use roxmq_store::{AppendError, Boundary, ReadStatus, Retention};
 use world::{World, body_of};
 
 #[test]
@@ -221,6 +221,42 @@ fn retention_takes_the_oldest_and_keeps_the_offsets() {
     assert_eq!(store.bounds("gone", 0).expect("bounds"), (QueueOffset(300), QueueOffset(300)));
     assert_eq!(world.read(&store, "gone", 0, 300, 1).0.status, ReadStatus::OffsetOverflowOne);
     assert_eq!(world.send(&store, "gone", 0, 300).expect("appended").queue_offset, QueueOffset(300));
+}
+
+#[test]
+fn takes_no_more_than_its_memory_has_room_for_until_the_disk_has_it() {
+    let mut world = World::new(21);
+    world.config.segment_bytes = 4 << 20;
+    // Neither fills a segment nor is so much log that the tail would go to a file for it.
+    world.config.tail_checkpoint_bytes = 1 << 30;
+    world.config.tail_memory_bytes = 256 << 10;
+    let store = world.open();
+    let mut sent = 0;
+    let mut send = || world.send(&store, "T", 0, sent).map(|_| sent += 1);
+    for round in 0..3 {
+        let refused = loop {
+            if let Err(refused) = send() {
+                break refused;
+            }
+        };
+        assert_eq!(refused, AppendError::Behind, "round {round}");
+        assert_eq!(send(), Err(AppendError::Behind), "nothing has become durable");
+        store.tick();
+        send().expect("there is room again");
+    }
+    assert!((3_000..30_000).contains(&sent), "{sent} entries of 32 bytes, and their keys");
+    for n in 0..10_000 {
+        world.send(&store, "T", 1, n).expect("what the disk keeps up with is never refused");
+        if n % 1000 == 0 {
+            store.tick();
+        }
+    }
+    store.shutdown();
+    drop(store);
+    let store = world.open();
+    for (queue, count) in [(0, sent), (1, 10_000)] {
+        assert_eq!(world.read_all(&store, "T", queue).len(), count, "queue {queue}");
+    }
 }
 
 #[test]

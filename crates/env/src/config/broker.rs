@@ -109,6 +109,8 @@ table! {
                 "The largest body of a message, as it is sent.";
             tail_checkpoint_bytes: u64 = 64 << 20, "tailCheckpointBytes", Bytes(1 << 20..=1 << 30), "bytes", Restart,
                 "The queues' positions are saved each time the log has grown by this much; a start after a crash reads at most this much of the log again. With more than 16,384 queues it is 4 KiB for each, up to four times as much.";
+            tail_memory_bytes: u64 = 256 << 20, "tailMemoryBytes", Bytes(16 << 20..=64 << 30), "bytes", Restart,
+                "How much memory the positions may take that are not saved yet. While they take all of it, because the disk does not keep up, sends are answered SYSTEM_BUSY.";
             flush_consumer_offsets_ms: u64 = 1_000, "flushConsumerOffsetInterval", whole(100..=600_000), "ms", Restart,
                 "How often the groups' offsets are written to disk. After a crash a group may see messages of this interval again.";
         }
