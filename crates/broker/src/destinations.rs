@@ -6,42 +6,77 @@
 use crate::Broker;
 use crate::tables::statistics::{Counter, Moved};
 use roxmq_protocol::body::TopicConfig;
-use std::cell::OnceCell;
+use roxmq_store::{QueueHint, QueueHints};
+use smallvec::SmallVec;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A topic that is sent to.
+/// A topic that is sent to. All that a send needs of it lies together: with very many topics each is in no cache of the core, and every
+/// place to look at costs as much as reading a header.
 pub struct Destination {
-    /// Its settings.
-    pub topic: Arc<TopicConfig>,
-    puts: OnceCell<Arc<Counter>>,
+    name: SmallVec<[u8; 32]>,
     /// [`changes`] when it was looked up.
     as_of: u64,
+    /// Those of its settings that a send asks for, as in [`TopicConfig`].
+    pub perm: i32,
+    pub order: bool,
+    pub read_queue_nums: i32,
+    pub write_queue_nums: i32,
+    puts: OnceCell<Arc<Counter>>,
+    queues: RefCell<QueueHints>,
 }
 
 impl Destination {
-    /// A topic that was found, or made, just now.
-    pub fn new(topic: Arc<TopicConfig>, as_of: u64) -> Destination {
-        Destination { topic, puts: OnceCell::new(), as_of }
+    fn new(topic: &TopicConfig, as_of: u64) -> Destination {
+        Destination {
+            name: SmallVec::from_slice(topic.topic_name.as_bytes()),
+            as_of,
+            perm: topic.perm,
+            order: topic.order,
+            read_queue_nums: topic.read_queue_nums,
+            write_queue_nums: topic.write_queue_nums,
+            puts: OnceCell::new(),
+            queues: RefCell::default(),
+        }
+    }
+
+    /// The topic's name.
+    pub fn name(&self) -> &str {
+        // It was text when it was looked up.
+        std::str::from_utf8(&self.name).unwrap_or_default()
     }
 
     /// Counts what was stored.
     pub fn count(&self, broker: &Broker, messages: u64, bytes: u64) {
-        let puts = self.puts.get_or_init(|| broker.statistics.counter(Moved::Puts, &self.topic.topic_name));
+        let puts = self.puts.get_or_init(|| broker.statistics.counter(Moved::Puts, self.name()));
         puts.add(messages, bytes);
+    }
+
+    /// What the store said of a queue of this topic.
+    pub fn hint(&self, queue_id: u32) -> Option<QueueHint> {
+        self.queues.borrow().of(queue_id)
+    }
+
+    /// Keeps what the store says of one.
+    pub fn note(&self, queue_id: u32, hint: QueueHint) {
+        self.queues.borrow_mut().note(queue_id, hint);
     }
 }
 
 /// How often anything has changed that a destination tells.
-pub fn changes(broker: &Broker) -> u64 {
+fn changes(broker: &Broker) -> u64 {
     broker.topics.changes() + broker.statistics.forgotten()
 }
 
 /// The topics that a shard has sent to lately.
 #[derive(Default)]
 pub struct Destinations {
-    known: HashMap<Box<str>, Rc<Destination>>,
+    hashes: RandomState,
+    /// By the hash of its name. Of two with the same hash the one is kept that was sent to last.
+    known: HashMap<u64, Rc<Destination>, BuildHasherDefault<Hashed>>,
 }
 
 /// Topics above which all are forgotten, and looked up again.
@@ -52,23 +87,42 @@ impl Destinations {
     pub fn find(&mut self, broker: &Broker, topic: &str) -> Option<Rc<Destination>> {
         // Before the look into the tables: what changes in between is then looked up once more.
         let as_of = changes(broker);
-        match self.known.get(topic) {
-            Some(known) if known.as_of == as_of => Some(Rc::clone(known)),
-            _ => self.look_up(broker, topic, as_of),
+        let hash = self.hashes.hash_one(topic);
+        match self.known.get(&hash) {
+            Some(known) if known.as_of == as_of && *known.name == *topic.as_bytes() => Some(Rc::clone(known)),
+            _ => self.look_up(broker, topic, hash, as_of),
         }
     }
 
-    fn look_up(&mut self, broker: &Broker, topic: &str, as_of: u64) -> Option<Rc<Destination>> {
+    fn look_up(&mut self, broker: &Broker, topic: &str, hash: u64, as_of: u64) -> Option<Rc<Destination>> {
         let Some(found) = broker.topics.find(topic) else {
-            self.known.remove(topic);
+            self.known.remove(&hash);
             return None;
         };
-        let found = Rc::new(Destination::new(found, as_of));
+        let found = Rc::new(Destination::new(&found, as_of));
         if self.known.len() >= KNOWN_MAX {
             self.known.clear();
         }
-        self.known.insert(topic.into(), Rc::clone(&found));
+        self.known.insert(hash, Rc::clone(&found));
         Some(found)
+    }
+}
+
+/// A hash that was made already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -94,9 +148,9 @@ mod tests {
         first.count(&broker, 1, 10);
         assert_eq!(puts(TOPIC), Some(()));
 
-        broker.topics.put(TopicConfig { perm: 4, ..TopicConfig::clone(&first.topic) });
+        broker.topics.put(TopicConfig { perm: 4, topic_name: TOPIC.into(), ..TopicConfig::default() });
         broker.topics.add(TopicConfig { topic_name: "other".into(), ..TopicConfig::default() });
-        assert_eq!((find(TOPIC).unwrap().topic.perm, find("other").is_some()), (4, true));
+        assert_eq!((find(TOPIC).unwrap().perm, find("other").is_some()), (4, true));
 
         // A topic that is deleted is gone, and so is its count; one of its name has its own.
         broker.topics.remove(TOPIC);

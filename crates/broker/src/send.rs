@@ -2,7 +2,7 @@
 //!
 //! Follows Java's `SendMessageProcessor` and `AbstractSendMessageProcessor.msgCheck`.
 
-use crate::destinations::{self, Destination, Destinations};
+use crate::destinations::{Destination, Destinations};
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
@@ -77,6 +77,8 @@ pub struct Prepared {
     pub destination: Rc<Destination>,
     /// Which queue.
     pub queue_id: u32,
+    /// Is it stored there at once? What waits for a time or a decision is in a queue of the broker's own meanwhile.
+    pub is_stored_there: bool,
     /// The light queues that the messages are in as well, separated by commas.
     pub light_queues: String,
     /// What the answer calls the transaction: the unique key.
@@ -128,14 +130,13 @@ fn prepare_one(
     }
     let dead_letter = retry::dead_letter_instead(broker, &request, sender.version)?;
     let (destination, change) = destination(broker, &request, dead_letter.as_deref(), &mut flow.destinations)?;
-    let topic = &destination.topic;
-    if config.broker_permission as i32 & PERM_WRITE == 0 && topic.order {
+    if config.broker_permission as i32 & PERM_WRITE == 0 && destination.order {
         return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
     }
-    if topic.perm & PERM_WRITE == 0 {
+    if destination.perm & PERM_WRITE == 0 {
         return Err(Refusal::TopicNotWritable(request.topic.into_owned()));
     }
-    let queue_id = if dead_letter.is_some() { 0 } else { queue(&request, topic)? };
+    let queue_id = if dead_letter.is_some() { 0 } else { queue(&request, &destination)? };
     if body.is_empty() {
         return Err(Refusal::BodyEmpty);
     }
@@ -168,13 +169,14 @@ fn prepare_one(
         return Err(Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into()));
     }
     if is_half || level.is_some() || due_ms.is_some() {
-        topics::keep(broker, &topic.topic_name)?;
+        topics::keep(broker, destination.name())?;
     }
+    let is_stored_there = !is_half && level.is_none() && due_ms.is_none();
     let (stored_topic, stored_queue) = match (level, due_ms) {
         _ if is_half => (names::HALF_TOPIC, 0),
         (Some(level), _) => (names::DELAY_TOPIC, delay::queue_of(level)),
         (None, Some(due_ms)) => (names::TIMER_TOPIC, timer::queue_of(broker, due_ms, now)),
-        (None, None) => (&*topic.topic_name, queue_id),
+        (None, None) => (destination.name(), queue_id),
     };
     let draft = Draft {
         topic: stored_topic,
@@ -196,21 +198,25 @@ fn prepare_one(
     } else {
         stored_properties(broker, given, unique_key.as_str(), &mut flow.properties)?;
         if let Some(due_ms) = due_ms {
-            flow.properties = timer::timed_properties(&flow.properties, &topic.topic_name, queue_id, due_ms);
+            flow.properties = timer::timed_properties(&flow.properties, destination.name(), queue_id, due_ms);
         } else if is_half || level.is_some() {
-            flow.properties = delay::waiting_properties(&flow.properties, &topic.topic_name, queue_id);
+            flow.properties = delay::waiting_properties(&flow.properties, destination.name(), queue_id);
         } else if dead_letter.is_some() {
             flow.properties = retry::laid_aside(&flow.properties);
         }
-        if let Some(named) = light::asked(&config, &topic.topic_name, asked.light_queues, flow.properties.len())? {
+        if let Some(named) = light::asked(&config, destination.name(), asked.light_queues, flow.properties.len())? {
             light::reserve(broker, &config, &[named])?;
             // What waits is in none yet.
-            light_queues.push_str(if draft.topic == topic.topic_name { named } else { "" });
+            light_queues.push_str(if is_stored_there { named } else { "" });
         }
         batch.push(Draft { properties: &flow.properties, ..draft })?;
     }
+    if is_stored_there {
+        let hint = destination.hint(queue_id);
+        (first..batch.len()).for_each(|n| batch.expect(n, hint));
+    }
     let waits = asked.wait != Some("false");
-    Ok(Prepared { range: first..batch.len(), destination, queue_id, light_queues, unique_key, due_ms, waits, change })
+    Ok(Prepared { range: first..batch.len(), destination, queue_id, is_stored_there, light_queues, unique_key, due_ms, waits, change })
 }
 
 /// What a producer's properties ask of the broker, found in one walk through them.
@@ -253,13 +259,13 @@ fn destination(
     if let Some(found) = known.find(broker, dead_letter.unwrap_or(&request.topic)) {
         return Ok((found, None));
     }
-    let as_of = destinations::changes(broker);
-    let (topic, change) = topics::create_for_send(broker, request).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
-    Ok((Rc::new(Destination::new(topic, as_of)), change))
+    let unknown = || Refusal::TopicUnknown(request.topic.to_string());
+    let (topic, change) = topics::create_for_send(broker, request).ok_or_else(unknown)?;
+    Ok((known.find(broker, &topic.topic_name).ok_or_else(unknown)?, change))
 }
 
 /// The queue meant; a negative one leaves it to the broker.
-fn queue(request: &SendMessage<'_>, topic: &TopicConfig) -> Result<u32, Refusal> {
+fn queue(request: &SendMessage<'_>, topic: &Destination) -> Result<u32, Refusal> {
     let queues = topic.read_queue_nums.max(topic.write_queue_nums);
     if request.queue_id >= queues {
         return Err(Refusal::QueueUnknown { topic: request.topic.to_string(), queue_id: request.queue_id, queues });
@@ -357,7 +363,7 @@ pub fn write_answer(
             sink.text("MSG_REGION", &broker.marks.region);
             sink.text("TRACE_ON", broker.marks.trace_on);
             if let Some(due_ms) = prepared.due_ms {
-                let topic = &prepared.destination.topic.topic_name;
+                let topic = prepared.destination.name();
                 sink.text("recallHandle", &timer::handle(&broker.config().broker_name, topic, due_ms, prepared.unique_key.as_str()));
             }
         },

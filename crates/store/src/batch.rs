@@ -1,6 +1,7 @@
 //! Messages on their way into the log.
 
 use crate::facts::{self, Entry};
+use crate::hints::QueueHint;
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, allows_light, fill_light_room, light_names, light_property_bytes, light_room};
 use roxmq_protocol::properties::{NAME_END, PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, VALUE_END, name};
 use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, keep_together, place, sys_flag_of};
@@ -39,6 +40,8 @@ pub(crate) struct Item {
     pub entry: Entry,
     /// The queue's number in the index; known during an append only.
     pub queue: u32,
+    /// What an earlier append found, and then what this one did.
+    pub hint: Option<QueueHint>,
     pub queue_offset: i64,
     pub store_timestamp: i64,
 }
@@ -114,6 +117,7 @@ impl Batch {
             lights,
             entry: Entry { log_offset: 0, size: size as u32, tags: found.tags, envelope },
             queue: 0,
+            hint: None,
             queue_offset: 0,
             store_timestamp: 0,
         });
@@ -142,6 +146,18 @@ impl Batch {
             self.lights.extend(names.map(|name| Light { name_at: position(name), name_len: name.len(), queue: 0, queue_offset: 0 }));
         }
         Ok((size, text.len()))
+    }
+
+    /// Says of message `i` what an earlier append found out about the same queue, see [`Batch::found`].
+    pub fn expect(&mut self, i: usize, hint: Option<QueueHint>) {
+        if let Some(item) = self.items.get_mut(i) {
+            item.hint = hint;
+        }
+    }
+
+    /// What the append has found out about the queue of message `i`, for the next message to it.
+    pub fn found(&self, i: usize) -> Option<QueueHint> {
+        self.items.get(i)?.hint
     }
 
     /// Takes back what was pushed after its first `len` messages.

@@ -5,6 +5,7 @@
 
 use crate::directory::Row;
 use crate::facts::Entry;
+use crate::hints::QueueHint;
 use crate::index_file::IndexFile;
 use roxmq_protocol::light::is_light;
 use smallvec::SmallVec;
@@ -25,6 +26,12 @@ pub(crate) struct Index {
     light_count: usize,
     /// How many entries the queues have in memory.
     tail_len: usize,
+    /// Increases when numbers of queues become free.
+    generation: u64,
+    /// Increases when a queue comes or goes.
+    pub changes: u64,
+    /// The numbers of all queues by name and id, when somebody has sorted them since one came or went.
+    pub order: Option<Arc<[QueueNo]>>,
     /// By the log offset from which they know.
     pub files: BTreeMap<i64, Arc<IndexFile>>,
     pub keys: KeyTail,
@@ -166,6 +173,7 @@ impl Index {
             }
         };
         self.light_count += usize::from(is_light(topic));
+        self.queues_changed();
         let queues = self.topics.entry(name).or_default();
         let at = queues.partition_point(|(id, _)| *id < queue_id);
         queues.insert(at, (queue_id, no));
@@ -225,6 +233,8 @@ impl Index {
 
     pub fn delete_topic(&mut self, topic: &str, dead_before: i64) {
         let Some((name, queues)) = self.topics.remove_entry(topic) else { return };
+        self.generation += 1;
+        self.queues_changed();
         for (_, no) in queues {
             self.change(no, Queue::forget);
             self.queues[no as usize] = None;
@@ -246,10 +256,10 @@ impl Index {
         self.light_count
     }
 
-    /// Which of the queues of these numbers have entries in memory.
-    pub fn with_tail(&self, numbers: Range<usize>) -> impl Iterator<Item = (Arc<str>, u32, QueueNo)> {
+    /// The queues of these numbers.
+    pub fn named(&self, numbers: Range<usize>) -> impl Iterator<Item = (Arc<str>, u32, QueueNo)> {
         let queues = numbers.filter_map(|no| Some((no as QueueNo, self.queues.get(no)?.as_ref()?)));
-        queues.filter(|(_, queue)| !queue.tail.is_empty()).map(|(no, queue)| (queue.topic.clone(), queue.queue_id, no))
+        queues.map(|(no, queue)| (queue.topic.clone(), queue.queue_id, no))
     }
 
     /// One past the highest queue number.
@@ -285,6 +295,21 @@ impl Index {
         }
         self.dead_before.retain(|_, dead| *dead > log_offset);
         gone
+    }
+
+    fn queues_changed(&mut self) {
+        self.changes += 1;
+        self.order = None;
+    }
+
+    /// What is known of the queue with a number for as long as it keeps it.
+    pub fn hint(&self, no: QueueNo) -> QueueHint {
+        QueueHint { no, generation: self.generation }
+    }
+
+    /// The number of the queue that a hint is about, if it still has it.
+    pub fn hinted(&self, hint: QueueHint) -> Option<QueueNo> {
+        (hint.generation == self.generation).then_some(hint.no)
     }
 
     pub fn is_dead(&self, topic: &str, log_offset: i64) -> bool {

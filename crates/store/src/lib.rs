@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Where things are: `log` appends; `flush` makes durable and fences; `index` is the tail in memory and the directory of every
-//! queue; `index_file` the files behind it; `seal` moves the tail into files; `read`, `query` and `time` answer; `recovery`
+//! queue, `hints` what saves a look at it; `index_file` the files behind it; `seal` moves the tail into files; `read`, `query` and `time` answer; `recovery`
 //! opens, `whole` takes batches all or none; `retention` deletes; `checkpoint` holds the little that the log cannot say. Every byte is drawn in `docs/format.md`.
 
 mod batch;
@@ -27,6 +27,7 @@ mod directory;
 mod facts;
 mod files;
 mod flush;
+mod hints;
 mod index;
 mod index_file;
 mod log;
@@ -46,6 +47,7 @@ mod whole;
 
 pub use batch::{Batch, Placed};
 pub use config::{FlushMode, Retention, StoreConfig};
+pub use hints::{QueueHint, QueueHints};
 pub use log::AppendError;
 pub use read::{IndexEntry, Patience, ReadLimits, ReadResult, ReadStatus};
 pub use recovery::OpenError;

@@ -166,6 +166,11 @@ impl Store {
         let mut before = ("", u32::MAX, 0);
         let index = self.index.read();
         for item in items.iter_mut().filter(|item| item.is_queued) {
+            if let Some(no) = item.hint.and_then(|hint| index.hinted(hint)) {
+                debug_assert!(index.at(no).is_some_and(|queue| *queue.topic == *topic_of(item) && queue.queue_id == item.queue_id));
+                item.queue = no;
+                continue;
+            }
             let (topic, queue_id) = (topic_of(item), item.queue_id);
             if (topic, queue_id) != (before.0, before.1) {
                 match index.find(topic, queue_id) {
@@ -177,6 +182,7 @@ impl Store {
                 }
             }
             item.queue = before.2;
+            item.hint = Some(index.hint(before.2));
         }
         for light in lights.iter_mut() {
             match index.find(name_of(light), LIGHT_QUEUE_ID) {
@@ -189,6 +195,7 @@ impl Store {
             let mut index = self.index.write();
             for item in items.iter_mut().filter(|item| item.is_queued) {
                 item.queue = log.find_or_create(&mut index, topic_of(item), item.queue_id);
+                item.hint = Some(index.hint(item.queue));
             }
             for light in lights.iter_mut() {
                 light.queue = log.find_or_create(&mut index, name_of(light), LIGHT_QUEUE_ID);

@@ -177,35 +177,53 @@ pub(crate) struct Tail {
     numbers: Vec<QueueNo>,
 }
 
-/// Writes what `index` has in memory of a range to a file. Only a few queues' entries are held at a time: there may be very many queues.
-pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<Tail> {
+/// The numbers of all queues in the order of their names and ids, at least of those that are there now. Sorting very many names takes as
+/// long as writing a file, so it is done again only when a queue has come or gone.
+fn in_order(index: &RwLock<Index>) -> Arc<[QueueNo]> {
+    let (changes, numbers) = {
+        let index = index.read();
+        if let Some(order) = &index.order {
+            return Arc::clone(order);
+        }
+        (index.changes, index.numbers())
+    };
     let mut queues = Vec::new();
-    let numbers = index.read().numbers();
     for first in (0..numbers).step_by(QUEUES_PER_LOCK) {
-        queues.extend(index.read().with_tail(first..first + QUEUES_PER_LOCK));
+        queues.extend(index.read().named(first..first + QUEUES_PER_LOCK));
     }
     queues.sort_unstable();
+    let order: Arc<[QueueNo]> = queues.iter().map(|(_, _, no)| *no).collect();
+    let mut index = index.write();
+    if index.changes == changes {
+        index.order = Some(Arc::clone(&order));
+    }
+    order
+}
 
+/// Writes what `index` has in memory of a range to a file. Only a few queues' entries are held at a time: there may be very many queues.
+pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<Tail> {
     let mut writer = IndexFileWriter::create(disk, folder, from, to)?;
     let (mut first_time, mut last_time) = (i64::MAX, i64::MIN);
     let mut entries = Vec::new();
-    let mut numbers = Vec::with_capacity(queues.len());
-    for queues in queues.chunks(QUEUES_PER_LOCK) {
+    let mut numbers = Vec::new();
+    // A queue that comes while this is under way, perhaps with the number of one that goes, has nothing before `to`.
+    for queues in in_order(index).chunks(QUEUES_PER_LOCK) {
         entries.clear();
-        let mut runs = Vec::with_capacity(queues.len());
+        let mut runs = Vec::new();
         let index = index.read();
-        for queue in queues {
-            // Its number may be another's meanwhile.
-            let there = index.at(queue.2).filter(|there| there.is(&queue.0, queue.1));
-            runs.extend(there.into_iter().flat_map(|there| there.tail_before(to, &mut entries)).map(|run| (queue, run)));
+        for no in queues {
+            let Some(queue) = index.at(*no) else { continue };
+            for (first, len) in queue.tail_before(to, &mut entries) {
+                runs.push((queue.topic.clone(), queue.queue_id, first, len));
+                numbers.push(*no);
+            }
         }
         drop(index);
         let mut left = entries.as_slice();
-        for ((topic, queue_id, no), (first, len)) in &runs {
+        for (topic, queue_id, first, len) in &runs {
             let (run, rest) = left.split_at(*len);
             left = rest;
             writer.row(topic, *queue_id, *first, run[0].entry.log_offset);
-            numbers.push(*no);
             for entry in run {
                 writer.entry(&entry.entry)?;
                 first_time = first_time.min(entry.store_time);
@@ -213,7 +231,7 @@ pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from
             }
         }
     }
-    drop((queues, entries));
+    drop(entries);
     let mut keys = index.read().keys.before(to);
     keys.sort_unstable();
     for (hash, log_offset) in keys {

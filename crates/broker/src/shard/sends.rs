@@ -97,7 +97,11 @@ impl BrokerShard {
             self.broker.stored(first, &placed[first.range.start..last.range.end]);
         }
         for pending in pending.drain(..) {
-            let places = &placed[pending.prepared.range.clone()];
+            let Prepared { range, destination, queue_id, is_stored_there, .. } = &pending.prepared;
+            if let Some(hint) = batch.found(range.start).filter(|_| *is_stored_there) {
+                destination.note(*queue_id, hint);
+            }
+            let places = &placed[range.clone()];
             let end = places.last().map_or(LogOffset(0), |place| place.end);
             if end <= durable {
                 self.answer_send(&pending, places, code::SUCCESS);
@@ -183,9 +187,9 @@ impl BrokerShard {
     /// Finds who waits for the queues of a stored message. Those of this shard are gathered, the others' shards are told.
     pub(super) fn tell_of(&self, prepared: &Prepared, mine: &mut Vec<QueueKey>) {
         if let Some(due_ms) = prepared.due_ms {
-            return self.broker.timers.arrived(&prepared.destination.topic.topic_name, due_ms);
+            return self.broker.timers.arrived(prepared.destination.name(), due_ms);
         }
-        self.tell_of_queue(&prepared.destination.topic.topic_name, prepared.queue_id, mine);
+        self.tell_of_queue(prepared.destination.name(), prepared.queue_id, mine);
         for name in prepared.light_queues.split(',').filter(|name| !name.is_empty()) {
             self.tell_of_queue(name, LIGHT_QUEUE_ID, mine);
         }
