@@ -274,6 +274,55 @@ fn retention_by_bytes() {
     world.check_all(&store);
 }
 
+/// The files of the log.
+fn log_files(world: &World) -> Vec<String> {
+    let mut names = world.sim.disk().list("/store/commitlog".as_ref()).expect("lists");
+    names.sort();
+    names
+}
+
+#[test]
+fn the_next_segment_is_made_of_what_expires_while_it_is_made() {
+    let mut world = World::new(22);
+    world.config.retention_bytes = Some(world.config.segment_bytes);
+    let store = world.open();
+    let mut most = 0;
+    // The clock stands still, so that expired segments are looked for by whoever makes the next one, and nobody else.
+    for n in 0..400 {
+        world.send(&store, "T", 0, n).expect("appended");
+        store.tick();
+        most = most.max(log_files(&world).len());
+    }
+    let (min, max) = store.bounds("T", 0).expect("known");
+    assert!(min.0 > 200 && max.0 == 400, "{min} to {max} are left");
+    assert!(most <= 4, "{most} files: one kept, the active one, the next one, and what is about to expire");
+}
+
+#[test]
+fn the_file_that_is_kept_for_the_next_segment_goes_before_messages_are_refused() {
+    let mut world = World::new(23);
+    world.config.retention_bytes = Some(world.config.segment_bytes);
+    world.config.disk_reserve_bytes = 40_000;
+    let store = world.open();
+    let is_kept = || log_files(&world).iter().any(|name| name == "spare.tmp");
+    let mut sent = 0;
+    while !is_kept() {
+        world.send(&store, "T", 0, sent).expect("appended");
+        store.tick();
+        store.delete_expired();
+        sent += 1;
+    }
+    let segments = store.stats().segments;
+    world.sim.set_capacity(Some(world.sim.used() + 40_000 - 1000));
+    store.tick();
+    assert!(!is_kept(), "{:?}", log_files(&world));
+    assert_eq!((store.stats().segments, store.disk_full()), (segments, false));
+    world.send(&store, "T", 0, sent).expect("there is room");
+    world.sim.set_capacity(Some(world.sim.used() + 40_000 - 1000));
+    store.tick();
+    assert!(store.disk_full(), "nothing is left that could go first");
+}
+
 #[test]
 fn retention_changes_while_the_store_is_open() {
     let world = World::new(8);
