@@ -2,7 +2,7 @@
 
 mod world;
 
-use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
+use roxmq_protocol::record::{Draft, LogOffset, QueueOffset, Record, records};
 use roxmq_store::{AppendError, Boundary, ReadStatus, Retention};
 use world::{World, body_of};
 
@@ -179,6 +179,48 @@ fn a_topic_created_again_starts_at_zero() {
         store.delete_topic("T");
         world.forget("T");
         drop(store);
+    }
+}
+
+#[test]
+fn what_an_append_found_holds_until_a_topic_is_deleted() {
+    let world = World::new(24);
+    let store = world.open();
+    let host = std::net::SocketAddr::from(([10, 0, 0, 1], 4000));
+    let draft = |topic, body| Draft {
+        topic,
+        queue_id: 1,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: 0,
+        born_host: host,
+        store_host: host,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body,
+        properties: "",
+    };
+    let send = |topic, body, hint| {
+        let mut batch = store.batch();
+        batch.push(draft(topic, body)).expect("fits");
+        batch.expect(0, hint);
+        store.append(&mut batch).expect("appended");
+        (batch.placed(0).queue_offset.0, batch.found(0))
+    };
+    let (first, hint) = send("old", b"1", None);
+    assert_eq!((first, send("old", b"2", hint)), (0, (1, hint)), "the same queue");
+    assert!(hint.is_some());
+    store.delete_topic("old");
+    // It gets the number that the other had.
+    let (_, of_new) = send("new", b"3", None);
+    assert_eq!(send("old", b"4", hint).0, 0, "a topic made anew");
+    assert_ne!(of_new, hint);
+    assert_eq!(send("new", b"5", of_new), (1, of_new));
+    store.tick();
+    for (topic, bodies) in [("old", vec![b"4"]), ("new", vec![b"3", b"5"])] {
+        let (_, bytes) = world.read(&store, topic, 1, 0, 10);
+        let read: Vec<_> = records(&bytes).map(|record| record.expect("reads").body.to_vec()).collect();
+        assert_eq!(read, bodies, "{topic}");
     }
 }
 
