@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A running server. Dropping it kills it.
+/// A running server. Dropping it kills it, and deletes what it stored.
 pub struct Jvm {
     child: Child,
     folder: PathBuf,
+    home: PathBuf,
     /// When it was started.
     pub started: Instant,
     /// Where clients reach it.
@@ -56,7 +57,7 @@ impl Jvm {
             .map_err(|error| format!("java: {error}"))?;
         folder::note(folder, child.id());
         let address = format!("127.0.0.1:{}", launch.port);
-        let mut jvm = Jvm { child, folder: folder.to_owned(), started, address };
+        let mut jvm = Jvm { child, folder: folder.to_owned(), home: launch.home.to_owned(), started, address };
         while TcpStream::connect(&jvm.address).is_err() {
             let ended = jvm.child.try_wait().ok().flatten();
             if ended.is_some() || started.elapsed() > START_MAX {
@@ -98,6 +99,8 @@ impl Drop for Jvm {
         let _ = self.child.kill();
         let _ = self.child.wait();
         folder::forget(&self.folder, self.child.id());
+        // It may be tens of GB, which the next one needs. What is left of it goes with the run's folder.
+        let _ = fs::remove_dir_all(&self.home);
     }
 }
 

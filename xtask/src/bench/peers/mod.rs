@@ -130,7 +130,12 @@ pub fn run(stage: &Stage, wanted: &Wanted) -> Result<Outcome, String> {
     let (mut latency, mut memory) = (Vec::new(), Vec::new());
     if wanted.has_curves {
         latency = peers.latency_curves();
-        memory = peers.memory_curves(&classpath);
+    }
+    let mut failures = std::mem::take(&mut peers.failures);
+    // They go before others come, and with them the room that they take on the disk.
+    drop(peers);
+    if wanted.has_curves {
+        memory = memory_curves(stage, &classpath, &mut failures);
     }
     let java_version = super::machine::said_by(std::process::Command::new(servers::java_program()).arg("-version"));
     let versions = vec![
@@ -148,7 +153,7 @@ pub fn run(stage: &Stage, wanted: &Wanted) -> Result<Outcome, String> {
         ),
         ("warm-up", format!("{} s each", wanted.warm_up)),
     ];
-    Ok(Outcome { contests: played, also, latency, memory, failures: peers.failures, versions })
+    Ok(Outcome { contests: played, also, latency, memory, failures, versions })
 }
 
 impl Peers<'_> {
@@ -271,40 +276,38 @@ impl Peers<'_> {
         self.failures.extend(failures);
         vec![rox, java, kafka]
     }
+}
 
-    /// Anonymous memory against the number of queues that hold messages.
-    fn memory_curves(&mut self, classpath: &str) -> Vec<Series> {
-        let run = |address: &str, topics: u32| {
-            let words = format!("send -c 16 -w 16 --topics {topics} -q 8 -t many{topics} --timeout 60");
-            let report = self.stage.bench(address, &words)?;
-            of(&report.figures, Metric::Anonymous).ok_or_else(|| "its memory cannot be read".to_owned())
-        };
-        let mut failures = Vec::new();
-        let mut series = |name: &str, address: Result<String, String>, topics: &[u32]| {
-            let mut points = Vec::new();
-            for topics in topics {
-                match address.clone().and_then(|address| run(&address, *topics)) {
-                    Ok(mb) => {
-                        println!("curve | {name} with {} queues: {mb:.1} MB", topics * 8);
-                        points.push((f64::from(topics * 8), mb));
-                    }
-                    Err(why) => {
-                        println!("curve | {name} with {} queues: {why}", topics * 8);
-                        failures.push(format!("{name} with {} queues: {why}", topics * 8));
-                        break;
-                    }
+/// Anonymous memory against the number of queues that hold messages.
+fn memory_curves(stage: &Stage, classpath: &str, failures: &mut Vec<String>) -> Vec<Series> {
+    let run = |address: &str, topics: u32| {
+        let words = format!("send -c 16 -w 16 --topics {topics} -q 8 -t many{topics} --timeout 60");
+        let report = stage.bench(address, &words)?;
+        of(&report.figures, Metric::Anonymous).ok_or_else(|| "its memory cannot be read".to_owned())
+    };
+    let mut series = |name: &str, address: Result<String, String>, topics: &[u32]| {
+        let mut points = Vec::new();
+        for topics in topics {
+            match address.clone().and_then(|address| run(&address, *topics)) {
+                Ok(mb) => {
+                    println!("curve | {name} with {} queues: {mb:.1} MB", topics * 8);
+                    points.push((f64::from(topics * 8), mb));
+                }
+                Err(why) => {
+                    println!("curve | {name} with {} queues: {why}", topics * 8);
+                    failures.push(format!("{name} with {} queues: {why}", topics * 8));
+                    break;
                 }
             }
-            Series { name: name.to_owned(), points }
-        };
-        let fresh = self.stage.fresh(&[]);
-        let rox = series("RoxMQ", fresh.as_ref().map(|fresh| fresh.address()).map_err(String::clone), &[1, 12, 125, 1250, 12_500]);
-        drop(fresh);
-        let jvm = java::start(self.stage, classpath, "java-many", &[]);
-        let java = series("Java RocketMQ", jvm.as_ref().map(|jvm| jvm.address.clone()).map_err(String::clone), &[1, 12, 125, 1250]);
-        self.failures.extend(failures);
-        vec![rox, java]
-    }
+        }
+        Series { name: name.to_owned(), points }
+    };
+    let fresh = stage.fresh(&[]);
+    let rox = series("RoxMQ", fresh.as_ref().map(|fresh| fresh.address()).map_err(String::clone), &[1, 12, 125, 1250, 12_500]);
+    drop(fresh);
+    let jvm = java::start(stage, classpath, "java-many", &[]);
+    let java = series("Java RocketMQ", jvm.as_ref().map(|jvm| jvm.address.clone()).map_err(String::clone), &[1, 12, 125, 1250]);
+    vec![rox, java]
 }
 
 impl Played {
