@@ -177,8 +177,8 @@ pub(crate) struct Tail {
     numbers: Vec<QueueNo>,
 }
 
-/// The numbers of all queues in the order of their names and ids, at least of those that are there now. Sorting very many names takes as
-/// long as writing a file, so it is done again only when a queue has come or gone.
+/// The numbers of all queues in the order of their names and ids, at least of those that are there now. Sorting very many names costs
+/// more than anything else that a file of few entries each needs, so it is done again only when a queue has come or gone.
 fn in_order(index: &RwLock<Index>) -> Arc<[QueueNo]> {
     let (changes, numbers) = {
         let index = index.read();
