@@ -111,6 +111,11 @@ impl Promises {
         }
     }
 
+    /// Whether answers wait for the NameServers.
+    pub fn has_untold(&self) -> bool {
+        !self.untold.lock().is_empty()
+    }
+
     /// Gives the answers of which the NameServers know, or have not taken note in time.
     pub fn answer_told(&self, broker: &Broker) {
         let now = broker.clock.elapsed();

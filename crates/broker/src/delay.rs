@@ -7,6 +7,7 @@
 
 use crate::marks;
 use crate::names;
+use crate::services::next_round;
 use crate::tables::TableFile;
 use crate::{Broker, Refusal};
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 /// How often the levels are looked at; a message is late by at most this, and never early.
@@ -147,9 +149,19 @@ fn level_of(queue_id: u32) -> i32 {
 }
 
 /// Delivers for as long as the broker lives.
-pub async fn run(broker: Arc<Broker>) {
+pub async fn run(broker: Arc<Broker>, from: Instant) {
+    // Where the log ended when nothing waited. Until it has grown, nothing does.
+    let mut quiet_at = None;
     loop {
-        tokio::time::sleep(LOOK_PERIOD).await;
+        next_round(from, LOOK_PERIOD).await;
+        let end = Some(broker.store.max_log_offset());
+        if end == quiet_at {
+            continue;
+        }
+        if !levels().any(|level| anything_waits(&broker, level).is_some()) {
+            quiet_at = end;
+            continue;
+        }
         let working = Arc::clone(&broker);
         let looked = tokio::task::spawn_blocking(move || deliver_due(&working)).await;
         if looked.is_err() {
@@ -166,14 +178,18 @@ pub fn deliver_due(broker: &Broker) {
     }
 }
 
+/// The end of a level's queue, if it has messages that were not delivered.
+fn anything_waits(broker: &Broker, level: i32) -> Option<QueueOffset> {
+    let (min, max) = broker.store.bounds(names::DELAY_TOPIC, queue_of(level))?;
+    (max.0 > broker.delayed.cursor(level).max(min.0)).then_some(max)
+}
+
 /// Delivers what is due of a level, up to one batch. Is there more?
 fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let config = broker.config();
     let Some(delay) = config.delay_ladder.delay_ms(level) else { return false };
     let from = broker.delayed.cursor(level);
-    let Some((_, max)) = broker.store.bounds(names::DELAY_TOPIC, queue_of(level)).filter(|(min, max)| max.0 > from.max(min.0)) else {
-        return false;
-    };
+    let Some(max) = anything_waits(broker, level) else { return false };
     // A level's delivery is one whole batch, which has to fit into a segment.
     let limits = ReadLimits { bytes_max: AT_ONCE.bytes_max.min(broker.store.whole_bytes_max() / 2), ..AT_ONCE };
     let mut bytes = Vec::new();

@@ -3,10 +3,10 @@
 //! | service | every | what |
 //! |---|---|---|
 //! | registration | 30 s, and on each change of topics | tells the NameServers |
-//! | delayed messages | 50 ms | delivers what is due |
+//! | delayed messages | 50 ms, if any wait | delivers what is due |
 //! | timed messages | when the next is due, at least every second | delivers what is due |
 //! | transactions | `transactionCheckInterval` | asks producers about open half messages |
-//! | journal | 50 ms | writes changes of topics, groups and request modes that nobody waits for, and saves these tables now and then |
+//! | journal | 50 ms, if there are any | writes changes of topics, groups and request modes that nobody waits for, and saves these tables now and then |
 //! | offsets | `flushConsumerOffsetInterval` | writes the tables that say how far something has come |
 //! | clients | 10 s | drops clients that went silent |
 //! | statistics | 10 s | takes the samples |
@@ -20,6 +20,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{error, info};
 
 const JOURNAL_PERIOD: Duration = Duration::from_millis(50);
@@ -39,24 +40,37 @@ pub fn start(broker: &Arc<Broker>) {
         }
     }));
     broker.pool.service(registration::run(Arc::clone(broker)));
-    broker.pool.service(delay::run(Arc::clone(broker)));
+    let from = Instant::now();
+    broker.pool.service(delay::run(Arc::clone(broker), from));
     watch_deletions(broker);
     broker.pool.service(timer::run(Arc::clone(broker)));
     broker.pool.service(transaction::run(Arc::clone(broker)));
-    broker.pool.service(every(Arc::clone(broker), |_| JOURNAL_PERIOD, tend_journal));
+    broker.pool.service(every(Arc::clone(broker), from, |_| JOURNAL_PERIOD, wants_tending, tend_journal));
     let offsets_period = |broker: &Broker| Duration::from_millis(broker.config().flush_consumer_offsets_ms);
-    broker.pool.service(every(Arc::clone(broker), offsets_period, save_offsets));
-    broker.pool.service(every(Arc::clone(broker), |_| CLIENT_SCAN_PERIOD, drop_silent_clients));
-    broker.pool.service(every(Arc::clone(broker), |_| SAMPLE_PERIOD, sample));
+    broker.pool.service(every(Arc::clone(broker), from, offsets_period, |_| true, save_offsets));
+    broker.pool.service(every(Arc::clone(broker), from, |_| CLIENT_SCAN_PERIOD, |_| true, drop_silent_clients));
+    broker.pool.service(every(Arc::clone(broker), from, |_| SAMPLE_PERIOD, |_| true, sample));
 }
 
-async fn every(broker: Arc<Broker>, period: fn(&Broker) -> Duration, work: fn(&Broker)) {
+/// Works now and then, in rounds in which there is something to do: handing work to another thread wakes it up, and an idle broker would
+/// do little else.
+async fn every(broker: Arc<Broker>, from: Instant, period: fn(&Broker) -> Duration, is_due: fn(&Broker) -> bool, work: fn(&Broker)) {
     loop {
-        tokio::time::sleep(period(&broker)).await;
+        next_round(from, period(&broker)).await;
+        if !is_due(&broker) {
+            continue;
+        }
         let working = Arc::clone(&broker);
         // A panic in one round is logged by the runtime; the next round tries again.
         let _ = tokio::task::spawn_blocking(move || work(&working)).await;
     }
+}
+
+/// Waits for the next round of those that began at `from`: services of one period then wake the thread once for all of them.
+pub async fn next_round(from: Instant, period: Duration) {
+    let now = Instant::now();
+    let into_round = (now - from).as_nanos() % period.as_nanos().max(1);
+    tokio::time::sleep_until(now + period - Duration::from_nanos(into_round as u64)).await;
 }
 
 /// Makes durable whatever changed in any table.
@@ -70,6 +84,10 @@ pub fn save_tables(broker: &Broker) {
 pub fn close_tables(broker: &Broker) {
     note_saved(broker, || broker.journal.close(|| save_journaled(broker)));
     save_offsets(broker);
+}
+
+fn wants_tending(broker: &Broker) -> bool {
+    broker.journal.wants_tending() || broker.promises.has_untold() || broker.tables_fail.load(Ordering::Relaxed)
 }
 
 fn tend_journal(broker: &Broker) {

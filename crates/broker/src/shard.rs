@@ -179,7 +179,7 @@ impl Service for BrokerShard {
         }
     }
 
-    fn turn(&self) -> Option<Duration> {
+    fn turn(&self) -> Duration {
         self.append();
         self.flow.borrow_mut().config = self.broker.config();
         if self.inbox.recheck.swap(false, Ordering::AcqRel) {
@@ -190,7 +190,7 @@ impl Service for BrokerShard {
         self.answer_flushed();
         self.answer_told();
         self.answer_late();
-        self.serve_due()
+        self.serve_due().unwrap_or_else(|| self.rest())
     }
 
     fn closed(&self, connection: &Connection) {
@@ -204,6 +204,20 @@ impl Service for BrokerShard {
         crate::consumers::connection_lost(&self.broker, connection.id);
     }
 }
+
+impl BrokerShard {
+    /// How long nothing that waits has to be looked at, unless somebody wakes the shard.
+    fn rest(&self) -> Duration {
+        match self.unflushed.borrow().is_empty() && self.untold.borrow().is_empty() {
+            false => LOOK_AGAIN,
+            true if self.parked_count.get() == 0 => Duration::MAX,
+            true => self.next_late.get().saturating_sub(self.broker.clock.elapsed()),
+        }
+    }
+}
+
+/// How often is looked whether a flush takes too long, or the NameServers have taken note of a topic.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Runs a handler; a panic in it is answered like any other failure and costs nobody else anything.
 fn guarded(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {

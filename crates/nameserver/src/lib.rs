@@ -198,8 +198,8 @@ impl Service for Shard {
         from.answer(request.ticket(), routes::answer(&self.state, &call));
     }
 
-    fn turn(&self) -> Option<Duration> {
-        None
+    fn turn(&self) -> Duration {
+        Duration::MAX
     }
 
     fn closed(&self, connection: &Connection) {

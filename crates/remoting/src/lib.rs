@@ -31,9 +31,9 @@ pub trait Service: 'static {
     /// Takes one request. It is answered now, at the end of the turn, or later, through `from` or its [`Peer`].
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>);
 
-    /// All sockets that were ready have been read, somebody called [`ShardHandle::wake`], or 100 ms went by. The next turn is
-    /// taken after the time it says at the latest.
-    fn turn(&self) -> Option<Duration>;
+    /// All sockets that were ready have been read, somebody called [`ShardHandle::wake`], or the time that the turn before said is over.
+    /// The next turn is taken after the time it says at the latest, and after a second in any case.
+    fn turn(&self) -> Duration;
 
     /// The connection is gone; nothing written to it arrives any more.
     fn closed(&self, connection: &Connection);

@@ -22,8 +22,8 @@ use tracing::warn;
 const SCRATCH_BYTES: usize = 256 * 1024;
 /// Letters that may lie in a mailbox. Above, senders are told that the shard is busy.
 const MAILBOX_MAX: usize = 1 << 20;
-/// A turn is taken at least this often, for what waits for a time.
-const TICK: Duration = Duration::from_millis(100);
+/// A turn is taken at least this often.
+const REST_MAX: Duration = Duration::from_secs(1);
 /// How often idle connections are looked for.
 const IDLE_SCAN: Duration = Duration::from_secs(5);
 /// How long a stopping shard goes on writing answers.
@@ -205,23 +205,25 @@ impl Shard {
 
     /// Takes turns until a stop is posted.
     pub(crate) async fn run<S: Service>(self: Rc<Self>, service: Rc<S>) {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut rest = std::pin::pin!(tokio::time::sleep(REST_MAX));
         let mut next_scan = Instant::now() + IDLE_SCAN;
         loop {
             tokio::select! {
                 biased;
                 () = self.handle.0.waiting.notified() => {}
-                _ = tick.tick() => {}
+                () = &mut rest => {}
             }
-            if Instant::now() >= next_scan {
-                next_scan = Instant::now() + IDLE_SCAN;
+            let now = Instant::now();
+            if now >= next_scan {
+                next_scan = now + IDLE_SCAN;
                 self.close_idle();
             }
             self.woken.set(false);
             let stop = self.read_letters(&service);
-            if let Some(wait) = service.turn() {
-                tick.reset_after(wait);
+            let next_turn = now + service.turn().min(REST_MAX);
+            // Turns that follow each other closely leave the timer where it is.
+            if next_turn < rest.deadline() || rest.is_elapsed() {
+                rest.as_mut().reset(next_turn);
             }
             self.flush();
             if stop {

@@ -48,11 +48,11 @@ impl Service for Echo {
         }
     }
 
-    fn turn(&self) -> Option<Duration> {
+    fn turn(&self) -> Duration {
         for (from, ticket, offset) in self.late.borrow_mut().drain(..) {
             from.answer(ticket, Answer::with(OffsetReply { offset }));
         }
-        None
+        Duration::MAX
     }
 
     fn closed(&self, connection: &Connection) {

@@ -153,8 +153,16 @@ impl Journal {
         if self.durable() < self.noted() {
             self.write(&mut file, &save)?;
         }
-        let is_old = file.since.is_some_and(|since| self.clock.elapsed().saturating_sub(since) >= AGE_MAX);
-        if file.wants_saving || is_old { self.begin_anew(&mut file, &save) } else { Ok(()) }
+        if self.wants_saving(&file) { self.begin_anew(&mut file, &save) } else { Ok(()) }
+    }
+
+    /// Whether [`Journal::tend`] would do anything. Waits for nobody.
+    pub fn wants_tending(&self) -> bool {
+        self.durable() < self.noted() || self.file.try_lock().is_none_or(|file| self.wants_saving(&file))
+    }
+
+    fn wants_saving(&self, file: &Written) -> bool {
+        file.wants_saving || file.since.is_some_and(|since| self.clock.elapsed().saturating_sub(since) >= AGE_MAX)
     }
 
     /// Saves the tables and takes the journal away: whoever changes the tables while no broker of ours runs, changes all there is.
