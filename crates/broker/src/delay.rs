@@ -7,7 +7,6 @@
 
 use crate::marks;
 use crate::names;
-use crate::services::next_round;
 use crate::tables::TableFile;
 use crate::{Broker, Refusal};
 use parking_lot::Mutex;
@@ -18,13 +17,11 @@ use roxmq_store::{Batch, Patience, ReadLimits, ReadStatus, Store};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 use tracing::{error, warn};
 
 /// How often the levels are looked at; a message is late by at most this, and never early.
-const LOOK_PERIOD: Duration = Duration::from_millis(50);
+pub const LOOK_PERIOD: Duration = Duration::from_millis(50);
 /// Messages delivered with one append.
 const AT_ONCE: ReadLimits = ReadLimits { messages_max: 128, bytes_max: 1 << 20, scan_max: 800, patience: Patience::WaitForDisk };
 
@@ -148,25 +145,17 @@ fn level_of(queue_id: u32) -> i32 {
     queue_id as i32 + 1
 }
 
-/// Delivers for as long as the broker lives.
-pub async fn run(broker: Arc<Broker>, from: Instant) {
-    // Where the log ended when nothing waited. Until it has grown, nothing does.
+/// Whether any message waits for its level, each time it is asked. Nothing is looked through again until the log has grown.
+pub fn anything_waits() -> impl FnMut(&Broker) -> bool {
     let mut quiet_at = None;
-    loop {
-        next_round(from, LOOK_PERIOD).await;
+    move |broker| {
         let end = Some(broker.store.max_log_offset());
         if end == quiet_at {
-            continue;
+            return false;
         }
-        if !levels().any(|level| anything_waits(&broker, level).is_some()) {
-            quiet_at = end;
-            continue;
-        }
-        let working = Arc::clone(&broker);
-        let looked = tokio::task::spawn_blocking(move || deliver_due(&working)).await;
-        if looked.is_err() {
-            error!("delivering delayed messages failed inside the broker; it goes on");
-        }
+        let waits = levels().any(|level| waiting_end(broker, level).is_some());
+        quiet_at = end.filter(|_| !waits);
+        waits
     }
 }
 
@@ -179,7 +168,7 @@ pub fn deliver_due(broker: &Broker) {
 }
 
 /// The end of a level's queue, if it has messages that were not delivered.
-fn anything_waits(broker: &Broker, level: i32) -> Option<QueueOffset> {
+fn waiting_end(broker: &Broker, level: i32) -> Option<QueueOffset> {
     let (min, max) = broker.store.bounds(names::DELAY_TOPIC, queue_of(level))?;
     (max.0 > broker.delayed.cursor(level).max(min.0)).then_some(max)
 }
@@ -189,7 +178,7 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let config = broker.config();
     let Some(delay) = config.delay_ladder.delay_ms(level) else { return false };
     let from = broker.delayed.cursor(level);
-    let Some(max) = anything_waits(broker, level) else { return false };
+    let Some(max) = waiting_end(broker, level) else { return false };
     // A level's delivery is one whole batch, which has to fit into a segment.
     let limits = ReadLimits { bytes_max: AT_ONCE.bytes_max.min(broker.store.whole_bytes_max() / 2), ..AT_ONCE };
     let mut bytes = Vec::new();
@@ -308,6 +297,23 @@ mod tests {
         clock.advance(Duration::from_secs(3600));
         deliver_due(&broker);
         assert_eq!(delivered(&broker), ["1 s", "5 s", "5 s later", "10 s"]);
+        close(broker);
+    }
+
+    #[test]
+    fn whoever_asks_whether_anything_waits_is_told_as_soon_as_it_does() {
+        let (disk, clock) = (SimDisk::new(5).disk(), Clock::manual(NOW_MS));
+        let broker = open(&disk, &clock);
+        let mut waits = anything_waits();
+        assert_eq!([waits(&broker), waits(&broker)], [false, false]);
+        put(&broker, testing::TOPIC, QUEUE, "", "at once");
+        assert_eq!([waits(&broker), waits(&broker)], [false, false]);
+        let properties = waiting_properties("DELAY\u{1}1\u{2}", testing::TOPIC, QUEUE);
+        put(&broker, names::DELAY_TOPIC, queue_of(1), &properties, "1 s");
+        assert_eq!([waits(&broker), waits(&broker)], [true, true]);
+        clock.advance(Duration::from_secs(1));
+        deliver_due(&broker);
+        assert!(!waits(&broker));
         close(broker);
     }
 

@@ -41,7 +41,7 @@ pub fn start(broker: &Arc<Broker>) {
     }));
     broker.pool.service(registration::run(Arc::clone(broker)));
     let from = Instant::now();
-    broker.pool.service(delay::run(Arc::clone(broker), from));
+    broker.pool.service(every(Arc::clone(broker), from, |_| delay::LOOK_PERIOD, delay::anything_waits(), delay::deliver_due));
     watch_deletions(broker);
     broker.pool.service(timer::run(Arc::clone(broker)));
     broker.pool.service(transaction::run(Arc::clone(broker)));
@@ -54,9 +54,19 @@ pub fn start(broker: &Arc<Broker>) {
 
 /// Works now and then, in rounds in which there is something to do: handing work to another thread wakes it up, and an idle broker would
 /// do little else.
-async fn every(broker: Arc<Broker>, from: Instant, period: fn(&Broker) -> Duration, is_due: fn(&Broker) -> bool, work: fn(&Broker)) {
+///
+/// Services of one period begin their rounds together, counted from `from`, so that the thread is woken once for all of them.
+async fn every(
+    broker: Arc<Broker>,
+    from: Instant,
+    period: fn(&Broker) -> Duration,
+    mut is_due: impl FnMut(&Broker) -> bool,
+    work: fn(&Broker),
+) {
     loop {
-        next_round(from, period(&broker)).await;
+        let (now, period) = (Instant::now(), period(&broker));
+        let into_round = (now - from).as_nanos() % period.as_nanos().max(1);
+        tokio::time::sleep_until(now + period - Duration::from_nanos(into_round as u64)).await;
         if !is_due(&broker) {
             continue;
         }
@@ -64,13 +74,6 @@ async fn every(broker: Arc<Broker>, from: Instant, period: fn(&Broker) -> Durati
         // A panic in one round is logged by the runtime; the next round tries again.
         let _ = tokio::task::spawn_blocking(move || work(&working)).await;
     }
-}
-
-/// Waits for the next round of those that began at `from`: services of one period then wake the thread once for all of them.
-pub async fn next_round(from: Instant, period: Duration) {
-    let now = Instant::now();
-    let into_round = (now - from).as_nanos() % period.as_nanos().max(1);
-    tokio::time::sleep_until(now + period - Duration::from_nanos(into_round as u64)).await;
 }
 
 /// Makes durable whatever changed in any table.
@@ -86,7 +89,8 @@ pub fn close_tables(broker: &Broker) {
     save_offsets(broker);
 }
 
-fn wants_tending(broker: &Broker) -> bool {
+/// Whether tending the journal would do anything.
+pub fn wants_tending(broker: &Broker) -> bool {
     broker.journal.wants_tending() || broker.promises.has_untold() || broker.tables_fail.load(Ordering::Relaxed)
 }
 

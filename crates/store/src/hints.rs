@@ -6,7 +6,7 @@
 use crate::index::QueueNo;
 use smallvec::SmallVec;
 
-/// A queue's number, as an append found it. The store believes it until a topic is deleted.
+/// A queue's number, as an append found it. The store that said so believes it until a topic is deleted; it is for no other store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueHint {
     pub(crate) no: QueueNo,

@@ -204,6 +204,23 @@ fn more_than_the_journal_holds_is_in_the_tables() {
 }
 
 #[test]
+fn the_journal_is_tended_when_something_changed_or_it_is_old() {
+    let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+    let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+    services::save_tables(&broker);
+    assert!(!services::wants_tending(&broker));
+    broker.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
+    assert!(services::wants_tending(&broker), "a change that nobody waits for");
+    services::save_tables(&broker);
+    assert!(!services::wants_tending(&broker));
+    clock.advance(Duration::from_secs(86_400));
+    assert!(services::wants_tending(&broker), "the tables are to be saved now and then");
+    services::save_tables(&broker);
+    assert!(!services::wants_tending(&broker));
+    testing::close(broker);
+}
+
+#[test]
 fn a_full_disk_is_a_state_and_another_error_is_the_end() {
     let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
     let broker = try_open(&sim.disk(), &clock, config()).unwrap();

@@ -5,7 +5,9 @@ use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::light::light_places;
 use roxmq_protocol::record::{Draft, QueueOffset, Record, records};
-use roxmq_store::{AppendError, Batch, FlushMode, OpenError, Patience, Placed, ReadLimits, ReadResult, ReadStatus, Store, StoreConfig};
+use roxmq_store::{
+    AppendError, Batch, FlushMode, OpenError, Patience, Placed, QueueHint, ReadLimits, ReadResult, ReadStatus, Store, StoreConfig,
+};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -24,6 +26,8 @@ pub struct World {
     /// What was sent to each queue, by offset.
     pub sent: RefCell<BTreeMap<(String, u32), Sent>>,
     count: RefCell<HashMap<(String, u32), i64>>,
+    /// What the last append to each queue found, which the next one is given, as a broker does.
+    hints: RefCell<HashMap<(String, u32), QueueHint>>,
 }
 
 impl World {
@@ -48,10 +52,12 @@ impl World {
             batch: RefCell::new(Batch::with_light_queues()),
             sent: RefCell::default(),
             count: RefCell::default(),
+            hints: RefCell::default(),
         }
     }
 
     pub fn try_open(&self) -> Result<Arc<Store>, OpenError> {
+        self.hints.borrow_mut().clear();
         Store::open(self.clock.clone(), self.sim.disk(), self.config.clone())
     }
 
@@ -97,13 +103,15 @@ impl World {
                 body: &body,
                 properties: &properties,
             };
-            batch.push(draft).expect("fits");
+            let at = batch.push(draft).expect("fits");
+            batch.expect(at, self.hints.borrow().get(&((*topic).to_owned(), *queue_id)).copied());
             bodies.push(body);
         }
         store.append(&mut batch)?;
         let mut placed = Vec::new();
         for (n, ((topic, queue_id, _), body)) in messages.iter().zip(bodies).enumerate() {
             let at = batch.placed(n);
+            self.hints.borrow_mut().extend(batch.found(n).map(|hint| (((*topic).to_owned(), *queue_id), hint)));
             let mut sent = self.sent.borrow_mut();
             let queue = sent.entry(((*topic).to_owned(), *queue_id)).or_default();
             queue.insert(at.queue_offset.0, (at, body.clone()));
