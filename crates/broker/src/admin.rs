@@ -152,6 +152,8 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     }
     put("topicCount", broker.topics.count().to_string());
     put("groupCount", broker.groups.count().to_string());
+    // Not one of Java's: what could not be carried on, and lies where operators find it.
+    put("messagesParked", broker.figures.parked_messages().to_string());
     // Not one of Java's: whose members subscribe differently at this moment.
     put("groupsSubscribedDifferently", broker.clients.groups_at_odds().to_string());
     table

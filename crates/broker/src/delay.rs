@@ -8,7 +8,7 @@
 use crate::marks;
 use crate::names;
 use crate::tables::TableFile;
-use crate::{Broker, Refusal};
+use crate::{Broker, Refusal, parking};
 use parking_lot::Mutex;
 use roxmq_protocol::body::DelayOffsetSerializeWrapper;
 use roxmq_protocol::properties::{PropertiesBuf, name};
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tracing::{error, warn};
+use tracing::warn;
 
 /// How often the levels are looked at; a message is late by at most this, and never early.
 pub const LOOK_PERIOD: Duration = Duration::from_millis(50);
@@ -211,29 +211,75 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
 /// Appends what is due, and the mark of how far that is. When this is an error nothing was appended.
 fn deliver(broker: &Broker, level: i32, due: &[Record<'_>], next: i64, batch: &mut Batch) -> Result<(), Refusal> {
     marks::begin(broker, queue_of(level), &next.to_string(), batch)?;
+    let mut parked = Vec::new();
+    let mut dropped = Dropped::default();
     for record in due {
-        if let Some((topic, queue_id)) = destination(broker, record) {
+        match destination(broker, record) {
             // Consumers still see in the properties how long it waited.
-            let draft = redelivered(record, broker.advertised, &topic, queue_id, record.properties);
-            if let Err(error) = batch.push(draft) {
-                error!(%error, offset = record.log_offset.0, "a delayed message cannot be delivered");
+            Destination::Queue(topic, queue_id) => {
+                let draft = redelivered(record, broker.advertised, &topic, queue_id, record.properties);
+                parked.extend(parking::push(broker, record, draft, batch));
             }
+            Destination::Deleted(topic) => dropped.add(topic),
+            Destination::Unsaid => parked.push(parking::park(broker, record, names::PARKING_TOPIC, UNSAID, batch)),
         }
     }
     // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark.
-    broker.append_whole(batch).map(drop)
+    broker.append_whole(batch)?;
+    parking::tell(broker, parked);
+    dropped.tell();
+    Ok(())
 }
 
-/// Where a waiting message really goes; `None` when that topic was deleted.
-pub fn destination(broker: &Broker, record: &Record<'_>) -> Option<(String, u32)> {
+/// Where a waiting message really goes.
+pub enum Destination {
+    /// To this queue of this topic.
+    Queue(String, u32),
+    /// Nowhere: its topic was deleted, and what waits for a topic goes with it.
+    Deleted(String),
+    /// It does not say.
+    Unsaid,
+}
+
+/// Why a message is parked that does not say where it goes.
+pub const UNSAID: &str = "it does not say to which topic it goes";
+
+/// Where a waiting message really goes, as things are now.
+pub fn destination(broker: &Broker, record: &Record<'_>) -> Destination {
     let properties = record.properties();
-    let topic = properties.find(name::REAL_TOPIC)?;
+    let Some(topic) = properties.find(name::REAL_TOPIC) else { return Destination::Unsaid };
     let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
-    if broker.topics.find(topic).is_none() && !topic.starts_with(names::RETRY_PREFIX) {
-        warn!(topic, "a delayed message is dropped: its topic was deleted");
-        return None;
+    match broker.topics.find(topic) {
+        Some(found) => Destination::Queue(topic.to_owned(), queue_that_is_read(queue_id, found.read_queue_nums)),
+        None if topic.starts_with(names::RETRY_PREFIX) => Destination::Queue(topic.to_owned(), queue_id),
+        None => Destination::Deleted(topic.to_owned()),
     }
-    Some((topic.to_owned(), queue_id))
+}
+
+/// The topic may have fewer queues than when the message was sent: nobody would read what goes to the others.
+pub fn queue_that_is_read(queue_id: u32, queues: i32) -> u32 {
+    match u32::try_from(queues) {
+        Ok(queues) if queues > 0 => queue_id % queues,
+        _ => queue_id,
+    }
+}
+
+/// Messages that are dropped because their topics were deleted.
+#[derive(Default)]
+pub struct Dropped(BTreeMap<String, u64>);
+
+impl Dropped {
+    /// One for this topic.
+    pub fn add(&mut self, topic: String) {
+        *self.0.entry(topic).or_default() += 1;
+    }
+
+    /// Logs them, a line for each topic.
+    pub fn tell(self) {
+        for (topic, messages) in self.0 {
+            warn!(topic, messages, "dropped messages that waited: their topic was deleted");
+        }
+    }
 }
 
 /// The property string of a message that waits elsewhere: it says where it really goes.

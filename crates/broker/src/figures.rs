@@ -16,6 +16,7 @@ pub struct Figures {
     put_messages: AtomicU64,
     put_bytes: AtomicU64,
     put_failures: AtomicU64,
+    parked_messages: AtomicU64,
     got_messages: AtomicU64,
     gets_found: AtomicU64,
     gets_missed: AtomicU64,
@@ -61,6 +62,16 @@ impl Figures {
     /// Messages could not be stored.
     pub fn put_failed(&self, messages: usize) {
         self.put_failures.fetch_add(messages as u64, Relaxed);
+    }
+
+    /// A message was laid aside that could not be carried on.
+    pub fn parked(&self) {
+        self.parked_messages.fetch_add(1, Relaxed);
+    }
+
+    /// How many messages were laid aside.
+    pub fn parked_messages(&self) -> u64 {
+        self.parked_messages.load(Relaxed)
     }
 
     /// A pull found messages.

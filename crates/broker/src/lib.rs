@@ -10,6 +10,7 @@ mod changing;
 mod consumers;
 pub mod decoders;
 mod delay;
+mod deletions;
 mod destinations;
 mod error;
 mod figures;
@@ -22,6 +23,7 @@ mod models;
 mod names;
 mod offsets;
 mod order;
+mod parking;
 mod pool;
 mod progress;
 mod pull;
@@ -31,6 +33,7 @@ mod relay;
 mod reply;
 mod resets;
 mod retry;
+mod room;
 mod routes;
 mod send;
 mod services;
@@ -126,6 +129,7 @@ pub struct Broker {
     timers: timer::Timers,
     transactions: transaction::Transactions,
     decisions: transaction::decisions::Decisions,
+    deletions: deletions::Deletions,
     clients: Clients,
     arrivals: Arrivals,
     flushed: Flushed,
@@ -336,6 +340,7 @@ impl Broker {
             timers,
             transactions,
             decisions: transaction::decisions::Decisions::default(),
+            deletions: deletions::Deletions::default(),
             clients: Clients::default(),
             arrivals: Arrivals::default(),
             flushed,
@@ -395,31 +400,48 @@ impl Broker {
     }
 
     /// Appends messages of the broker's own making, waits until they are as durable as the settings ask for, and tells who waits for
-    /// them. Not for a shard's thread.
+    /// them. Not for a shard's thread, and not under a lock that others wait for.
     fn append_own(&self, batch: &mut Batch) -> Result<(), Refusal> {
-        self.append_and_wait(batch)?.in_time()
+        self.put_own(batch)?;
+        self.settle(batch).in_time()
     }
 
     /// As [`Broker::append_own`], and after a crash all of them are there or none. An error means that nothing was appended; what was
     /// must not be appended again, even if it was not durable in time.
     fn append_whole(&self, batch: &mut Batch) -> Result<Kept, Refusal> {
+        self.put_whole(batch)?;
+        Ok(self.settle(batch))
+    }
+
+    /// The first half of [`Broker::append_own`], which does not wait.
+    fn put_own(&self, batch: &mut Batch) -> Result<(), Refusal> {
+        self.store.append(batch).map_err(|error| send::refusal(&error))
+    }
+
+    /// The first half of [`Broker::append_whole`], which does not wait.
+    fn put_whole(&self, batch: &mut Batch) -> Result<(), Refusal> {
         // Only in segments that hold hardly more than the longest message can it be too long.
         if batch.bytes() <= self.store.whole_bytes_max() {
             batch.keep_whole();
         }
-        self.append_and_wait(batch)
+        self.put_own(batch)
     }
 
-    fn append_and_wait(&self, batch: &mut Batch) -> Result<Kept, Refusal> {
-        self.store.append(batch).map_err(|error| send::refusal(&error))?;
-        let end = batch.placed(batch.len() - 1).end;
+    /// The second half: waits until what was appended is as durable as the settings ask for, and tells who waits for it.
+    fn settle(&self, batch: &Batch) -> Kept {
+        let Some(last) = batch.len().checked_sub(1) else { return Kept::Durable };
+        let kept = self.wait_durable(batch.placed(last).end);
+        batch.queues().for_each(|(topic, queue_id)| self.look_again(topic, queue_id));
+        kept
+    }
+
+    /// Waits until everything before `end` is as durable as the settings ask for.
+    fn wait_durable(&self, end: LogOffset) -> Kept {
         let timeout = Duration::from_millis(self.config().sync_flush_timeout_ms);
-        let kept = match self.flushed.wait(&self.store, end, timeout) {
+        match self.flushed.wait(&self.store, end, timeout) {
             true => Kept::Durable,
             false => self.store.fenced().map_or(Kept::NotInTime, Kept::Fenced),
-        };
-        batch.queues().for_each(|(topic, queue_id)| self.look_again(topic, queue_id));
-        Ok(kept)
+        }
     }
 
     /// Counts what was stored.
@@ -456,7 +478,8 @@ fn keep_within_log(store: &Store, offsets: &Offsets, delayed: &delay::Delayed, t
     };
     offsets.keep_within(end);
     delayed.keep_within(|level| end(names::DELAY_TOPIC, delay::queue_of(level) as i32));
-    transactions.keep_within(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0));
+    let checks = end(names::MARKS_TOPIC, transaction::CHECKS_QUEUE as i32);
+    transactions.keep_within(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0), checks);
 }
 
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, StartError> {
@@ -483,7 +506,6 @@ fn store_config(config: &BrokerConfig) -> StoreConfig {
         retention_bytes: config.retention_bytes,
         disk_reserve_bytes: config.disk_reserve_bytes,
         delete_unexpired_when_full: config.delete_unexpired_when_full,
-        max_message_bytes: config.max_message_bytes as usize,
         tail_checkpoint_bytes: config.tail_checkpoint_bytes,
         tail_memory_bytes: config.tail_memory_bytes,
         asks_before_deletion: true,

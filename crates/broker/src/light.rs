@@ -7,25 +7,20 @@ use crate::Broker;
 use crate::error::Refusal;
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::light::{allows_light, light_names, light_property_bytes};
-use roxmq_protocol::properties::PROPERTIES_BYTES_MAX;
 
 /// Whether messages go into light queues here.
 pub fn serves(config: &BrokerConfig) -> bool {
     config.light_queues && config.multi_dispatch
 }
 
-/// Which light queues a message to the topic goes to, of those that its producer names; `properties_bytes` are stored besides.
+/// Which light queues a message to the topic goes to, of those that its producer names, and how many bytes its offsets in them take.
 ///
 /// # Errors
-/// When one of them cannot be, or their offsets do not fit into the message.
-pub fn asked<'a>(config: &BrokerConfig, topic: &str, named: Option<&'a str>, properties_bytes: usize) -> Result<Option<&'a str>, Refusal> {
+/// When one of them cannot be.
+pub fn asked<'a>(config: &BrokerConfig, topic: &str, named: Option<&'a str>) -> Result<Option<(&'a str, usize)>, Refusal> {
     let Some(named) = named.filter(|_| serves(config) && allows_light(topic)) else { return Ok(None) };
     let count = light_names(named).map_err(|error| Refusal::Message(error.to_string()))?.count();
-    let bytes = properties_bytes + light_property_bytes(count);
-    if bytes > PROPERTIES_BYTES_MAX {
-        return Err(Refusal::Message(format!("msg properties length {bytes} B with offsets in {count} light queues, limit 32KB.")));
-    }
-    Ok((count > 0).then_some(named))
+    Ok((count > 0).then_some((named, light_property_bytes(count))))
 }
 
 /// Has a place for these light queues.
@@ -122,16 +117,15 @@ mod tests {
         let (disk, clock) = (SimDisk::new(3).disk(), Clock::manual(NOW_MS));
         let broker = try_open(&disk, &clock, config()).unwrap();
         let config = config();
-        let refused = |names: &str, bytes: usize| asked(&config, TOPIC, Some(names), bytes).unwrap_err().to_string();
-        assert!(refused("%LMQ%a,Other", 0).contains("names \"Other\""));
-        assert!(refused("%LMQ%a", PROPERTIES_BYTES_MAX - 40).contains("offsets in 1 light queues"));
-        assert_eq!(asked(&config, TOPIC, Some("%LMQ%a,"), 0), Ok(Some("%LMQ%a,")));
-        assert_eq!(asked(&config, TOPIC, Some(" "), 0), Ok(None));
-        assert_eq!(asked(&config, TOPIC, None, 0), Ok(None));
+        let refused = |names: &str| asked(&config, TOPIC, Some(names)).unwrap_err().to_string();
+        assert!(refused("%LMQ%a,Other").contains("names \"Other\""));
+        assert_eq!(asked(&config, TOPIC, Some("%LMQ%a,")), Ok(Some(("%LMQ%a,", light_property_bytes(1)))));
+        assert_eq!(asked(&config, TOPIC, Some(" ")), Ok(None));
+        assert_eq!(asked(&config, TOPIC, None), Ok(None));
         for topic in ["%RETRY%g", "rmq_sys_x", names::DELAY_TOPIC, names::HALF_TOPIC] {
-            assert_eq!(asked(&config, topic, Some("Other"), 0), Ok(None), "{topic}");
+            assert_eq!(asked(&config, topic, Some("Other")), Ok(None), "{topic}");
         }
-        assert_eq!(asked(&testing::config(), TOPIC, Some("Other"), 0), Ok(None));
+        assert_eq!(asked(&testing::config(), TOPIC, Some("Other")), Ok(None));
 
         assert_eq!(reserve(&broker, &config, &["%LMQ%a,%LMQ%b", "%LMQ%b,%LMQ%c"]), Ok(()));
         let full = reserve(&broker, &config, &["%LMQ%a,%LMQ%d"]).unwrap_err();

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A mark is a record of `rmq_sys_delivery_marks`. For a delay level its body is the next position in decimal digits, and the newest one
-//! counts; for timers it names each message (`timer/waiting.rs`).
+//! counts; for timers it names each message (`timer/waiting.rs`); a third kind counts the checks of half messages (`transaction/checks.rs`).
 //! Marks and messages are in the log together or not at all, so after a crash nothing is delivered twice or left out. Files that repeat
 //! the positions matter only when retention has taken the marks away. Java has nothing like it and delivers again.
 
@@ -23,7 +23,13 @@ pub const OTHERS_FROM_QUEUE: u32 = 100;
 /// None that a mark can have.
 pub fn begin(broker: &Broker, queue_id: u32, said: &str, batch: &mut Batch) -> Result<(), DraftError> {
     batch.clear();
-    batch.push(Draft {
+    batch.push(draft(broker, queue_id, said.as_bytes()))?;
+    Ok(())
+}
+
+/// A mark that says this.
+pub fn draft<'a>(broker: &Broker, queue_id: u32, said: &'a [u8]) -> Draft<'a> {
+    Draft {
         topic: MARKS_TOPIC,
         queue_id,
         flag: 0,
@@ -33,10 +39,9 @@ pub fn begin(broker: &Broker, queue_id: u32, said: &str, batch: &mut Batch) -> R
         store_host: broker.advertised,
         reconsume_times: 0,
         prepared_transaction_offset: 0,
-        body: said.as_bytes(),
+        body: said,
         properties: "",
-    })?;
-    Ok(())
+    }
 }
 
 /// What the newest mark of a queue says, if there is one.

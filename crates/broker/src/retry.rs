@@ -8,13 +8,14 @@
 
 use crate::delay::{self, redelivered};
 use crate::names;
+use crate::parking::{self, Parked};
 use crate::tables::clients::Wanted;
 use crate::tables::statistics::Moved;
 use crate::tables::topics::PERM_WRITE;
-use crate::{Broker, Call, Refusal, topics};
+use crate::{Broker, Call, Refusal, room, topics};
 use roxmq_protocol::body::SubscriptionGroupConfig;
-use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
-use roxmq_protocol::record::{LogOffset, Record};
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
+use roxmq_protocol::record::{Draft, LogOffset, Record};
 use roxmq_protocol::request::{self, SendMessage};
 use roxmq_remoting::Answer;
 use std::sync::Arc;
@@ -65,30 +66,47 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
     let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
 
     let mut properties = given_back(&record);
-    let is_over = record.reconsume_times >= limit(request.max_reconsume_times, version, &group);
-    let (topic, queue_id) = if is_over || request.delay_level < 0 {
-        properties.set(name::DELAY, "0");
-        (topics::add_dead_letter_topic(broker, &request.group), 0)
-    } else {
-        let asked = if request.delay_level == 0 { FIRST_LEVEL + record.reconsume_times } else { request.delay_level };
-        let level = asked.clamp(1, config.delay_ladder.levels_ms().len() as i32);
-        // The group's settings may ask for more queues than the topic was made with: nobody would read those.
-        let topic = topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
-        let queues = group.retry_queue_nums.min(topic.read_queue_nums).max(1);
-        topics::keep(broker, &retry_topic)?;
-        properties.set(name::REAL_TOPIC, &retry_topic);
-        properties.set(name::REAL_QID, &fastrand::i32(0..queues).to_string());
-        properties.set(name::DELAY, &level.to_string());
-        (names::DELAY_TOPIC.to_owned(), delay::queue_of(level))
-    };
-    let mut draft = redelivered(&record, broker.advertised, &topic, queue_id, properties.as_str());
-    draft.reconsume_times += 1;
+    let is_over = record.reconsume_times >= limit(request.max_reconsume_times, version, &group) || request.delay_level < 0;
     let mut batch = broker.store.batch();
-    batch.push(draft)?;
+    let mut parked = None;
+    let retried = match is_over {
+        true => Err("it was tried as often as allowed".to_owned()),
+        false => {
+            let asked = if request.delay_level == 0 { FIRST_LEVEL + record.reconsume_times } else { request.delay_level };
+            let level = asked.clamp(1, config.delay_ladder.levels_ms().len() as i32);
+            // The group's settings may ask for more queues than the topic was made with: nobody would read those.
+            let topic = topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
+            let queues = group.retry_queue_nums.min(topic.read_queue_nums).max(1);
+            topics::keep(broker, &retry_topic)?;
+            let mut waiting = properties.clone();
+            waiting.set(name::REAL_TOPIC, &retry_topic);
+            waiting.set(name::REAL_QID, &fastrand::i32(0..queues).to_string());
+            waiting.set(name::DELAY, &level.to_string());
+            let draft = redelivered(&record, broker.advertised, names::DELAY_TOPIC, delay::queue_of(level), waiting.as_str());
+            parking::try_push(broker, again(draft), &mut batch)
+        }
+    };
+    if let Err(reason) = retried {
+        properties.set(name::DELAY, "0");
+        let dead_letters = topics::add_dead_letter_topic(broker, &request.group);
+        let draft = redelivered(&record, broker.advertised, &dead_letters, 0, properties.as_str());
+        parked = match parking::try_push(broker, again(draft), &mut batch) {
+            Ok(()) if is_over => None,
+            Ok(()) => Some(Parked::new(&record, &dead_letters, &reason)),
+            // What was stored once can be stored as it is.
+            Err(_) => Some(parking::park(broker, &record, &dead_letters, &reason, &mut batch)),
+        };
+    }
     broker.append_own(&mut batch)?;
+    parking::tell(broker, parked);
     let key = format!("{}@{}", properties.find(name::RETRY_TOPIC).unwrap_or_default(), request.group);
     broker.statistics.add(Moved::SendBacks, &key, 1, record.body.len() as u64);
     Ok(())
+}
+
+/// Tried once more.
+fn again(draft: Draft<'_>) -> Draft<'_> {
+    Draft { reconsume_times: draft.reconsume_times.saturating_add(1), ..draft }
 }
 
 /// What a message says of itself once it was given back: where it came from first, and that nobody waits for its store.
@@ -101,10 +119,18 @@ fn given_back(record: &Record<'_>) -> PropertiesBuf {
 }
 
 /// Properties of a message that is laid aside while its consumer means it for the retry topic, after a delay.
+///
+/// What clients and brokers have written into them since goes first, where there is no room for all.
 pub fn laid_aside(stored: &str) -> String {
     let mut properties = PropertiesBuf::from_text(stored);
     properties.set(name::DELAY, "-1");
-    properties.as_str().to_owned()
+    let added = [name::WAIT, name::RECONSUME_TIME, name::MAX_RECONSUME_TIMES, name::TRACE_ON, name::MSG_REGION, name::CLUSTER, name::DELAY];
+    for name in added {
+        if properties.as_str().len() > PROPERTIES_BYTES_MAX {
+            properties.remove(name);
+        }
+    }
+    properties.into_string()
 }
 
 /// A consumer that could not give a message back sends it to its retry topic itself; when it was tried too often, or its group keeps
@@ -113,6 +139,8 @@ pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: 
     let Some(name) = request.topic.strip_prefix(names::RETRY_PREFIX) else { return Ok(None) };
     let group = group_of(broker, name)?;
     let is_over = request.reconsume_times > limit(request.max_reconsume_times, version, &group);
+    // It could not wait for its next turn.
+    let is_over = is_over || request.properties.len() + room::AGAIN_BYTES > PROPERTIES_BYTES_MAX;
     if is_over || broker.locks.is_ordered(name, broker.clock.elapsed()) {
         return Ok(Some(topics::add_dead_letter_topic(broker, name)));
     }

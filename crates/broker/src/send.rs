@@ -6,11 +6,11 @@ use crate::destinations::{Destination, Destinations};
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, delay, light, retry, timer, topics};
+use crate::{Broker, delay, light, parking, retry, room, timer, topics};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
-use roxmq_protocol::properties::{NAME_END, PROPERTIES_BYTES_MAX, Properties, VALUE_END, name};
+use roxmq_protocol::properties::{NAME_END, Properties, VALUE_END, name};
 use roxmq_protocol::record::{Draft, MessageId, batch_items, sys_flag};
 use roxmq_protocol::request::{SendForm, SendMessage};
 use roxmq_remoting::Ticket;
@@ -111,7 +111,8 @@ pub fn prepare(
     prepared
 }
 
-fn prepare_one(
+/// As [`prepare`], of a request that is read already.
+pub fn prepare_one(
     broker: &Broker,
     sender: Sender,
     request: SendMessage<'_>,
@@ -137,10 +138,12 @@ fn prepare_one(
         return Err(Refusal::TopicNotWritable(request.topic.into_owned()));
     }
     let queue_id = if dead_letter.is_some() { 0 } else { queue(&request, &destination)? };
-    if body.is_empty() {
+    // A retry was let in before, by the settings of then, and would hold up what its group has to handle next.
+    let is_new = !request.topic.starts_with(names::RETRY_PREFIX);
+    if body.is_empty() && is_new {
         return Err(Refusal::BodyEmpty);
     }
-    if body.len() as u64 > config.max_message_bytes {
+    if body.len() as u64 > config.max_message_bytes && is_new {
         let (length, limit) = (body.len(), config.max_message_bytes);
         return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")));
     }
@@ -196,7 +199,11 @@ fn prepare_one(
     if request.batch {
         light_queues = push_batch(broker, draft, unique_key.as_str(), flow, batch)?;
     } else {
-        stored_properties(broker, given, unique_key.as_str(), &mut flow.properties)?;
+        stored_properties(broker, given, unique_key.as_str(), &mut flow.properties);
+        let light = light::asked(&config, destination.name(), asked.light_queues)?;
+        if is_new {
+            room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes))?;
+        }
         if let Some(due_ms) = due_ms {
             flow.properties = timer::timed_properties(&flow.properties, destination.name(), queue_id, due_ms);
         } else if is_half || level.is_some() {
@@ -204,12 +211,13 @@ fn prepare_one(
         } else if dead_letter.is_some() {
             flow.properties = retry::laid_aside(&flow.properties);
         }
-        if let Some(named) = light::asked(&config, destination.name(), asked.light_queues, flow.properties.len())? {
+        if let Some((named, _)) = light {
             light::reserve(broker, &config, &[named])?;
             // What waits is in none yet.
             light_queues.push_str(if is_stored_there { named } else { "" });
         }
-        batch.push(Draft { properties: &flow.properties, ..draft })?;
+        let pushed = parking::try_push(broker, Draft { properties: &flow.properties, ..draft }, batch);
+        pushed.map_err(Refusal::Message)?;
     }
     if is_stored_there {
         let hint = destination.hint(queue_id);
@@ -291,12 +299,15 @@ fn push_members(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut 
         let item = item.map_err(|error| Refusal::Message(error.to_string()))?;
         let given = Properties::new(item.properties);
         // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
-        stored_properties(broker, given, unique_key, &mut flow.properties)?;
-        if serves_light {
-            let named = given.find(name::INNER_MULTI_DISPATCH);
-            light_queues.extend(light::asked(&flow.config, draft.topic, named, flow.properties.len())?);
+        stored_properties(broker, given, unique_key, &mut flow.properties);
+        let mut light_bytes = 0;
+        if serves_light && let Some((named, bytes)) = light::asked(&flow.config, draft.topic, given.find(name::INNER_MULTI_DISPATCH))? {
+            light_queues.push(named);
+            light_bytes = bytes;
         }
-        batch.push(Draft { flag: item.flag, body: item.body, properties: &flow.properties, ..draft })?;
+        room::check(flow.properties.len(), light_bytes)?;
+        let draft = Draft { flag: item.flag, body: item.body, properties: &flow.properties, ..draft };
+        parking::try_push(broker, draft, batch).map_err(Refusal::Message)?;
     }
     if batch.len() == before {
         return Err(Refusal::Message("the batch is empty".into()));
@@ -306,7 +317,7 @@ fn push_members(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut 
 }
 
 /// What is stored: what the producer gave without `POP_CK`, with its unique key, or `or_key` if it gave none, and the broker's own marks.
-fn stored_properties(broker: &Broker, given: Properties<'_>, or_key: &str, out: &mut String) -> Result<(), Refusal> {
+fn stored_properties(broker: &Broker, given: Properties<'_>, or_key: &str, out: &mut String) {
     out.clear();
     let mut own_key = None;
     for (name, value) in given.iter() {
@@ -318,10 +329,6 @@ fn stored_properties(broker: &Broker, given: Properties<'_>, or_key: &str, out: 
     }
     append_property(out, name::UNIQ_KEY, own_key.unwrap_or(or_key));
     out.push_str(&broker.marks.properties);
-    if out.len() > PROPERTIES_BYTES_MAX {
-        return Err(Refusal::Message(format!("msg properties length {} B, msg properties length limit 32KB.", out.len())));
-    }
-    Ok(())
 }
 
 /// Appends a property to those of a message that is being stored.
@@ -429,6 +436,7 @@ mod tests {
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, try_open};
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::properties::PROPERTIES_BYTES_MAX;
     use roxmq_protocol::record::{BatchItem, QueueOffset, put_batch_item, records};
     use roxmq_store::{Patience, ReadLimits};
 

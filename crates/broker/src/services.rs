@@ -6,16 +6,15 @@
 //! | delayed messages | 50 ms, if any wait | delivers what is due |
 //! | timed messages | when the next is due, at least every second | delivers what is due |
 //! | transactions | `transactionCheckInterval` | asks producers about open half messages |
+//! | deletions | when the store may not delete yet | stores timed messages again that lie in the oldest part of the log |
 //! | journal | 50 ms, if there are any | writes changes of topics, groups and request modes that nobody waits for, and saves these tables now and then |
 //! | offsets | `flushConsumerOffsetInterval` | writes the tables that say how far something has come |
 //! | clients | 10 s | drops clients that went silent |
 //! | statistics | 10 s | takes the samples |
 
 use crate::tables::is_full;
-use crate::{Broker, delay, registration, timer, transaction};
+use crate::{Broker, delay, deletions, registration, timer, transaction};
 use roxmq_env::teeth::bites;
-use roxmq_protocol::record::LogOffset;
-use roxmq_store::Reason;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,7 +41,8 @@ pub fn start(broker: &Arc<Broker>) {
     broker.pool.service(registration::run(Arc::clone(broker)));
     let from = Instant::now();
     broker.pool.service(every(Arc::clone(broker), from, |_| delay::LOOK_PERIOD, delay::anything_waits(), delay::deliver_due));
-    watch_deletions(broker);
+    deletions::watch(broker);
+    broker.pool.service(deletions::run(Arc::clone(broker)));
     broker.pool.service(timer::run(Arc::clone(broker)));
     broker.pool.service(transaction::run(Arc::clone(broker)));
     broker.pool.service(every(Arc::clone(broker), from, |_| JOURNAL_PERIOD, wants_tending, tend_journal));
@@ -135,22 +135,6 @@ fn note_saved(broker: &Broker, save: impl FnOnce() -> io::Result<()>) {
         Err(error) => broker.store.close_for_writing(&format!("writing a table failed: {error}")),
         Ok(()) => {}
     }
-}
-
-/// Has the store ask before it deletes.
-pub fn watch_deletions(broker: &Arc<Broker>) {
-    let keeper = Arc::downgrade(broker);
-    broker.store.ask_before_deletion(move |end, reason| keeper.upgrade().is_some_and(|broker| may_delete(&broker, end, reason)));
-}
-
-/// What waits for a level or a decision is kept, however long the broker was down; unless there is no room, since then nothing could be
-/// delivered either. Timed messages are stored again.
-fn may_delete(broker: &Broker, end: LogOffset, reason: Reason) -> bool {
-    let waits = |from: Option<LogOffset>| from.is_some_and(|from| from < end);
-    if reason == Reason::Expired && (waits(delay::waits_from(broker)) || waits(transaction::waits_from(broker))) {
-        return false;
-    }
-    timer::keep_waiting(broker, end)
 }
 
 fn drop_silent_clients(broker: &Broker) {

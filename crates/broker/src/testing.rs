@@ -27,8 +27,13 @@ pub fn config() -> BrokerConfig {
 
 /// Opens a broker whose store has no threads: it does the same whenever the same is asked of it.
 pub fn try_open(disk: &Disk, clock: &Clock, config: BrokerConfig) -> Result<Broker, StartError> {
+    try_open_with(16 << 10, disk, clock, config)
+}
+
+/// As [`try_open`], with log files of this many bytes.
+pub fn try_open_with(segment_bytes: u64, disk: &Disk, clock: &Clock, config: BrokerConfig) -> Result<Broker, StartError> {
     let (clock, disk) = (clock.clone(), disk.clone());
-    let alone = StoreConfig { background: false, segment_bytes: 16 << 10, tail_checkpoint_bytes: 4 << 10, ..store_config(&config) };
+    let alone = StoreConfig { background: false, segment_bytes, tail_checkpoint_bytes: 4 << 10, ..store_config(&config) };
     let store = Store::open(clock.clone(), disk.clone(), alone)?;
     let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk };
     let broker = Broker::over(store, setup)?;
@@ -71,8 +76,14 @@ pub fn try_put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, bo
 
 /// The bodies that consumers of the queue see.
 pub fn delivered(broker: &Broker) -> Vec<String> {
-    let limits = ReadLimits { messages_max: 1000, bytes_max: 1 << 20, scan_max: 1000, patience: Patience::WaitForDisk };
+    seen_in(broker, TOPIC, QUEUE).into_iter().map(|(body, _)| body).collect()
+}
+
+/// Body and properties of every message of a queue.
+pub fn seen_in(broker: &Broker, topic: &str, queue_id: u32) -> Vec<(String, String)> {
+    let limits = ReadLimits { messages_max: 1000, bytes_max: 1 << 24, scan_max: 1000, patience: Patience::WaitForDisk };
     let mut bytes = Vec::new();
-    broker.store.read(TOPIC, QUEUE, QueueOffset(0), limits, &mut |_| true, &mut bytes);
-    records(&bytes).map(|record| String::from_utf8_lossy(record.unwrap().body).into_owned()).collect()
+    broker.store.read(topic, queue_id, QueueOffset(0), limits, &mut |_| true, &mut bytes);
+    let seen = records(&bytes).map(|record| record.unwrap());
+    seen.map(|record| (String::from_utf8_lossy(record.body).into_owned(), record.properties.to_owned())).collect()
 }

@@ -25,7 +25,7 @@ pub use deliver::run;
 #[cfg(test)]
 pub use recall::{Handle, take_back};
 pub use recall::{handle, recall};
-pub use roll::keep_waiting;
+pub use roll::roll;
 
 use crate::delay::waiting_properties;
 use crate::tables::TableFile;
@@ -47,7 +47,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// their turn.
 const HOURS: i64 = 16_384;
 /// The log offset of a message's first copy. Copies of one message are told by it to be the same.
-const ORIGIN: &str = "TIMER_ORIGIN";
+pub const ORIGIN: &str = "TIMER_ORIGIN";
 
 /// What waits, and how far it was delivered.
 pub struct Timers {
@@ -97,6 +97,12 @@ impl Timers {
     /// When the disk refuses.
     pub fn save(&self, store: &Store) -> io::Result<()> {
         self.file.save_behind(store, || self.waiting.lock().done)
+    }
+
+    /// Holds up deliveries, as one does that is under way.
+    #[cfg(test)]
+    pub fn lock_waiting(&self) -> impl Drop + '_ {
+        self.waiting.lock()
     }
 
     /// How many messages wait.
@@ -152,26 +158,35 @@ impl<'a> Times<'a> {
     /// # Errors
     /// When that is no time, is too far ahead, or the broker has no timers.
     pub fn due(self, now_ms: i64, config: &BrokerConfig) -> Result<Option<i64>, Refusal> {
-        let (text, unit_ms, from_ms) = match (self.delay_s, self.delay_ms, self.deliver_ms) {
-            (Some(seconds), _, _) => (seconds, 1000, now_ms),
-            (None, Some(ms), _) => (ms, 1, now_ms),
-            (None, None, Some(at)) => (at, 1, 0),
-            (None, None, None) => return Ok(None),
-        };
-        if self.has_waited {
-            return Ok(None);
-        }
+        let Some((text, _, _)) = self.asked(now_ms).filter(|_| !self.has_waited) else { return Ok(None) };
         if !config.timer {
             return Err(Refusal::Failed("accurate timer message is not enabled, timerWheelEnable is false".into()));
         }
         let max_ms = (config.timer_max_delay_s as i64).saturating_mul(1000);
-        let number: Option<i64> = text.trim().parse().ok();
-        let due = number.map(|number| number.saturating_mul(unit_ms).saturating_add(from_ms));
-        match due {
-            Some(due) if due <= now_ms => Ok(None),
-            Some(due) if due - now_ms <= max_ms => Ok(Some(due)),
-            _ => Err(Refusal::TimerIllegal { max_ms, asked: text.chars().take(64).collect() }),
+        let illegal = || Refusal::TimerIllegal { max_ms, asked: text.chars().take(64).collect() };
+        match self.at(now_ms).ok_or_else(illegal)? {
+            due if due <= now_ms => Ok(None),
+            due if due - now_ms <= max_ms => Ok(Some(due)),
+            _ => Err(illegal()),
         }
+    }
+
+    /// As [`Times::due`], for a message that was let in before: whatever the settings say by now, it waits as long as was asked for.
+    pub fn due_whenever(self, now_ms: i64) -> Option<i64> {
+        self.at(now_ms).filter(|due| *due > now_ms && !self.has_waited)
+    }
+
+    /// The time asked for: its text, what one is in ms, and from when it counts.
+    fn asked(&self, now_ms: i64) -> Option<(&'a str, i64, i64)> {
+        let seconds = self.delay_s.map(|seconds| (seconds, 1000, now_ms));
+        let ms = || self.delay_ms.map(|ms| (ms, 1, now_ms));
+        seconds.or_else(ms).or_else(|| self.deliver_ms.map(|at| (at, 1, 0)))
+    }
+
+    fn at(&self, now_ms: i64) -> Option<i64> {
+        let (text, unit_ms, from_ms) = self.asked(now_ms)?;
+        let number: i64 = text.trim().parse().ok()?;
+        Some(number.saturating_mul(unit_ms).saturating_add(from_ms))
     }
 }
 

@@ -5,7 +5,7 @@
 use crate::changing::{self, Changed};
 use crate::names::{self, AUTO_CREATE_TOPIC};
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE, Topics};
-use crate::{Broker, Call, Refusal, send, services};
+use crate::{Broker, Call, Refusal, deletions, send, services};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, KVTable, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType,
@@ -126,12 +126,17 @@ pub fn keep(broker: &Broker, topic: &str) -> Result<(), Refusal> {
     broker.topics.made_by(topic).map_or(Ok(()), |change| changing::settle_to(broker, change))
 }
 
+/// Makes a topic of the broker's own, in which messages are laid aside, if there is none.
+pub fn add_parking_topic(broker: &Broker, name: &str) {
+    if broker.topics.find(name).is_none() && broker.topics.add(topic(name, 1, READ_WRITE)).1 {
+        broker.registration.topic_changed(name);
+    }
+}
+
 /// Makes a group's dead-letter topic if there is none. Its name.
 pub fn add_dead_letter_topic(broker: &Broker, group: &str) -> String {
     let name = names::dead_letter_topic(group);
-    if broker.topics.find(&name).is_none() && broker.topics.add(topic(&name, 1, READ_WRITE)).1 {
-        broker.registration.topic_changed(&name);
-    }
+    add_parking_topic(broker, &name);
     name
 }
 
@@ -320,7 +325,7 @@ pub fn clean_expired(_: &Broker, _: &Call<'_>, _: request::CleanExpiredQueues) -
 
 /// Code 329.
 pub fn delete_expired(broker: &Broker, _: &Call<'_>, _: request::DeleteExpiredLog) -> Result<Answer, Refusal> {
-    broker.store.delete_expired();
+    deletions::delete_expired(broker);
     Ok(Answer::ok())
 }
 

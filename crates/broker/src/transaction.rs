@@ -8,24 +8,24 @@
 //! ```
 //! The op record and the message it speaks of are one whole batch: after a crash both are there or neither, so that nothing is delivered
 //! twice. An op record's body is the queue offset of the half message it closes. Which half messages are open is derived from the two queues:
-//! those in the half queue that no op record names. `config/transactions.json` says from where to read them after a restart; it is only
-//! ever behind. Follows Java's `TransactionalMessageBridge`, `TransactionalMessageServiceImpl` and `EndTransactionProcessor`.
+//! those in the half queue that no op record names. How often each was asked about is in the log as well (`checks.rs`).
+//! `config/transactions.json` says from where to read all this after a restart; it is only ever behind. Follows Java's `TransactionalMessageBridge`, `TransactionalMessageServiceImpl` and `EndTransactionProcessor`.
 
+mod checks;
 pub mod decisions;
 
 use crate::delay::redelivered;
-use crate::names::{HALF_TOPIC, OP_TOPIC, PARKED_TOPIC};
+use crate::names::{HALF_TOPIC, MARKS_TOPIC, OP_TOPIC, PARKED_TOPIC};
 use crate::tables::TableFile;
-use crate::tables::topics::{PERM_READ, PERM_WRITE};
-use crate::{Broker, Call, Refusal};
+use crate::{Broker, Call, Refusal, parking, topics};
+pub use checks::CHECKS_QUEUE;
 use decisions::push_op;
 use parking_lot::Mutex;
-use roxmq_protocol::body::TopicConfig;
-use roxmq_protocol::properties::name;
+use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{LogOffset, MessageId, QueueOffset, Record, place, records};
 use roxmq_protocol::request::{self, CheckTransaction};
 use roxmq_remoting::Answer;
-use roxmq_store::{Patience, ReadLimits, ReadStatus, Store};
+use roxmq_store::{Batch, Patience, ReadLimits, ReadStatus, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -49,6 +49,7 @@ struct State {
     /// Everything before was read.
     half_read: i64,
     op_read: i64,
+    checks_read: i64,
     /// Op records may be read before the half messages they close.
     closed_early: Vec<i64>,
 }
@@ -59,9 +60,11 @@ struct Open {
     checks: u32,
     /// Op records before this one were appended before the half message was looked at, so none of them closes it.
     ops_before: i64,
+    /// Counts of checks before this one were written before the half message was looked at, so none of them is of it.
+    checks_before: i64,
 }
 
-/// The file: from where the two queues are read after a restart.
+/// The file: from where the queues are read after a restart.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Marks {
@@ -69,6 +72,8 @@ pub struct Marks {
     pub half: i64,
     /// Offset in the op queue.
     pub op: i64,
+    /// Offset in the queue of counted checks.
+    pub checks: i64,
 }
 
 impl Transactions {
@@ -78,7 +83,7 @@ impl Transactions {
     /// When their file cannot be read.
     pub fn load(file: TableFile) -> io::Result<Transactions> {
         let marks: Marks = file.load()?.unwrap_or_default();
-        let state = State { half_read: marks.half, op_read: marks.op, ..State::default() };
+        let state = State { half_read: marks.half, op_read: marks.op, checks_read: marks.checks, ..State::default() };
         Ok(Transactions { file, state: Mutex::new(state) })
     }
 
@@ -90,20 +95,21 @@ impl Transactions {
         self.file.save_behind(store, || {
             let state = self.state.lock();
             match state.open.first_key_value() {
-                None => Marks { half: state.half_read, op: state.op_read },
-                // What closes this one, or one after it, comes after what had been read when it was met.
-                Some((first, open)) => Marks { half: *first, op: open.ops_before },
+                None => Marks { half: state.half_read, op: state.op_read, checks: state.checks_read },
+                // What is said of this one, or of one after it, comes after what had been read when it was met.
+                Some((first, open)) => Marks { half: *first, op: open.ops_before, checks: open.checks_before },
             }
         })
     }
 
     /// Reads a queue from its end at the latest: marks beyond it are of messages that a crash took away.
-    pub fn keep_within(&self, half_max: i64, op_max: i64) {
+    pub fn keep_within(&self, half_max: i64, op_max: i64, checks_max: i64) {
         let mut state = self.state.lock();
-        if state.half_read > half_max || state.op_read > op_max {
-            warn!(half_max, op_max, "the marks of transactions were ahead of the log");
+        if state.half_read > half_max || state.op_read > op_max || state.checks_read > checks_max {
+            warn!(half_max, op_max, checks_max, "the marks of transactions were ahead of the log");
             state.half_read = state.half_read.min(half_max);
             state.op_read = state.op_read.min(op_max);
+            state.checks_read = state.checks_read.min(checks_max);
             self.file.touch();
         }
     }
@@ -115,16 +121,19 @@ impl State {
         offset < self.half_read && !self.open.contains_key(&offset)
     }
 
-    /// Reads what was added to the two queues.
+    /// Reads what was added to the queues.
     fn catch_up(&mut self, broker: &Broker) {
         let before = (self.half_read, self.op_read);
-        let ops_before = self.op_read;
-        self.half_read = read_on(broker, HALF_TOPIC, self.half_read, |record| {
-            let open = Open { log_offset: record.log_offset, stored_ms: record.store_timestamp, checks: 0, ops_before };
+        let (ops_before, checks_before) = (self.op_read, self.checks_read);
+        self.half_read = read_on(broker, HALF_TOPIC, 0, self.half_read, |record| {
+            // Java stores a half message again for each check, and counts there.
+            let checks = checks::said_in(record);
+            let (log_offset, stored_ms) = (record.log_offset, record.store_timestamp);
+            let open = Open { log_offset, stored_ms, checks, ops_before, checks_before };
             self.open.insert(record.queue_offset.0, open);
         });
         let half_read = self.half_read;
-        self.op_read = read_on(broker, OP_TOPIC, self.op_read, |record| {
+        self.op_read = read_on(broker, OP_TOPIC, 0, self.op_read, |record| {
             let text = std::str::from_utf8(record.body).unwrap_or_default();
             for closed in text.split(',').filter_map(|offset| offset.trim().parse::<i64>().ok()) {
                 if self.open.remove(&closed).is_none() && closed >= half_read {
@@ -133,9 +142,21 @@ impl State {
             }
         });
         self.closed_early.retain(|closed| self.open.remove(closed).is_none() && *closed >= half_read);
+        self.checks_read = read_on(broker, MARKS_TOPIC, CHECKS_QUEUE, self.checks_read, |record| {
+            for (offset, count) in checks::counted(record.body) {
+                if let Some(open) = self.open.get_mut(&offset) {
+                    open.checks = open.checks.max(count);
+                }
+            }
+        });
         if before != (self.half_read, self.op_read) {
             broker.transactions.file.touch();
         }
+    }
+
+    /// How often producers were asked about a half message that is open.
+    fn checks(&self, offset: i64) -> u32 {
+        self.open.get(&offset).map_or(0, |open| open.checks)
     }
 }
 
@@ -147,15 +168,15 @@ pub fn waits_from(broker: &Broker) -> Option<LogOffset> {
 }
 
 /// Hands over the records of a queue from an offset on. The offset behind the last one.
-fn read_on(broker: &Broker, topic: &str, from: i64, mut each: impl FnMut(&Record<'_>)) -> i64 {
+fn read_on(broker: &Broker, topic: &str, queue_id: u32, from: i64, mut each: impl FnMut(&Record<'_>)) -> i64 {
     let mut next = from;
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        if broker.store.bounds(topic, 0).is_none_or(|(_, max)| max.0 <= next) {
+        if broker.store.bounds(topic, queue_id).is_none_or(|(_, max)| max.0 <= next) {
             return next;
         }
-        let read = broker.store.read(topic, 0, QueueOffset(next), AT_ONCE, &mut |_| true, &mut bytes);
+        let read = broker.store.read(topic, queue_id, QueueOffset(next), AT_ONCE, &mut |_| true, &mut bytes);
         if read.status == ReadStatus::Found {
             records(&bytes).flatten().for_each(|record| each(&record));
         }
@@ -187,8 +208,8 @@ pub async fn run(broker: Arc<Broker>) {
 
 fn ask_all(broker: &Broker) {
     let mut unasked = 0;
-    check_open(broker, |half| {
-        let is_asked = ask(broker, half);
+    check_open(broker, |half, times| {
+        let is_asked = ask(broker, half, times);
         unasked += u32::from(!is_asked);
         is_asked
     });
@@ -197,30 +218,48 @@ fn ask_all(broker: &Broker) {
     }
 }
 
-/// One round. `ask` says whether there was anybody to ask: only then it counts as one of the times that a producer is given.
-pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>) -> bool) {
-    let mut state = broker.transactions.state.lock();
-    state.catch_up(broker);
-    let offsets: Vec<i64> = state.open.keys().copied().collect();
-    for offset in offsets {
-        let Some(open) = state.open.get_mut(&offset) else { continue };
-        let Some(bytes) = broker.store.message_at(open.log_offset) else {
-            warn!(offset, "a half message cannot be read, undecided");
-            if open.log_offset < broker.store.min_log_offset() {
-                state.open.remove(&offset);
+/// One round. `ask` is told how often this half message is asked about with this time, and says whether there was anybody to ask: only
+/// then it counts as one of the times that a producer is given.
+///
+/// Decisions go on meanwhile: the state is locked for moments, and not while messages are read or the disk is waited for.
+pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> bool) {
+    let open: Vec<(i64, LogOffset)> = {
+        let mut state = broker.transactions.state.lock();
+        state.catch_up(broker);
+        state.open.iter().map(|(offset, open)| (*offset, open.log_offset)).collect()
+    };
+    let mut asked = Vec::new();
+    let mut batch = broker.store.batch();
+    for (offset, log_offset) in open {
+        let Some(bytes) = broker.store.message_at(log_offset) else {
+            if log_offset < broker.store.min_log_offset() {
+                warn!(offset, "a half message is gone from the log, undecided");
+                broker.transactions.state.lock().open.remove(&offset);
             }
             continue;
         };
         let Ok((record, _)) = Record::parse(&bytes) else { continue };
+        let mut state = broker.transactions.state.lock();
+        // Decided since.
+        let Some(open) = state.open.get_mut(&offset) else { continue };
         match check(broker, open, &record) {
             Check::Early => {}
-            Check::Ask => open.checks += u32::from(ask(&record)),
-            Check::Park => match park(broker, &record) {
+            Check::Ask => {
+                if ask(&record, open.checks.saturating_add(1)) {
+                    open.checks = open.checks.saturating_add(1);
+                    asked.push((offset, open.checks));
+                }
+            }
+            Check::Park => match park(broker, &record, open.checks, &mut batch) {
                 Ok(()) => drop(state.open.remove(&offset)),
                 Err(refusal) => warn!(%refusal, "an undecided transaction could not be parked; it is tried again"),
             },
         }
     }
+    if let Err(refusal) = checks::count(broker, &asked) {
+        warn!(%refusal, "could not write down how often producers were asked; after a restart they are asked more often");
+    }
+    broker.settle(&batch);
 }
 
 enum Check {
@@ -247,7 +286,7 @@ fn check(broker: &Broker, open: &Open, record: &Record<'_>) -> Check {
 }
 
 /// Asks any living producer of the group; its sender may be gone. Is there one?
-fn ask(broker: &Broker, half: &Record<'_>) -> bool {
+fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> bool {
     let properties = half.properties();
     let producers = broker.clients.producers(properties.find(name::PGROUP).unwrap_or_default());
     if producers.is_empty() {
@@ -257,8 +296,9 @@ fn ask(broker: &Broker, half: &Record<'_>) -> bool {
     let unique = properties.unique_key().unwrap_or_default().to_owned();
     let topic = properties.find(name::REAL_TOPIC).unwrap_or_default();
     let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
+    let counted = checks::with_times(half.properties, times);
     let mut restored = Vec::new();
-    if redelivered(half, half.store_host, topic, queue_id, half.properties).encode(&mut restored).is_err() {
+    if redelivered(half, half.store_host, topic, queue_id, &counted).encode(&mut restored).is_err() {
         return true;
     }
     place(&mut restored, half.queue_offset, half.log_offset, half.store_timestamp);
@@ -274,22 +314,16 @@ fn ask(broker: &Broker, half: &Record<'_>) -> bool {
     true
 }
 
-/// Lays an undecided half message aside, where tools find it.
-fn park(broker: &Broker, half: &Record<'_>) -> Result<(), Refusal> {
-    let parked = TopicConfig {
-        topic_name: PARKED_TOPIC.into(),
-        read_queue_nums: 1,
-        write_queue_nums: 1,
-        perm: PERM_READ | PERM_WRITE,
-        ..TopicConfig::default()
-    };
-    if broker.topics.add(parked).1 {
-        broker.registration.topic_changed(PARKED_TOPIC);
-    }
-    let mut batch = broker.store.batch();
-    push_op(broker, half.queue_offset.0, &mut batch)?;
-    batch.push(redelivered(half, broker.advertised, PARKED_TOPIC, 0, half.properties))?;
-    broker.append_whole(&mut batch)?;
+/// Lays an undecided half message aside, where tools find it. `batch` then holds what has to become durable.
+fn park(broker: &Broker, half: &Record<'_>, checks: u32, batch: &mut Batch) -> Result<(), Refusal> {
+    topics::add_parking_topic(broker, PARKED_TOPIC);
+    batch.clear();
+    push_op(broker, half.queue_offset.0, batch)?;
+    let counted = checks::with_times(half.properties, checks);
+    let draft = redelivered(half, broker.advertised, PARKED_TOPIC, 0, &counted);
+    let cut = parking::try_push(broker, draft, batch).err().map(|reason| parking::park(broker, half, PARKED_TOPIC, &reason, batch));
+    broker.put_whole(batch)?;
+    parking::tell(broker, cut);
     warn!(offset = half.queue_offset.0, "a transaction was checked as often as allowed, and is laid aside in {PARKED_TOPIC}");
     Ok(())
 }
@@ -312,9 +346,19 @@ pub fn put_back(broker: &Broker, id: &str) -> Result<(), Refusal> {
     if record.topic != PARKED_TOPIC {
         return Err(Refusal::Failed(format!("the message {id} is not in {PARKED_TOPIC}")));
     }
+    let mut properties = PropertiesBuf::from_text(record.properties);
+    properties.remove(name::TRANSACTION_CHECK_TIMES).remove(parking::REASON);
     let mut batch = broker.store.batch();
-    batch.push(redelivered(&record, broker.advertised, HALF_TOPIC, 0, record.properties))?;
+    batch.push(redelivered(&record, broker.advertised, HALF_TOPIC, 0, properties.as_str()))?;
     broker.append_own(&mut batch)
+}
+
+/// How often producers were asked about a half message, as far as the log says.
+#[cfg(test)]
+pub fn checks_of(broker: &Broker, offset: i64) -> u32 {
+    let mut state = broker.transactions.state.lock();
+    state.catch_up(broker);
+    state.checks(offset)
 }
 
 /// The offsets in the half queue of what is open.
@@ -330,9 +374,11 @@ mod tests {
     use super::decisions::{COMMIT, ROLLBACK, decide, decide_all};
     use super::*;
     use crate::delay;
-    use crate::testing::{NOW_MS, QUEUE, TOPIC, close, delivered, open, put};
+    use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, open, put, seen_in, try_open};
     use roxmq_env::clock::Clock;
+    use roxmq_env::config::BrokerConfig;
     use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::properties::Properties;
 
     fn put_half(broker: &Broker, body: &str) -> request::EndTransaction<'static> {
         let properties = format!("PGROUP\u{1}producers\u{2}UNIQ_KEY\u{1}{body}\u{2}");
@@ -372,6 +418,68 @@ mod tests {
         assert!(put_back(&broker, "nonsense").is_err());
         put_back(&broker, &parked).unwrap();
         assert_eq!(open_offsets(&broker), [1]);
+        close(broker);
+    }
+
+    /// Asks in one round. Whom, and the how manieth time it is.
+    fn asked_in_a_round(broker: &Broker, clock: &Clock) -> Vec<(i64, u32)> {
+        clock.advance(Duration::from_secs(60));
+        let mut asked = Vec::new();
+        check_open(broker, |half, times| {
+            asked.push((half.queue_offset.0, times));
+            true
+        });
+        asked
+    }
+
+    #[test]
+    fn how_often_a_producer_was_asked_outlives_restarts() {
+        let (disk, clock) = (SimDisk::new(12).disk(), Clock::manual(NOW_MS));
+        let config = BrokerConfig { transaction_checks_max: 3, ..testing::config() };
+        let open = || try_open(&disk, &clock, config.clone()).unwrap();
+        let broker = open();
+        put_half(&broker, "first");
+        assert_eq!(asked_in_a_round(&broker, &clock), [(0, 1)]);
+        put_half(&broker, "second");
+        assert_eq!(asked_in_a_round(&broker, &clock), [(0, 2), (1, 1)]);
+        close(broker);
+        let broker = open();
+        assert_eq!(asked_in_a_round(&broker, &clock), [(0, 3), (1, 2)]);
+        close(broker);
+        // Nor does it matter what becomes of the file.
+        disk.remove(&config.store_root.join("config/transactions.json")).unwrap();
+        let broker = open();
+        assert_eq!(asked_in_a_round(&broker, &clock), [(1, 3)]);
+        assert_eq!(asked_in_a_round(&broker, &clock), []);
+        assert_eq!(open_offsets(&broker), Vec::<i64>::new());
+        let parked: Vec<_> =
+            seen_in(&broker, PARKED_TOPIC, 0).into_iter().map(|(body, properties)| (body, times_in(&properties))).collect();
+        assert_eq!(parked, [("first".to_owned(), Some("3".to_owned())), ("second".to_owned(), Some("3".to_owned()))]);
+        close(broker);
+    }
+
+    fn times_in(properties: &str) -> Option<String> {
+        Properties::new(properties).find(name::TRANSACTION_CHECK_TIMES).map(str::to_owned)
+    }
+
+    #[test]
+    fn what_is_committed_says_how_often_its_producer_was_asked() {
+        let (disk, clock) = (SimDisk::new(13).disk(), Clock::manual(NOW_MS));
+        let broker = open(&disk, &clock);
+        let at_once = put_half(&broker, "at once");
+        decide(&broker, &at_once).unwrap();
+        let later = put_half(&broker, "later");
+        assert_eq!(asked_in_a_round(&broker, &clock), [(1, 1)]);
+        assert_eq!(asked_in_a_round(&broker, &clock), [(1, 2)]);
+        decide(&broker, &later).unwrap();
+        let seen: Vec<_> = seen_in(&broker, TOPIC, QUEUE).into_iter().map(|(_, properties)| times_in(&properties)).collect();
+        assert_eq!(seen, [None, Some("2".to_owned())]);
+        // A parked one begins anew when it is resumed.
+        put_half(&broker, "parked");
+        (0..=broker.config().transaction_checks_max).for_each(|_| drop(asked_in_a_round(&broker, &clock)));
+        let parked = broker.store.index_entry(PARKED_TOPIC, 0, QueueOffset(0)).unwrap().log_offset;
+        put_back(&broker, &MessageId { store_host: broker.advertised, log_offset: parked }.to_string()).unwrap();
+        assert_eq!(asked_in_a_round(&broker, &clock), [(3, 1)]);
         close(broker);
     }
 

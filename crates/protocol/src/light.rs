@@ -112,6 +112,15 @@ pub const fn light_room(queues: usize) -> usize {
     queues * (OFFSET_DIGITS_MAX + 1)
 }
 
+/// How many bytes the store adds to these properties for offsets in the light queues that they name.
+pub fn light_room_of(properties: Properties<'_>) -> usize {
+    let names = properties.find(name::INNER_MULTI_DISPATCH).and_then(|names| light_names(names).ok());
+    match names.map_or(0, Iterator::count) {
+        0 => 0,
+        count => light_property_bytes(count),
+    }
+}
+
 /// Writes the offsets into their room.
 ///
 /// # Panics

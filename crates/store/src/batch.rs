@@ -20,6 +20,8 @@ pub struct Batch {
     serves_light: bool,
     /// See [`Batch::keep_whole`].
     pub(crate) is_whole: bool,
+    /// See [`Batch::use_reserve`].
+    pub(crate) may_use_reserve: bool,
 }
 
 /// One message of a batch.
@@ -177,6 +179,13 @@ impl Batch {
         self.is_whole = true;
     }
 
+    /// Lets the append take room from the reserve when the disk is full. Until [`Batch::clear`].
+    ///
+    /// The reserve is there for what makes room: what would be deleted with the oldest segment, and is still needed, is stored again.
+    pub fn use_reserve(&mut self) {
+        self.may_use_reserve = true;
+    }
+
     /// Writes into the first record how many stay together. What is alone is whole by itself.
     pub(crate) fn say_together(&mut self) {
         let count = self.items.len();
@@ -194,6 +203,11 @@ impl Batch {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// Bytes of the record pushed last; 0 if there is none.
+    pub fn last_bytes(&self) -> usize {
+        self.items.last().map_or(0, |item| item.entry.size as usize)
     }
 
     /// Bytes of all records.
@@ -230,6 +244,7 @@ impl Batch {
         self.hashes.clear();
         self.lights.clear();
         self.is_whole = false;
+        self.may_use_reserve = false;
         self.bytes.shrink_to(KEPT_BYTES_MAX);
     }
 }

@@ -35,8 +35,6 @@ pub struct StoreConfig {
     pub disk_reserve_bytes: u64,
     /// Whether room may be made by deleting segments that have not expired, once the reserve is touched.
     pub delete_unexpired_when_full: bool,
-    /// The longest body accepted (`maxMessageSize`).
-    pub max_message_bytes: usize,
     /// Whether messages go into the light queues that their producers name (`enableLmq` and `enableMultiDispatch`). What is in light
     /// queues already is found there in any case.
     pub light_queues: bool,
@@ -88,7 +86,6 @@ impl Default for StoreConfig {
             retention_bytes: None,
             disk_reserve_bytes: 512 << 20,
             delete_unexpired_when_full: false,
-            max_message_bytes: 4 << 20,
             light_queues: false,
             tail_checkpoint_bytes: 64 << 20,
             tail_memory_bytes: 256 << 20,

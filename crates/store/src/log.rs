@@ -33,10 +33,10 @@ pub enum AppendError {
     /// once it is.
     #[error("the disk does not keep up with what is sent")]
     Behind,
-    /// A body is longer than allowed, or a record or a whole batch longer than a segment.
+    /// A record, or a whole batch, is longer than a segment.
     #[error("a message of {bytes} bytes is more than {max}")]
     TooLarge {
-        /// Bytes of the body, or of the record.
+        /// Its bytes.
         bytes: usize,
         /// The most allowed.
         max: usize,
@@ -98,9 +98,16 @@ impl Store {
             return Ok(());
         }
         batch.say_together();
+        if batch.may_use_reserve
+            && self.disk_full()
+            && let Err(error) = self.clear_dirty()
+        {
+            return Err(self.append_failed(&error));
+        }
         let mut log = self.log.lock();
         self.check_open(&log)?;
-        if self.disk_full.load(Ordering::Relaxed) {
+        let may_use_reserve = batch.may_use_reserve && log.dirty.is_empty();
+        if self.disk_full.load(Ordering::Relaxed) && !may_use_reserve {
             return Err(AppendError::DiskFull);
         }
         if self.index.read().tail_bytes() >= self.config.tail_memory_bytes {
@@ -140,9 +147,6 @@ impl Store {
             return Err(AppendError::TooLarge { bytes: batch.bytes(), max: record_max });
         }
         for item in &batch.items {
-            if item.body_len > self.config.max_message_bytes {
-                return Err(AppendError::TooLarge { bytes: item.body_len, max: self.config.max_message_bytes });
-            }
             if item.entry.size as usize > record_max {
                 return Err(AppendError::TooLarge { bytes: item.entry.size as usize, max: record_max });
             }

@@ -25,10 +25,17 @@ pub enum Reason {
 }
 
 impl Store {
-    /// Names who is asked before the oldest part of the log is deleted, up to which offset: whoever still needs something of it appends
-    /// it again first. Only the first one named is asked.
+    /// Names who is asked before the oldest part of the log is deleted, up to which offset. Whoever still needs something of it says no,
+    /// stores it again, and has it asked again: see [`Store::ask_again`]. It must not wait for the disk, as housekeeping waits for it.
+    /// Only the first one named is asked.
     pub fn ask_before_deletion(&self, asked: impl Fn(LogOffset, Reason) -> bool + Send + Sync + 'static) {
         let _ = self.asked.set(Box::new(asked));
+    }
+
+    /// Whoever is asked before deletions would answer differently now: housekeeping asks again at once.
+    pub fn ask_again(&self) {
+        self.retention_due.store(0, Ordering::Relaxed);
+        [&self.keeper, &self.looker].into_iter().filter_map(|thread| thread.get()).for_each(|thread| thread.unpark());
     }
 
     fn may_delete(&self, segment: &Segment, now_ms: i64) -> bool {

@@ -55,7 +55,7 @@ pub struct Store {
     damaged: AtomicU64,
     /// Where the log ended then.
     pub(crate) opened_at: i64,
-    retention_due: AtomicI64,
+    pub(crate) retention_due: AtomicI64,
     /// A tail that was larger than usual has left memory, which the allocator is to give back when `memory_due` has come.
     pub(crate) owes_memory: AtomicBool,
     memory_due: AtomicI64,

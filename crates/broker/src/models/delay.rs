@@ -1,7 +1,8 @@
-//! Delay levels: never early, in the order of their level, each once, and all that are due whenever the service has looked.
+//! Delay levels: never early, in the order of their level, each once, and all that are due whenever the service has looked. What cannot be
+//! delivered is parked as if it were, and holds up nothing.
 
 use super::cases;
-use super::world::{After, Mishap, Reader, World, a_while, flush, mishap};
+use super::world::{After, Mishap, Reader, World, a_while, flush, mishap, poison, topic};
 use crate::delay::{deliver_due, queue_of, waiting_properties};
 use crate::testing::{QUEUE, TOPIC};
 use crate::{Broker, Refusal, names};
@@ -16,6 +17,8 @@ enum Step {
     Send {
         level: i32,
         count: usize,
+        /// To a topic that no record can name.
+        is_poison: bool,
     },
     Deliver,
     Pass(Duration),
@@ -29,7 +32,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let count = prop_oneof![9 => 1..4_usize, 1 => 100..300_usize];
     prop_oneof![
-        6 => (1..=18_i32, count).prop_map(|(level, count)| Step::Send { level, count }),
+        6 => (1..=18_i32, count, poison()).prop_map(|(level, count, is_poison)| Step::Send { level, count, is_poison }),
         6 => Just(Step::Deliver),
         4 => a_while().prop_map(Step::Pass),
         4 => (0..3_i64).prop_map(|early_ms| Step::PassToDue { early_ms }),
@@ -44,12 +47,14 @@ struct Waiting {
     level: i32,
     log_end: i64,
     due_ms: i64,
+    is_poison: bool,
 }
 
 struct Model {
     world: World,
     flush: FlushDiskType,
     consumer: Reader,
+    parked: Reader,
     waiting: Vec<Waiting>,
     /// Sent, but the answer was an error: each may come, once.
     unsure: Vec<String>,
@@ -58,14 +63,14 @@ struct Model {
 
 impl Model {
     fn new(seed: u64, flush: FlushDiskType) -> Model {
-        let (world, consumer) = (World::new(seed, flush), Reader::of(TOPIC, QUEUE));
-        Model { world, flush, consumer, waiting: Vec::new(), unsure: Vec::new(), sent: 0 }
+        let (world, consumer, parked) = (World::new(seed, flush), Reader::of(TOPIC, QUEUE), Reader::of(names::PARKING_TOPIC, 0));
+        Model { world, flush, consumer, parked, waiting: Vec::new(), unsure: Vec::new(), sent: 0 }
     }
 
     fn run(&mut self, steps: &[Step]) {
         for step in steps {
             match step {
-                Step::Send { level, count } => self.send(*level, *count),
+                Step::Send { level, count, is_poison } => self.send(*level, *count, *is_poison),
                 Step::Pass(time) => self.world.clock.advance(*time),
                 Step::PassToDue { early_ms } => self.pass_to_due(*early_ms),
                 Step::Deliver => deliver_due(self.world.broker()),
@@ -89,14 +94,14 @@ impl Model {
         self.check(true);
     }
 
-    fn send(&mut self, level: i32, count: usize) {
+    fn send(&mut self, level: i32, count: usize, is_poison: bool) {
         let bodies: Vec<String> = (self.sent..self.sent + count).map(|n| format!("{n}")).collect();
         self.sent += count;
         let delay_ms = self.world.broker().config().delay_ladder.delay_ms(level).unwrap() as i64;
         let due_ms = self.world.now_ms() + delay_ms;
-        match send(self.world.broker(), level, &bodies) {
+        match send(self.world.broker(), level, is_poison, &bodies) {
             Ok(ends) => {
-                let waiting = bodies.into_iter().zip(ends).map(|(body, log_end)| Waiting { body, level, log_end, due_ms });
+                let waiting = bodies.into_iter().zip(ends).map(|(body, log_end)| Waiting { body, level, log_end, due_ms, is_poison });
                 self.waiting.extend(waiting);
             }
             Err(_) => self.unsure.extend(bodies),
@@ -113,6 +118,7 @@ impl Model {
     fn died(&mut self) {
         let end = self.world.kept_to();
         self.consumer.forget_behind(end, self.flush);
+        self.parked.forget_behind(end, self.flush);
         let before = self.waiting.len();
         self.waiting.retain(|waiting| waiting.log_end <= end);
         assert!(self.flush == FlushDiskType::AsyncFlush || self.waiting.len() == before, "acknowledged, and gone");
@@ -120,15 +126,18 @@ impl Model {
 
     fn check(&mut self, is_delivered: bool) {
         self.consumer.read(self.world.broker());
+        self.parked.read(self.world.broker());
         let now = self.world.now_ms();
-        let mut last_of_level = [-1; 19];
-        for Waiting { body, level, due_ms, .. } in &self.waiting {
-            let of_body: Vec<_> = self.consumer.seen.iter().filter(|seen| seen.body == *body).collect();
+        let mut last_of_level = [[-1; 19]; 2];
+        for Waiting { body, level, due_ms, is_poison, .. } in &self.waiting {
+            let (reader, other) = if *is_poison { (&self.parked, &self.consumer) } else { (&self.consumer, &self.parked) };
+            assert_eq!(other.times(body), 0, "{body} went the other way");
+            let of_body: Vec<_> = reader.seen.iter().filter(|seen| seen.body == *body).collect();
             assert!(of_body.len() <= 1, "{body} came {} times", of_body.len());
             match of_body.first() {
                 Some(seen) => {
                     assert!(seen.store_ms >= *due_ms, "{body} came {} ms early", due_ms - seen.store_ms);
-                    let last = &mut last_of_level[*level as usize];
+                    let last = &mut last_of_level[usize::from(*is_poison)][*level as usize];
                     assert!(seen.queue_offset > *last, "{body} came before its turn");
                     *last = seen.queue_offset;
                 }
@@ -136,16 +145,16 @@ impl Model {
             }
         }
         for body in &self.unsure {
-            assert!(self.consumer.times(body) <= 1, "{body} came twice");
+            assert!(self.consumer.times(body) + self.parked.times(body) <= 1, "{body} came twice");
         }
         let known = |body: &String| self.unsure.contains(body) || self.waiting.iter().any(|waiting| waiting.body == *body);
-        assert!(self.consumer.seen.iter().all(|seen| known(&seen.body)), "nobody sent it");
+        assert!(self.consumer.seen.iter().chain(&self.parked.seen).all(|seen| known(&seen.body)), "nobody sent it");
     }
 }
 
 /// Sends in one batch; where the records end.
-fn send(broker: &Broker, level: i32, bodies: &[String]) -> Result<Vec<i64>, Refusal> {
-    let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), TOPIC, QUEUE);
+fn send(broker: &Broker, level: i32, is_poison: bool, bodies: &[String]) -> Result<Vec<i64>, Refusal> {
+    let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), &topic(is_poison), QUEUE);
     let mut batch = Batch::new();
     for body in bodies {
         batch.push(Draft {

@@ -1,9 +1,9 @@
 //! Timed messages: never early, in the order of their times, each once, all that are due whenever the service has looked, recalled ones
-//! never, for 400 days, while the log keeps three.
+//! never, for 400 days, while the log keeps three. What cannot be delivered is parked as if it were, and holds up nothing.
 
 use super::cases;
-use super::world::{After, Mishap, Reader, World, a_while, flush, mishap};
-use crate::names::TIMER_TOPIC;
+use super::world::{After, Mishap, Reader, World, a_while, flush, mishap, poison, topic};
+use crate::names::{PARKING_TOPIC, TIMER_TOPIC};
 use crate::testing::{QUEUE, TOPIC};
 use crate::timer::{self, Handle, deliver_due, queue_of, take_back, timed_properties};
 use crate::{Broker, Refusal};
@@ -19,6 +19,8 @@ enum Step {
     Send {
         after_ms: i64,
         count: usize,
+        /// To a topic that no record can name.
+        is_poison: bool,
     },
     Recall(prop::sample::Index),
     Deliver,
@@ -39,7 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
     let after = prop_oneof![3 => 1..10_000_i64, 3 => 1..HOUR_MS, 3 => 1..3 * HOUR_MS, 2 => 1..10 * DAY_MS, 1 => 1..400 * DAY_MS];
     let count = prop_oneof![9 => 1..4_usize, 1 => 100..300_usize];
     prop_oneof![
-        8 => (after, count).prop_map(|(after_ms, count)| Step::Send { after_ms, count }),
+        8 => (after, count, poison()).prop_map(|(after_ms, count, is_poison)| Step::Send { after_ms, count, is_poison }),
         3 => any::<prop::sample::Index>().prop_map(Step::Recall),
         6 => Just(Step::Deliver),
         4 => a_while().prop_map(Step::Pass),
@@ -56,6 +58,7 @@ struct Waiting {
     log_end: i64,
     due_ms: i64,
     recall: Recall,
+    is_poison: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,7 @@ struct Model {
     world: World,
     flush: FlushDiskType,
     consumer: Reader,
+    parked: Reader,
     waiting: Vec<Waiting>,
     /// Sent, but the answer was an error: each may come, once.
     unsure: Vec<String>,
@@ -79,14 +83,14 @@ struct Model {
 
 impl Model {
     fn new(seed: u64, flush: FlushDiskType) -> Model {
-        let (world, consumer) = (World::new(seed, flush), Reader::of(TOPIC, QUEUE));
-        Model { world, flush, consumer, waiting: Vec::new(), unsure: Vec::new(), sent: 0 }
+        let (world, consumer, parked) = (World::new(seed, flush), Reader::of(TOPIC, QUEUE), Reader::of(PARKING_TOPIC, 0));
+        Model { world, flush, consumer, parked, waiting: Vec::new(), unsure: Vec::new(), sent: 0 }
     }
 
     fn run(&mut self, steps: &[Step]) {
         for step in steps {
             match step {
-                Step::Send { after_ms, count } => self.send(*after_ms, *count),
+                Step::Send { after_ms, count, is_poison } => self.send(*after_ms, *count, *is_poison),
                 Step::Recall(which) => self.recall(*which),
                 Step::Pass(time) => self.world.clock.advance(*time),
                 Step::PassToDue { early_ms } => self.pass_to_due(*early_ms),
@@ -115,18 +119,20 @@ impl Model {
             self.world.meet(&Mishap::Tick);
             self.check(true);
         }
-        let is_left = |waiting: &&Waiting| waiting.recall == Recall::None && self.consumer.times(&waiting.body) == 0;
+        let came = |body: &str| self.consumer.times(body) + self.parked.times(body);
+        let is_left = |waiting: &&Waiting| waiting.recall == Recall::None && came(&waiting.body) == 0;
         assert_eq!(self.waiting.iter().filter(is_left).count(), 0);
     }
 
-    fn send(&mut self, after_ms: i64, count: usize) {
+    fn send(&mut self, after_ms: i64, count: usize, is_poison: bool) {
         let bodies: Vec<String> = (self.sent..self.sent + count).map(|n| format!("{n}")).collect();
         self.sent += count;
         let due_ms = self.world.now_ms() + after_ms;
-        match send(self.world.broker(), due_ms, &bodies) {
+        match send(self.world.broker(), due_ms, is_poison, &bodies) {
             Ok(ends) => {
                 let sent = bodies.into_iter().zip(ends);
-                self.waiting.extend(sent.map(|(body, log_end)| Waiting { body, log_end, due_ms, recall: Recall::None }));
+                let recall = Recall::None;
+                self.waiting.extend(sent.map(|(body, log_end)| Waiting { body, log_end, due_ms, recall, is_poison }));
             }
             Err(_) => self.unsure.extend(bodies),
         }
@@ -140,7 +146,7 @@ impl Model {
         }
         let at = which.index(open.len());
         let waiting = &mut *open[at];
-        let text = timer::handle("any", TOPIC, waiting.due_ms, &waiting.body);
+        let text = timer::handle("any", &topic(waiting.is_poison), waiting.due_ms, &waiting.body);
         let handle = Handle::parse(&text).expect("ours");
         let was = waiting.recall;
         match take_back(self.world.broker(), &handle, now) {
@@ -168,6 +174,7 @@ impl Model {
     fn died(&mut self) {
         let end = self.world.kept_to();
         self.consumer.forget_behind(end, self.flush);
+        self.parked.forget_behind(end, self.flush);
         let before = self.waiting.len();
         self.waiting.retain(|waiting| waiting.log_end <= end);
         assert!(self.flush == FlushDiskType::AsyncFlush || self.waiting.len() == before, "acknowledged, and gone");
@@ -182,12 +189,15 @@ impl Model {
 
     fn check(&mut self, is_delivered: bool) {
         self.consumer.read(self.world.broker());
+        self.parked.read(self.world.broker());
         let now = self.world.now_ms();
         let mut seen_of: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-        for seen in &self.consumer.seen {
+        for seen in self.consumer.seen.iter().chain(&self.parked.seen) {
             seen_of.entry(&seen.body).or_default().push(seen);
         }
-        for Waiting { body, due_ms, recall, .. } in &self.waiting {
+        for Waiting { body, due_ms, recall, is_poison, .. } in &self.waiting {
+            let other = if *is_poison { &self.consumer } else { &self.parked };
+            assert_eq!(other.times(body), 0, "{body} went the other way");
             let of_body = seen_of.get(&**body).map_or(&[][..], |seen| seen);
             assert!(of_body.len() <= 1, "{body} came {} times", of_body.len());
             match of_body.first() {
@@ -199,17 +209,17 @@ impl Model {
             }
         }
         for body in &self.unsure {
-            assert!(self.consumer.times(body) <= 1, "{body} came twice");
+            assert!(self.consumer.times(body) + self.parked.times(body) <= 1, "{body} came twice");
         }
     }
 }
 
 /// Sends in one batch; where the records end.
-fn send(broker: &Broker, due_ms: i64, bodies: &[String]) -> Result<Vec<i64>, Refusal> {
+fn send(broker: &Broker, due_ms: i64, is_poison: bool, bodies: &[String]) -> Result<Vec<i64>, Refusal> {
     let mut batch = Batch::new();
     let queue_id = queue_of(broker, due_ms, broker.clock.now_ms());
     for body in bodies {
-        let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
+        let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), &topic(is_poison), QUEUE, due_ms);
         batch.push(draft(broker, TIMER_TOPIC, queue_id, body.as_bytes(), &properties))?;
     }
     broker.append_own(&mut batch)?;

@@ -6,7 +6,7 @@ use crate::delay::{deliver_due, waiting_properties};
 use crate::names::{HALF_TOPIC, PARKED_TOPIC};
 use crate::testing::{QUEUE, TOPIC, try_put};
 use crate::transaction::decisions::{COMMIT, ROLLBACK, decide};
-use crate::transaction::{check_open, open_offsets, put_back};
+use crate::transaction::{check_open, checks_of, open_offsets, put_back};
 use proptest::prelude::*;
 use roxmq_env::config::FlushDiskType;
 use roxmq_protocol::record::{LogOffset, MessageId};
@@ -63,8 +63,10 @@ struct Half {
     body: String,
     log_offset: i64,
     stored_ms: i64,
-    /// Asked so often since the broker was started.
+    /// Its producers were asked so often.
     checks: u32,
+    /// The log says so before this: how many, and where it ended then.
+    counted: (u32, i64),
     closed: Option<Closed>,
     /// What was tried, and answered with an error.
     tried: Option<How>,
@@ -147,6 +149,8 @@ impl Model {
         self.learn(after == After::Died);
         if let (After::Well, Some((expected, (asked, parked)))) = (after, asked) {
             assert_eq!((asked, parked), expected, "who is asked, and who is laid aside");
+            let log_end = self.world.log_end();
+            self.halves.values_mut().for_each(|half| half.counted = (half.checks, log_end));
         }
         self.check();
     }
@@ -211,7 +215,7 @@ impl Model {
         let open: Vec<i64> = open_offsets(self.world.broker());
         let mut asked = BTreeSet::new();
         let has_producers = self.has_producers;
-        check_open(self.world.broker(), |half| {
+        check_open(self.world.broker(), |half, _| {
             if has_producers {
                 asked.insert(half.queue_offset.0);
             }
@@ -239,8 +243,15 @@ impl Model {
 
     fn read_halves(&mut self) {
         for seen in self.half_queue.read(self.world.broker()) {
-            let half =
-                Half { body: seen.body, log_offset: seen.log_offset, stored_ms: seen.store_ms, checks: 0, closed: None, tried: None };
+            let half = Half {
+                body: seen.body,
+                log_offset: seen.log_offset,
+                stored_ms: seen.store_ms,
+                checks: 0,
+                counted: (0, 0),
+                closed: None,
+                tried: None,
+            };
             self.halves.insert(seen.queue_offset, half);
         }
     }
@@ -255,7 +266,6 @@ impl Model {
             self.halves.retain(|_, half| half.log_offset < end);
             self.acknowledged.retain(|(record_end, _)| *record_end <= end || self.flush == FlushDiskType::SyncFlush);
             for half in self.halves.values_mut() {
-                half.checks = 0;
                 if let Some(closed) = half.closed.filter(|closed| closed.log_end > end) {
                     assert!(self.flush == FlushDiskType::AsyncFlush, "{} was closed, and is not", half.body);
                     (half.closed, half.tried) = (None, Some(closed.how));
@@ -280,6 +290,20 @@ impl Model {
             }
         }
         self.check_new(&new);
+        if died {
+            self.learn_checks(end);
+        }
+    }
+
+    /// How often producers were asked outlives the broker, but for what a power cut took away.
+    fn learn_checks(&mut self, end: i64) {
+        for (offset, half) in self.halves.iter_mut().filter(|(_, half)| half.closed.is_none()) {
+            let said = checks_of(self.world.broker(), *offset);
+            let (counted, log_end) = half.counted;
+            let may_say = if log_end <= end { counted..=half.checks } else { 0..=half.checks };
+            assert!(may_say.contains(&said), "{} was asked about {said} times, not {may_say:?}", half.body);
+            (half.checks, half.counted) = (said, (said, end));
+        }
     }
 
     fn check(&self) {

@@ -1,7 +1,7 @@
 //! What can happen to a broker besides requests, and what do consumers see of it?
 
 use crate::testing::{self, try_open};
-use crate::{Broker, services};
+use crate::{Broker, deletions, names, services};
 use proptest::prelude::*;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
@@ -86,6 +86,16 @@ pub fn a_while() -> impl Strategy<Value = Duration> {
     let edge = prop_oneof![Just(s - 1), Just(s), Just(6 * s - 1), Just(6 * s)];
     let ms = prop_oneof![4 => 1..10 * s, 4 => edge, 4 => 10 * s..600 * s, 2 => 600 * s..3 * 3600 * s, 1 => 3600 * s..12 * 86_400 * s];
     ms.prop_map(Duration::from_millis)
+}
+
+/// Whether messages cannot be delivered when they are due; most can.
+pub fn poison() -> impl Strategy<Value = bool> {
+    prop::bool::weighted(0.15)
+}
+
+/// Where messages go: to the one topic there is, or to one that no record can name.
+pub fn topic(is_poison: bool) -> String {
+    if is_poison { names::retry_topic(&"g".repeat(300)) } else { testing::TOPIC.to_owned() }
 }
 
 /// How the log is flushed.
@@ -203,7 +213,7 @@ impl World {
             match try_open(&self.sim.disk(), &self.clock, self.config.clone()) {
                 Ok(broker) => {
                     let broker = Arc::new(broker);
-                    services::watch_deletions(&broker);
+                    deletions::watch(&broker);
                     self.kept_to = self.kept_to.min(broker.store.watermarks().written().0);
                     return self.broker = Some(broker);
                 }
@@ -228,6 +238,9 @@ impl World {
 
     fn tick(&self) {
         self.broker().store.tick();
+        while deletions::prepare(self.broker()) {
+            self.broker().store.tick();
+        }
     }
 
     fn tables(&self) -> Vec<PathBuf> {

@@ -2,12 +2,13 @@
 
 use super::ORIGIN;
 use super::counts::count_from_before;
-use super::waiting::{MARKED_BYTES_MAX, MARKS_QUEUE, Timer, Waiting, mark};
-use crate::delay::{destination, redelivered};
-use crate::names::MARKS_TOPIC;
-use crate::{Broker, Refusal, marks};
-use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, LogOffset, Record};
+use super::waiting::{MARKS_QUEUE, Timer, Waiting, mark};
+use crate::delay::{Destination, Dropped, UNSAID, destination, redelivered};
+use crate::names::{MARKS_TOPIC, PARKING_TOPIC};
+use crate::{Broker, Refusal, marks, parking};
+use roxmq_protocol::light::light_room_of;
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
+use roxmq_protocol::record::{LogOffset, Record};
 use roxmq_store::Batch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,7 +21,7 @@ pub const LOOK_AHEAD_MS: i64 = 300_000;
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// Between two looks: much that comes in at once is delivered at once.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Messages, and bytes, delivered with one append, unless their mark would be too long for a message.
+/// Messages, and bytes, delivered with one append.
 const AT_ONCE: usize = 128;
 const BYTES_AT_ONCE: usize = 1 << 20;
 
@@ -54,13 +55,12 @@ pub fn deliver_due(broker: &Broker) -> Option<i64> {
     let now_ms = broker.clock.now_ms();
     let log_end = broker.store.readable().0;
     let marks_end = broker.store.queue_next(MARKS_TOPIC, MARKS_QUEUE).map_or(0, |next| next.0);
-    let at_once = AT_ONCE.min(broker.config().max_message_bytes as usize / MARKED_BYTES_MAX).max(1);
     let mut batch = broker.store.batch();
     loop {
         // Let go after each batch, so that a recall never waits for long.
         let mut waiting = broker.timers.waiting.lock();
         waiting.catch_up(broker, now_ms);
-        let due = waiting.due(now_ms, at_once);
+        let due = waiting.due(now_ms, AT_ONCE);
         if due.is_empty() {
             if waiting.all_done(now_ms, log_end, marks_end) {
                 broker.timers.file.touch();
@@ -72,16 +72,18 @@ pub fn deliver_due(broker: &Broker) -> Option<i64> {
             warn!(%refusal, "timed messages wait: the store takes nothing");
             return None;
         }
+        drop(waiting);
+        // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark. Waited for all the
+        // same, so that no more is ahead of the disk than this.
+        broker.settle(&batch);
+        batch.clear();
     }
 }
 
-/// A message on its way to its topic.
+/// A message on its way.
 struct Delivery {
     timer: Timer,
     bytes: Vec<u8>,
-    topic: String,
-    queue_id: u32,
-    properties: String,
 }
 
 /// Delivers the first of `due`, as many as go into one append.
@@ -100,53 +102,55 @@ fn deliver(broker: &Broker, waiting: &mut Waiting, due: &[(Timer, i64)], batch: 
             }
             continue;
         };
-        let Some(delivery) = delivery(broker, *timer, bytes) else {
-            waiting.close(*timer);
-            continue;
-        };
-        size += delivery.bytes.len();
-        deliveries.push(delivery);
-        if size > bytes_max {
+        size += bytes.len();
+        if size > bytes_max && !deliveries.is_empty() {
             break;
         }
+        deliveries.push(Delivery { timer: *timer, bytes });
     }
     if deliveries.is_empty() {
         return Ok(());
     }
     marks::begin(broker, MARKS_QUEUE, &mark(deliveries.iter().map(|delivery| delivery.timer)), batch)?;
-    for delivery in &deliveries {
-        batch.push(delivery.draft(broker)?)?;
+    let mut parked = Vec::new();
+    let mut dropped = Dropped::default();
+    let mut topics = Vec::new();
+    for (record, _) in deliveries.iter().filter_map(|delivery| Record::parse(&delivery.bytes).ok()) {
+        topics.push(record.properties().find(name::REAL_TOPIC).unwrap_or_default().to_owned());
+        match destination(broker, &record) {
+            Destination::Queue(topic, queue_id) => {
+                let properties = delivered_properties(&record, broker.clock.now_ms());
+                let draft = redelivered(&record, broker.advertised, &topic, queue_id, &properties);
+                parked.extend(parking::push(broker, &record, draft, batch));
+            }
+            Destination::Deleted(topic) => dropped.add(topic),
+            Destination::Unsaid => parked.push(parking::park(broker, &record, PARKING_TOPIC, UNSAID, batch)),
+        }
     }
-    // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark.
-    broker.append_whole(batch)?;
-    for delivery in deliveries {
-        waiting.close(delivery.timer);
-        broker.timers.counts.add(&delivery.topic, -1);
-    }
+    broker.put_whole(batch)?;
+    deliveries.iter().for_each(|delivery| waiting.close(delivery.timer));
+    topics.iter().for_each(|topic| broker.timers.counts.add(topic, -1));
+    parking::tell(broker, parked);
+    dropped.tell();
     Ok(())
 }
 
-fn delivery(broker: &Broker, timer: Timer, bytes: Vec<u8>) -> Option<Delivery> {
-    let (record, _) = Record::parse(&bytes).ok()?;
-    let (topic, queue_id) = destination(broker, &record)?;
-    let properties = delivered_properties(&record, broker.clock.now_ms());
-    Some(Delivery { timer, topic, queue_id, properties, bytes })
-}
-
-impl Delivery {
-    fn draft(&self, broker: &Broker) -> Result<Draft<'_>, Refusal> {
-        let (record, _) = Record::parse(&self.bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
-        Ok(redelivered(&record, broker.advertised, &self.topic, self.queue_id, &self.properties))
-    }
-}
-
-/// What consumers see: as the producer sent it, with the times of its waiting.
+/// What consumers see: as the producer sent it, with the times of its waiting where there is room for them.
 fn delivered_properties(record: &Record<'_>, now_ms: i64) -> String {
     let mut properties = PropertiesBuf::from_text(record.properties);
     properties.remove(ORIGIN);
+    let bytes_max = PROPERTIES_BYTES_MAX - light_room_of(record.properties());
     if properties.find(name::TIMER_ENQUEUE_MS).is_none() {
-        properties.set(name::TIMER_ENQUEUE_MS, &record.store_timestamp.to_string());
+        set_within(&mut properties, name::TIMER_ENQUEUE_MS, record.store_timestamp, bytes_max);
     }
-    properties.set(name::TIMER_DEQUEUE_MS, &now_ms.to_string());
+    set_within(&mut properties, name::TIMER_DEQUEUE_MS, now_ms, bytes_max);
     properties.into_string()
+}
+
+/// Sets a property that only informs, unless there is no room for it.
+pub fn set_within(properties: &mut PropertiesBuf, name: &str, value: i64, bytes_max: usize) {
+    let value = value.to_string();
+    if properties.as_str().len() + name.len() + value.len() + 2 <= bytes_max {
+        properties.set(name, &value);
+    }
 }

@@ -81,7 +81,7 @@ pub fn recall(broker: &Broker, _: &Call<'_>, request: request::RecallMessage<'_>
 }
 
 pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Refusal> {
-    // Held to the end: a message is either delivered or recalled.
+    // Held until the recall is in the log: a message is either delivered or recalled.
     let mut waiting = broker.timers.waiting.lock();
     waiting.catch_up(broker, now_ms);
     let timer = find(broker, handle).ok_or_else(|| Refusal::IllegalOperation("recall failed, no such message waits".into()))?;
@@ -110,10 +110,11 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
         body: b"0",
         properties: &properties,
     })?;
-    let kept = broker.append_whole(&mut batch)?;
+    broker.put_whole(&mut batch)?;
     waiting.recall(timer);
+    drop(waiting);
     broker.timers.counts.add(&handle.topic, -1);
-    kept.in_time()
+    broker.settle(&batch).in_time()
 }
 
 /// The message that waits, and where its newest copy is.

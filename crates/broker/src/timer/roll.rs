@@ -1,45 +1,48 @@
 //! A message that waits longer than the log keeps it is stored again before its part of the log is deleted.
 
 use super::ORIGIN;
-use super::waiting::{AT_ONCE, Entry};
+use super::deliver::set_within;
+use super::waiting::{AT_ONCE, Entry, MARKS_QUEUE, Timer, Waiting, mark};
 use crate::delay::redelivered;
-use crate::names::TIMER_TOPIC;
-use crate::{Broker, Refusal};
-use roxmq_protocol::properties::{PropertiesBuf, name};
+use crate::names::{PARKING_TOPIC, TIMER_TOPIC};
+use crate::{Broker, Refusal, marks, parking};
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
 use tracing::{info, warn};
 
-/// Stores again what waits in the log before `end`. May that part be deleted?
-pub fn keep_waiting(broker: &Broker, end: LogOffset) -> bool {
-    let mut kept = 0;
+/// Stores again what waits in the log before `end`. Is nothing in it needed any more?
+///
+/// It may take room from the reserve of a full disk: what is deleted then is more than what is stored again.
+pub fn roll(broker: &Broker, end: LogOffset) -> bool {
+    let mut rolled = 0;
     for queue in broker.store.queues_of(TIMER_TOPIC) {
-        match keep_of_queue(broker, queue, end) {
-            Ok(of_queue) => kept += of_queue,
+        match roll_queue(broker, queue, end) {
+            Ok(of_queue) => rolled += of_queue,
             Err(refusal) => {
-                warn!(%refusal, "the oldest part of the log stays: messages that wait in it could not be stored again");
+                warn!(%refusal, "kept the oldest part of the log: timed messages in it could not be stored again");
                 return false;
             }
         }
     }
-    if kept == 0 {
+    if rolled == 0 {
         return true;
     }
-    info!(kept, "messages that wait were stored again, as the oldest part of the log is to be deleted");
+    info!(rolled, "stored timed messages again: the oldest part of the log is to be deleted");
     // Only what is on the disk may stand in for what is deleted.
     broker.store.flush()
 }
 
-fn keep_of_queue(broker: &Broker, queue: u32, end: LogOffset) -> Result<usize, Refusal> {
+fn roll_queue(broker: &Broker, queue: u32, end: LogOffset) -> Result<usize, Refusal> {
     let mut next = broker.store.bounds(TIMER_TOPIC, queue).map_or(QueueOffset(0), |(min, _)| min);
-    let mut kept = 0;
+    let mut rolled = 0;
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
         let read = broker.store.read(TIMER_TOPIC, queue, next, AT_ONCE, &mut |entry| entry.log_offset < end, &mut bytes);
-        kept += store_again(broker, &bytes)?;
+        rolled += store_again(broker, &bytes)?;
         let is_behind_end = broker.store.index_entry(TIMER_TOPIC, queue, read.next).is_none_or(|entry| entry.log_offset >= end);
         if read.next <= next || is_behind_end {
-            return Ok(kept);
+            return Ok(rolled);
         }
         next = read.next;
     }
@@ -52,28 +55,47 @@ fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
     waiting.know_marks(broker);
     let mut batch = broker.store.batch();
     for record in records(bytes).flatten() {
-        let Some(entry) = Entry::of(&record) else { continue };
-        let means_something = match entry.is_recall {
-            true => entry.timer.due_ms > waiting.done.due_ms,
-            false => waiting.is_open(entry.timer, record.log_offset.0),
+        let Some(Entry { timer, is_recall }) = Entry::of(&record) else { continue };
+        let means_something = match is_recall {
+            true => timer.due_ms > waiting.done.due_ms,
+            false => waiting.is_open(timer, record.log_offset.0),
         };
-        if means_something {
-            let properties = kept_properties(&record, entry.timer.origin);
-            batch.push(redelivered(&record, broker.advertised, TIMER_TOPIC, record.queue_id, &properties))?;
+        if !means_something {
+            continue;
+        }
+        let properties = rolled_properties(&record, timer.origin);
+        let draft = redelivered(&record, broker.advertised, TIMER_TOPIC, record.queue_id, &properties);
+        if let Err(reason) = parking::try_push(broker, draft, &mut batch) {
+            park(broker, &mut waiting, timer, &record, &reason)?;
         }
     }
     if !batch.is_empty() {
-        broker.append_own(&mut batch)?;
+        batch.use_reserve();
+        broker.put_own(&mut batch)?;
     }
     Ok(batch.len())
 }
 
-fn kept_properties(record: &Record<'_>, origin: i64) -> String {
+/// A message that cannot be stored again must not keep the log from being deleted.
+fn park(broker: &Broker, waiting: &mut Waiting, timer: Timer, record: &Record<'_>, reason: &str) -> Result<(), Refusal> {
+    let mut batch = broker.store.batch();
+    marks::begin(broker, MARKS_QUEUE, &mark([timer].into_iter()), &mut batch)?;
+    let parked = parking::park(broker, record, PARKING_TOPIC, reason, &mut batch);
+    batch.use_reserve();
+    broker.put_whole(&mut batch)?;
+    waiting.close(timer);
+    broker.timers.counts.add(record.properties().find(name::REAL_TOPIC).unwrap_or_default(), -1);
+    parking::tell(broker, [parked]);
+    Ok(())
+}
+
+fn rolled_properties(record: &Record<'_>, origin: i64) -> String {
     let mut properties = PropertiesBuf::from_text(record.properties);
     let times: u32 = properties.find(name::TIMER_ROLL_TIMES).and_then(|times| times.parse().ok()).unwrap_or(0);
+    properties.set(ORIGIN, &origin.to_string());
     if properties.find(name::TIMER_ENQUEUE_MS).is_none() {
-        properties.set(name::TIMER_ENQUEUE_MS, &record.store_timestamp.to_string());
+        set_within(&mut properties, name::TIMER_ENQUEUE_MS, record.store_timestamp, PROPERTIES_BYTES_MAX);
     }
-    properties.set(ORIGIN, &origin.to_string()).set(name::TIMER_ROLL_TIMES, &times.saturating_add(1).to_string());
+    set_within(&mut properties, name::TIMER_ROLL_TIMES, i64::from(times.saturating_add(1)), PROPERTIES_BYTES_MAX);
     properties.into_string()
 }

@@ -243,9 +243,6 @@ impl Waiting {
     }
 }
 
-/// What one message takes in a mark: two numbers of 64 bits, a colon and a comma.
-pub const MARKED_BYTES_MAX: usize = 42;
-
 /// What a mark says: each message that was delivered with it.
 pub fn mark(timers: impl Iterator<Item = Timer>) -> String {
     let words: Vec<String> = timers.map(|timer| format!("{}:{}", timer.due_ms, timer.origin)).collect();

@@ -5,9 +5,11 @@
 //! from meanwhile.
 
 use super::State;
+use super::checks::with_times;
 use crate::delay::redelivered;
 use crate::names::{self, HALF_TOPIC, OP_TOPIC};
-use crate::{Broker, Kept, Refusal, delay, timer};
+use crate::parking::{self, Parked};
+use crate::{Broker, Refusal, delay, timer};
 use parking_lot::Mutex;
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, LogOffset, Record, sys_flag};
@@ -123,32 +125,38 @@ pub fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<
 /// error.
 pub fn decide_all(broker: &Broker, requests: Vec<Result<request::EndTransaction<'_>, Refusal>>) -> Vec<Result<(), Refusal>> {
     let halves: Vec<_> = requests.into_iter().map(|request| request.and_then(|request| Half::read(broker, &request))).collect();
-    // Held to the end: two decisions about one half message come one after the other, and the second finds it closed.
-    let mut state = broker.transactions.state.lock();
-    state.catch_up(broker);
     let mut outcomes = vec![Ok(()); halves.len()];
-    let mut closing = Closing { batch: broker.store.batch(), all: Vec::new() };
-    let bytes_max = broker.store.whole_bytes_max().min(BYTES_AT_ONCE);
-    for (number, half) in halves.iter().enumerate() {
-        let half = match half {
-            Ok(Some(half)) => half,
-            // The producer does not know yet; it will be asked.
-            Ok(None) => continue,
-            Err(refusal) => {
-                outcomes[number] = Err(refusal.clone());
-                continue;
+    let appended = {
+        // Held until all is in the log: two decisions about one half message come one after the other, and the second finds it closed.
+        let mut state = broker.transactions.state.lock();
+        state.catch_up(broker);
+        let mut closing = Closing::new(broker);
+        for (number, half) in halves.iter().enumerate() {
+            let half = match half {
+                Ok(Some(half)) => half,
+                // The producer does not know yet; it will be asked.
+                Ok(None) => continue,
+                Err(refusal) => {
+                    outcomes[number] = Err(refusal.clone());
+                    continue;
+                }
+            };
+            if !closing.has_room(broker, half) {
+                closing.append(broker, &mut state, &mut outcomes);
             }
-        };
-        if closing.batch.bytes() + half.bytes.len() + OP_BYTES_MAX > bytes_max {
-            closing.append(broker, &mut state, &mut outcomes);
+            if !state.is_closed(half.offset)
+                && let Err(refusal) = closing.push(broker, number, half, state.checks(half.offset))
+            {
+                outcomes[number] = Err(refusal);
+            }
         }
-        if !state.is_closed(half.offset)
-            && let Err(refusal) = closing.push(broker, number, half)
-        {
-            outcomes[number] = Err(refusal);
-        }
+        closing.append(broker, &mut state, &mut outcomes);
+        closing.appended
+    };
+    for (batch, numbers) in appended {
+        let outcome = broker.settle(&batch).in_time();
+        numbers.into_iter().for_each(|number| outcomes[number] = outcome.clone());
     }
-    closing.append(broker, &mut state, &mut outcomes);
     outcomes
 }
 
@@ -179,33 +187,51 @@ impl Half {
     }
 }
 
-/// Half messages that one append closes.
+/// Half messages that are being closed, as many as one append takes at a time.
 struct Closing {
     batch: Batch,
     all: Vec<Closed>,
+    /// What is in the log, and which of the requests wanted it.
+    appended: Vec<(Batch, Vec<usize>)>,
 }
 
 struct Closed {
     /// Which of the requests wants it.
     number: usize,
     offset: i64,
+    committed: Committed,
+}
+
+/// What else is to be done once a commit is in the log.
+#[derive(Default)]
+struct Committed {
     /// Topic and due time, if the message waits for a time of its own.
     timed: Option<(String, i64)>,
+    parked: Option<Parked>,
 }
 
 impl Closing {
+    fn new(broker: &Broker) -> Closing {
+        Closing { batch: broker.store.batch(), all: Vec::new(), appended: Vec::new() }
+    }
+
+    fn has_room(&self, broker: &Broker, half: &Half) -> bool {
+        let bytes_max = broker.store.whole_bytes_max().min(BYTES_AT_ONCE);
+        self.batch.bytes() + half.bytes.len() + OP_BYTES_MAX <= bytes_max
+    }
+
     /// Adds what closes one. A second decision about one that is closed already shares the outcome of the first.
-    fn push(&mut self, broker: &Broker, number: usize, half: &Half) -> Result<(), Refusal> {
-        let mut timed = None;
+    fn push(&mut self, broker: &Broker, number: usize, half: &Half, checks: u32) -> Result<(), Refusal> {
+        let mut committed = Committed::default();
         if self.all.iter().all(|closed| closed.offset != half.offset) {
             let before = self.batch.len();
             let pushed = push_op(broker, half.offset, &mut self.batch).and_then(|()| match half.is_committed {
-                true => push_committed(broker, half, &mut self.batch),
-                false => Ok(None),
+                true => push_committed(broker, half, checks, &mut self.batch),
+                false => Ok(Committed::default()),
             });
-            timed = pushed.inspect_err(|_| self.batch.truncate(before))?;
+            committed = pushed.inspect_err(|_| self.batch.truncate(before))?;
         }
-        self.all.push(Closed { number, offset: half.offset, timed });
+        self.all.push(Closed { number, offset: half.offset, committed });
         Ok(())
     }
 
@@ -213,40 +239,37 @@ impl Closing {
         if self.batch.is_empty() {
             return;
         }
-        let kept = broker.append_whole(&mut self.batch);
-        let is_stored = kept.is_ok();
-        let outcome = kept.and_then(Kept::in_time);
-        for closed in self.all.drain(..) {
-            if is_stored {
-                // Decided, even if it is not yet durable: a second decision must find it so.
-                state.open.remove(&closed.offset);
-                if let Some((topic, due_ms)) = closed.timed {
-                    broker.timers.arrived(&topic, due_ms);
-                }
-            }
-            outcomes[closed.number] = outcome.clone();
+        let mut batch = std::mem::replace(&mut self.batch, broker.store.batch());
+        if let Err(refusal) = broker.put_whole(&mut batch) {
+            self.all.drain(..).for_each(|closed| outcomes[closed.number] = Err(refusal.clone()));
+            return;
         }
-        self.batch.clear();
+        let numbers = self.all.iter().map(|closed| closed.number).collect();
+        for Closed { offset, committed, .. } in self.all.drain(..) {
+            // Decided, even if it is not yet durable: a second decision must find it so.
+            state.open.remove(&offset);
+            if let Some((topic, due_ms)) = committed.timed {
+                broker.timers.arrived(&topic, due_ms);
+            }
+            parking::tell(broker, committed.parked);
+        }
+        self.appended.push((batch, numbers));
     }
 }
 
-/// The message as consumers will see it, or as it waits for its delay level.
-///
-/// Its topic and when it is due, if it waits for a time of its own.
-fn push_committed(broker: &Broker, half: &Half, batch: &mut Batch) -> Result<Option<(String, i64)>, Refusal> {
+/// The message as consumers will see it, or as it waits for its delay level or its time.
+fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) -> Result<Committed, Refusal> {
     let (half, _) = &Record::parse(&half.bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
-    let mut properties = PropertiesBuf::from_text(half.properties);
+    let mut properties = PropertiesBuf::from_text(&with_times(half.properties, checks));
     let topic = properties.find(name::REAL_TOPIC).unwrap_or_default().to_owned();
     let queue_id: u32 = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
-    if broker.topics.find(&topic).is_none() {
-        return Err(Refusal::TopicUnknown(topic));
-    }
+    let Some(found) = broker.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic)) };
     let config = broker.config();
     let now_ms = broker.clock.now_ms();
     // Refused when it was sent, if it was no number.
     let level = delay::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
-    let times = timer::Times::of(half.properties());
-    let due_ms = if level.is_none() { times.due(now_ms, &config)? } else { None };
+    // It was let in by the settings of then.
+    let due_ms = if level.is_none() { timer::Times::of(half.properties()).due_whenever(now_ms) } else { None };
     let (to, queue) = match (level, due_ms) {
         (Some(level), _) => (names::DELAY_TOPIC, delay::queue_of(level)),
         (None, Some(due_ms)) => {
@@ -255,14 +278,15 @@ fn push_committed(broker: &Broker, half: &Half, batch: &mut Batch) -> Result<Opt
         }
         (None, None) => {
             properties.remove(name::REAL_TOPIC).remove(name::REAL_QID);
-            (&*topic, queue_id)
+            (&*topic, delay::queue_that_is_read(queue_id, found.read_queue_nums))
         }
     };
     let mut draft = redelivered(half, broker.advertised, to, queue, properties.as_str());
     draft.sys_flag = sys_flag::with_transaction(half.sys_flag, sys_flag::TRANSACTION_COMMIT);
     draft.prepared_transaction_offset = half.log_offset.0;
-    batch.push(draft)?;
-    Ok(due_ms.map(|due_ms| (topic.clone(), due_ms)))
+    let parked = parking::push(broker, half, draft, batch);
+    let timed = due_ms.filter(|_| parked.is_none()).map(|due_ms| (topic.clone(), due_ms));
+    Ok(Committed { timed, parked })
 }
 
 /// The record that closes a half message.
