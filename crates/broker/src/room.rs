@@ -7,10 +7,12 @@ use crate::error::Refusal;
 use crate::timer;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, name};
 
-/// What a group's retry topic, or any other topic, takes at most.
-const TOPIC_BYTES: usize = 255;
+/// What a topic's name takes at most that clients of every language can read, a group's retry topic included.
+const TOPIC_BYTES: usize = 127;
 /// A number of 64 bits in decimal digits.
 const NUMBER_BYTES: usize = 20;
+/// A queue or a delay level.
+const SMALL_NUMBER_BYTES: usize = 5;
 /// An offset message id with an IPv6 address.
 const MESSAGE_ID_BYTES: usize = 56;
 
@@ -19,43 +21,40 @@ const fn property(name: &str, value_bytes: usize) -> usize {
     name.len() + value_bytes + 2
 }
 
-const WAITING_BYTES: usize = property(name::REAL_TOPIC, TOPIC_BYTES) + property(name::REAL_QID, NUMBER_BYTES);
+/// What a message has more while it waits.
+const WAITING_BYTES: usize = property(name::REAL_TOPIC, TOPIC_BYTES) + property(name::REAL_QID, SMALL_NUMBER_BYTES);
+/// What is written into one that is given back, but for the name of the topic it was read from.
+const GIVEN_BACK_BYTES: usize = property(name::RETRY_TOPIC, 0)
+    + property(name::ORIGIN_MESSAGE_ID, MESSAGE_ID_BYTES)
+    + property(name::WAIT, "false".len())
+    + property(name::DELAY, SMALL_NUMBER_BYTES);
 const TIMED_BYTES: usize = property(name::TIMER_OUT_MS, NUMBER_BYTES)
     + property(name::TIMER_ENQUEUE_MS, NUMBER_BYTES)
     + property(name::TIMER_DEQUEUE_MS, NUMBER_BYTES)
     + property(name::TIMER_ROLL_TIMES, NUMBER_BYTES)
     + property(timer::ORIGIN, NUMBER_BYTES);
 const CHECKED_BYTES: usize = property(name::TRANSACTION_CHECK_TIMES, NUMBER_BYTES);
-const GIVEN_BACK_BYTES: usize = property(name::RETRY_TOPIC, TOPIC_BYTES)
-    + property(name::ORIGIN_MESSAGE_ID, MESSAGE_ID_BYTES)
-    + property(name::WAIT, "false".len())
-    + property(name::DELAY, NUMBER_BYTES);
-/// What clients add when they send a retry or a dead letter themselves, among it what they note of a pull.
-const RESENT_BYTES: usize = property(name::RECONSUME_TIME, NUMBER_BYTES)
-    + property(name::MAX_RECONSUME_TIMES, NUMBER_BYTES)
-    + property("MIN_OFFSET", NUMBER_BYTES)
-    + property("MAX_OFFSET", NUMBER_BYTES)
-    + property("CONSUME_START_TIME", NUMBER_BYTES);
 
-/// What a retry that a client sends itself is given: marks of the broker, a unique key, and a place to wait.
-pub const AGAIN_BYTES: usize = WAITING_BYTES + TIMED_BYTES;
-/// What may be added to a message's properties after its send.
-pub const LATER_BYTES: usize = WAITING_BYTES + TIMED_BYTES + CHECKED_BYTES + GIVEN_BACK_BYTES + RESENT_BYTES;
+/// What the broker writes at once into a retry that a consumer sends itself: a unique key, its own marks, where it goes.
+pub const AGAIN_BYTES: usize = WAITING_BYTES + 128;
 
-/// Refuses stored properties, of which `light_bytes` more are for offsets in light queues, if nothing could be added to them later.
+/// What may be added to the properties of a message to this topic after its send.
+pub fn later_bytes(topic: &str, is_timed: bool, is_half: bool) -> usize {
+    let of_its_way = if is_timed { TIMED_BYTES } else { 0 } + if is_half { CHECKED_BYTES } else { 0 };
+    WAITING_BYTES + GIVEN_BACK_BYTES + topic.len() + of_its_way
+}
+
+/// Refuses stored properties if so much could not be added to them later.
 ///
 /// # Errors
 /// When they are too long, with the sizes.
-pub fn check(bytes: usize, light_bytes: usize) -> Result<(), Refusal> {
-    if bytes + light_bytes + LATER_BYTES <= PROPERTIES_BYTES_MAX {
+pub fn check(bytes: usize, light_bytes: usize, later_bytes: usize) -> Result<(), Refusal> {
+    if bytes + light_bytes + later_bytes <= PROPERTIES_BYTES_MAX {
         return Ok(());
     }
-    let light = match light_bytes {
-        0 => String::new(),
-        light_bytes => format!(", {light_bytes} B for its offsets in light queues"),
-    };
+    let added_bytes = light_bytes + later_bytes;
     Err(Refusal::Message(format!(
-        "msg properties length {bytes} B{light} and {LATER_BYTES} B for what a retry, a delay or a transaction adds are more than the msg \
+        "msg properties length {bytes} B, and {added_bytes} B for what may be added when it waits, is retried or goes into light queues, msg \
          properties length limit 32KB ({PROPERTIES_BYTES_MAX} B)."
     )))
 }

@@ -202,7 +202,8 @@ pub fn prepare_one(
         stored_properties(broker, given, unique_key.as_str(), &mut flow.properties);
         let light = light::asked(&config, destination.name(), asked.light_queues)?;
         if is_new {
-            room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes))?;
+            let later_bytes = room::later_bytes(&request.topic, asked.times.is_asked(), is_half);
+            room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes), later_bytes)?;
         }
         if let Some(due_ms) = due_ms {
             flow.properties = timer::timed_properties(&flow.properties, destination.name(), queue_id, due_ms);
@@ -305,7 +306,7 @@ fn push_members(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut 
             light_queues.push(named);
             light_bytes = bytes;
         }
-        room::check(flow.properties.len(), light_bytes)?;
+        room::check(flow.properties.len(), light_bytes, room::later_bytes(draft.topic, false, false))?;
         let draft = Draft { flag: item.flag, body: item.body, properties: &flow.properties, ..draft };
         parking::try_push(broker, draft, batch).map_err(Refusal::Message)?;
     }

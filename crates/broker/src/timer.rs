@@ -153,6 +153,11 @@ impl<'a> Times<'a> {
         }
     }
 
+    /// Is there any?
+    pub fn is_asked(&self) -> bool {
+        self.delay_s.or(self.delay_ms).or(self.deliver_ms).is_some()
+    }
+
     /// When the message is due, in ms since 1970; `None` if at once.
     ///
     /// # Errors
