@@ -6,7 +6,7 @@
 //!
 //! Not waited for are changes that no request asked for. A group or a retry topic that a client's heartbeat makes is made again, with the same
 //! settings, by its next one. A topic that a first send makes is taken up again from the log, which is what the send's answer
-//! vouches for (`topics::adopt_from_log`); what is stored elsewhere until it is due waits for its topic (`topics::keep`). All of them are
+//! vouches for (`topics::adopt_from_log`); what is stored elsewhere until it is due waits for its topic (`topics::owed`). All of them are
 //! durable with the next change that somebody waits for, after 50 ms at the latest.
 
 use crate::registration::PATIENCE;

@@ -377,6 +377,12 @@ impl Broker {
         shards.len() - 1
     }
 
+    fn wake_shard(&self, shard: usize) {
+        if let Some(door) = self.shards.read().get(shard) {
+            door.handle.wake();
+        }
+    }
+
     fn wake_shards(&self) {
         self.shards.read().iter().for_each(|door| door.handle.wake());
     }

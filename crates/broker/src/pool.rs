@@ -1,23 +1,30 @@
 //! Work that must not stop a shard: rare or slow requests on a few threads, relays and services as tasks.
+//!
+//! Who waits for the disk to write must not hold up who only looks something up, nor the reads of old messages: each kind of work has
+//! threads of its own.
 
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::oneshot;
 use tracing::warn;
 
-/// Threads for requests that read the disk or walk whole tables.
-const THREADS: usize = 4;
-/// Requests that may wait for them, and relays that may be under way.
-const WAITING_MAX: usize = 1024;
-/// Reads of old messages that run at a time. Each may wait for the disk, and the other threads are there for other requests.
+/// Lookups that run at a time: requests that walk whole tables or read the disk.
+const LOOKUPS_AT_ONCE: usize = 4;
+/// Writes that run at a time: requests that wait until something is durable. Most of their time they wait.
+const WRITES_AT_ONCE: usize = 16;
+/// Reads of old messages that run at a time. Each may wait for the disk.
 const OLD_READS_AT_ONCE: usize = 2;
-/// Reads of old messages that may wait for their turn.
-const OLD_READS_MAX: usize = 1024;
+/// Threads for services, of which each takes one at most, and for decisions about half messages.
+const OTHERS_AT_ONCE: usize = 16;
+/// Work of each kind that may wait for a thread, and relays that may be under way.
+const WAITING_MAX: usize = 1024;
 /// How long a stop waits for what is under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -25,31 +32,41 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 pub struct Pool {
     runtime: Mutex<Option<Runtime>>,
     handle: Handle,
-    under_way: Arc<Lane>,
-    old_reads: Arc<Mutex<Queue>>,
+    lookups: Arc<Lane>,
+    writes: Arc<Lane>,
+    old_reads: Arc<Lane>,
+    relays: Arc<Count>,
 }
 
-/// Work that takes turns on a few of the threads.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Work of one kind, which takes turns on a few threads.
+struct Lane {
+    at_once: usize,
+    count: Arc<Count>,
+    queue: Mutex<Queue>,
+}
+
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Box<dyn FnOnce() + Send>>,
+    waiting: VecDeque<(Work, Place)>,
     running: usize,
 }
 
-/// Work of one kind, which takes no room from other kinds.
-struct Lane {
+/// How much of one kind is under way or waits, and how much may.
+struct Count {
     name: &'static str,
     max: usize,
     taken: AtomicUsize,
     is_full: AtomicBool,
 }
 
-impl Lane {
-    fn new(name: &'static str, max: usize) -> Arc<Lane> {
-        Arc::new(Lane { name, max, taken: AtomicUsize::new(0), is_full: AtomicBool::new(false) })
+impl Count {
+    fn new(name: &'static str, max: usize) -> Arc<Count> {
+        Arc::new(Count { name, max, taken: AtomicUsize::new(0), is_full: AtomicBool::new(false) })
     }
 
-    fn place(self: &Arc<Lane>) -> Option<Place> {
+    fn place(self: &Arc<Count>) -> Option<Place> {
         let taken = self.taken.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(self));
         if taken < self.max {
@@ -63,6 +80,48 @@ impl Lane {
     }
 }
 
+struct Place(Arc<Count>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.0.taken.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.is_full.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Lane {
+    fn new(name: &'static str, at_once: usize) -> Arc<Lane> {
+        Arc::new(Lane { at_once, count: Count::new(name, WAITING_MAX), queue: Mutex::default() })
+    }
+
+    /// False when too much waits already.
+    fn run(self: &Arc<Lane>, handle: &Handle, work: impl FnOnce() + Send + 'static) -> bool {
+        let Some(place) = self.count.place() else { return false };
+        let mut queue = self.queue.lock();
+        queue.waiting.push_back((Box::new(work), place));
+        if queue.running < self.at_once {
+            queue.running += 1;
+            let lane = Arc::clone(self);
+            handle.spawn_blocking(move || {
+                while let Some((work, _place)) = lane.next() {
+                    // A panic is logged by its hook, and costs nobody else the thread.
+                    let _ = catch_unwind(AssertUnwindSafe(work));
+                }
+            });
+        }
+        true
+    }
+
+    /// The work that is next; whoever gets none stops running.
+    fn next(&self) -> Option<(Work, Place)> {
+        let mut queue = self.queue.lock();
+        let next = queue.waiting.pop_front();
+        queue.running -= usize::from(next.is_none());
+        next
+    }
+}
+
 impl Pool {
     /// Starts it.
     ///
@@ -71,51 +130,59 @@ impl Pool {
     pub fn start() -> io::Result<Pool> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
-            .max_blocking_threads(THREADS)
+            .max_blocking_threads(LOOKUPS_AT_ONCE + WRITES_AT_ONCE + OLD_READS_AT_ONCE + OTHERS_AT_ONCE)
             .thread_name("broker-pool")
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
-        Ok(Pool { runtime: Mutex::new(Some(runtime)), handle, under_way: Lane::new("requests", WAITING_MAX), old_reads: Arc::default() })
+        Ok(Pool {
+            runtime: Mutex::new(Some(runtime)),
+            handle,
+            lookups: Lane::new("requests", LOOKUPS_AT_ONCE),
+            writes: Lane::new("writing requests", WRITES_AT_ONCE),
+            old_reads: Lane::new("reads of old messages", OLD_READS_AT_ONCE),
+            relays: Count::new("relayed requests", WAITING_MAX),
+        })
     }
 
-    /// Runs `work` on one of the threads. False when too much waits already.
-    pub fn run(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        let Some(place) = self.under_way.place() else { return false };
-        self.handle.spawn_blocking(move || {
-            let _place = place;
-            work();
-        });
-        true
+    /// Runs work that waits for no write. False when too much waits already.
+    pub fn look_up(&self, work: impl FnOnce() + Send + 'static) -> bool {
+        self.lookups.run(&self.handle, work)
     }
 
-    /// Runs work that has a bound of its own, so that it is not counted.
-    pub fn start_bounded(&self, work: impl FnOnce() + Send + 'static) {
-        self.handle.spawn_blocking(work);
+    /// Runs work that waits until something is written. False when too much waits already.
+    pub fn write(&self, work: impl FnOnce() + Send + 'static) -> bool {
+        self.writes.run(&self.handle, work)
     }
 
-    /// Runs a read that waits for the disk, a few at a time. False when too many wait already. It must not panic.
+    /// Runs a read that waits for the disk. False when too many wait already.
     pub fn read_old(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        let mut queue = self.old_reads.lock();
-        if queue.waiting.len() >= OLD_READS_MAX {
-            return false;
-        }
-        queue.waiting.push_back(Box::new(work));
-        if queue.running < OLD_READS_AT_ONCE {
-            queue.running += 1;
-            let queue = Arc::clone(&self.old_reads);
-            self.handle.spawn_blocking(move || {
-                while let Some(work) = next_of(&queue) {
-                    work();
-                }
-            });
-        }
-        true
+        self.old_reads.run(&self.handle, work)
+    }
+
+    /// What a lookup finds; nothing, if too much waits already.
+    pub async fn found<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (tell, told) = oneshot::channel();
+        // Whoever asked may be gone.
+        let work = move || drop(tell.send(work()));
+        if self.look_up(work) { told.await.ok() } else { None }
+    }
+
+    /// What a write comes to; nothing, if too much waits already.
+    pub async fn written<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (tell, told) = oneshot::channel();
+        let work = move || drop(tell.send(work()));
+        if self.write(work) { told.await.ok() } else { None }
+    }
+
+    /// Runs work of which there is never more than one.
+    pub fn start_single(&self, work: impl FnOnce() + Send + 'static) {
+        self.handle.spawn_blocking(work);
     }
 
     /// Runs a task. False when too many are under way.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
-        let Some(place) = self.under_way.place() else { return false };
+        let Some(place) = self.relays.place() else { return false };
         self.handle.spawn(async move {
             let _place = place;
             task.await;
@@ -141,60 +208,45 @@ impl Pool {
     }
 }
 
-/// The work that is next; whoever gets none stops running.
-fn next_of(queue: &Mutex<Queue>) -> Option<Box<dyn FnOnce() + Send>> {
-    let mut queue = queue.lock();
-    let next = queue.waiting.pop_front();
-    queue.running -= usize::from(next.is_none());
-    next
-}
-
-struct Place(Arc<Lane>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.0.taken.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.is_full.store(false, Ordering::Relaxed);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::mpsc;
 
     #[test]
-    fn old_reads_leave_threads_to_others_and_have_a_bound() {
+    fn each_kind_of_work_has_threads_of_its_own_and_a_bound() {
         let pool = Pool::start().unwrap();
         let (open, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let (done, finished) = mpsc::channel();
-        let read = |pool: &Pool| {
+        let held = || {
             let (gate, done) = (Arc::clone(&gate), done.clone());
-            pool.read_old(move || {
+            move || {
                 let _ = gate.lock().recv();
                 done.send(()).unwrap();
-            })
+            }
         };
-        // Those that run have left the queue sooner or later; no more than that may be taken than run and wait.
-        let taken = (0..OLD_READS_MAX * 2).filter(|_| read(&pool)).count();
-        assert!((OLD_READS_MAX..=OLD_READS_MAX + OLD_READS_AT_ONCE).contains(&taken), "{taken}");
+        // What runs counts too.
+        let reads = (0..WAITING_MAX * 2).filter(|_| pool.read_old(held())).count();
+        let writes = (0..WAITING_MAX * 2).filter(|_| pool.write(held())).count();
+        assert_eq!((reads, writes), (WAITING_MAX, WAITING_MAX));
         let (told, other) = mpsc::channel();
-        assert!(pool.run(move || told.send(()).unwrap()));
+        assert!(pool.look_up(move || told.send(()).unwrap()));
         other.recv().unwrap();
-        assert!(finished.try_recv().is_err(), "not one read is done, and another request is");
-        assert!(pool.old_reads.lock().running <= OLD_READS_AT_ONCE);
+        assert!(finished.try_recv().is_err(), "nothing is read or written yet, and what is looked up is found");
+        assert_eq!(pool.block_on(pool.found(|| 7)), Some(7));
+        assert_eq!(pool.block_on(pool.written(|| 7)), None, "too many wait");
+        assert!(pool.old_reads.queue.lock().running <= OLD_READS_AT_ONCE);
+        assert!(pool.writes.queue.lock().running <= WRITES_AT_ONCE);
         drop(open);
-        (0..taken).for_each(|_| finished.recv().unwrap());
-        assert!(read(&pool), "there is room again");
-        finished.recv().unwrap();
+        (0..reads + writes).for_each(|_| finished.recv().unwrap());
+        assert_eq!(pool.block_on(pool.written(|| 7)), Some(7), "there is room again");
         pool.stop();
     }
 
     #[test]
     fn what_has_no_room_is_refused_until_there_is_some() {
-        let requests = Lane::new("requests", 2);
+        let requests = Count::new("requests", 2);
         let held: Vec<Place> = std::iter::from_fn(|| requests.place()).collect();
         assert_eq!((held.len(), requests.is_full.load(Ordering::Relaxed)), (2, true));
         drop(held);

@@ -7,6 +7,7 @@ use roxmq_protocol::request;
 use roxmq_remoting::{Answer, CallError, Received};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An answer that a client still has to give.
@@ -42,13 +43,12 @@ pub fn running_info(broker: &Broker, _: &Call<'_>, request: request::ConsumerRun
 }
 
 /// Code 309. The broker adds the message, found by its offset id.
-pub fn consume_directly(broker: &Broker, _: &Call<'_>, request: request::ConsumeDirectly<'_>) -> Result<Later, Refusal> {
+pub fn consume_directly(broker: &Arc<Broker>, _: &Call<'_>, request: request::ConsumeDirectly<'_>) -> Result<Later, Refusal> {
     let client_id = request.client_id.as_deref().unwrap_or_default();
     let member = member(broker, &request.consumer_group, client_id)?;
     let id = request.msg_id.as_deref().unwrap_or_default();
     let place = MessageId::parse(id).ok_or_else(|| Refusal::Failed(format!("{id:?} is no offset message id")))?;
-    let record = broker.store.message_at(place.log_offset);
-    let record = record.ok_or_else(|| Refusal::Failed(format!("no message with the id {id}")))?;
+    let unknown = Refusal::Failed(format!("no message with the id {id}"));
     let owned = |text: Option<request::Text<'_>>| text.map(|text| request::Text::Owned(text.into_owned()));
     let relayed = request::ConsumeDirectly {
         consumer_group: request.consumer_group.into_owned().into(),
@@ -59,5 +59,12 @@ pub fn consume_directly(broker: &Broker, _: &Call<'_>, request: request::Consume
         topic_sys_flag: request.topic_sys_flag,
         group_sys_flag: request.group_sys_flag,
     };
-    Ok(Box::pin(async move { passed_on(member.peer.call(relayed, record, TIMEOUT).await) }))
+    let broker = Arc::clone(broker);
+    Ok(Box::pin(async move {
+        // It may have to be read from the disk.
+        let reading = Arc::clone(&broker);
+        let record = broker.pool.found(move || reading.store.message_at(place.log_offset)).await;
+        let record = record.ok_or(Refusal::Busy("too many such requests wait"))?.ok_or(unknown)?;
+        passed_on(member.peer.call(relayed, record, TIMEOUT).await)
+    }))
 }

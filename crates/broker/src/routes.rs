@@ -3,7 +3,8 @@
 //! - `send` and `pull` are the hot paths: see `shard.rs` and `shard/`.
 //! - `turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
 //! - `pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
-//! - `change`: as `pool`, and answered once the change is durable: see `changing.rs`.
+//! - `write`: as `pool`, on threads that may wait until something is written.
+//! - `change`: as `write`, and answered once the change is durable: see `changing.rs`.
 //! - `decide`: decisions about half messages, on the pool and many at a time.
 //! - `relay`: a client, or a NameServer, has to answer first.
 
@@ -40,7 +41,9 @@ pub enum Route {
     Turn(Handler),
     /// On the pool.
     Pool(Handler),
-    /// On the pool, answered when it is durable.
+    /// On the pool's threads that may wait for a write.
+    Write(Handler),
+    /// There too, answered when it is durable.
     Change(ChangeHandler),
     /// On the pool, many at a time.
     Decide,
@@ -55,7 +58,7 @@ pub struct Served {
     pub code: i32,
     /// Java's name for it.
     pub name: &'static str,
-    /// `send`, `pull`, `turn`, `pool`, `change`, `decide` or `relay`.
+    /// `send`, `pull`, `turn`, `pool`, `write`, `change`, `decide` or `relay`.
     pub lane: &'static str,
 }
 
@@ -86,6 +89,9 @@ macro_rules! routes {
     (@route pool $type:ident, $handler:path) => {
         Route::Pool(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
     };
+    (@route write $type:ident, $handler:path) => {
+        Route::Write(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
+    };
     (@route change $type:ident, $handler:path) => {
         Route::Change(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
     };
@@ -115,10 +121,10 @@ routes! {
 
     SendReplyV1             => relay, reply::long;
     SendReplyV2             => relay, reply::short;
-    ConsumerSendBack        => pool, retry::send_back;
-    RecallMessage           => pool, timer::recall;
+    ConsumerSendBack        => write, retry::send_back;
+    RecallMessage           => write, timer::recall;
     EndTransaction          => decide;
-    ResumeTransaction       => pool, transaction::resume;
+    ResumeTransaction       => write, transaction::resume;
 
     Heartbeat               => turn, consumers::heartbeat;
     UnregisterClient        => turn, consumers::unregister;
@@ -146,9 +152,9 @@ routes! {
     TopicConfig             => pool, topics::one;
     SystemTopicsOfBroker    => pool, topics::system;
     DeleteTopic             => change, topics::delete;
-    CleanUnusedTopic        => pool, topics::clean_unused;
+    CleanUnusedTopic        => write, topics::clean_unused;
     CleanExpiredQueues      => pool, topics::clean_expired;
-    DeleteExpiredLog        => pool, topics::delete_expired;
+    DeleteExpiredLog        => write, topics::delete_expired;
 
     UpdateGroup             => change, groups::update;
     UpdateGroups            => change, groups::update_many;
@@ -166,7 +172,7 @@ routes! {
     ConsumeTimeSpan         => pool, progress::time_span;
 
     BrokerConfig            => pool, admin::config;
-    UpdateBrokerConfig      => pool, admin::update_config;
+    UpdateBrokerConfig      => write, admin::update_config;
     RuntimeInfo             => pool, admin::runtime_info;
     BrokerStats             => pool, admin::statistic;
     TimerMetrics            => pool, timer::metrics;

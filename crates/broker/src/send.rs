@@ -91,10 +91,30 @@ pub struct Prepared {
     pub change: Option<u64>,
 }
 
+/// Why a send's drafts are not in the batch.
+#[derive(Debug, PartialEq)]
+pub enum Unprepared {
+    /// It is not stored, for this reason.
+    Refused(Refusal),
+    /// It waits for its delivery to a topic that is too new for that: once this change of the journal is durable, it can be prepared again.
+    TopicIsNew {
+        /// The change that has to become durable.
+        owed: u64,
+        /// The topic was made by this send: the change that NameServers are told of before the sender is answered.
+        change: Option<u64>,
+    },
+}
+
+impl<E: Into<Refusal>> From<E> for Unprepared {
+    fn from(error: E) -> Unprepared {
+        Unprepared::Refused(error.into())
+    }
+}
+
 /// Checks one send and puts its drafts into `batch`. On an error nothing of it is in the batch.
 ///
 /// # Errors
-/// Whatever forbids storing it.
+/// Whatever forbids storing it, or storing it now.
 pub fn prepare(
     broker: &Broker,
     sender: Sender,
@@ -103,7 +123,7 @@ pub fn prepare(
     body: &[u8],
     flow: &mut Flow,
     batch: &mut Batch,
-) -> Result<Prepared, Refusal> {
+) -> Result<Prepared, Unprepared> {
     let mut given = std::mem::take(&mut flow.given);
     let request = SendMessage::read_into(fields, form, &mut given)?;
     let prepared = prepare_one(broker, sender, request, body, flow, batch);
@@ -119,33 +139,33 @@ pub fn prepare_one(
     body: &[u8],
     flow: &mut Flow,
     batch: &mut Batch,
-) -> Result<Prepared, Refusal> {
+) -> Result<Prepared, Unprepared> {
     let config = Arc::clone(&flow.config);
     let now = broker.clock.now_ms();
     if now < config.accept_sends_from_ms as i64 {
-        return Err(Refusal::NotYet(config.accept_sends_from_ms as i64));
+        return Err(Refusal::NotYet(config.accept_sends_from_ms as i64).into());
     }
     names::check_topic(&request.topic)?;
     if names::is_send_forbidden(&request.topic) {
-        return Err(Refusal::SendForbidden(request.topic.into_owned()));
+        return Err(Refusal::SendForbidden(request.topic.into_owned()).into());
     }
     let dead_letter = retry::dead_letter_instead(broker, &request, sender.version)?;
     let (destination, change) = destination(broker, &request, dead_letter.as_deref(), &mut flow.destinations)?;
     if config.broker_permission as i32 & PERM_WRITE == 0 && destination.order {
-        return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
+        return Err(Refusal::BrokerNotWritable(config.broker_name.clone()).into());
     }
     if destination.perm & PERM_WRITE == 0 {
-        return Err(Refusal::TopicNotWritable(request.topic.into_owned()));
+        return Err(Refusal::TopicNotWritable(request.topic.into_owned()).into());
     }
     let queue_id = if dead_letter.is_some() { 0 } else { queue(&request, &destination)? };
     // A retry was let in before, by the settings of then, and would hold up what its group has to handle next.
     let is_new = !request.topic.starts_with(names::RETRY_PREFIX);
     if body.is_empty() && is_new {
-        return Err(Refusal::BodyEmpty);
+        return Err(Refusal::BodyEmpty.into());
     }
     if body.len() as u64 > config.max_message_bytes && is_new {
         let (length, limit) = (body.len(), config.max_message_bytes);
-        return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")));
+        return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")).into());
     }
     let given = Properties::new(&request.properties);
     let asked = Asked::of(given);
@@ -153,7 +173,7 @@ pub fn prepare_one(
     let is_half =
         asked.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true")) && !(request.reconsume_times > 0 && level.is_some());
     if is_half && config.reject_transactions {
-        return Err(Refusal::Forbidden(format!("the broker[{}] sending transaction message is forbidden", broker.address)));
+        return Err(Refusal::Forbidden(format!("the broker[{}] sending transaction message is forbidden", broker.address)).into());
     }
 
     let first = batch.len();
@@ -166,13 +186,17 @@ pub fn prepare_one(
     let due_ms = if dead_letter.is_none() && level.is_none() { asked.times.due(now, &config)? } else { None };
     let due_ms = due_ms.filter(|_| !is_half);
     if asked.is_deletion {
-        return Err(Refusal::Message("a timed message is taken back by its recall handle (request 370), not by another message.".into()));
+        return Err(
+            Refusal::Message("a timed message is taken back by its recall handle (request 370), not by another message.".into()).into()
+        );
     }
     if request.batch && (is_half || level.is_some() || due_ms.is_some()) {
-        return Err(Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into()));
+        return Err(Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into()).into());
     }
-    if is_half || level.is_some() || due_ms.is_some() {
-        topics::keep(broker, destination.name())?;
+    if (is_half || level.is_some() || due_ms.is_some())
+        && let Some(owed) = topics::owed(broker, destination.name())
+    {
+        return Err(Unprepared::TopicIsNew { owed, change });
     }
     let is_stored_there = !is_half && level.is_none() && due_ms.is_none();
     let (stored_topic, stored_queue) = match (level, due_ms) {

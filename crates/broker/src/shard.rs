@@ -23,7 +23,7 @@ use pulls::{Due, Waiting};
 use roxmq_protocol::code;
 use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle};
 use roxmq_store::{Batch, Placed};
-use sends::{Pending, Unflushed, Untold};
+use sends::{Deferred, Pending, Unflushed, Untold};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -31,11 +31,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// What other threads leave for a shard: queues that got a message, and whether somebody changed what may be read.
+/// What other threads leave for a shard: queues that got a message, whether somebody changed what may be read, and whether the topics are
+/// durable that sends wait for.
 #[derive(Default)]
 pub struct Inbox {
     arrived: Mutex<Vec<QueueKey>>,
     recheck: AtomicBool,
+    settled: Mutex<Option<Result<(), Refusal>>>,
 }
 
 /// A shard as the rest of the broker sees it.
@@ -71,6 +73,9 @@ pub struct BrokerShard {
     msg_id: RefCell<String>,
     unflushed: RefCell<VecDeque<Unflushed>>,
     untold: RefCell<Vec<Untold>>,
+    deferred: RefCell<VecDeque<Deferred>>,
+    /// Topics are being made durable for what is deferred.
+    is_settling: Cell<bool>,
     parked: RefCell<HashMap<QueueKey, Waiting>>,
     /// In the order of their turns.
     due: RefCell<VecDeque<Due>>,
@@ -100,6 +105,8 @@ impl BrokerShard {
             msg_id: RefCell::default(),
             unflushed: RefCell::default(),
             untold: RefCell::default(),
+            deferred: RefCell::default(),
+            is_settling: Cell::new(false),
             parked: RefCell::default(),
             due: RefCell::default(),
             pace: RefCell::default(),
@@ -133,7 +140,7 @@ impl Service for BrokerShard {
                     false => from.answer(ticket, Refusal::Busy("too many decisions wait").answer()),
                 }
             }
-            Route::Pool(handler) => {
+            Route::Pool(handler) | Route::Write(handler) => {
                 let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
                 let kept = request.keep();
                 let work = move || {
@@ -141,7 +148,9 @@ impl Service for BrokerShard {
                     let call = Call { header: &header, body: kept.body(), peer: &peer, local };
                     peer.answer(ticket, guarded(|| handler(&broker, &call)));
                 };
-                if !self.broker.pool.run(work) {
+                let pool = &self.broker.pool;
+                let is_taken = if matches!(route, Route::Write(_)) { pool.write(work) } else { pool.look_up(work) };
+                if !is_taken {
                     from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
                 }
             }
@@ -156,7 +165,7 @@ impl Service for BrokerShard {
                         Err(refusal) => peer.answer(ticket, refusal.answer()),
                     }
                 };
-                if !self.broker.pool.run(work) {
+                if !self.broker.pool.write(work) {
                     from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
                 }
             }
@@ -180,6 +189,7 @@ impl Service for BrokerShard {
     }
 
     fn turn(&self) -> Duration {
+        self.take_deferred();
         self.append();
         self.flow.borrow_mut().config = self.broker.config();
         if self.inbox.recheck.swap(false, Ordering::AcqRel) {
@@ -208,7 +218,7 @@ impl Service for BrokerShard {
 impl BrokerShard {
     /// How long nothing that waits has to be looked at, unless somebody wakes the shard.
     fn rest(&self) -> Duration {
-        match self.unflushed.borrow().is_empty() && self.untold.borrow().is_empty() {
+        match self.unflushed.borrow().is_empty() && self.untold.borrow().is_empty() && self.deferred.borrow().is_empty() {
             false => LOOK_AGAIN,
             true if self.parked_count.get() == 0 => Duration::MAX,
             true => self.next_late.get().saturating_sub(self.broker.clock.elapsed()),
@@ -224,7 +234,8 @@ fn guarded(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
     unharmed(handler).unwrap_or_else(|refusal| refusal.answer())
 }
 
-fn unharmed<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+/// What a handler says; a panic in it is a failure of this request alone.
+pub fn unharmed<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     let failed = |_| Err(Refusal::Failed("the request failed inside the broker; its log says where".into()));
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(handler)).unwrap_or_else(failed)
 }

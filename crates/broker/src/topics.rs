@@ -117,13 +117,18 @@ pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) -> Arc<TopicCo
     topic
 }
 
-/// Has a crash keep the topic. What waits for its delivery names its topic where nobody finds it who takes up topics from the log, so its
-/// topic has to be durable before it is stored. Waits for the disk only if the topic is new.
+/// The change that has to become durable before something is stored that waits for its delivery to the topic: it names its topic where
+/// nobody finds it who takes up topics from the log.
+pub fn owed(broker: &Broker, topic: &str) -> Option<u64> {
+    broker.topics.made_by(topic).filter(|change| broker.journal.durable() < *change)
+}
+
+/// Has a crash keep the topic, see [`owed`]. Waits for the disk only if the topic is new. Not for a shard's thread.
 ///
 /// # Errors
 /// When the disk refuses.
 pub fn keep(broker: &Broker, topic: &str) -> Result<(), Refusal> {
-    broker.topics.made_by(topic).map_or(Ok(()), |change| changing::settle_to(broker, change))
+    owed(broker, topic).map_or(Ok(()), |change| changing::settle_to(broker, change))
 }
 
 /// Makes a topic of the broker's own, in which messages are laid aside, if there is none.

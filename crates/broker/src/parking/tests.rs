@@ -1,9 +1,10 @@
 //! On every way on which a message may wait: one that cannot be carried on, and others behind it.
 
 use crate::names::{self, DELAY_TOPIC, HALF_TOPIC, PARKED_TOPIC, PARKING_TOPIC, TIMER_TOPIC};
+use crate::send::{self, Unprepared};
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
 use crate::transaction::decisions::{COMMIT, decide};
-use crate::{Broker, delay, deletions, light, parking, retry, room, send, timer, transaction};
+use crate::{Broker, changing, delay, deletions, light, parking, retry, room, timer, topics, transaction};
 use roxmq_env::clock::Clock;
 use roxmq_env::config::BrokerConfig;
 use roxmq_env::disk::SimDisk;
@@ -289,9 +290,15 @@ fn send(broker: &Broker, topic: &str, properties: &str, body: &[u8], reconsume_t
         broker_name: None,
     };
     let sender = send::Sender { address: ([127, 0, 0, 1], 1).into(), version: 500 };
+    topics::add_retry_topic(broker, GROUP, 1);
+    changing::settle(broker).unwrap();
     let mut batch = broker.store.batch();
     let mut flow = send::Flow::new(broker.config());
-    send::prepare_one(broker, sender, request, body, &mut flow, &mut batch).map_err(|refusal| format!("{} {refusal}", refusal.code()))?;
+    let prepared = send::prepare_one(broker, sender, request, body, &mut flow, &mut batch);
+    prepared.map_err(|why| match why {
+        Unprepared::Refused(refusal) => format!("{} {refusal}", refusal.code()),
+        Unprepared::TopicIsNew { .. } => unreachable!("it is durable"),
+    })?;
     broker.append_own(&mut batch).unwrap();
     Ok(batch.placed(0))
 }

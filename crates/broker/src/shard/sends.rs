@@ -1,17 +1,19 @@
 //! Sends on a shard: gathered in a turn, appended together, answered when they are as durable as they should be.
 
-use super::BrokerShard;
+use super::{BrokerShard, unharmed};
 use crate::routes::SendForm;
-use crate::send::{self, Prepared};
+use crate::send::{self, Prepared, Unprepared};
 use crate::tables::arrivals::QueueKey;
-use crate::{Refusal, registration};
+use crate::{Refusal, changing, registration};
 use roxmq_protocol::code;
+use roxmq_protocol::header::Header;
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
 use roxmq_protocol::record::LogOffset;
-use roxmq_remoting::{Connection, Incoming, Ticket};
+use roxmq_remoting::{Connection, Incoming, Received, Ticket};
 use roxmq_store::Placed;
 use smallvec::SmallVec;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of drafts above which a turn's batch is appended before its end: as much as stays in a core's cache from the socket to the log,
@@ -33,6 +35,16 @@ pub(super) struct Unflushed {
     places: SmallVec<[Placed; 1]>,
 }
 
+/// A send that waits until its topic is durable, see [`Unprepared::TopicIsNew`].
+pub(super) struct Deferred {
+    from: Rc<Connection>,
+    request: Received,
+    form: SendForm,
+    ticket: Ticket,
+    /// The change that NameServers are told of first.
+    change: Option<u64>,
+}
+
 /// An answer that waits until the NameServers were told of a new topic, so that a client that asks them next finds it.
 pub(super) struct Untold {
     from: Rc<Connection>,
@@ -44,24 +56,69 @@ pub(super) struct Untold {
 impl BrokerShard {
     pub(super) fn take_send(&self, from: &Rc<Connection>, request: &Incoming<'_>, form: SendForm) {
         let ticket = request.ticket();
-        if self.pending.borrow().len() + self.unflushed.borrow().len() >= self.flow.borrow().config.sends_waiting_max as usize {
+        // Those came first.
+        self.take_deferred();
+        let waiting = self.pending.borrow().len() + self.unflushed.borrow().len() + self.deferred.borrow().len();
+        if waiting >= self.flow.borrow().config.sends_waiting_max as usize {
             return from.answer(ticket, Refusal::Busy("too many sends wait").answer());
         }
-        let prepared = send::prepare(
-            &self.broker,
-            send::Sender { address: from.remote, version: request.header.version },
-            &request.header.fields,
-            form,
-            request.frame.body,
-            &mut self.flow.borrow_mut(),
-            &mut self.batch.borrow_mut(),
-        );
-        match prepared {
+        match self.prepare(from, &request.header, request.frame.body, form) {
             Ok(prepared) => self.pending.borrow_mut().push(Pending { from: Rc::clone(from), ticket, prepared }),
-            Err(refusal) => from.answer(ticket, refusal.answer()),
+            Err(Unprepared::Refused(refusal)) => from.answer(ticket, refusal.answer()),
+            Err(Unprepared::TopicIsNew { owed, change }) => {
+                self.defer(Deferred { from: Rc::clone(from), request: request.keep(), form, ticket, change }, owed);
+            }
         }
         if self.batch.borrow().bytes() >= BATCH_BYTES_MAX {
             self.append();
+        }
+    }
+
+    fn prepare(&self, from: &Connection, header: &Header<'_>, body: &[u8], form: SendForm) -> Result<Prepared, Unprepared> {
+        let sender = send::Sender { address: from.remote, version: header.version };
+        let (mut flow, mut batch) = (self.flow.borrow_mut(), self.batch.borrow_mut());
+        send::prepare(&self.broker, sender, &header.fields, form, body, &mut flow, &mut batch)
+    }
+
+    /// Has the send wait, and the pool make its topic durable meanwhile.
+    fn defer(&self, deferred: Deferred, owed: u64) {
+        self.deferred.borrow_mut().push_back(deferred);
+        if self.is_settling.replace(true) {
+            return;
+        }
+        let (broker, inbox, number) = (Arc::clone(&self.broker), Arc::clone(&self.inbox), self.number);
+        let settle = move || {
+            let settled = unharmed(|| changing::settle_to(&broker, owed));
+            *inbox.settled.lock() = Some(settled);
+            broker.wake_shard(number);
+        };
+        if !self.broker.pool.write(settle) {
+            *self.inbox.settled.lock() = Some(Err(Refusal::Busy("too many writing requests wait")));
+        }
+    }
+
+    /// Takes the sends again that waited for their topics.
+    pub(super) fn take_deferred(&self) {
+        if !self.is_settling.get() {
+            return;
+        }
+        let Some(settled) = self.inbox.settled.lock().take() else { return };
+        self.is_settling.set(false);
+        let deferred = std::mem::take(&mut *self.deferred.borrow_mut());
+        for deferred in deferred {
+            let header = deferred.request.header();
+            match self.prepare(&deferred.from, &header, deferred.request.body(), deferred.form) {
+                Ok(mut prepared) => {
+                    prepared.change = prepared.change.or(deferred.change);
+                    self.pending.borrow_mut().push(Pending { from: Rc::clone(&deferred.from), ticket: deferred.ticket, prepared });
+                }
+                Err(Unprepared::Refused(refusal)) => deferred.from.answer(deferred.ticket, refusal.answer()),
+                Err(Unprepared::TopicIsNew { owed, .. }) => match &settled {
+                    // A topic that was made after the others.
+                    Ok(()) => self.defer(deferred, owed),
+                    Err(refusal) => deferred.from.answer(deferred.ticket, refusal.answer()),
+                },
+            }
         }
     }
 

@@ -74,7 +74,7 @@ impl Decisions {
         waiting.asked.push_back(asked);
         if !std::mem::replace(&mut waiting.is_served, true) {
             let broker = Arc::clone(broker);
-            broker.clone().pool.start_bounded(move || broker.decisions.serve(&broker));
+            broker.clone().pool.start_single(move || broker.decisions.serve(&broker));
         }
         true
     }
