@@ -1,6 +1,10 @@
 //! Work that must not stop a shard: rare or slow requests on a few threads, relays and services as tasks.
+//!
+//! Handlers are guarded by who hands them over, and a service guards each round of its own where it can go on after one. Any other panic
+//! ends the process: else the service would just be gone, or requests wait for answers that nobody gives any more.
 
 use parking_lot::Mutex;
+use roxmq_env::vital;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
@@ -84,17 +88,17 @@ impl Pool {
         let Some(place) = self.under_way.place() else { return false };
         self.handle.spawn_blocking(move || {
             let _place = place;
-            work();
+            vital::run(work);
         });
         true
     }
 
     /// Runs work that has a bound of its own, so that it is not counted.
     pub fn start_bounded(&self, work: impl FnOnce() + Send + 'static) {
-        self.handle.spawn_blocking(work);
+        self.handle.spawn_blocking(move || vital::run(work));
     }
 
-    /// Runs a read that waits for the disk, a few at a time. False when too many wait already. It must not panic.
+    /// Runs a read that waits for the disk, a few at a time. False when too many wait already.
     pub fn read_old(&self, work: impl FnOnce() + Send + 'static) -> bool {
         let mut queue = self.old_reads.lock();
         if queue.waiting.len() >= OLD_READS_MAX {
@@ -106,7 +110,7 @@ impl Pool {
             let queue = Arc::clone(&self.old_reads);
             self.handle.spawn_blocking(move || {
                 while let Some(work) = next_of(&queue) {
-                    work();
+                    vital::run(work);
                 }
             });
         }
@@ -118,14 +122,14 @@ impl Pool {
         let Some(place) = self.under_way.place() else { return false };
         self.handle.spawn(async move {
             let _place = place;
-            task.await;
+            vital::task(task).await;
         });
         true
     }
 
     /// Starts a service, which is not counted: it lives as long as the broker.
     pub fn service(&self, service: impl Future<Output = ()> + Send + 'static) {
-        self.handle.spawn(service);
+        self.handle.spawn(vital::task(service));
     }
 
     /// Runs a future to its end on the calling thread.
@@ -162,6 +166,8 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
     use std::sync::mpsc;
 
     #[test]
@@ -189,6 +195,39 @@ mod tests {
         (0..taken).for_each(|_| finished.recv().unwrap());
         assert!(read(&pool), "there is room again");
         finished.recv().unwrap();
+        pool.stop();
+    }
+
+    const CHILD: &str = "ROXMQ_TEST_POOL_CHILD";
+
+    #[test]
+    fn work_that_panics_on_the_pool_ends_the_process() {
+        for work in ["run", "bounded", "old read", "task", "service"] {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            let ended = child.args(["--exact", "pool::tests::child", "--ignored"]).env(CHILD, work).output().unwrap();
+            assert_eq!(ended.status.signal(), Some(6), "{work}: {ended:?}");
+        }
+    }
+
+    #[test]
+    #[ignore = "the process that the other test starts"]
+    fn child() {
+        let Ok(work) = std::env::var(CHILD) else { return };
+        let pool = Pool::start().unwrap();
+        let (lives, ended) = mpsc::channel::<()>();
+        let panics = move || {
+            let _lives = lives;
+            panic!("planted");
+        };
+        match &*work {
+            "run" => assert!(pool.run(panics)),
+            "bounded" => pool.start_bounded(panics),
+            "old read" => assert!(pool.read_old(panics)),
+            "task" => assert!(pool.spawn(async move { panics() })),
+            _ => pool.service(async move { panics() }),
+        }
+        // The process has ended before this can tell.
+        let _ = ended.recv();
         pool.stop();
     }
 
