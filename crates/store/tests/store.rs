@@ -182,6 +182,73 @@ fn a_topic_created_again_starts_at_zero() {
     }
 }
 
+/// What a power cut takes of the end of the log is stored there again: the deletion must not be about that.
+#[test]
+fn a_deletion_is_not_about_messages_that_come_after_a_power_cut() {
+    for seed in 0..40 {
+        let world = World::new(seed);
+        let store = world.open();
+        for n in 0..10 {
+            world.send(&store, ["T", "U"][n % 2], 0, n).expect("appended");
+        }
+        store.tick();
+        (10..16).for_each(|n| drop(world.send(&store, "U", 1, n).expect("appended")));
+        store.delete_topic("T");
+        drop(store);
+        world.sim.crash();
+        let store = world.open();
+        (0..3).for_each(|n| assert_eq!(world.send(&store, "T", 0, n).expect("appended").queue_offset.0, n as i64, "seed {seed}"));
+        store.tick();
+        drop(store);
+        world.sim.kill();
+        let read = world.read_all(&world.open(), "T", 0);
+        assert_eq!(world::offsets(&read), [0, 1, 2], "seed {seed}");
+    }
+}
+
+/// Nobody waits for the disk together with whoever deletes a topic, and however many topics are deleted at once, the disk is waited for once.
+#[test]
+fn appends_go_on_while_the_sync_of_a_deletion_hangs() {
+    let world = World::new(31);
+    let store = world.open();
+    for (n, topic) in ["T", "U", "V", "W"].into_iter().cycle().take(40).enumerate() {
+        world.send(&store, topic, n as u32 % 2, n).expect("appended");
+    }
+    store.tick();
+    let (hangs, is_hanging) = std::sync::mpsc::channel();
+    let (let_go, go_on) = std::sync::mpsc::channel::<()>();
+    let go_on = parking_lot::Mutex::new(go_on);
+    let syncs = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = syncs.clone();
+    let deleting = std::thread::Builder::new().name("deleting".to_owned());
+    world.sim.before_each_sync(move || {
+        if std::thread::current().name() == Some("deleting") {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let _ = hangs.send(());
+            let _ = go_on.lock().recv();
+        }
+    });
+    let deleted = store.clone();
+    let deletion = deleting.spawn(move || deleted.delete_topics(["T", "V", "W"])).expect("started");
+    is_hanging.recv().expect("it syncs");
+    let (topic_goes_on, others) = (world.next("T", 0), world.next("U", 1));
+    ["T", "V", "W"].into_iter().for_each(|topic| world.forget(topic));
+    assert_eq!(store.queues_of("V"), [] as [u32; 0], "gone already");
+    assert_eq!(world.send(&store, "U", 1, 100).expect("appended").queue_offset.0, others);
+    assert_eq!(world.send(&store, "T", 0, 101).expect("appended").queue_offset.0, topic_goes_on, "until the deletion is durable");
+    store.flush();
+    world.check_all(&store);
+    drop(let_go);
+    deletion.join().expect("no panic");
+    assert_eq!(syncs.load(std::sync::atomic::Ordering::Relaxed), 2, "a checkpoint is synced, and its folder");
+    assert_eq!(world.send(&store, "T", 0, 102).expect("appended").queue_offset.0, topic_goes_on + 1);
+    assert_eq!(world.send(&store, "V", 0, 103).expect("appended").queue_offset.0, 0);
+    store.tick();
+    drop(store);
+    world.sim.crash();
+    world.check_all(&world.open());
+}
+
 #[test]
 fn what_an_append_found_holds_until_a_topic_is_deleted() {
     let world = World::new(24);
