@@ -192,7 +192,9 @@ fn a_deletion_is_not_about_messages_that_come_after_a_power_cut() {
             world.send(&store, ["T", "U"][n % 2], 0, n).expect("appended");
         }
         store.tick();
-        (10..16).for_each(|n| drop(world.send(&store, "U", 1, n).expect("appended")));
+        for n in 10..16 {
+            world.send(&store, "U", 1, n).expect("appended");
+        }
         store.delete_topic("T");
         drop(store);
         world.sim.crash();
@@ -407,6 +409,29 @@ fn the_file_that_is_kept_for_the_next_segment_goes_before_messages_are_refused()
     world.sim.set_capacity(Some(world.sim.used() + 40_000 - 1000));
     store.tick();
     assert!(store.disk_full(), "nothing is left that could go first");
+}
+
+/// The reserve that is set now decides, also about a segment that is made ahead.
+#[test]
+fn the_disk_reserve_changes_while_the_store_is_open() {
+    for (at_start, now) in [(0, 60_000), (60_000, 0)] {
+        let mut world = World::new(25);
+        world.config.retention_bytes = Some(world.config.segment_bytes);
+        world.config.disk_reserve_bytes = at_start;
+        world.sim.set_capacity(Some(100_000));
+        let store = world.open();
+        store.set_retention(Retention { disk_reserve_bytes: now, ..world.config.retention() });
+        for n in 0.. {
+            if store.watermarks().written().0 >= 6_000 {
+                break;
+            }
+            world.send(&store, "T", 0, n).expect("appended");
+        }
+        // Room for a whole segment is there without the reserve, not with it.
+        world.sim.set_capacity(Some(world.sim.used() + 62_000));
+        store.tick();
+        assert_eq!(log_files(&world).len(), if now == 0 { 2 } else { 1 }, "with {now} instead of {at_start}: {:?}", log_files(&world));
+    }
 }
 
 #[test]
