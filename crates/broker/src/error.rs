@@ -4,7 +4,7 @@ use roxmq_protocol::code;
 use roxmq_protocol::json::JsonError;
 use roxmq_protocol::record::DraftError;
 use roxmq_protocol::request::FieldError;
-use roxmq_remoting::{Answer, CallError};
+use roxmq_remoting::{Answer, CallError, Panicked};
 use thiserror::Error;
 
 /// A refusal: what happened, not what it is called on the wire.
@@ -156,6 +156,9 @@ pub enum Refusal {
     /// A relayed request had no answer.
     #[error("the client did not answer: {0}")]
     Relay(#[from] CallError),
+    /// The handler has panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
     /// Anything else, in words.
     #[error("{0}")]
     Failed(String),
@@ -166,7 +169,7 @@ impl Refusal {
     pub fn code(&self) -> i32 {
         match self {
             Refusal::Field(_) | Refusal::Body(_) | Refusal::BodyEmpty | Refusal::NotYet(_) | Refusal::Failed(_) => code::SYSTEM_ERROR,
-            Refusal::ExpressionKind(_) => code::SYSTEM_ERROR,
+            Refusal::ExpressionKind(_) | Refusal::Panicked(_) => code::SYSTEM_ERROR,
             Refusal::Name(_) | Refusal::SystemTopic(_) | Refusal::QueueUnknown { .. } | Refusal::Argument(_) => code::INVALID_PARAMETER,
             Refusal::SendForbidden(_)
             | Refusal::BrokerNotWritable(_)

@@ -2,12 +2,15 @@
 //!
 //! Who waits for the disk to write must not hold up who only looks something up, nor the reads of old messages: each kind of work has
 //! threads of its own.
+//!
+//! Handlers are guarded by who hands them over, and a service guards each round of its own where it can go on after one. Any other panic
+//! ends the process: else the service would just be gone, or requests wait for answers that nobody gives any more.
 
 use parking_lot::Mutex;
+use roxmq_env::vital;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -105,8 +108,7 @@ impl Lane {
             let lane = Arc::clone(self);
             handle.spawn_blocking(move || {
                 while let Some((work, _place)) = lane.next() {
-                    // A panic is logged by its hook, and costs nobody else the thread.
-                    let _ = catch_unwind(AssertUnwindSafe(work));
+                    vital::run(work);
                 }
             });
         }
@@ -177,7 +179,7 @@ impl Pool {
 
     /// Runs work of which there is never more than one.
     pub fn start_single(&self, work: impl FnOnce() + Send + 'static) {
-        self.handle.spawn_blocking(work);
+        self.handle.spawn_blocking(move || vital::run(work));
     }
 
     /// Runs a task. False when too many are under way.
@@ -185,14 +187,14 @@ impl Pool {
         let Some(place) = self.relays.place() else { return false };
         self.handle.spawn(async move {
             let _place = place;
-            task.await;
+            vital::task(task).await;
         });
         true
     }
 
     /// Starts a service, which is not counted: it lives as long as the broker.
     pub fn service(&self, service: impl Future<Output = ()> + Send + 'static) {
-        self.handle.spawn(service);
+        self.handle.spawn(vital::task(service));
     }
 
     /// Runs a future to its end on the calling thread.
@@ -211,6 +213,8 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
     use std::sync::mpsc;
 
     #[test]
@@ -241,6 +245,40 @@ mod tests {
         drop(open);
         (0..reads + writes).for_each(|_| finished.recv().unwrap());
         assert_eq!(pool.block_on(pool.written(|| 7)), Some(7), "there is room again");
+        pool.stop();
+    }
+
+    const CHILD: &str = "ROXMQ_TEST_POOL_CHILD";
+
+    #[test]
+    fn work_that_panics_on_the_pool_ends_the_process() {
+        for work in ["lookup", "write", "old read", "single", "task", "service"] {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            let ended = child.args(["--exact", "pool::tests::child", "--ignored"]).env(CHILD, work).output().unwrap();
+            assert_eq!(ended.status.signal(), Some(6), "{work}: {ended:?}");
+        }
+    }
+
+    #[test]
+    #[ignore = "the process that the other test starts"]
+    fn child() {
+        let Ok(work) = std::env::var(CHILD) else { return };
+        let pool = Pool::start().unwrap();
+        let (lives, ended) = mpsc::channel::<()>();
+        let panics = move || {
+            let _lives = lives;
+            panic!("planted");
+        };
+        match &*work {
+            "lookup" => assert!(pool.look_up(panics)),
+            "write" => assert!(pool.write(panics)),
+            "single" => pool.start_single(panics),
+            "old read" => assert!(pool.read_old(panics)),
+            "task" => assert!(pool.spawn(async move { panics() })),
+            _ => pool.service(async move { panics() }),
+        }
+        // The process has ended before this can tell.
+        let _ = ended.recv();
         pool.stop();
     }
 

@@ -4,7 +4,7 @@
 //! connection, and stored too unless `storeReplyMessageEnable` is off. A reply that reaches nobody is refused, so that its sender knows.
 
 use crate::relay::Later;
-use crate::shard::unharmed;
+use crate::shard::taken;
 use crate::{Broker, Call, Refusal, names};
 use roxmq_protocol::code;
 use roxmq_protocol::properties::{PropertiesBuf, name};
@@ -67,7 +67,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
             return Ok(Answer::with(told("0".into(), pushed.queue_id, 0)));
         }
         let writing = Arc::clone(&broker);
-        let stored = broker.pool.written(move || unharmed(|| store(&writing, &pushed, &body, born_host))).await;
+        let stored = broker.pool.written(move || taken(|| store(&writing, &pushed, &body, born_host))).await;
         stored.unwrap_or(Err(Refusal::Busy("too many such requests wait")))
     }))
 }

@@ -67,6 +67,8 @@ macro_rules! routes {
         /// How a request with this code is run; `None` is answered with "not supported".
         pub fn find(code: i32) -> Option<Route> {
             Some(match code {
+                #[cfg(test)]
+                ..0 => planted::find(code)?,
                 $(<request::$type as Request>::CODE => routes!(@route $lane $type $(($argument))? $(, $handler)?),)*
                 _ => return None,
             })
@@ -177,6 +179,29 @@ routes! {
     BrokerStats             => pool, admin::statistic;
     TimerMetrics            => pool, timer::metrics;
     HaStatus                => pool, admin::replication;
+}
+
+/// Handlers that panic, one for each way in which a handler is run.
+#[cfg(test)]
+pub mod planted {
+    use super::Route;
+
+    pub const TURN: i32 = -1001;
+    pub const POOL: i32 = -1002;
+    pub const CHANGE: i32 = -1003;
+    pub const RELAY: i32 = -1004;
+    pub const RELAY_LATER: i32 = -1005;
+
+    pub fn find(code: i32) -> Option<Route> {
+        Some(match code {
+            TURN => Route::Turn(|_, _| panic!("planted")),
+            POOL => Route::Pool(|_, _| panic!("planted")),
+            CHANGE => Route::Change(|_, _| panic!("planted")),
+            RELAY => Route::Relay(|_, _| panic!("planted")),
+            RELAY_LATER => Route::Relay(|_, _| Ok(Box::pin(async { panic!("planted") }))),
+            _ => return None,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -71,8 +71,10 @@ async fn every(
             continue;
         }
         let working = Arc::clone(&broker);
-        // A panic in one round is logged by the runtime; the next round tries again.
-        let _ = tokio::task::spawn_blocking(move || work(&working)).await;
+        // A panic costs this round; the next one tries again.
+        if tokio::task::spawn_blocking(move || work(&working)).await.is_err() {
+            error!("a round of a service failed inside the broker; it goes on");
+        }
     }
 }
 

@@ -10,6 +10,8 @@
 mod pace;
 mod pulls;
 mod sends;
+#[cfg(test)]
+mod tests;
 
 use crate::pull::Look;
 use crate::routes::{self, Route};
@@ -21,7 +23,7 @@ use pace::Pace;
 use parking_lot::Mutex;
 use pulls::{Due, Waiting};
 use roxmq_protocol::code;
-use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle};
+use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle, guarded, guarded_later};
 use roxmq_store::{Batch, Placed};
 use sends::{Deferred, Pending, Unflushed, Untold};
 use std::cell::{Cell, RefCell};
@@ -131,7 +133,7 @@ impl Service for BrokerShard {
             Route::Turn(handler) => {
                 let peer = from.peer();
                 let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
-                from.answer(ticket, guarded(|| handler(&self.broker, &call)));
+                from.answer(ticket, answered(|| handler(&self.broker, &call)));
             }
             Route::Decide => {
                 let asked = Asked { request: request.keep(), peer: from.peer(), ticket };
@@ -146,7 +148,7 @@ impl Service for BrokerShard {
                 let work = move || {
                     let header = kept.header();
                     let call = Call { header: &header, body: kept.body(), peer: &peer, local };
-                    peer.answer(ticket, guarded(|| handler(&broker, &call)));
+                    peer.answer(ticket, answered(|| handler(&broker, &call)));
                 };
                 let pool = &self.broker.pool;
                 let is_taken = if matches!(route, Route::Write(_)) { pool.write(work) } else { pool.look_up(work) };
@@ -160,7 +162,7 @@ impl Service for BrokerShard {
                 let work = move || {
                     let header = kept.header();
                     let call = Call { header: &header, body: kept.body(), peer: &peer, local };
-                    match unharmed(|| handler(&broker, &call)) {
+                    match taken(|| handler(&broker, &call)) {
                         Ok(changed) => broker.promises.push(&broker, peer, ticket, changed),
                         Err(refusal) => peer.answer(ticket, refusal.answer()),
                     }
@@ -172,11 +174,11 @@ impl Service for BrokerShard {
             Route::Relay(handler) => {
                 let peer = from.peer();
                 let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
-                match handler(&self.broker, &call) {
+                match taken(|| handler(&self.broker, &call)) {
                     Ok(answer) => {
                         let queued = self.broker.pool.spawn(async move {
-                            let answer = answer.await.unwrap_or_else(|refusal| refusal.answer());
-                            peer.answer(ticket, answer);
+                            let answer = guarded_later(answer).await.unwrap_or_else(|panicked| Err(panicked.into()));
+                            peer.answer(ticket, answer.unwrap_or_else(|refusal| refusal.answer()));
                         });
                         if !queued {
                             from.answer(ticket, Refusal::Busy("too many relayed requests wait").answer());
@@ -229,13 +231,12 @@ impl BrokerShard {
 /// How often is looked whether a flush takes too long, or the NameServers have taken note of a topic.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Runs a handler; a panic in it is answered like any other failure and costs nobody else anything.
-fn guarded(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
-    unharmed(handler).unwrap_or_else(|refusal| refusal.answer())
+/// What a handler answers, whatever becomes of it.
+fn answered(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
+    taken(handler).unwrap_or_else(|refusal| refusal.answer())
 }
 
 /// What a handler says; a panic in it is a failure of this request alone.
-pub fn unharmed<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    let failed = |_| Err(Refusal::Failed("the request failed inside the broker; its log says where".into()));
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(handler)).unwrap_or_else(failed)
+pub fn taken<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    guarded(handler).unwrap_or_else(|panicked| Err(panicked.into()))
 }

@@ -317,8 +317,9 @@ pub fn clean_unused(broker: &Broker, _: &Call<'_>, _: request::CleanUnusedTopic)
     let mut gone: Vec<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
     gone.dedup();
     gone.retain(|topic| topic != names::MARKS_TOPIC && !is_light(topic));
-    for topic in gone.iter().filter(|topic| broker.topics.find(topic).is_none()) {
-        broker.store.delete_topic(topic);
+    gone.retain(|topic| broker.topics.find(topic).is_none());
+    if !gone.is_empty() {
+        broker.store.delete_topics(gone.iter().map(String::as_str));
     }
     Ok(Answer::ok())
 }

@@ -1,31 +1,36 @@
-//! What becomes of the process when a thread ends that it cannot do without?
+//! What becomes of the process when work panics that it cannot do without?
+//!
+//! It ends at once (SIGABRT): what was acknowledged is kept as it is when the process is killed, clients turn to another broker, and whoever
+//! watches the process starts it again. A thread or task that was merely gone would leave its connections unanswered, or the log unflushed,
+//! until somebody noticed.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::thread::{Builder, JoinHandle};
 
-/// Starts a thread without which the process would only seem to be alive. Should it panic, the process ends at once (SIGABRT): what was
-/// acknowledged is kept as it is when the process is killed, clients turn to another broker, and whoever watches the process starts it again.
-/// A thread that was merely gone would leave its connections unanswered, or the log unflushed, until somebody noticed.
+/// Starts a thread without which the process would only seem to be alive. Should it panic, the process ends.
 ///
 /// # Errors
 /// When the thread cannot be started.
 pub fn spawn(name: impl Into<String>, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    Builder::new().name(name.into()).spawn(move || {
-        let _ending = Ending;
-        work();
-    })
+    Builder::new().name(name.into()).spawn(move || run(work))
 }
 
-struct Ending;
+/// Does work that must not panic, on a thread that would go on without it. Should it panic, the process ends.
+pub fn run<T>(work: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| end())
+}
 
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!(
-                thread = std::thread::current().name(),
-                "a thread that the process cannot do without has panicked; the process ends"
-            );
-            std::process::abort();
-        }
-    }
+/// As [`run`], for a task: a runtime catches the panic of a task, and goes on as if the task had come to its end.
+///
+/// Only a panic of the task itself counts. A task that is dropped while something else panics, as at the end of a test, ends nothing.
+pub async fn task<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    std::future::poll_fn(|context| run(|| work.as_mut().poll(context))).await
+}
+
+fn end() -> ! {
+    tracing::error!(thread = std::thread::current().name(), "what the process cannot do without has panicked; the process ends");
+    std::process::abort();
 }

@@ -28,7 +28,7 @@ use roxmq_env::disk::Disk;
 use roxmq_protocol::header::Header;
 use roxmq_protocol::request::NotifyMinBrokerIdChange;
 use roxmq_remoting::client::Client;
-use roxmq_remoting::{Connection, Incoming, Listen, Server, ServerOptions, Service};
+use roxmq_remoting::{Answer, Connection, Incoming, Listen, Server, ServerOptions, Service, guarded};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
@@ -195,7 +195,7 @@ impl Service for Shard {
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>) {
         let call =
             Call { header: &request.header, body: request.frame.body, channel: from.id, remote: from.remote.ip(), local: from.local.ip() };
-        from.answer(request.ticket(), routes::answer(&self.state, &call));
+        from.answer(request.ticket(), guarded(|| routes::answer(&self.state, &call)).unwrap_or_else(Answer::from));
     }
 
     fn turn(&self) -> Duration {

@@ -15,6 +15,8 @@ macro_rules! routes {
                 $(ask::$request::CODE => {
                     ask::$request::read(&call.header.fields).map_err(Refusal::from).and_then(|request| $handler(server, call, request))
                 })*
+                #[cfg(test)]
+                PANICS => panic!("planted"),
                 code => Err(Refusal::NotSupported(code)),
             };
             answer.unwrap_or_else(Answer::from)
@@ -26,6 +28,10 @@ macro_rules! routes {
         }
     };
 }
+
+/// What a handler would be asked for that panics.
+#[cfg(test)]
+pub(crate) const PANICS: i32 = -1001;
 
 routes! {
     RouteByTopic             => topics::route,

@@ -291,6 +291,17 @@ fn it_serves_on_a_socket_and_notices_a_lost_broker() {
     running.stop();
 }
 
+#[test]
+fn a_handler_that_panics_is_answered_and_its_connection_goes_on() {
+    let config = NameServerConfig { bind_address: Ipv4Addr::LOCALHOST.into(), listen_port: 0, shards: 1, ..NameServerConfig::default() };
+    let running = serve(config, Clock::system(), SimDisk::new(1).disk()).unwrap();
+    let mut stream = TcpStream::connect(running.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let panics = routes::PANICS.to_string();
+    assert_eq!(["106", &panics, "106"].map(|request| exchange(&mut stream, request, "")), [0, 1, 0]);
+    running.stop();
+}
+
 fn exchange(stream: &mut TcpStream, request: &str, body: &str) -> i32 {
     use std::io::{Read, Write};
     let mut words = request.split(' ');

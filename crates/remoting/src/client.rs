@@ -94,14 +94,16 @@ impl Client {
         let (read, mut write) = stream.into_split();
         let (frames, mut queue) = mpsc::channel::<Vec<u8>>(WRITE_QUEUE_MAX);
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        let ends = Ends(Arc::clone(&waiting));
         tokio::spawn(async move {
+            let _ends = ends;
             while let Some(frame) = queue.recv().await {
                 if write.write_all(&frame).await.is_err() {
                     break;
                 }
             }
         });
-        tokio::spawn(read_answers(read, Arc::clone(&waiting)));
+        tokio::spawn(read_answers(read, Ends(Arc::clone(&waiting))));
         let link = Link { frames, waiting };
         self.links.lock().insert(address.to_owned(), link.clone());
         Ok(link)
@@ -122,7 +124,16 @@ impl Drop for Forget<'_> {
     }
 }
 
-async fn read_answers(mut read: OwnedReadHalf, waiting: Waiting) {
+/// Ends a link together with the task that reads or writes it, however that ends: the next call connects anew.
+struct Ends(Waiting);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        *self.0.lock() = None;
+    }
+}
+
+async fn read_answers(mut read: OwnedReadHalf, link: Ends) {
     let mut held = Vec::with_capacity(16 * 1024);
     'connection: while let Ok(count) = read.read_buf(&mut held).await {
         if count == 0 {
@@ -139,7 +150,7 @@ async fn read_answers(mut read: OwnedReadHalf, waiting: Waiting) {
                 break 'connection;
             };
             if header.is_response()
-                && let Some(waiter) = waiting.lock().as_mut().and_then(|waiting| waiting.remove(&header.opaque))
+                && let Some(waiter) = link.0.lock().as_mut().and_then(|waiting| waiting.remove(&header.opaque))
             {
                 let _ = waiter.send(Received::keep(&frame));
             }
@@ -147,5 +158,4 @@ async fn read_answers(mut read: OwnedReadHalf, waiting: Waiting) {
         }
         held.drain(..consumed);
     }
-    *waiting.lock() = None;
 }

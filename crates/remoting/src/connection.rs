@@ -3,6 +3,7 @@
 use crate::message::{Answer, Incoming, Received, Ticket};
 use crate::shard::{Peer, Shard};
 use crate::{CallError, Service};
+use roxmq_env::vital;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header;
 use std::cell::{Cell, RefCell};
@@ -239,7 +240,7 @@ impl Connection {
         if !self.writing.get() && !self.write_out() {
             self.writing.set(true);
             let connection = Rc::clone(self);
-            tokio::task::spawn_local(async move { connection.write_rest().await });
+            tokio::task::spawn_local(vital::task(connection.write_rest()));
         }
     }
 

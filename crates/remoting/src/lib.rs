@@ -14,11 +14,13 @@
 
 pub mod client;
 mod connection;
+mod guard;
 mod message;
 mod server;
 mod shard;
 
 pub use connection::{Connection, ConnectionId};
+pub use guard::{Panicked, guarded, guarded_later};
 pub use message::{Answer, CallError, Incoming, Received, Ticket};
 pub use server::{Listen, Server, ServerOptions};
 pub use shard::{Peer, ShardHandle};
@@ -27,6 +29,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// What a server does with requests. There is one value per shard; it stays on the shard's thread.
+///
+/// A panic in any of these ends the process: what the connections of a shard share may be half changed then. What is done for one request
+/// alone, and may fail alone, belongs into [`guarded`].
 pub trait Service: 'static {
     /// Takes one request. It is answered now, at the end of the turn, or later, through `from` or its [`Peer`].
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>);

@@ -153,7 +153,7 @@ fn start_acceptor(
         runtime.block_on(async move {
             let mut tasks = tokio::task::JoinSet::new();
             for (number, listener) in listeners.into_iter().enumerate() {
-                tasks.spawn(accept(listener, number, shards.clone(), connections_max));
+                tasks.spawn(vital::task(accept(listener, number, shards.clone(), connections_max)));
             }
             stop.notified().await;
             tasks.abort_all();

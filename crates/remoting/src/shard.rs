@@ -4,6 +4,7 @@ use crate::connection::{Connection, ConnectionId, OUR_ENCODING};
 use crate::message::{Answer, Received, Ticket};
 use crate::{CallError, Service};
 use parking_lot::Mutex;
+use roxmq_env::vital;
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::request::Request;
 use std::cell::{Cell, RefCell};
@@ -20,7 +21,7 @@ use tracing::warn;
 
 /// Bytes read from one socket in one turn at most; the buffer is shared by all connections of a shard.
 const SCRATCH_BYTES: usize = 256 * 1024;
-/// Letters that may lie in a mailbox. Above, senders are told that the shard is busy.
+/// Letters that may lie in a mailbox. Above, only answers to requests and what ends them are taken.
 const MAILBOX_MAX: usize = 1 << 20;
 /// A turn is taken at least this often.
 const REST_MAX: Duration = Duration::from_secs(1);
@@ -67,16 +68,22 @@ impl ShardHandle {
         self.0.connections.load(Ordering::Relaxed)
     }
 
+    /// Leaves what may be refused when too much lies there.
     fn post(&self, letter: Letter) -> bool {
         let mut letters = self.0.letters.lock();
-        // Without a settlement its connection would never be read from again; there is at most one for each request under way.
-        if letters.len() >= MAILBOX_MAX && !matches!(letter, Letter::Settle { .. }) {
+        if letters.len() >= MAILBOX_MAX {
             return false;
         }
         letters.push(letter);
         drop(letters);
         self.wake();
         true
+    }
+
+    /// Leaves what must not get lost, of which there is at most one for each request under way, and these have a bound of their own.
+    fn post_owed(&self, letter: Letter) {
+        self.0.letters.lock().push(letter);
+        self.wake();
     }
 
     pub(crate) fn accepted(&self, stream: std::net::TcpStream, listener: usize) {
@@ -87,9 +94,7 @@ impl ShardHandle {
     }
 
     pub(crate) fn stop(&self) {
-        // A full mailbox is emptied within a turn; a stop must not get lost in it.
-        self.0.letters.lock().push(Letter::Stop);
-        self.wake();
+        self.post_owed(Letter::Stop);
     }
 }
 
@@ -121,7 +126,7 @@ impl Peer {
         if !ticket.oneway {
             let mut frames = Vec::new();
             answer.write(ticket, &mut frames);
-            self.shard.post(Letter::Write { to: self.id, frames });
+            self.shard.post_owed(Letter::Write { to: self.id, frames });
         }
     }
 
@@ -156,7 +161,8 @@ impl Peer {
 
     /// So many of the requests that the connection owed ([`Connection::owes`]) have come to their end.
     pub fn settle(&self, count: usize) {
-        self.shard.post(Letter::Settle { to: self.id, count });
+        // Without it the connection would never be read from again.
+        self.shard.post_owed(Letter::Settle { to: self.id, count });
     }
 
     /// Ends the connection.
@@ -286,11 +292,11 @@ impl Shard {
         };
         self.connections.borrow_mut().insert(id, Rc::downgrade(&connection));
         let (shard, service) = (Rc::clone(self), Rc::clone(service));
-        tokio::task::spawn_local(async move {
+        tokio::task::spawn_local(vital::task(async move {
             connection.serve(service).await;
             shard.connections.borrow_mut().remove(&id);
             shard.handle.0.connections.fetch_sub(1, Ordering::Relaxed);
-        });
+        }));
     }
 
     fn close_idle(&self) {

@@ -195,6 +195,13 @@ impl Batch {
         first.entry.envelope = facts::envelope_crc(record, sys_flag_of(record), first.body_len);
     }
 
+    /// Whether its records follow each other without a gap: else one that was only begun lies between them, and those behind it would be
+    /// written where they are not.
+    pub(crate) fn is_gapless(&self) -> bool {
+        let end = self.items.iter().try_fold(0, |end, item| (item.at == end).then_some(end + item.entry.size as usize));
+        end == Some(self.bytes.len())
+    }
+
     /// How many messages it holds.
     pub fn len(&self) -> usize {
         self.items.len()
@@ -278,6 +285,8 @@ const KEPT_BYTES_MAX: usize = 8 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use roxmq_env::clock::Clock;
+    use roxmq_env::disk::SimDisk;
 
     fn draft<'a>(properties: &'a str, body: &'a str) -> Draft<'a> {
         let host = ([127, 0, 0, 1], 1).into();
@@ -294,6 +303,34 @@ mod tests {
             body: body.as_bytes(),
             properties,
         }
+    }
+
+    #[test]
+    fn a_record_that_was_only_begun_does_not_go_unseen() {
+        let mut batch = Batch::new();
+        assert!(batch.is_gapless());
+        batch.push(draft("", "whole")).unwrap();
+        assert!(batch.is_gapless());
+        // As a panic in the middle of a push leaves it.
+        batch.bytes.push(0);
+        assert!(!batch.is_gapless());
+        batch.push(draft("", "behind it")).unwrap();
+        assert!(!batch.is_gapless());
+        batch.truncate(1);
+        assert!(!batch.is_gapless());
+        batch.clear();
+        assert!(batch.is_gapless());
+    }
+
+    #[test]
+    #[should_panic(expected = "wrong places")]
+    fn a_batch_with_a_gap_is_not_appended() {
+        let config = crate::StoreConfig { root: "/store".into(), background: false, disk_reserve_bytes: 0, ..Default::default() };
+        let store = crate::Store::open(Clock::manual(0), SimDisk::new(1).disk(), config).unwrap();
+        let mut batch = Batch::new();
+        batch.push(draft("", "whole")).unwrap();
+        batch.bytes.push(0);
+        let _ = store.append(&mut batch);
     }
 
     #[test]

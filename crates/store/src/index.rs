@@ -37,6 +37,17 @@ pub(crate) struct Index {
     pub keys: KeyTail,
     /// Deleted topics: their records before this are nobody's.
     pub dead_before: HashMap<Arc<str>, i64>,
+    /// Those of them whose deletion a crash could still undo. A queue that is made again meanwhile goes on where it ended, so that its
+    /// records fit whichever way that goes.
+    leaving: HashMap<Arc<str>, Leaving>,
+}
+
+/// A topic that was deleted a moment ago.
+#[derive(Debug, Default)]
+struct Leaving {
+    dead_before: i64,
+    /// Queue ids and next offsets.
+    queues: Vec<(u32, i64)>,
 }
 
 /// One queue of one topic.
@@ -161,7 +172,8 @@ impl Index {
             Some((name, _)) => name.clone(),
             None => Arc::from(topic),
         };
-        let queue = Queue { topic: name.clone(), queue_id, next: 0, runs: SmallVec::new(), tail: SmallVec::new() };
+        let next = self.leaving.get(topic).map_or(0, |leaving| leaving.next(queue_id));
+        let queue = Queue { topic: name.clone(), queue_id, next, runs: SmallVec::new(), tail: SmallVec::new() };
         let no = match self.free.pop() {
             Some(no) => {
                 self.queues[no as usize] = Some(queue);
@@ -231,17 +243,49 @@ impl Index {
         self.change(no, |queue| queue.next = queue.next.max(next));
     }
 
-    pub fn delete_topic(&mut self, topic: &str, dead_before: i64) {
-        let Some((name, queues)) = self.topics.remove_entry(topic) else { return };
+    /// Forgets a topic, whose records before `dead_before` are nobody's now. Whether it had any queue.
+    pub fn delete_topic(&mut self, topic: &str, dead_before: i64) -> bool {
+        let Some((name, queues)) = self.topics.remove_entry(topic) else { return false };
         self.generation += 1;
         self.queues_changed();
-        for (_, no) in queues {
+        let mut leaving = self.leaving.remove(topic).unwrap_or_default();
+        leaving.dead_before = dead_before;
+        for (queue_id, no) in queues {
             self.change(no, Queue::forget);
-            self.queues[no as usize] = None;
+            let next = self.queues[no as usize].take().map_or(0, |queue| queue.next);
+            leaving.queues.retain(|(id, _)| *id != queue_id);
+            leaving.queues.push((queue_id, next));
             self.free.push(no);
             self.light_count -= usize::from(is_light(topic));
         }
+        self.leaving.insert(name.clone(), leaving);
         self.dead_before.insert(name, dead_before);
+        true
+    }
+
+    /// Whether a crash could still undo the deletion of a topic.
+    pub fn has_leaving(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    /// Deletions that can be written down when what is before `durable` is durable. One that is ahead of it must not be: a power cut could
+    /// take the end of the log back, and messages would be dead that are stored there again.
+    pub fn deletions(&self, durable: i64) -> Vec<(Arc<str>, i64)> {
+        self.dead_before.iter().filter(|(_, dead)| **dead <= durable).map(|(topic, dead)| (topic.clone(), *dead)).collect()
+    }
+
+    /// These deletions are durable.
+    pub fn have_left(&mut self, deletions: &[(Arc<str>, i64)]) {
+        for (topic, dead_before) in deletions {
+            if self.leaving.get(topic).is_some_and(|leaving| leaving.dead_before == *dead_before) {
+                self.leaving.remove(topic);
+            }
+        }
+    }
+
+    /// Forgets deletions of which no record is left: the log begins at `log_offset`, also after a crash.
+    pub fn forget_deletions(&mut self, log_offset: i64) {
+        self.dead_before.retain(|_, dead| *dead > log_offset);
     }
 
     pub fn queues(&self) -> impl Iterator<Item = (QueueNo, &Queue)> {
@@ -293,7 +337,6 @@ impl Index {
         for file in &gone {
             self.files.remove(&file.from);
         }
-        self.dead_before.retain(|_, dead| *dead > log_offset);
         gone
     }
 
@@ -314,6 +357,12 @@ impl Index {
 
     pub fn is_dead(&self, topic: &str, log_offset: i64) -> bool {
         self.dead_before.get(topic).is_some_and(|dead| log_offset < *dead)
+    }
+}
+
+impl Leaving {
+    fn next(&self, queue_id: u32) -> i64 {
+        self.queues.iter().find(|(id, _)| *id == queue_id).map_or(0, |(_, next)| *next)
     }
 }
 
@@ -668,10 +717,34 @@ mod tests {
     #[test]
     fn a_deleted_topic_leaves_its_number_to_another() {
         let mut index = filled(0..3);
-        index.delete_topic("t", 30);
+        assert!(index.delete_topic("t", 30) && !index.delete_topic("t", 40));
         assert!(index.queue("t", 3).is_none() && index.is_dead("t", 29) && !index.is_dead("t", 30));
         index.find_or_create("u", 0);
         assert_eq!((index.queue_count(), index.find("t", 3)), (1, None));
+    }
+
+    #[test]
+    fn a_queue_goes_on_until_the_deletion_of_its_topic_is_durable() {
+        let next = |index: &mut Index, queue_id: u32| {
+            let no = index.find_or_create("t", queue_id);
+            index.at(no).expect("queue").next
+        };
+        let mut index = filled(0..3);
+        index.delete_topic("t", 30);
+        assert_eq!((next(&mut index, 3), next(&mut index, 4)), (3, 0));
+        let no = index.find("t", 3).expect("queue");
+        index.add(no, 3, entry(40).entry, 0);
+        // Deleted once more: what is written down by then is not the last word.
+        index.delete_topic("t", 50);
+        assert!(index.deletions(49).is_empty());
+        index.have_left(&[("t".into(), 30)]);
+        assert!(index.has_leaving());
+        assert_eq!(next(&mut index, 3), 4);
+        index.delete_topic("t", 50);
+        let deletions = index.deletions(50);
+        index.have_left(&deletions);
+        assert!(!index.has_leaving());
+        assert_eq!(next(&mut index, 3), 0);
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl Log {
 impl Store {
     /// Appends all of a batch, or nothing. Afterwards [`Batch::placed`] says where each message is.
     pub fn append(&self, batch: &mut Batch) -> Result<(), AppendError> {
+        assert!(batch.is_gapless(), "records of a batch would be written at wrong places");
         self.check_sizes(batch)?;
         if batch.is_empty() {
             return Ok(());

@@ -149,11 +149,13 @@ impl Store {
 
     fn delete(&self, segment: Arc<Segment>) -> io::Result<()> {
         self.save_checkpoint()?;
-        let files = self.index.write().trim(segment.end());
+        let end = segment.end();
+        let files = self.index.write().trim(end);
         match self.has_room_for(0) {
             true => self.segments.retire(segment, self.config.segment_bytes)?,
             false => self.segments.remove(&segment)?,
         }
+        self.index.write().forget_deletions(end);
         for file in &files {
             self.disk.remove(file.file.path())?;
         }
@@ -187,7 +189,7 @@ impl Store {
 
     /// Whether so much can be taken without touching the reserve.
     pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
-        self.free().is_some_and(|free| free >= self.config.disk_reserve_bytes.saturating_add(bytes))
+        self.free().is_some_and(|free| free >= self.retention().disk_reserve_bytes.saturating_add(bytes))
     }
 
     fn free(&self) -> Option<u64> {

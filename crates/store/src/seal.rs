@@ -39,8 +39,8 @@ impl Store {
         // Nothing is deleted under the hands of a merge.
         let _turn = self.retention_turn.lock();
         self.repair()?;
-        while let Some(parts) = self.mergeable() {
-            self.merge(&parts)?;
+        while let Some((parts, living)) = self.mergeable() {
+            self.merge(&parts, &living)?;
         }
         Ok(())
     }
@@ -77,22 +77,27 @@ impl Store {
         grown > 0 && (is_large || (grown >= least && grown >= tail_bytes(least, index.queue_count())))
     }
 
-    /// Index files to make one of: those of a sealed segment, or too many of the active one.
-    fn mergeable(&self) -> Option<Vec<Arc<IndexFile>>> {
+    /// Index files to make one of: those of a sealed segment, or too many of the active one. And an index that knows which topics are
+    /// deleted. A crash must not bring a topic back without what a merge has left out, so there is none while it could.
+    fn mergeable(&self) -> Option<(Vec<Arc<IndexFile>>, Index)> {
         let segments = self.segments.all();
         let index = self.index.read();
-        segments.iter().find_map(|segment| {
+        if index.has_leaving() {
+            return None;
+        }
+        let parts = segments.iter().find_map(|segment| {
             let parts: Vec<_> = index.files.range(segment.base..segment.end()).map(|(_, file)| file.clone()).collect();
             let end = parts.iter().try_fold(segment.base, |at, part| (part.from == at).then_some(part.to))?;
             let rows: Vec<u64> = parts.iter().map(|part| part.rows).collect();
             let merges = if end == segment.end() { parts.len() > 1 } else { are_too_many(&rows) };
             (merges && !parts.iter().any(|part| part.has_damage())).then_some(parts)
-        })
+        })?;
+        Some((parts, index.with_same_dead()))
     }
 
     /// Makes one index file of several that follow each other.
-    fn merge(&self, parts: &[Arc<IndexFile>]) -> io::Result<()> {
-        let (whole, rows) = merged(&self.disk, &self.index_dir, parts, &self.index)?;
+    fn merge(&self, parts: &[Arc<IndexFile>], living: &Index) -> io::Result<()> {
+        let (whole, rows) = merged(&self.disk, &self.index_dir, parts, living)?;
         let whole = Arc::new(whole);
         let queues: Vec<&[Row]> = rows.chunk_by(|a, b| (&a.topic, a.queue_id) == (&b.topic, b.queue_id)).collect();
         for queues in queues.chunks(QUEUES_PER_LOCK) {
@@ -127,19 +132,22 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down the next offsets, none of them ahead of what is durable.
+    /// Writes down the next offsets and the deleted topics, nothing of it ahead of what is durable.
     pub(crate) fn save_checkpoint(&self) -> io::Result<()> {
         let _turn = self.checkpoint_turn.lock();
         let flushed = self.watermarks.flushed().0;
         let index = self.index.read();
         let queues = index.queues().map(|(_, queue)| (queue.topic.to_string(), queue.queue_id, queue.visible_next(flushed)));
+        let deletions = index.deletions(flushed);
         let checkpoint = Checkpoint {
             flushed,
             queues: queues.filter(|(_, _, next)| *next > 0).collect(),
-            dead_before: index.dead_before.iter().map(|(topic, dead)| (topic.to_string(), *dead)).collect(),
+            dead_before: deletions.iter().map(|(topic, dead)| (topic.to_string(), *dead)).collect(),
         };
         drop(index);
-        checkpoint.save(&self.disk, &self.config.root)
+        checkpoint.save(&self.disk, &self.config.root)?;
+        self.index.write().have_left(&deletions);
+        Ok(())
     }
 }
 
@@ -242,8 +250,7 @@ pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from
 }
 
 /// Writes what is in `parts` to one file. All are read from front to back, next to each other.
-fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], index: &RwLock<Index>) -> io::Result<(IndexFile, Vec<Row>)> {
-    let living = index.read().with_same_dead();
+fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], living: &Index) -> io::Result<(IndexFile, Vec<Row>)> {
     let mut writer = IndexFileWriter::create(disk, folder, parts[0].from, parts[parts.len() - 1].to)?;
     let mut entries: Vec<_> = parts.iter().map(|part| part.in_order()).collect();
     let mut rows = parts.iter().map(|part| part.directory()).collect::<io::Result<Vec<_>>>()?;

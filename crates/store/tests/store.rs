@@ -182,6 +182,75 @@ fn a_topic_created_again_starts_at_zero() {
     }
 }
 
+/// What a power cut takes of the end of the log is stored there again: the deletion must not be about that.
+#[test]
+fn a_deletion_is_not_about_messages_that_come_after_a_power_cut() {
+    for seed in 0..40 {
+        let world = World::new(seed);
+        let store = world.open();
+        for n in 0..10 {
+            world.send(&store, ["T", "U"][n % 2], 0, n).expect("appended");
+        }
+        store.tick();
+        for n in 10..16 {
+            world.send(&store, "U", 1, n).expect("appended");
+        }
+        store.delete_topic("T");
+        drop(store);
+        world.sim.crash();
+        let store = world.open();
+        (0..3).for_each(|n| assert_eq!(world.send(&store, "T", 0, n).expect("appended").queue_offset.0, n as i64, "seed {seed}"));
+        store.tick();
+        drop(store);
+        world.sim.kill();
+        let read = world.read_all(&world.open(), "T", 0);
+        assert_eq!(world::offsets(&read), [0, 1, 2], "seed {seed}");
+    }
+}
+
+/// Nobody waits for the disk together with whoever deletes a topic, and however many topics are deleted at once, the disk is waited for once.
+#[test]
+fn appends_go_on_while_the_sync_of_a_deletion_hangs() {
+    let world = World::new(31);
+    let store = world.open();
+    for (n, topic) in ["T", "U", "V", "W"].into_iter().cycle().take(40).enumerate() {
+        world.send(&store, topic, n as u32 % 2, n).expect("appended");
+    }
+    store.tick();
+    let (hangs, is_hanging) = std::sync::mpsc::channel();
+    let (let_go, go_on) = std::sync::mpsc::channel::<()>();
+    let go_on = parking_lot::Mutex::new(go_on);
+    let syncs = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = syncs.clone();
+    let deleting = std::thread::Builder::new().name("deleting".to_owned());
+    world.sim.before_each_sync(move || {
+        if std::thread::current().name() == Some("deleting") {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let _ = hangs.send(());
+            let _ = go_on.lock().recv();
+        }
+    });
+    let deleted = store.clone();
+    let deletion = deleting.spawn(move || deleted.delete_topics(["T", "V", "W"])).expect("started");
+    is_hanging.recv().expect("it syncs");
+    let (topic_goes_on, others) = (world.next("T", 0), world.next("U", 1));
+    ["T", "V", "W"].into_iter().for_each(|topic| world.forget(topic));
+    assert_eq!(store.queues_of("V"), [] as [u32; 0], "gone already");
+    assert_eq!(world.send(&store, "U", 1, 100).expect("appended").queue_offset.0, others);
+    assert_eq!(world.send(&store, "T", 0, 101).expect("appended").queue_offset.0, topic_goes_on, "until the deletion is durable");
+    store.flush();
+    world.check_all(&store);
+    drop(let_go);
+    deletion.join().expect("no panic");
+    assert_eq!(syncs.load(std::sync::atomic::Ordering::Relaxed), 2, "a checkpoint is synced, and its folder");
+    assert_eq!(world.send(&store, "T", 0, 102).expect("appended").queue_offset.0, topic_goes_on + 1);
+    assert_eq!(world.send(&store, "V", 0, 103).expect("appended").queue_offset.0, 0);
+    store.tick();
+    drop(store);
+    world.sim.crash();
+    world.check_all(&world.open());
+}
+
 #[test]
 fn what_an_append_found_holds_until_a_topic_is_deleted() {
     let world = World::new(24);
@@ -340,6 +409,29 @@ fn the_file_that_is_kept_for_the_next_segment_goes_before_messages_are_refused()
     world.sim.set_capacity(Some(world.sim.used() + 40_000 - 1000));
     store.tick();
     assert!(store.disk_full(), "nothing is left that could go first");
+}
+
+/// The reserve that is set now decides, also about a segment that is made ahead.
+#[test]
+fn the_disk_reserve_changes_while_the_store_is_open() {
+    for (at_start, now) in [(0, 60_000), (60_000, 0)] {
+        let mut world = World::new(25);
+        world.config.retention_bytes = Some(world.config.segment_bytes);
+        world.config.disk_reserve_bytes = at_start;
+        world.sim.set_capacity(Some(100_000));
+        let store = world.open();
+        store.set_retention(Retention { disk_reserve_bytes: now, ..world.config.retention() });
+        for n in 0.. {
+            if store.watermarks().written().0 >= 6_000 {
+                break;
+            }
+            world.send(&store, "T", 0, n).expect("appended");
+        }
+        // Room for a whole segment is there without the reserve, not with it.
+        world.sim.set_capacity(Some(world.sim.used() + 62_000));
+        store.tick();
+        assert_eq!(log_files(&world).len(), if now == 0 { 2 } else { 1 }, "with {now} instead of {at_start}: {:?}", log_files(&world));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Pulls on a shard: answered at once, by the pool when the disk has to be read, or parked until a message comes.
 
-use super::{BrokerShard, guarded};
+use super::{BrokerShard, answered};
 use crate::Refusal;
 use crate::pull::Parked;
 use crate::tables::arrivals::QueueKey;
@@ -86,7 +86,7 @@ impl BrokerShard {
     pub(super) fn serve_from_disk(&self, parked: Parked) {
         let Parked { from, ticket, pull, .. } = parked;
         let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-        let queued = self.broker.pool.read_old(move || peer.answer(ticket, guarded(|| Ok(crate::pull::answer_from_disk(&broker, &pull)))));
+        let queued = self.broker.pool.read_old(move || peer.answer(ticket, answered(|| Ok(crate::pull::answer_from_disk(&broker, &pull)))));
         if !queued {
             let refusal = Refusal::Busy("too many reads of old messages wait");
             from.answer(ticket, refusal.answer().fields(crate::pull::refused(&refusal)));

@@ -1,6 +1,6 @@
 //! Sends on a shard: gathered in a turn, appended together, answered when they are as durable as they should be.
 
-use super::{BrokerShard, unharmed};
+use super::{BrokerShard, taken};
 use crate::routes::SendForm;
 use crate::send::{self, Prepared, Unprepared};
 use crate::tables::arrivals::QueueKey;
@@ -88,7 +88,7 @@ impl BrokerShard {
         }
         let (broker, inbox, number) = (Arc::clone(&self.broker), Arc::clone(&self.inbox), self.number);
         let settle = move || {
-            let settled = unharmed(|| changing::settle_to(&broker, owed));
+            let settled = taken(|| changing::settle_to(&broker, owed));
             *inbox.settled.lock() = Some(settled);
             broker.wake_shard(number);
         };

@@ -52,6 +52,17 @@ struct Platter {
     journal_is_gone: bool,
     /// Handles of an earlier life do not work any more.
     life: u64,
+    before_sync: Option<Hook>,
+}
+
+/// Called where a disk may take its time.
+#[derive(Clone)]
+struct Hook(Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +127,7 @@ impl SimDisk {
             powered: true,
             journal_is_gone: false,
             life: 0,
+            before_sync: None,
         })))
     }
 
@@ -154,6 +166,16 @@ impl SimDisk {
         let mut platter = self.0.lock();
         platter.life += 1;
         platter.locks.clear();
+    }
+
+    /// Has `hook` called at the beginning of each sync of a file or folder, on the thread that asked for it: it may wait, or use the disk.
+    pub fn before_each_sync(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.0.lock().before_sync = Some(Hook(Arc::new(hook)));
+    }
+
+    fn call_before_sync(&self) {
+        let hook = self.0.lock().before_sync.clone();
+        hook.iter().for_each(|Hook(hook)| hook());
     }
 
     /// Limits the bytes of all files together; `None` lifts the limit.
@@ -273,6 +295,7 @@ impl SimDisk {
     }
 
     pub(super) fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.call_before_sync();
         let mut platter = self.0.lock();
         platter.alive()?;
         let path = clean(path);
@@ -506,6 +529,7 @@ impl SimFile {
     }
 
     pub(super) fn sync_data(&self) -> io::Result<()> {
+        self.disk.call_before_sync();
         let mut platter = self.alive()?;
         let fault = platter.begin();
         let Some(contents) = platter.files.get_mut(&self.file) else { return Err(io_error(EIO)) };
