@@ -68,7 +68,6 @@ pub struct BrokerShard {
     batch: RefCell<Batch>,
     pending: RefCell<Vec<Pending>>,
     placed: RefCell<Vec<Placed>>,
-    msg_id: RefCell<String>,
     unflushed: RefCell<VecDeque<Unflushed>>,
     untold: RefCell<Vec<Untold>>,
     parked: RefCell<HashMap<QueueKey, Waiting>>,
@@ -88,7 +87,7 @@ impl BrokerShard {
         let inbox = Arc::new(Inbox::default());
         let number = broker.add_shard(ShardDoor { handle: handle.clone(), inbox: Arc::clone(&inbox) });
         broker.store.wake_when_flushed(Arc::new(move || handle.wake()));
-        let flow = Flow::new(broker.config());
+        let flow = Flow::new(&broker);
         let batch = broker.store.batch();
         BrokerShard {
             broker,
@@ -97,7 +96,6 @@ impl BrokerShard {
             batch: RefCell::new(batch),
             pending: RefCell::default(),
             placed: RefCell::default(),
-            msg_id: RefCell::default(),
             unflushed: RefCell::default(),
             untold: RefCell::default(),
             parked: RefCell::default(),
@@ -119,8 +117,14 @@ impl Service for BrokerShard {
             return from.answer(ticket, Answer::refused(code::REQUEST_CODE_NOT_SUPPORTED, remark));
         };
         match route {
-            Route::Send(form) => self.take_send(from, &request, form),
-            Route::Pull { lite } => self.take_pull(from, &request, lite),
+            Route::Send(form) => {
+                self.flow.borrow_mut().refresh(&self.broker);
+                self.take_send(from, &request, form);
+            }
+            Route::Pull { lite } => {
+                self.flow.borrow_mut().refresh(&self.broker);
+                self.take_pull(from, &request, lite);
+            }
             Route::Turn(handler) => {
                 let peer = from.peer();
                 let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
@@ -181,7 +185,7 @@ impl Service for BrokerShard {
 
     fn turn(&self) -> Duration {
         self.append();
-        self.flow.borrow_mut().config = self.broker.config();
+        self.flow.borrow_mut().refresh(&self.broker);
         if self.inbox.recheck.swap(false, Ordering::AcqRel) {
             self.refuse_forbidden();
         }

@@ -45,7 +45,7 @@ impl BrokerShard {
     pub(super) fn take_send(&self, from: &Rc<Connection>, request: &Incoming<'_>, form: SendForm) {
         let ticket = request.ticket();
         if self.pending.borrow().len() + self.unflushed.borrow().len() >= self.flow.borrow().config.sends_waiting_max as usize {
-            return from.answer(ticket, Refusal::Busy("too many sends wait").answer());
+            return from.answer(ticket, send::refused(&self.flow.borrow().config, &Refusal::Busy("too many sends wait")));
         }
         let prepared = send::prepare(
             &self.broker,
@@ -58,7 +58,7 @@ impl BrokerShard {
         );
         match prepared {
             Ok(prepared) => self.pending.borrow_mut().push(Pending { from: Rc::clone(from), ticket, prepared }),
-            Err(refusal) => from.answer(ticket, refusal.answer()),
+            Err(refusal) => from.answer(ticket, send::refused(&self.flow.borrow().config, &refusal)),
         }
         if self.batch.borrow().bytes() >= BATCH_BYTES_MAX {
             self.append();
@@ -79,7 +79,7 @@ impl BrokerShard {
             self.broker.figures.put_failed(batch.len());
             batch.clear();
             for Pending { from, ticket, .. } in pending.drain(..) {
-                from.answer(ticket, refusal.answer());
+                from.answer(ticket, send::refused(&self.flow.borrow().config, &refusal));
             }
             *self.pending.borrow_mut() = pending;
             return;
@@ -142,7 +142,8 @@ impl BrokerShard {
                 self.answer_send(&first.pending, &first.places, code::SUCCESS);
                 self.tell_of(&first.pending.prepared, &mut arrived);
             } else if let Some(why) = &fenced {
-                first.pending.from.answer(first.pending.ticket, Refusal::Fenced(why.clone()).answer());
+                let refused = send::refused(&self.flow.borrow().config, &Refusal::Fenced(why.clone()));
+                first.pending.from.answer(first.pending.ticket, refused);
             } else {
                 self.answer_send(&first.pending, &first.places, code::FLUSH_DISK_TIMEOUT);
                 // It is in the log and will be read once it is durable.
@@ -159,7 +160,7 @@ impl BrokerShard {
             return;
         }
         let write = |out: &mut Vec<u8>| {
-            send::write_answer(&self.broker, *ticket, prepared, places, code, &mut self.msg_id.borrow_mut(), out);
+            send::write_answer(&self.broker, &mut self.flow.borrow_mut(), *ticket, prepared, places, code, out);
         };
         match prepared.change.filter(|change| !self.broker.registration.is_told(*change)) {
             None => from.write(write),

@@ -246,7 +246,7 @@ fn push_committed(broker: &Broker, half: &Half, batch: &mut Batch) -> Result<Opt
     // Refused when it was sent, if it was no number.
     let level = delay::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
     let times = timer::Times::of(half.properties());
-    let due_ms = if level.is_none() { times.due(now_ms, &config)? } else { None };
+    let due_ms = if level.is_none() { times.due_of_accepted(now_ms) } else { None };
     let (to, queue) = match (level, due_ms) {
         (Some(level), _) => (names::DELAY_TOPIC, delay::queue_of(level)),
         (None, Some(due_ms)) => {
