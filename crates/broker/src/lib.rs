@@ -6,6 +6,7 @@
 
 mod admin;
 mod assignment;
+mod attributes;
 mod changing;
 mod consumers;
 pub mod decoders;
@@ -288,6 +289,7 @@ impl Broker {
         let timers = timer::Timers::load(file("timers.json"), store.readable())?;
         let transactions = transaction::Transactions::load(file("transactions.json"))?;
         keep_within_log(&store, &offsets, &delayed, &transactions);
+        topics::tell_unserved(&topics);
         topics::add_system_topics(&topics, &config);
         topics::adopt_from_log(&topics, &store);
         groups::add_system_groups(&groups);

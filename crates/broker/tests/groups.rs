@@ -249,8 +249,13 @@ impl Script {
         let wire = self.wire(&connection);
         let answer = wire.next_of(Some(wire.opaque));
         let Some((_, keys)) = request.split_once(" keys=") else { return answer };
-        let is_asked = |line: &&str| line.starts_with("< 0") || line.split_once('=').is_some_and(|(key, _)| keys.split(',').any(|asked| asked == key));
-        answer.lines().filter(is_asked).map(|line| if line.starts_with('<') { format!("{line}\n") } else { format!("< {line}\n") }).collect()
+        let is_asked =
+            |line: &&str| line.starts_with("< 0") || line.split_once('=').is_some_and(|(key, _)| keys.split(',').any(|asked| asked == key));
+        answer
+            .lines()
+            .filter(is_asked)
+            .map(|line| if line.starts_with('<') { format!("{line}\n") } else { format!("< {line}\n") })
+            .collect()
     }
 }
 
