@@ -13,7 +13,7 @@
 
 use crate::tables::is_full;
 use crate::{Broker, delay, registration, timer, transaction};
-use roxmq_env::teeth::bites;
+use roxmq_env::teeth::{Tooth, bites};
 use roxmq_protocol::record::LogOffset;
 use roxmq_store::Reason;
 use std::io;
@@ -34,7 +34,7 @@ pub fn start(broker: &Arc<Broker>) {
         // A fenced broker can be read but not written: NameServers shall say so before producers find out one by one.
         if let Some(broker) = weak.upgrade()
             && broker.store.fenced().is_some()
-            && !bites("fence-untold")
+            && !bites(Tooth::FenceUntold)
         {
             broker.registration.changed();
         }
