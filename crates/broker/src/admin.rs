@@ -1,51 +1,61 @@
 //! The broker itself: settings (25, 26), figures (28, 315), replication (907). Follows Java's `AdminBrokerProcessor`.
 
 use crate::tables::statistics::Statistic;
-use crate::{Broker, Call, Refusal, delay, names, transaction};
+use crate::{Broker, Call, Refusal, delay, names, topics, transaction};
 use roxmq_env::config::{BrokerConfig, ConfigError, Table, Update, properties};
-use roxmq_protocol::body::{DataVersion, HaRuntimeInfo, KVTable};
+use roxmq_protocol::body::{HaRuntimeInfo, KVTable};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{self, VersionReply};
 use roxmq_remoting::Answer;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
-use tracing::info;
+use tracing::{info, warn};
 
 /// Version text that tools show and the exporter compares: the RocketMQ release whose behaviour this is.
 const VERSION_SHOWN: &str = "V5_5_0";
 
 /// Code 26.
 pub fn config(broker: &Broker, _: &Call<'_>, _: request::BrokerConfig) -> Result<Answer, Refusal> {
-    let version = json::to_vec(&DataVersion::new(broker.started_ms), Dialect::Standard);
+    let version = json::to_vec(&*broker.settings_version.lock(), Dialect::Standard);
     let version = String::from_utf8_lossy(&version).into_owned();
     Ok(Answer::body(broker.config().to_properties().into_bytes()).fields(VersionReply { version: version.into() }))
 }
 
-/// Code 25.
+/// Code 25. The remark says what takes effect later or never.
 pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerConfig) -> Result<Answer, Refusal> {
     let text = std::str::from_utf8(call.body).map_err(|_| Refusal::Failed("the settings are not UTF-8".into()))?;
-    let update = {
-        let mut config = broker.config.write();
-        let update: Update<BrokerConfig> = Update::parse(&**config, text).map_err(|error| match error {
-            ConfigError::Forbidden { .. } => Refusal::Forbidden(error.to_string()),
-            other => Refusal::Failed(other.to_string()),
-        })?;
-        if let Some(path) = &config.config_path {
-            save(broker, path, &update).map_err(|error| Refusal::Failed(format!("{}: {error}", path.display())))?;
-        }
-        *config = Arc::new(update.running.clone());
-        broker.store.set_retention(crate::store_config(&config).retention());
-        update
-    };
-    info!(changed = ?update.changed, after_restart = ?update.after_restart, ignored = ?update.ignored, "a tool changed settings");
+    // The file is written before the settings are in force, and nobody who looks them up waits for that.
+    let mut version = broker.settings_version.lock();
+    let config = broker.config();
+    let update: Update<BrokerConfig> = Update::parse(&*config, text).map_err(|error| match error {
+        ConfigError::Forbidden { .. } => Refusal::Forbidden(error.to_string()),
+        other => Refusal::Failed(other.to_string()),
+    })?;
+    if let Some(path) = &config.config_path {
+        save(broker, path, &update).map_err(|error| Refusal::Failed(format!("{}: {error}", path.display())))?;
+    }
+    info!(changed = ?update.changed, after_restart = ?update.after_restart, "a tool changed settings");
+    update.notices.iter().for_each(|notice| warn!("{notice}"));
+    let mut answer = Answer::ok();
+    answer.remark = update.remark().map(Into::into);
+    take(broker, update.running);
+    *version = version.next(broker.clock.now_ms(), 0);
+    Ok(answer)
+}
+
+/// Has settings be in force, and all that follows from them.
+fn take(broker: &Broker, settings: BrokerConfig) {
+    broker.store.set_retention(crate::store_config(&settings).retention());
+    broker.store.set_flush_interval(settings.flush_interval_ms);
+    // Some system topics are there only with a setting.
+    topics::add_system_topics(&broker.topics, &settings);
+    broker.take_settings(settings);
     // The permission, order and limits of topics travel with the registration.
     broker.topics.touch();
     broker.registration.changed();
     broker.reading_changed();
-    Ok(Answer::ok())
 }
 
 /// Keeps the changes in the file that the broker was started with.

@@ -13,7 +13,7 @@ use crate::registration::PATIENCE;
 use crate::tables::is_full;
 use crate::{Broker, Refusal, services};
 use parking_lot::Mutex;
-use roxmq_env::teeth::bites;
+use roxmq_env::teeth::{Tooth, bites};
 use roxmq_remoting::{Answer, Peer, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +92,7 @@ impl Promises {
     }
 
     fn keep(&self, broker: &Broker, promises: Vec<Promise>) {
-        let settled = if bites("answer-before-journal") { Ok(()) } else { settle(broker) };
+        let settled = if bites(Tooth::AnswerBeforeJournal) { Ok(()) } else { settle(broker) };
         for Promise { peer, ticket, changed } in promises {
             match (&settled, changed.told.filter(|change| !broker.registration.is_told(*change))) {
                 (Err(refusal), _) => peer.answer(ticket, refusal.answer()),

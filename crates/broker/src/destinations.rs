@@ -22,7 +22,6 @@ pub struct Destination {
     as_of: u64,
     /// Those of its settings that a send asks for, as in [`TopicConfig`].
     pub perm: i32,
-    pub order: bool,
     pub read_queue_nums: i32,
     pub write_queue_nums: i32,
     puts: OnceCell<Arc<Counter>>,
@@ -35,7 +34,6 @@ impl Destination {
             name: SmallVec::from_slice(topic.topic_name.as_bytes()),
             as_of,
             perm: topic.perm,
-            order: topic.order,
             read_queue_nums: topic.read_queue_nums,
             write_queue_nums: topic.write_queue_nums,
             puts: OnceCell::new(),

@@ -6,7 +6,7 @@
 //!
 //! What is accepted, and what it means, is what Java's `rocketmq-filter` does, odd corners included, because consumers move between
 //! brokers: three-valued logic, text that is read as a number where it meets one, `NOT` that binds tighter than `=`, and a parser that
-//! stops at the first token that cannot go on and ignores the rest. `tests/sql92` holds what Java answered.
+//! stops at the first token that cannot go on and ignores the rest. `tests/sql92` holds what Java answered, and where it is wrong.
 
 mod grammar;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use crate::changing::Changed;
 use crate::names;
 use crate::tables::groups::Groups;
-use crate::{Broker, Call, Refusal, topics};
+use crate::{Broker, Call, Refusal, attributes, topics};
 use roxmq_protocol::body::{GroupForbidden, SubscriptionGroupConfig, SubscriptionGroupList};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request;
@@ -34,22 +34,30 @@ pub fn update(broker: &Broker, call: &Call<'_>, _: request::UpdateGroup) -> Resu
     if call.body.is_empty() {
         return Err(Refusal::BodyEmpty);
     }
-    put(broker, json::from_slice(call.body)?)?;
+    put(broker, checked(broker, json::from_slice(call.body)?)?);
     Ok(Changed::answer(Answer::ok()))
 }
 
 /// Code 225.
 pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -> Result<Changed, Refusal> {
     let sent: SubscriptionGroupList = json::from_slice(call.body)?;
-    sent.group_config_list.into_iter().try_for_each(|group| put(broker, group))?;
+    // All of them are taken, or none.
+    let groups = sent.group_config_list.into_iter().map(|group| checked(broker, group)).collect::<Result<Vec<_>, _>>()?;
+    groups.into_iter().for_each(|group| put(broker, group));
     Ok(Changed::answer(Answer::ok()))
 }
 
-fn put(broker: &Broker, group: SubscriptionGroupConfig) -> Result<(), Refusal> {
-    names::check_group(&group.group_name)?;
+/// The group as it will be: of its attributes the request has the changes.
+fn checked(broker: &Broker, sent: SubscriptionGroupConfig) -> Result<SubscriptionGroupConfig, Refusal> {
+    names::check_group(&sent.group_name)?;
+    let known = broker.groups.find(&sent.group_name);
+    let attributes = attributes::changed(attributes::OF_GROUPS, known.as_deref().map(|group| &group.attributes), &sent.attributes)?;
+    Ok(SubscriptionGroupConfig { attributes, ..sent })
+}
+
+fn put(broker: &Broker, group: SubscriptionGroupConfig) {
     broker.groups.put(group);
     broker.reading_changed();
-    Ok(())
 }
 
 /// Code 353. In Java allowing one topic again allows the group all others too.

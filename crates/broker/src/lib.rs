@@ -6,6 +6,7 @@
 
 mod admin;
 mod assignment;
+mod attributes;
 mod changing;
 mod consumers;
 pub mod decoders;
@@ -56,9 +57,8 @@ use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_env::slices::ask_for_short_slices;
-use roxmq_protocol::body::{SubscriptionData, SubscriptionGroupConfig};
+use roxmq_protocol::body::{DataVersion, SubscriptionData, SubscriptionGroupConfig};
 use roxmq_protocol::header::Header;
-use roxmq_protocol::properties::name;
 use roxmq_protocol::record::LogOffset;
 use roxmq_remoting::{Listen, Peer, Server, ServerOptions};
 use roxmq_store::{Batch, FlushMode, Placed, Store, StoreConfig};
@@ -66,7 +66,7 @@ use shard::{BrokerShard, ShardDoor};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tables::TableFile;
 use tables::arrivals::{Arrivals, QueueKey};
@@ -115,6 +115,10 @@ pub enum StartError {
 /// A broker's state, shared by its threads.
 pub struct Broker {
     config: RwLock<Arc<BrokerConfig>>,
+    /// How often the settings were changed since the start.
+    settings_changes: AtomicU64,
+    /// Held by who changes them, with the version that tools are told.
+    settings_version: Mutex<DataVersion>,
     clock: Clock,
     disk: Disk,
     store: Arc<Store>,
@@ -149,27 +153,7 @@ pub struct Broker {
     advertised: SocketAddr,
     address_is_chosen: bool,
     started_ms: i64,
-    marks: Marks,
     everything: Arc<Subscription>,
-}
-
-/// What the broker writes into every stored message.
-struct Marks {
-    region: String,
-    trace_on: &'static str,
-    /// They and the cluster's name, as they stand in each message.
-    properties: String,
-}
-
-impl Marks {
-    fn of(config: &BrokerConfig) -> Marks {
-        let (region, trace_on) = (config.region_id.clone(), if config.trace_on { "true" } else { "false" });
-        let mut properties = String::new();
-        send::append_property(&mut properties, name::MSG_REGION, &region);
-        send::append_property(&mut properties, name::TRACE_ON, trace_on);
-        send::append_property(&mut properties, name::CLUSTER, &config.broker_cluster_name);
-        Marks { region, trace_on, properties }
-    }
 }
 
 /// Lets threads of the broker wait for the flush watermark.
@@ -309,6 +293,7 @@ impl Broker {
         let timers = timer::Timers::load(file("timers.json"), store.readable())?;
         let transactions = transaction::Transactions::load(file("transactions.json"))?;
         keep_within_log(&store, &offsets, &delayed, &transactions);
+        topics::tell_unserved(&topics);
         topics::add_system_topics(&topics, &config);
         topics::adopt_from_log(&topics, &store);
         groups::add_system_groups(&groups);
@@ -320,10 +305,11 @@ impl Broker {
         let everything = SubscriptionData { sub_string: SubscriptionData::ALL.to_owned(), ..SubscriptionData::default() };
         Ok(Broker {
             started_ms: clock.now_ms(),
-            marks: Marks::of(&config),
             broker_puts: statistics.counter(Moved::BrokerPuts, &config.broker_cluster_name),
             broker_gets: statistics.counter(Moved::BrokerGets, &config.broker_cluster_name),
             config: RwLock::new(Arc::new(config)),
+            settings_changes: AtomicU64::new(0),
+            settings_version: Mutex::new(DataVersion::new(clock.now_ms())),
             figures: Figures::new(&clock),
             pool: Pool::start()?,
             clock,
@@ -359,6 +345,17 @@ impl Broker {
     /// The settings as they are now.
     pub fn config(&self) -> Arc<BrokerConfig> {
         Arc::clone(&self.config.read())
+    }
+
+    /// How often the settings were changed. What is found after this was read is no older than it says.
+    fn settings_changes(&self) -> u64 {
+        self.settings_changes.load(Ordering::Acquire)
+    }
+
+    /// Has these settings be in force from now on.
+    fn take_settings(&self, config: BrokerConfig) {
+        *self.config.write() = Arc::new(config);
+        self.settings_changes.fetch_add(1, Ordering::Release);
     }
 
     /// The host and port that clients are told.

@@ -5,12 +5,14 @@
 
 use crate::relay::Later;
 use crate::shard::taken;
-use crate::{Broker, Call, Refusal, names};
+use crate::tables::topics::PERM_WRITE;
+use crate::{Broker, Call, Refusal, names, send};
 use roxmq_protocol::code;
-use roxmq_protocol::properties::{PropertiesBuf, name};
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, MessageId};
-use roxmq_protocol::request::{PushReply, SendMessage, SendReply, SendReplyV1, SendReplyV2};
+use roxmq_protocol::request::{PushReply, SendMarks, SendMessage, SendReply, SendReplyV1, SendReplyV2};
 use roxmq_remoting::Answer;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,22 +21,43 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Code 324.
 pub fn long(broker: &Arc<Broker>, call: &Call<'_>, request: SendReplyV1<'_>) -> Result<Later, Refusal> {
-    push(broker, call, request.0)
+    Ok(marked(broker, push(broker, call, request.0)))
 }
 
 /// Code 325.
 pub fn short(broker: &Arc<Broker>, call: &Call<'_>, request: SendReplyV2<'_>) -> Result<Later, Refusal> {
-    push(broker, call, request.0)
+    Ok(marked(broker, push(broker, call, request.0)))
 }
 
-fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Result<Later, Refusal> {
-    names::check_topic(&request.topic)?;
-    if broker.topics.find(&request.topic).is_none() {
-        return Err(Refusal::TopicUnknown(request.topic.into_owned()));
-    }
+/// The answer with what every answer to a send says, whatever becomes of the reply.
+fn marked(broker: &Broker, pushed: Result<Stored, Refusal>) -> Later {
+    let config = broker.config();
+    Box::pin(async move {
+        let stored = match pushed {
+            Ok(stored) => stored.await,
+            Err(refusal) => Err(refusal),
+        };
+        Ok(match stored {
+            Ok(reply) => {
+                let SendMarks { region_id, trace_on } = send::marks(&config);
+                Answer::with(SendReply { region_id, trace_on, ..reply })
+            }
+            Err(refusal) => send::refused(&config, &refusal),
+        })
+    })
+}
+
+/// What is answered to a reply once it was pushed.
+type Stored = Pin<Box<dyn Future<Output = Result<SendReply<'static>, Refusal>> + Send>>;
+
+fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Result<Stored, Refusal> {
     let now = broker.clock.now_ms();
+    let queue_id = check(broker, &request, call.body, now)?;
     let mut properties = PropertiesBuf::from_text(&request.properties);
     properties.set(name::PUSH_REPLY_TIME, &now.to_string());
+    if properties.as_str().len() > PROPERTIES_BYTES_MAX {
+        return Err(Refusal::Message(format!("msg properties length {} B, msg properties length limit 32KB.", properties.as_str().len())));
+    }
     let asked = properties.find(name::REPLY_TO_CLIENT).unwrap_or_default().to_owned();
     let member = broker
         .clients
@@ -45,7 +68,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
         topic: request.topic.into_owned().into(),
         default_topic: request.default_topic.into_owned().into(),
         default_topic_queue_nums: request.default_topic_queue_nums,
-        queue_id: request.queue_id,
+        queue_id,
         sys_flag: request.sys_flag,
         born_timestamp: request.born_timestamp,
         flag: request.flag,
@@ -64,7 +87,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
             return Err(Refusal::Failed(format!("push reply message to {asked} fail.")));
         }
         if !broker.config().store_replies {
-            return Ok(Answer::with(told("0".into(), pushed.queue_id, 0)));
+            return Ok(told("0".into(), pushed.queue_id, 0));
         }
         let writing = Arc::clone(&broker);
         let stored = broker.pool.written(move || taken(|| store(&writing, &pushed, &body, born_host))).await;
@@ -72,7 +95,26 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
     }))
 }
 
-fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], born_host: std::net::SocketAddr) -> Result<Answer, Refusal> {
+/// What may not be stored is not pushed either. The queue it goes to. A broker that takes no sends passes replies on all the same: they
+/// belong to a request that was taken.
+fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> Result<i32, Refusal> {
+    let config = broker.config();
+    if now < config.accept_sends_from_ms as i64 {
+        return Err(Refusal::NotYet(config.accept_sends_from_ms as i64));
+    }
+    names::check_topic(&request.topic)?;
+    if names::is_send_forbidden(&request.topic) {
+        return Err(Refusal::SendForbidden(request.topic.to_string()));
+    }
+    let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
+    if topic.perm & PERM_WRITE == 0 {
+        return Err(Refusal::TopicNotWritable(request.topic.to_string()));
+    }
+    send::check_length(&config, body)?;
+    send::queue(&request.topic, request.queue_id, topic.read_queue_nums, topic.write_queue_nums).map(|queue_id| queue_id as i32)
+}
+
+fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], born_host: std::net::SocketAddr) -> Result<SendReply<'static>, Refusal> {
     let queue_id = pushed.queue_id.max(0) as u32;
     let mut batch = broker.store.batch();
     batch.push(Draft {
@@ -91,7 +133,7 @@ fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], born_host: std::n
     broker.append_own(&mut batch)?;
     let place = batch.placed(0);
     let msg_id = MessageId { store_host: broker.advertised, log_offset: place.log_offset }.to_string();
-    Ok(Answer::with(told(msg_id, pushed.queue_id, place.queue_offset.0)))
+    Ok(told(msg_id, pushed.queue_id, place.queue_offset.0))
 }
 
 fn told(msg_id: String, queue_id: i32, queue_offset: i64) -> SendReply<'static> {

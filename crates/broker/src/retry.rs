@@ -51,9 +51,6 @@ pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSen
 pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, version: i32) -> Result<(), Refusal> {
     let config = broker.config();
     let group = group_of(broker, &request.group)?;
-    if config.broker_permission as i32 & PERM_WRITE == 0 {
-        return Err(Refusal::BrokerNotWritable(config.broker_name.clone()));
-    }
     if group.retry_queue_nums <= 0 {
         return Ok(());
     }

@@ -12,8 +12,8 @@ use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
 use roxmq_protocol::properties::{NAME_END, Properties, VALUE_END, name};
 use roxmq_protocol::record::{Draft, MessageId, batch_items, sys_flag};
-use roxmq_protocol::request::{SendForm, SendMessage};
-use roxmq_remoting::Ticket;
+use roxmq_protocol::request::{SendForm, SendMarks, SendMessage};
+use roxmq_remoting::{Answer, Ticket};
 use roxmq_store::{AppendError, Batch, Placed};
 use smallvec::SmallVec;
 use std::fmt::Write;
@@ -31,25 +31,80 @@ pub struct Sender {
     pub version: i32,
 }
 
+/// What the broker writes into every stored message, and tells every sender.
+pub struct Marks {
+    region: String,
+    trace_on: &'static str,
+    /// They and the cluster's name, as they stand in each message.
+    properties: String,
+}
+
+impl Marks {
+    /// As these settings have it.
+    pub fn of(config: &BrokerConfig) -> Marks {
+        let (region, trace_on) = (config.region_id.clone(), shown(config.trace_on));
+        let mut properties = String::new();
+        append_property(&mut properties, name::MSG_REGION, &region);
+        append_property(&mut properties, name::TRACE_ON, trace_on);
+        append_property(&mut properties, name::CLUSTER, &config.broker_cluster_name);
+        Marks { region, trace_on, properties }
+    }
+}
+
+/// What is answered to a send that is refused. Java sets region and trace switch before it checks anything, and hooks of its client read
+/// them.
+pub fn refused(config: &BrokerConfig, refusal: &Refusal) -> Answer {
+    refusal.answer().fields(marks(config))
+}
+
+/// What every answer to a send says.
+pub fn marks(config: &BrokerConfig) -> SendMarks<'static> {
+    SendMarks { region_id: Some(config.region_id.clone().into()), trace_on: Some(shown(config.trace_on).into()) }
+}
+
+fn shown(on: bool) -> &'static str {
+    if on { "true" } else { "false" }
+}
+
 /// What sends of a shard use one after the other.
 pub struct Flow {
-    /// The configuration as of this turn: looking it up anew for each send would have the shards' threads wait for each other.
+    /// The settings: looking them up anew for each send would have the shards' threads wait for each other.
     pub config: Arc<BrokerConfig>,
+    /// What follows from them.
+    marks: Marks,
+    /// How often the settings had changed when they were looked up.
+    as_of: u64,
     given: String,
     properties: String,
+    msg_id: String,
     unique: UniqueKeys,
     destinations: Destinations,
 }
 
 impl Flow {
     /// Empty buffers.
-    pub fn new(config: Arc<BrokerConfig>) -> Flow {
+    pub fn new(broker: &Broker) -> Flow {
+        let as_of = broker.settings_changes();
+        let config = broker.config();
         Flow {
+            marks: Marks::of(&config),
             config,
+            as_of,
             given: String::new(),
             properties: String::new(),
+            msg_id: String::new(),
             unique: UniqueKeys::default(),
             destinations: Destinations::default(),
+        }
+    }
+
+    /// Takes the settings as they are now. A client that was told that they changed finds them changed.
+    pub fn refresh(&mut self, broker: &Broker) {
+        let as_of = broker.settings_changes();
+        if self.as_of != as_of {
+            self.as_of = as_of;
+            self.config = broker.config();
+            self.marks = Marks::of(&self.config);
         }
     }
 }
@@ -145,27 +200,33 @@ pub fn prepare_one(
     if now < config.accept_sends_from_ms as i64 {
         return Err(Refusal::NotYet(config.accept_sends_from_ms as i64).into());
     }
+    // Before a topic is made for it. What was begun before comes by another way: retries (36), replies, decisions, what falls due.
+    if config.broker_permission as i32 & PERM_WRITE == 0 {
+        return Err(Refusal::BrokerNotWritable(config.broker_name.clone()).into());
+    }
     names::check_topic(&request.topic)?;
     if names::is_send_forbidden(&request.topic) {
         return Err(Refusal::SendForbidden(request.topic.into_owned()).into());
     }
+    if request.batch && request.topic.starts_with(names::RETRY_PREFIX) {
+        return Err(Refusal::Message(format!("batch request does not support retry group {}", request.topic)).into());
+    }
     let dead_letter = retry::dead_letter_instead(broker, &request, sender.version)?;
     let (destination, change) = destination(broker, &request, dead_letter.as_deref(), &mut flow.destinations)?;
-    if config.broker_permission as i32 & PERM_WRITE == 0 && destination.order {
-        return Err(Refusal::BrokerNotWritable(config.broker_name.clone()).into());
-    }
     if destination.perm & PERM_WRITE == 0 {
         return Err(Refusal::TopicNotWritable(request.topic.into_owned()).into());
     }
-    let queue_id = if dead_letter.is_some() { 0 } else { queue(&request, &destination)? };
     // A retry was let in before, by the settings of then, and would hold up what its group has to handle next.
     let is_new = !request.topic.starts_with(names::RETRY_PREFIX);
-    if body.is_empty() && is_new {
-        return Err(Refusal::BodyEmpty.into());
-    }
-    if body.len() as u64 > config.max_message_bytes && is_new {
-        let (length, limit) = (body.len(), config.max_message_bytes);
-        return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")).into());
+    let queue_id = match dead_letter {
+        Some(_) => 0,
+        None => queue(&request.topic, request.queue_id, destination.read_queue_nums, destination.write_queue_nums)?,
+    };
+    if is_new {
+        if body.is_empty() {
+            return Err(Refusal::BodyEmpty.into());
+        }
+        check_length(&config, body)?;
     }
     let given = Properties::new(&request.properties);
     let asked = Asked::of(given);
@@ -190,8 +251,8 @@ pub fn prepare_one(
             Refusal::Message("a timed message is taken back by its recall handle (request 370), not by another message.".into()).into()
         );
     }
-    if request.batch && (is_half || level.is_some() || due_ms.is_some()) {
-        return Err(Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into()).into());
+    if request.batch && asked.waits(&config) {
+        return Err(batch_waits().into());
     }
     if (is_half || level.is_some() || due_ms.is_some())
         && let Some(owed) = topics::owed(broker, destination.name())
@@ -223,7 +284,7 @@ pub fn prepare_one(
     if request.batch {
         light_queues = push_batch(broker, draft, unique_key.as_str(), flow, batch)?;
     } else {
-        stored_properties(broker, given, unique_key.as_str(), &mut flow.properties);
+        stored_properties(&flow.marks, given, unique_key.as_str(), &mut flow.properties);
         let light = light::asked(&config, destination.name(), asked.light_queues)?;
         if is_new {
             let later_bytes = room::later_bytes(&request.topic, asked.times.is_asked(), is_half);
@@ -280,6 +341,17 @@ impl<'a> Asked<'a> {
         }
         asked
     }
+
+    /// Whether it asks to wait for a time or a decision, or to have another message wait no longer. A time that is over asks too.
+    fn waits(&self, config: &BrokerConfig) -> bool {
+        let level = delay::level_asked(self.delay, config.delay_ladder.levels_ms().len());
+        let is_half = self.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        is_half || self.is_deletion || self.times.is_asked() || level.map_or(true, |level| level.is_some())
+    }
+}
+
+fn batch_waits() -> Refusal {
+    Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into())
 }
 
 /// The topic, and the number of the change when it had to be made.
@@ -297,16 +369,28 @@ fn destination(
     Ok((known.find(broker, &topic.topic_name).ok_or_else(unknown)?, change))
 }
 
-/// The queue meant; a negative one leaves it to the broker.
-fn queue(request: &SendMessage<'_>, topic: &Destination) -> Result<u32, Refusal> {
-    let queues = topic.read_queue_nums.max(topic.write_queue_nums);
-    if request.queue_id >= queues {
-        return Err(Refusal::QueueUnknown { topic: request.topic.to_string(), queue_id: request.queue_id, queues });
+/// The queue meant, of so many that are read and written; a negative one leaves it to the broker.
+///
+/// # Errors
+/// When the topic has fewer.
+pub fn queue(topic: &str, queue_id: i32, read: i32, written: i32) -> Result<u32, Refusal> {
+    let queues = read.max(written);
+    if queue_id >= queues {
+        return Err(Refusal::QueueUnknown { topic: topic.to_owned(), queue_id, queues });
     }
-    Ok(match u32::try_from(request.queue_id) {
-        Ok(queue_id) => queue_id,
-        Err(_) => fastrand::u32(..topic.write_queue_nums.max(1) as u32),
-    })
+    Ok(u32::try_from(queue_id).unwrap_or_else(|_| fastrand::u32(..written.max(1) as u32)))
+}
+
+/// Is the body, as it is sent, no longer than bodies may be now? What was stored under another limit is kept, and carried on.
+///
+/// # Errors
+/// When it is.
+pub fn check_length(config: &BrokerConfig, body: &[u8]) -> Result<(), Refusal> {
+    let (length, limit) = (body.len(), config.max_message_bytes);
+    if length as u64 > limit {
+        return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")));
+    }
+    Ok(())
 }
 
 /// Puts every member of a client's batch into `batch`, or none of them. The light queues that they are in.
@@ -324,7 +408,10 @@ fn push_members(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut 
         let item = item.map_err(|error| Refusal::Message(error.to_string()))?;
         let given = Properties::new(item.properties);
         // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
-        stored_properties(broker, given, unique_key, &mut flow.properties);
+        let may_wait = stored_properties(&flow.marks, given, unique_key, &mut flow.properties);
+        if may_wait && Asked::of(given).waits(&flow.config) {
+            return Err(batch_waits());
+        }
         let mut light_bytes = 0;
         if serves_light && let Some((named, bytes)) = light::asked(&flow.config, draft.topic, given.find(name::INNER_MULTI_DISPATCH))? {
             light_queues.push(named);
@@ -342,19 +429,29 @@ fn push_members(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut 
 }
 
 /// What is stored: what the producer gave without `POP_CK`, with its unique key, or `or_key` if it gave none, and the broker's own marks.
-fn stored_properties(broker: &Broker, given: Properties<'_>, or_key: &str, out: &mut String) {
+///
+/// Whether there is any property that may ask to wait.
+fn stored_properties(marks: &Marks, given: Properties<'_>, or_key: &str, out: &mut String) -> bool {
     out.clear();
-    let mut own_key = None;
+    let (mut own_key, mut may_wait) = (None, false);
     for (name, value) in given.iter() {
         match name {
             name::UNIQ_KEY => own_key = Some(value),
             name::POP_CK | name::MSG_REGION | name::TRACE_ON | name::CLUSTER => {}
-            _ => append_property(out, name, value),
+            _ => {
+                may_wait |= MAY_WAIT.contains(&name);
+                append_property(out, name, value);
+            }
         }
     }
     append_property(out, name::UNIQ_KEY, own_key.unwrap_or(or_key));
-    out.push_str(&broker.marks.properties);
+    out.push_str(&marks.properties);
+    may_wait
 }
+
+/// Properties that may ask for a message to wait.
+const MAY_WAIT: [&str; 6] =
+    [name::DELAY, name::TRAN_MSG, name::TIMER_DELAY_SEC, name::TIMER_DELAY_MS, name::TIMER_DELIVER_MS, name::TIMER_DEL_UNIQKEY];
 
 /// Appends a property to those of a message that is being stored.
 pub fn append_property(out: &mut String, name: &str, value: &str) {
@@ -364,17 +461,18 @@ pub fn append_property(out: &mut String, name: &str, value: &str) {
     out.push(VALUE_END);
 }
 
-/// Appends the answer to a stored send to `out`. `msg_id` is a buffer.
+/// Appends the answer to a stored send to `out`.
 pub fn write_answer(
     broker: &Broker,
+    flow: &mut Flow,
     ticket: Ticket,
     prepared: &Prepared,
     places: &[Placed],
     code: i32,
-    msg_id: &mut String,
     out: &mut Vec<u8>,
 ) {
     let Some(first) = places.first() else { return };
+    let Flow { config, marks, msg_id, .. } = flow;
     msg_id.clear();
     for place in places {
         if !msg_id.is_empty() {
@@ -392,11 +490,11 @@ pub fn write_answer(
             sink.number("queueId", prepared.queue_id);
             sink.number("queueOffset", first.queue_offset.0);
             sink.text("transactionId", prepared.unique_key.as_str());
-            sink.text("MSG_REGION", &broker.marks.region);
-            sink.text("TRACE_ON", broker.marks.trace_on);
-            if let Some(due_ms) = prepared.due_ms {
-                let topic = prepared.destination.name();
-                sink.text("recallHandle", &timer::handle(&broker.config().broker_name, topic, due_ms, prepared.unique_key.as_str()));
+            sink.text("MSG_REGION", &marks.region);
+            sink.text("TRACE_ON", marks.trace_on);
+            let topic = prepared.destination.name();
+            if let Some(due_ms) = prepared.due_ms.filter(|_| !topic.starts_with(names::RETRY_PREFIX)) {
+                sink.text("recallHandle", &timer::handle(&config.broker_name, topic, due_ms, prepared.unique_key.as_str()));
             }
         },
         b"",
@@ -495,7 +593,7 @@ mod tests {
         let config =
             BrokerConfig { light_queues: true, multi_dispatch: true, light_queues_quota: true, light_queues_max: 2, ..testing::config() };
         let broker = try_open(&SimDisk::new(3).disk(), &Clock::manual(NOW_MS), config).unwrap();
-        let mut flow = Flow::new(broker.config());
+        let mut flow = Flow::new(&broker);
         let mut batch = broker.store.batch();
         batch.push(draft(b"before")).unwrap();
 

@@ -14,7 +14,7 @@
 
 use crate::tables::is_full;
 use crate::{Broker, delay, deletions, registration, timer, transaction};
-use roxmq_env::teeth::bites;
+use roxmq_env::teeth::{Tooth, bites};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,7 +33,7 @@ pub fn start(broker: &Arc<Broker>) {
         // A fenced broker can be read but not written: NameServers shall say so before producers find out one by one.
         if let Some(broker) = weak.upgrade()
             && broker.store.fenced().is_some()
-            && !bites("fence-untold")
+            && !bites(Tooth::FenceUntold)
         {
             broker.registration.changed();
         }

@@ -72,7 +72,6 @@ pub struct BrokerShard {
     batch: RefCell<Batch>,
     pending: RefCell<Vec<Pending>>,
     placed: RefCell<Vec<Placed>>,
-    msg_id: RefCell<String>,
     unflushed: RefCell<VecDeque<Unflushed>>,
     untold: RefCell<Vec<Untold>>,
     deferred: RefCell<VecDeque<Deferred>>,
@@ -95,7 +94,7 @@ impl BrokerShard {
         let inbox = Arc::new(Inbox::default());
         let number = broker.add_shard(ShardDoor { handle: handle.clone(), inbox: Arc::clone(&inbox) });
         broker.store.wake_when_flushed(Arc::new(move || handle.wake()));
-        let flow = Flow::new(broker.config());
+        let flow = Flow::new(&broker);
         let batch = broker.store.batch();
         BrokerShard {
             broker,
@@ -104,7 +103,6 @@ impl BrokerShard {
             batch: RefCell::new(batch),
             pending: RefCell::default(),
             placed: RefCell::default(),
-            msg_id: RefCell::default(),
             unflushed: RefCell::default(),
             untold: RefCell::default(),
             deferred: RefCell::default(),
@@ -128,8 +126,14 @@ impl Service for BrokerShard {
             return from.answer(ticket, Answer::refused(code::REQUEST_CODE_NOT_SUPPORTED, remark));
         };
         match route {
-            Route::Send(form) => self.take_send(from, &request, form),
-            Route::Pull { lite } => self.take_pull(from, &request, lite),
+            Route::Send(form) => {
+                self.flow.borrow_mut().refresh(&self.broker);
+                self.take_send(from, &request, form);
+            }
+            Route::Pull { lite } => {
+                self.flow.borrow_mut().refresh(&self.broker);
+                self.take_pull(from, &request, lite);
+            }
             Route::Turn(handler) => {
                 let peer = from.peer();
                 let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
@@ -193,7 +197,7 @@ impl Service for BrokerShard {
     fn turn(&self) -> Duration {
         self.take_deferred();
         self.append();
-        self.flow.borrow_mut().config = self.broker.config();
+        self.flow.borrow_mut().refresh(&self.broker);
         if self.inbox.recheck.swap(false, Ordering::AcqRel) {
             self.refuse_forbidden();
         }

@@ -1,12 +1,15 @@
 //! A broker on a simulated disk and a clock that stands still, without sockets.
 
 use crate::{Broker, Refusal, Setup, StartError, store_config};
+use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::record::{Draft, QueueOffset, records};
 use roxmq_store::{Patience, Placed, ReadLimits, Store, StoreConfig};
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// When the clock starts.
 pub const NOW_MS: i64 = 1_800_000_000_000;
@@ -86,4 +89,36 @@ pub fn seen_in(broker: &Broker, topic: &str, queue_id: u32) -> Vec<(String, Stri
     broker.store.read(topic, queue_id, QueueOffset(0), limits, &mut |_| true, &mut bytes);
     let seen = records(&bytes).map(|record| record.unwrap());
     seen.map(|record| (String::from_utf8_lossy(record.body).into_owned(), record.properties.to_owned())).collect()
+}
+
+/// The lines that are logged while `work` runs on this thread.
+pub fn logged(work: impl FnOnce()) -> Vec<String> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    tracing::subscriber::with_default(Lines(Arc::clone(&lines)), work);
+    std::mem::take(&mut lines.lock())
+}
+
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::INFO
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            let _ = write!(line, "{field}={value:?} ");
+        });
+        self.0.lock().push(line);
+    }
 }

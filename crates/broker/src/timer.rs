@@ -153,9 +153,9 @@ impl<'a> Times<'a> {
         }
     }
 
-    /// Is there any?
+    /// Whether there is any, of a message that has not waited already.
     pub fn is_asked(&self) -> bool {
-        self.delay_s.or(self.delay_ms).or(self.deliver_ms).is_some()
+        !self.has_waited && (self.delay_s.is_some() || self.delay_ms.is_some() || self.deliver_ms.is_some())
     }
 
     /// When the message is due, in ms since 1970; `None` if at once.
@@ -163,35 +163,36 @@ impl<'a> Times<'a> {
     /// # Errors
     /// When that is no time, is too far ahead, or the broker has no timers.
     pub fn due(self, now_ms: i64, config: &BrokerConfig) -> Result<Option<i64>, Refusal> {
-        let Some((text, _, _)) = self.asked(now_ms).filter(|_| !self.has_waited) else { return Ok(None) };
+        let Some((text, due)) = self.time(now_ms) else { return Ok(None) };
         if !config.timer {
             return Err(Refusal::Failed("accurate timer message is not enabled, timerWheelEnable is false".into()));
         }
         let max_ms = (config.timer_max_delay_s as i64).saturating_mul(1000);
-        let illegal = || Refusal::TimerIllegal { max_ms, asked: text.chars().take(64).collect() };
-        match self.at(now_ms).ok_or_else(illegal)? {
-            due if due <= now_ms => Ok(None),
-            due if due - now_ms <= max_ms => Ok(Some(due)),
-            _ => Err(illegal()),
+        match due {
+            Some(due) if due <= now_ms => Ok(None),
+            Some(due) if due - now_ms <= max_ms => Ok(Some(due)),
+            _ => Err(Refusal::TimerIllegal { max_ms, asked: text.chars().take(64).collect() }),
         }
     }
 
-    /// As [`Times::due`], for a message that was let in before: whatever the settings say by now, it waits as long as was asked for.
-    pub fn due_whenever(self, now_ms: i64) -> Option<i64> {
-        self.at(now_ms).filter(|due| *due > now_ms && !self.has_waited)
+    /// The same for a message that was accepted before: the settings may have changed since, and it is delivered all the same.
+    pub fn due_of_accepted(self, now_ms: i64) -> Option<i64> {
+        self.time(now_ms).and_then(|(_, due)| due).filter(|due| *due > now_ms)
     }
 
-    /// The time asked for: its text, what one is in ms, and from when it counts.
-    fn asked(&self, now_ms: i64) -> Option<(&'a str, i64, i64)> {
-        let seconds = self.delay_s.map(|seconds| (seconds, 1000, now_ms));
-        let ms = || self.delay_ms.map(|ms| (ms, 1, now_ms));
-        seconds.or_else(ms).or_else(|| self.deliver_ms.map(|at| (at, 1, 0)))
-    }
-
-    fn at(&self, now_ms: i64) -> Option<i64> {
-        let (text, unit_ms, from_ms) = self.asked(now_ms)?;
-        let number: i64 = text.trim().parse().ok()?;
-        Some(number.saturating_mul(unit_ms).saturating_add(from_ms))
+    /// The text that says when, and the time, if it is one.
+    fn time(self, now_ms: i64) -> Option<(&'a str, Option<i64>)> {
+        if self.has_waited {
+            return None;
+        }
+        let (text, unit_ms, from_ms) = match (self.delay_s, self.delay_ms, self.deliver_ms) {
+            (Some(seconds), _, _) => (seconds, 1000, now_ms),
+            (None, Some(ms), _) => (ms, 1, now_ms),
+            (None, None, Some(at)) => (at, 1, 0),
+            (None, None, None) => return None,
+        };
+        let number: Option<i64> = text.trim().parse().ok();
+        Some((text, number.map(|number| number.saturating_mul(unit_ms).saturating_add(from_ms))))
     }
 }
 

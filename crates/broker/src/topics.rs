@@ -2,6 +2,7 @@
 //!
 //! Follows Java's `TopicConfigManager` and `AdminBrokerProcessor`.
 
+use crate::attributes::{self, Attributes};
 use crate::changing::{self, Changed};
 use crate::names::{self, AUTO_CREATE_TOPIC};
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE, Topics};
@@ -18,20 +19,13 @@ use roxmq_remoting::Answer;
 use roxmq_store::Store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tracing::info;
+use tracing::{info, warn};
 
 const READ_WRITE: i32 = PERM_READ | PERM_WRITE;
 /// Queues a topic may have. Java has no limit, and dies of a typing error.
 const QUEUES_MAX: i32 = 65_535;
 /// Topics in one answer to 21 when the caller asks for pages.
 const PAGE_MAX: i32 = 2000;
-/// Attributes that topics can have (Java's `TopicAttributes`), and the values they allow.
-const ATTRIBUTES: [(&str, &[&str]); 4] = [
-    ("message.type", &["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED"]),
-    ("cleanup.policy", &["DELETE", "COMPACTION"]),
-    ("queue.type", &["SimpleCQ", "BatchCQ"]),
-    ("reserve.time", &[]),
-];
 
 fn topic(name: &str, queues: i32, perm: i32) -> TopicConfig {
     TopicConfig { topic_name: name.to_owned(), read_queue_nums: queues, write_queue_nums: queues, perm, ..TopicConfig::default() }
@@ -66,6 +60,15 @@ pub fn add_system_topics(topics: &Topics, config: &BrokerConfig) {
     }
     for topic in wanted {
         topics.add(topic);
+    }
+}
+
+/// Says which topics, made by somebody else or an older version, have attributes that ask for what is not served.
+pub fn tell_unserved(topics: &Topics) {
+    for (topic, settings) in topics.all() {
+        if let Some(why) = attributes::unserved(attributes::OF_TOPICS, &settings.attributes) {
+            warn!(topic, "an attribute has no effect: {why}");
+        }
     }
 }
 
@@ -169,7 +172,8 @@ pub fn update(broker: &Broker, _: &Call<'_>, request: request::UpdateTopic<'_>) 
         order: request.order.unwrap_or(false),
         attributes: BTreeMap::new(),
     };
-    let change = put(broker, sent, request.attributes.as_deref().unwrap_or(""))?;
+    let attributes = attributes::parse(request.attributes.as_deref().unwrap_or(""))?;
+    let change = put(broker, checked(broker, sent, &attributes)?);
     // A client that asks a NameServer right after this answer finds the topic.
     Ok(Changed::told(change))
 }
@@ -177,16 +181,17 @@ pub fn update(broker: &Broker, _: &Call<'_>, request: request::UpdateTopic<'_>) 
 /// Code 18.
 pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateTopics) -> Result<Changed, Refusal> {
     let sent: CreateTopicListRequestBody = json::from_slice(call.body)?;
-    let mut last_change = None;
-    for mut topic in sent.topic_config_list {
-        let attributes: Vec<String> = std::mem::take(&mut topic.attributes).iter().map(|(key, value)| format!("{key}={value}")).collect();
-        last_change = put(broker, topic, &attributes.join(","))?.or(last_change);
-    }
-    Ok(Changed::told(last_change))
+    // All of them are taken, or none.
+    let checked = sent.topic_config_list.into_iter().map(|mut topic| {
+        let attributes = std::mem::take(&mut topic.attributes);
+        checked(broker, topic, &attributes)
+    });
+    let topics = checked.collect::<Result<Vec<_>, _>>()?;
+    Ok(Changed::told(topics.into_iter().filter_map(|topic| put(broker, topic)).last()))
 }
 
-/// The number of the change, if it was one.
-fn put(broker: &Broker, sent: TopicConfig, attributes: &str) -> Result<Option<u64>, Refusal> {
+/// The topic as it will be.
+fn checked(broker: &Broker, sent: TopicConfig, changes: &Attributes) -> Result<TopicConfig, Refusal> {
     let config = broker.config();
     names::check_topic(&sent.topic_name)?;
     if config.guard_system_topics && names::is_system_topic(&sent.topic_name) {
@@ -200,56 +205,22 @@ fn put(broker: &Broker, sent: TopicConfig, attributes: &str) -> Result<Option<u6
         return Err(Refusal::Argument(format!("the permission {} is none: 2 is write, 4 is read, 6 is both", sent.perm)));
     }
     let known = broker.topics.find(&sent.topic_name);
-    let attributes = changed_attributes(known.as_deref(), attributes, config.mixed_message_type)?;
-    // What only the NameServer's order configuration says is kept.
-    let name = sent.topic_name.clone();
-    let changed = broker.topics.put(TopicConfig { attributes, ..sent });
-    if changed && known.is_some() {
-        broker.reading_changed();
+    if changes.get("+message.type").is_some_and(|kind| kind == "MIXED") && !config.mixed_message_type {
+        return Err(Refusal::Argument("MIXED message type is not supported.".into()));
     }
-    Ok(changed.then(|| broker.registration.topic_changed(&name)))
+    let attributes = attributes::changed(attributes::OF_TOPICS, known.as_deref().map(|topic| &topic.attributes), changes)?;
+    Ok(TopicConfig { attributes, ..sent })
 }
 
-/// The attributes after `+key=value` and `-key` were applied. Java: `AttributeUtil.alterCurrentAttributes`.
-fn changed_attributes(known: Option<&TopicConfig>, changes: &str, mixed: bool) -> Result<BTreeMap<String, String>, Refusal> {
-    let mut attributes = known.map(|topic| topic.attributes.clone()).unwrap_or_default();
-    let failed = |what: String| Err(Refusal::Failed(what));
-    for change in changes.split(',').map(str::trim).filter(|change| !change.is_empty()) {
-        if let Some(key) = change.strip_prefix('-') {
-            if attributes.remove(key).is_none() {
-                return failed(format!("attempt to delete a nonexistent key: {key}"));
-            }
-            continue;
-        }
-        let Some((key, value)) = change.trim_start_matches('+').split_once('=') else {
-            return failed(format!("the attribute {change:?} is not +key=value or -key"));
-        };
-        let Some((_, allowed)) = ATTRIBUTES.iter().find(|(name, _)| *name == key) else {
-            return failed(format!("unsupported key: {key}"));
-        };
-        if !allowed.is_empty() && !allowed.contains(&value) {
-            return failed(format!("value is not in set: {value}, only [{}] are allowed", allowed.join(", ")));
-        }
-        if allowed.is_empty() && value.parse::<i64>().is_err() {
-            return failed(format!("value is not in range: {value}"));
-        }
-        if key == "message.type" && value == "MIXED" && !mixed {
-            return Err(Refusal::Argument("MIXED message type is not supported.".into()));
-        }
-        // What decides how a topic is stored stays as it was made; unset means the first value.
-        let fixed = match key {
-            "cleanup.policy" => Some("DELETE"),
-            "queue.type" => Some("SimpleCQ"),
-            _ => None,
-        };
-        if let (Some(_), Some(default)) = (known, fixed)
-            && attributes.get(key).map_or(default, String::as_str) != value
-        {
-            return failed(format!("attempt to update an unchangeable attribute. key: {key}"));
-        }
-        attributes.insert(key.to_owned(), value.to_owned());
+/// The number of the change, if it was one.
+fn put(broker: &Broker, topic: TopicConfig) -> Option<u64> {
+    let name = topic.topic_name.clone();
+    let is_known = broker.topics.find(&name).is_some();
+    let changed = broker.topics.put(topic);
+    if changed && is_known {
+        broker.reading_changed();
     }
-    Ok(attributes)
+    changed.then(|| broker.registration.topic_changed(&name))
 }
 
 /// Code 21.
@@ -333,31 +304,4 @@ pub fn clean_expired(_: &Broker, _: &Call<'_>, _: request::CleanExpiredQueues) -
 pub fn delete_expired(broker: &Broker, _: &Call<'_>, _: request::DeleteExpiredLog) -> Result<Answer, Refusal> {
     deletions::delete_expired(broker);
     Ok(Answer::ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn changed(known: &[(&str, &str)], changes: &str) -> Result<String, String> {
-        let attributes = known.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        let known = TopicConfig { attributes, ..TopicConfig::default() };
-        changed_attributes(Some(&known), changes, false)
-            .map(|all| all.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
-            .map_err(|refusal| refusal.to_string())
-    }
-
-    #[test]
-    fn attributes_change_as_asked() {
-        assert_eq!(changed(&[], "+message.type=FIFO"), Ok("message.type=FIFO".into()));
-        assert_eq!(changed(&[("message.type", "FIFO")], "-message.type"), Ok(String::new()));
-        assert_eq!(changed(&[], "-message.type"), Err("attempt to delete a nonexistent key: message.type".into()));
-        assert_eq!(changed(&[], "+nonsense=1"), Err("unsupported key: nonsense".into()));
-        assert_eq!(
-            changed(&[], "+message.type=X"),
-            Err("value is not in set: X, only [UNSPECIFIED, NORMAL, FIFO, DELAY, TRANSACTION, MIXED] are allowed".into())
-        );
-        assert_eq!(changed(&[], "+message.type=MIXED"), Err("MIXED message type is not supported.".into()));
-        assert!(changed(&[("queue.type", "SimpleCQ")], "+queue.type=BatchCQ").is_err());
-    }
 }

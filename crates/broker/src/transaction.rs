@@ -30,8 +30,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 /// Records read at once while catching up.
 const AT_ONCE: ReadLimits = ReadLimits { messages_max: 512, bytes_max: 4 << 20, scan_max: 4096, patience: Patience::WaitForDisk };
@@ -40,6 +41,8 @@ const AT_ONCE: ReadLimits = ReadLimits { messages_max: 512, bytes_max: 4 << 20, 
 pub struct Transactions {
     file: TableFile,
     state: Mutex<State>,
+    /// How many in the last round had nobody who could be asked.
+    unasked: AtomicU32,
 }
 
 #[derive(Default)]
@@ -84,7 +87,7 @@ impl Transactions {
     pub fn load(file: TableFile) -> io::Result<Transactions> {
         let marks: Marks = file.load()?.unwrap_or_default();
         let state = State { half_read: marks.half, op_read: marks.op, checks_read: marks.checks, ..State::default() };
-        Ok(Transactions { file, state: Mutex::new(state) })
+        Ok(Transactions { file, state: Mutex::new(state), unasked: AtomicU32::new(0) })
     }
 
     /// Writes the marks if they moved: from where the open ones, and only few more, are found again.
@@ -213,8 +216,11 @@ fn ask_all(broker: &Broker) {
         unasked += u32::from(!is_asked);
         is_asked
     });
-    if unasked > 0 {
-        warn!(unasked, "half messages wait for a decision, and no producer of their groups is connected");
+    // Said when it changes, not in every round.
+    match (broker.transactions.unasked.swap(unasked, Ordering::Relaxed), unasked) {
+        (before, now) if before == now => {}
+        (_, 0) => info!("no half message waits for a producer that is not connected any more"),
+        _ => warn!(unasked, "half messages wait for a decision, and no producer of their groups is connected"),
     }
 }
 
@@ -480,6 +486,28 @@ mod tests {
         let parked = broker.store.index_entry(PARKED_TOPIC, 0, QueueOffset(0)).unwrap().log_offset;
         put_back(&broker, &MessageId { store_host: broker.advertised, log_offset: parked }.to_string()).unwrap();
         assert_eq!(asked_in_a_round(&broker, &clock), [(3, 1)]);
+        close(broker);
+    }
+
+    #[test]
+    fn what_nobody_can_be_asked_about_is_logged_when_it_changes() {
+        let clock = Clock::manual(NOW_MS);
+        let broker = open(&SimDisk::new(4).disk(), &clock);
+        let round = || {
+            clock.advance(Duration::from_secs(60));
+            crate::testing::logged(|| ask_all(&broker))
+        };
+        let decision = put_half(&broker, "one");
+        let first = round();
+        assert!(first.len() == 1 && first[0].contains("half messages wait for a decision"), "{first:?}");
+        assert_eq!(round(), [""; 0], "nothing is new");
+        let other = put_half(&broker, "two");
+        assert_eq!(round().len(), 1, "there are two now");
+        assert_eq!(round(), [""; 0]);
+        for request in [&decision, &other] {
+            decisions::decide(&broker, request).unwrap();
+        }
+        assert_eq!((round().len(), round().len()), (1, 0), "none waits any more");
         close(broker);
     }
 

@@ -9,9 +9,13 @@
 //! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
 //! > a/CPP 34 topic=T                 request 34 on connection `a`, by a client in that language (JAVA if not said), and its answer
 //! >> a 11 topic=T                    the same, but its answer comes later; the broker has seen it before the script goes on
+//! > a 310! topic=T                   one way: there is no answer
 //! {"a":1}                            the body of the request, if it has one
+//! | text                             the same, for what is no JSON; several such lines are several lines
+//! |* 1025                            the same, so many letters
+//! - KEYS=k;TAGS=t text               the same as a client's batch: a message for each line, with its properties
 //! < 0 changed=true | "remark"        the answer's code, fields, remark
-//! < {"a":1}                          its body
+//! < {"a":1}                          its body; of one that is settings only those in the request's field `keys`
 //! ? a                                waits for what comes next at `a`: an answer, or a request of the broker that is no notice (40)
 //! = a {"a":1}                        `a` answers the broker's last request with success and this body
 //! ```
@@ -24,6 +28,7 @@ use roxmq_env::config::{BrokerConfig, Origin, Setting, load};
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Header};
+use roxmq_protocol::record::{BatchItem, put_batch_item};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -70,6 +75,26 @@ fn retry_filter() {
     check("retry_filter");
 }
 
+#[test]
+fn read_only() {
+    check("read_only");
+}
+
+#[test]
+fn batches() {
+    check("batches");
+}
+
+#[test]
+fn settings() {
+    check("settings");
+}
+
+#[test]
+fn attributes() {
+    check("attributes");
+}
+
 /// The clock stands still, so no lock runs out: they go with their client.
 #[test]
 fn locks_go_with_their_client() {
@@ -80,22 +105,22 @@ fn locks_go_with_their_client() {
     let granted = format!("< 0\n< {{\"lockOKMQSet\":[{queue}]}}\n");
     let denied = "< 0\n< {\"lockOKMQSet\":[]}\n";
     for (connection, other) in [("a", "b"), ("b", "c"), ("c", "d")] {
-        script.ask(&format!("{connection} 34"), &heartbeat(connection));
-        script.ask(&format!("{other} 34"), &heartbeat(other));
-        assert_eq!(script.ask(&format!("{connection} 41"), &lock(connection)), granted);
-        assert_eq!(script.ask(&format!("{other} 41"), &lock(other)), denied);
+        script.ask(&format!("{connection} 34"), heartbeat(connection).as_bytes());
+        script.ask(&format!("{other} 34"), heartbeat(other).as_bytes());
+        assert_eq!(script.ask(&format!("{connection} 41"), lock(connection).as_bytes()), granted);
+        assert_eq!(script.ask(&format!("{other} 41"), lock(other).as_bytes()), denied);
         match connection {
             // It says that it goes,
-            "a" => drop(script.ask("a 35 clientID=a consumerGroup=g", "")),
+            "a" => drop(script.ask("a 35 clientID=a consumerGroup=g", b"")),
             // it gives the queue up,
-            "b" => drop(script.ask("b 42", &lock("b"))),
+            "b" => drop(script.ask("b 42", lock("b").as_bytes())),
             // or it is just gone, which the broker notices when it gets to it.
             _ => drop(script.connections.remove(connection)),
         }
-        while script.ask(&format!("{other} 41"), &lock(other)) != granted {
+        while script.ask(&format!("{other} 41"), lock(other).as_bytes()) != granted {
             assert_eq!(connection, "c", "the lock was not given up");
         }
-        script.ask(&format!("{other} 42"), &lock(other));
+        script.ask(&format!("{other} 42"), lock(other).as_bytes());
     }
     script.broker.stop();
 }
@@ -150,11 +175,11 @@ impl Script {
             seen.push_str(line);
             seen.push('\n');
             let Some((step, rest)) = line.split_once(' ') else { continue };
-            let mut body = String::new();
-            if step.starts_with('>')
-                && let Some(next) = lines.next_if(|next| next.starts_with('{'))
+            let mut body = Vec::new();
+            while step.starts_with('>')
+                && let Some(next) = lines.next_if(|next| ["{", "| ", "|* ", "- "].iter().any(|start| next.starts_with(start)))
             {
-                body = next.to_owned();
+                add_to_body(next, &mut body);
                 seen.push_str(next);
                 seen.push('\n');
             }
@@ -164,9 +189,9 @@ impl Script {
                 "*" => self.clock.advance(Duration::from_millis(rest.parse().unwrap())),
                 ">" => seen.push_str(&self.ask(rest, &body)),
                 ">>" => {
-                    let connection = self.write(rest, &body);
+                    let (connection, _) = self.write(rest, &body);
                     // Requests of a connection are taken in their order.
-                    assert!(self.ask(&format!("{connection} 30 topic=Orders queueId=99"), "").starts_with("< 0"));
+                    assert!(self.ask(&format!("{connection} 30 topic=Orders queueId=99"), b"").starts_with("< 0"));
                 }
                 "?" => seen.push_str(&self.wire(rest).next()),
                 "=" => {
@@ -200,24 +225,37 @@ impl Script {
             self.sent += 1;
             let properties = words.get(3).unwrap_or(&"").replace('=', "\\u0001").replace(';', "\\u0002");
             let fields = format!("a=p b={} c=TBW102 d=4 e={} f=0 g=0 h=0 i={properties} j=0 k=false m=false", words[0], words[1]);
-            let answer = self.ask(&format!("store 310 {fields}"), &format!("body {}", self.sent));
+            let answer = self.ask(&format!("store 310 {fields}"), format!("body {}", self.sent).as_bytes());
             assert!(answer.starts_with("< 0"), "{answer}");
         }
     }
 
-    fn write(&mut self, request: &str, body: &str) -> String {
+    /// The connection, and whether an answer comes.
+    fn write(&mut self, request: &str, body: &[u8]) -> (String, bool) {
         let mut words = request.split(' ');
         let (connection, language) = words.next().map(|who| who.split_once('/').unwrap_or((who, "JAVA"))).unwrap();
-        let code: i32 = words.next().unwrap().parse().unwrap();
+        let code = words.next().unwrap();
+        let (code, is_oneway) = code.strip_suffix('!').map_or((code, false), |code| (code, true));
         let fields: Vec<(&str, &str)> = words.filter_map(|word| word.split_once('=')).collect();
-        self.wire(connection).write(code, language, &fields, body);
-        connection.to_owned()
+        self.wire(connection).write(code.parse().unwrap(), is_oneway, language, &fields, body);
+        (connection.to_owned(), !is_oneway)
     }
 
-    fn ask(&mut self, request: &str, body: &str) -> String {
-        let connection = self.write(request, body);
+    fn ask(&mut self, request: &str, body: &[u8]) -> String {
+        let (connection, has_answer) = self.write(request, body);
+        if !has_answer {
+            return String::new();
+        }
         let wire = self.wire(&connection);
-        wire.next_of(Some(wire.opaque))
+        let answer = wire.next_of(Some(wire.opaque));
+        let Some((_, keys)) = request.split_once(" keys=") else { return answer };
+        let is_asked =
+            |line: &&str| line.starts_with("< 0") || line.split_once('=').is_some_and(|(key, _)| keys.split(',').any(|asked| asked == key));
+        answer
+            .lines()
+            .filter(is_asked)
+            .map(|line| if line.starts_with('<') { format!("{line}\n") } else { format!("< {line}\n") })
+            .collect()
     }
 }
 
@@ -240,12 +278,12 @@ impl Wire {
         Wire { stream, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new() }
     }
 
-    fn write(&mut self, code: i32, language: &str, fields: &[(&str, &str)], body: &str) {
+    fn write(&mut self, code: i32, is_oneway: bool, language: &str, fields: &[(&str, &str)], body: &[u8]) {
         self.opaque += 1;
         let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
-        let opaque = self.opaque;
+        let (opaque, flag) = (self.opaque, if is_oneway { 2 } else { 0 });
         let header = format!(
-            r#"{{"code":{code},"flag":0,"language":"{language}","opaque":{opaque},"version":513,"extFields":{{{}}}}}"#,
+            r#"{{"code":{code},"flag":{flag},"language":"{language}","opaque":{opaque},"version":513,"extFields":{{{}}}}}"#,
             fields.join(",")
         );
         self.write_frame(&header, body);
@@ -253,12 +291,12 @@ impl Wire {
 
     fn answer(&mut self, body: &str) {
         let header = format!(r#"{{"code":0,"flag":1,"language":"JAVA","opaque":{},"version":513}}"#, self.asked);
-        self.write_frame(&header, body);
+        self.write_frame(&header, body.as_bytes());
     }
 
-    fn write_frame(&mut self, header: &str, body: &str) {
+    fn write_frame(&mut self, header: &str, body: &[u8]) {
         let mut bytes = Vec::new();
-        frame::write(&mut bytes, Encoding::Json, |out| out.extend_from_slice(header.as_bytes()), body.as_bytes());
+        frame::write(&mut bytes, Encoding::Json, |out| out.extend_from_slice(header.as_bytes()), body);
         self.stream.write_all(&bytes).unwrap();
     }
 
@@ -303,6 +341,27 @@ impl Wire {
     }
 }
 
+fn shown_body(body: &[u8]) -> String {
+    if body.len() > 100 { format!("{} letters", body.len()) } else { String::from_utf8_lossy(body).into_owned() }
+}
+
+fn add_to_body(line: &str, body: &mut Vec<u8>) {
+    match (line.strip_prefix("| "), line.strip_prefix("- ").and_then(|member| member.split_once(' '))) {
+        (Some(text), _) => {
+            body.extend_from_slice(if body.is_empty() { b"" } else { b"\n" });
+            body.extend_from_slice(text.as_bytes());
+        }
+        (_, Some((properties, text))) => {
+            let properties = properties.replace('=', "\u{1}").replace(';', "\u{2}");
+            put_batch_item(body, BatchItem { flag: 0, body: text.as_bytes(), properties: &properties }).unwrap();
+        }
+        _ => match line.strip_prefix("|* ") {
+            Some(count) => body.resize(body.len() + count.parse::<usize>().unwrap(), b'x'),
+            None => body.extend_from_slice(line.as_bytes()),
+        },
+    }
+}
+
 fn header_of<T>(bytes: &[u8], look: impl FnOnce(&Header<'_>) -> T) -> T {
     look(&header::read(&frame::split(bytes).unwrap().unwrap()).unwrap())
 }
@@ -312,6 +371,8 @@ fn shown(bytes: &[u8]) -> String {
     let header = header::read(&frame).unwrap();
     let mut text = format!("< {}", header.code);
     for (name, value) in header.fields.iter() {
+        // The port of a connection is another one each time.
+        let value = if name == "bornHost" { "*".into() } else { value };
         write!(text, " {name}={value}").unwrap();
     }
     if let Some(remark) = header.remark {
@@ -321,13 +382,13 @@ fn shown(bytes: &[u8]) -> String {
     match std::str::from_utf8(frame.body) {
         Ok("") => {}
         Ok(body) if body.starts_with('{') => writeln!(text, "< {body}").unwrap(),
-        // Records.
-        _ => {
-            let bodies: Vec<String> = roxmq_protocol::record::records(frame.body)
-                .map(|record| String::from_utf8_lossy(record.unwrap().body).into_owned())
-                .collect();
-            writeln!(text, "< {}", bodies.join(", ")).unwrap();
-        }
+        _ => match roxmq_protocol::record::records(frame.body).collect::<Result<Vec<_>, _>>() {
+            Ok(records) => {
+                let bodies: Vec<_> = records.iter().map(|record| shown_body(record.body)).collect();
+                writeln!(text, "< {}", bodies.join(", ")).unwrap();
+            }
+            Err(_) => writeln!(text, "< {}", String::from_utf8_lossy(frame.body)).unwrap(),
+        },
     }
     text
 }

@@ -12,7 +12,7 @@ mod sim;
 pub use mapped::{MAPPINGS_MAX, Mapping, page_bytes};
 pub use sim::{Fault, SimDisk};
 
-use crate::teeth;
+use crate::teeth::{Tooth, bites};
 use std::ffi::OsString;
 use std::io;
 use std::ops::Range;
@@ -119,7 +119,7 @@ impl Disk {
 
     /// Makes the names in a folder durable.
     pub fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        if teeth::bites("no-folder-sync") {
+        if bites(Tooth::NoFolderSync) {
             return Ok(());
         }
         match &self.0 {
@@ -241,7 +241,7 @@ impl File {
 
     /// Makes what was written, and the file's length, durable. After an error what was not durable is lost: do not retry.
     pub fn sync_data(&self) -> io::Result<()> {
-        if teeth::bites("fsync-skipped") {
+        if bites(Tooth::FsyncSkipped) {
             return Ok(());
         }
         match &self.0 {
@@ -258,7 +258,7 @@ impl File {
     ///
     /// It makes the next sync of this file wait for the journal, so ask of a file that is not synced often. Ask before a promise is made.
     pub fn confirm(&self) -> io::Result<()> {
-        if teeth::bites("sync-believed") {
+        if bites(Tooth::SyncBelieved) {
             return Ok(());
         }
         match &self.0 {

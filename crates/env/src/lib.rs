@@ -1,4 +1,5 @@
-//! The outside world as one value: clock, disk, randomness, and the configuration tables.
+//! The outside world: clock and disk, real or simulated; this machine's addresses; the configuration tables; what the allocator, the
+//! scheduler and vital threads are asked for. Sockets are in `roxmq-remoting`; chance is asked for where it is needed.
 
 pub mod address;
 pub mod allocator;

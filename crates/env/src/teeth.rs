@@ -2,27 +2,54 @@
 //!
 //! A test that finds nothing says something only if it finds what is there: `cargo xtask torture teeth` plants each of these and waits for
 //! the harness to notice.
-//!
-//! | tooth | what goes wrong |
-//! |---|---|
-//! | `fsync-skipped` | nothing is made durable |
-//! | `no-folder-sync` | new and renamed files are not durable by name |
-//! | `ack-before-flush` | `SYNC_FLUSH` acknowledges what is only written |
-//! | `answer-before-journal` | a change of a topic or group is answered before it is durable |
-//! | `fence-untold` | NameServers are not told that a broker takes no messages any more |
-//! | `index-before-log` | index files are written about what is not durable |
-//! | `stale-record` | what lies behind the end of the log is not cleared at a start |
+
+macro_rules! teeth {
+    ($($tooth:ident = $name:literal $what:literal;)*) => {
+        /// A bug that can be planted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Tooth {
+            $(#[doc = $what] $tooth,)*
+        }
+
+        impl Tooth {
+            /// All of them.
+            pub const ALL: &[Tooth] = &[$(Tooth::$tooth),*];
+
+            /// What the variable calls it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Tooth::$tooth => $name,)*
+                }
+            }
+        }
+    };
+}
+
+teeth! {
+    FsyncSkipped = "fsync-skipped" "Nothing is made durable.";
+    NoFolderSync = "no-folder-sync" "New and renamed files are not durable by name.";
+    SyncBelieved = "sync-believed" "A sync that worked is believed, although the file system has given up its journal.";
+    AckBeforeFlush = "ack-before-flush" "`SYNC_FLUSH` acknowledges what is only written.";
+    AnswerBeforeJournal = "answer-before-journal" "A change of a topic or group is answered before it is durable.";
+    FenceUntold = "fence-untold" "NameServers are not told that a broker takes no messages any more.";
+    IndexBeforeLog = "index-before-log" "Index files are written about what is not durable.";
+    StaleRecord = "stale-record" "What lies behind the end of the log is not cleared at a start.";
+}
 
 /// Is this bug planted?
 #[cfg(feature = "teeth")]
-pub fn bites(tooth: &str) -> bool {
+pub fn bites(tooth: Tooth) -> bool {
     use std::sync::LazyLock;
-    static PLANTED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("ROXMQ_TOOTH").ok());
-    PLANTED.as_deref() == Some(tooth)
+    static PLANTED: LazyLock<Option<Tooth>> = LazyLock::new(|| {
+        let name = std::env::var("ROXMQ_TOOTH").ok()?;
+        // A bug that is not planted would be one that is not found.
+        Some(*Tooth::ALL.iter().find(|tooth| tooth.name() == name).unwrap_or_else(|| panic!("ROXMQ_TOOTH={name} is no bug of `Tooth`")))
+    });
+    *PLANTED == Some(tooth)
 }
 
 /// Is this bug planted? Not in this build.
 #[cfg(not(feature = "teeth"))]
-pub const fn bites(_: &str) -> bool {
+pub const fn bites(_: Tooth) -> bool {
     false
 }

@@ -276,6 +276,11 @@ pub struct Row {
     pub reads: fn(&Fields<'_>) -> bool,
 }
 
+/// The codes of what a broker asks a client.
+pub fn asked_of_clients() -> Vec<i32> {
+    relay::TABLE.iter().map(|row| row.code).collect()
+}
+
 /// Every declared request, by code.
 pub fn table() -> Vec<Row> {
     let mut rows = [client::SENDS, client::PULLS, client::TABLE, admin::TABLE, names::TABLE, relay::TABLE].concat();

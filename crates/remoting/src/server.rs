@@ -163,15 +163,22 @@ fn start_acceptor(
 
 async fn accept(listener: TcpListener, number: usize, shards: Vec<ShardHandle>, connections_max: usize) {
     let mut was_full = false;
+    let mut failed = None;
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                warn!(%error, "cannot accept a connection");
+                // Said once, and again when it is another reason.
+                if failed.replace(error.kind()) != Some(error.kind()) {
+                    warn!(%error, "cannot accept connections; trying on");
+                }
                 tokio::time::sleep(ACCEPT_REST).await;
                 continue;
             }
         };
+        if failed.take().is_some() {
+            info!("accepting connections again");
+        }
         let open: usize = shards.iter().map(ShardHandle::connections).sum();
         if open >= connections_max {
             if !std::mem::replace(&mut was_full, true) {

@@ -8,8 +8,8 @@ const HEAD: &str = "# Requests
 
 Made from the declarations in `crates/protocol/src/request` and the routes of the roles; do not edit. Fields travel as text: `name` must be
 there, `name?` may be missing, `name=x` is x when missing. Who serves it: `broker` with its lane (`send`, `pull` and `turn` run on the
-connection's shard, `pool` on a few threads, `change` as well and answered when it is durable, `relay` waits for a
-client), `NameServer`, or `client` for what a broker asks a client.
+connection's shard, `pool` on a few threads, `change` as well and answered when it is durable, `decide` as well and many at a time, `relay` waits for a
+client), `NameServer`, or `client` for what a broker asks a client. `nobody yet` is no request that this version answers.
 
 | code | name | served by | fields | what |
 |---|---|---|---|---|
@@ -18,6 +18,7 @@ client), `NameServer`, or `client` for what a broker asks a client.
 fn page() -> String {
     let lanes: std::collections::HashMap<i32, &str> = roxmq_broker::served().iter().map(|row| (row.code, row.lane)).collect();
     let names = roxmq_nameserver::served();
+    let clients = request::asked_of_clients();
     let mut page = HEAD.to_owned();
     for row in request::table() {
         let mut by = Vec::new();
@@ -27,7 +28,7 @@ fn page() -> String {
         if names.contains(&row.code) {
             by.push("NameServer".to_owned());
         }
-        if matches!(row.code, 40 | 220 | 221 | 307 | 309) {
+        if clients.contains(&row.code) {
             by.push("client".to_owned());
         }
         let by = if by.is_empty() { "nobody yet".to_owned() } else { by.join(", ") };

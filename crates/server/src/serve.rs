@@ -9,7 +9,7 @@ use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -21,6 +21,8 @@ use tracing_subscriber::EnvFilter;
 const REGISTRATION_PATIENCE: Duration = Duration::from_millis(200);
 /// The variable that says what is logged, in the form of `tracing_subscriber`'s filter.
 const LOG_VARIABLE: &str = "ROXMQ_LOG";
+/// What is logged without it.
+const LOG_DEFAULT: &str = "info";
 
 /// Runs the roles until SIGTERM or Ctrl-C.
 ///
@@ -99,9 +101,19 @@ fn print_screen(ready: &Ready) {
 }
 
 fn start_log() {
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = match std::env::var(LOG_VARIABLE) {
+        Ok(wanted) => EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
+            eprintln!("roxmq: warning: {LOG_VARIABLE}={wanted} has no effect: {error}");
+            EnvFilter::new(LOG_DEFAULT)
+        }),
+        Err(_) => EnvFilter::new(LOG_DEFAULT),
+    };
+    // Colours are for people: a file, or who reads it, would have the codes between the words (and see no-color.org).
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colours = std::io::stderr().is_terminal() && !no_color;
     // A line that cannot be written, to a full disk for example, is lost. Told of on the same standard error, it would end the thread.
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    log.log_internal_errors(false).with_target(false).init();
 }
 
 /// Each connection is a file: take as many as the system lets us have.

@@ -9,7 +9,7 @@
 use crate::config::FlushMode;
 use crate::store::Store;
 use roxmq_env::disk::File;
-use roxmq_env::teeth::bites;
+use roxmq_env::teeth::{Tooth, bites};
 use roxmq_protocol::record::LogOffset;
 use std::io;
 use std::ops::Range;
@@ -23,7 +23,7 @@ impl Store {
     /// What an acknowledgement waits for: with `SYNC_FLUSH` what is durable, else what is written.
     pub fn durable(&self) -> LogOffset {
         match self.config.flush {
-            FlushMode::Sync if !bites("ack-before-flush") => self.watermarks.flushed(),
+            FlushMode::Sync if !bites(Tooth::AckBeforeFlush) => self.watermarks.flushed(),
             FlushMode::Sync | FlushMode::Async { .. } => self.watermarks.written(),
         }
     }

@@ -15,7 +15,7 @@ use crate::segment::{Segment, Segments};
 use crate::whole::Held;
 use parking_lot::RwLock;
 use roxmq_env::disk::Disk;
-use roxmq_env::teeth::bites;
+use roxmq_env::teeth::{Tooth, bites};
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::record::{BLANK_BYTES, MAGIC_V1, MAGIC_V2, Record, RecordError, record_len};
 use std::io;
@@ -490,7 +490,7 @@ fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, known: Opti
         return begin(end);
     }
     let whole = Arc::new(Segment { base: active.base, bytes: active.bytes.max(places.segment_bytes), file: active.file.another() });
-    if !bites("stale-record") {
+    if !bites(Tooth::StaleRecord) {
         whole.clear_from(end)?;
     }
     whole.sync_as_read(ending.durable, end)?;

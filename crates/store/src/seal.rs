@@ -12,7 +12,7 @@ use crate::recovery;
 use crate::store::Store;
 use parking_lot::RwLock;
 use roxmq_env::disk::Disk;
-use roxmq_env::teeth::bites;
+use roxmq_env::teeth::{Tooth, bites};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -59,7 +59,7 @@ impl Store {
 
     /// The range that the next index file is for, and whether that completes a segment.
     fn due(&self, indexed: i64) -> Option<(i64, i64, bool)> {
-        let flushed = if bites("index-before-log") { self.watermarks.written().0 } else { self.watermarks.flushed().0 };
+        let flushed = if bites(Tooth::IndexBeforeLog) { self.watermarks.written().0 } else { self.watermarks.flushed().0 };
         let segment = self.segments.overlapping(indexed, i64::MAX).into_iter().next()?;
         let from = indexed.max(segment.base);
         if flushed >= segment.end() {

@@ -40,6 +40,8 @@ pub struct Store {
     pub(crate) indexed: Mutex<i64>,
     pub(crate) hint: FlushedHint,
     pub(crate) flush_turn: Mutex<()>,
+    /// How long the flush thread sleeps when nobody wakes it.
+    flush_interval_ms: AtomicU64,
     pub(crate) checkpoint_turn: Mutex<()>,
     pub(crate) retention_turn: Mutex<()>,
     next_segment: Mutex<Option<NextSegment>>,
@@ -148,6 +150,10 @@ impl Store {
             indexed: Mutex::new(recovered.indexed),
             hint: recovered.hint,
             flush_turn: Mutex::new(()),
+            flush_interval_ms: AtomicU64::new(match config.flush {
+                FlushMode::Sync => 1000,
+                FlushMode::Async { interval_ms } => interval_ms.max(1),
+            }),
             checkpoint_turn: Mutex::new(()),
             retention_turn: Mutex::new(()),
             next_segment: Mutex::new(None),
@@ -314,6 +320,14 @@ impl Store {
         tracing::error!(topic, queue_id, offset, log_offset, "record is damaged; it is not served");
     }
 
+    /// With [`FlushMode::Async`], how long written data may wait for the disk from now on.
+    pub fn set_flush_interval(&self, interval_ms: u64) {
+        if matches!(self.config.flush, FlushMode::Async { .. }) {
+            self.flush_interval_ms.store(interval_ms.max(1), Ordering::Relaxed);
+            self.wake_flusher();
+        }
+    }
+
     pub(crate) fn wake_flusher(&self) {
         if let Some(thread) = self.flusher.get() {
             thread.unpark();
@@ -414,14 +428,10 @@ impl Store {
     }
 
     fn start_threads(self: &Arc<Store>) -> io::Result<()> {
-        let interval = match self.config.flush {
-            FlushMode::Sync => Duration::from_secs(1),
-            FlushMode::Async { interval_ms } => Duration::from_millis(interval_ms.max(1)),
-        };
         let (sleeps, store) = (self.flusher_sleeps.clone(), Arc::downgrade(self));
         let stop = self.stop.clone();
         let is_sync = self.config.flush == FlushMode::Sync;
-        let flusher = vital::spawn("roxmq-flush", move || flush_loop(&store, &sleeps, &stop, is_sync, interval))?;
+        let flusher = vital::spawn("roxmq-flush", move || flush_loop(&store, &sleeps, &stop, is_sync))?;
         let (store, stop) = (Arc::downgrade(self), self.stop.clone());
         let keeper = vital::spawn("roxmq-store", move || keep_loop(&store, &stop))?;
         let (store, stop) = (Arc::downgrade(self), self.stop.clone());
@@ -453,16 +463,17 @@ impl Drop for Store {
     }
 }
 
-fn flush_loop(store: &Weak<Store>, sleeps: &AtomicBool, stop: &AtomicBool, is_sync: bool, interval: Duration) {
+fn flush_loop(store: &Weak<Store>, sleeps: &AtomicBool, stop: &AtomicBool, is_sync: bool) {
     while !stop.load(Ordering::SeqCst) {
         let Some(open) = store.upgrade() else { return };
         open.flush();
         sleeps.store(true, Ordering::SeqCst);
         std::sync::atomic::fence(Ordering::SeqCst);
         let is_behind = is_sync && open.fence.get().is_none() && open.watermarks.flushed() != open.watermarks.written();
+        let interval_ms = open.flush_interval_ms.load(Ordering::Relaxed);
         drop(open);
         if !is_behind {
-            std::thread::park_timeout(interval);
+            std::thread::park_timeout(Duration::from_millis(interval_ms));
         }
         sleeps.store(false, Ordering::SeqCst);
     }

@@ -258,14 +258,13 @@ impl Parser<'_> {
         Ok(i32::try_from(number).map_or(Number::Long(number), Number::Integer))
     }
 
-    /// Zero is refused too, as Java does.
+    /// Java 5.5.0 refuses zero, and what is so small that it is read as zero.
     fn floating_number(&self, digits: &str) -> Parsed<Number> {
         let number: f64 = digits.parse().map_err(|_| self.unexpected("a number"))?;
-        if number > 0.0 && number.is_finite() {
+        if number.is_finite() {
             return Ok(Number::Double(number));
         }
-        let limit = if number > 0.0 { "greater than any number with a point" } else { "no number with a point that is more than zero" };
-        Err(self.tokens.error(self.at, format!("{digits} is {limit}")))
+        Err(self.tokens.error(self.at, format!("{digits} is greater than any number with a point")))
     }
 
     /// The part as a condition.

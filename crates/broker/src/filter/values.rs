@@ -37,8 +37,8 @@ impl Value<'_> {
             (Value::Number(left), Value::Text(right)) => left.order(left.alike(right)?),
             (Value::Text(left), Value::Number(right)) => right.alike(left)?.order(right),
             (Value::Text(left), Value::Truth(right)) => left.eq_ignore_ascii_case("true").cmp(&right),
-            // Java casts the wrong side here and throws.
-            (Value::Truth(_), Value::Text(_)) => return Err(Unevaluable),
+            // Java 5.5.0 casts the wrong side here and throws.
+            (Value::Truth(left), Value::Text(right)) => left.cmp(&right.eq_ignore_ascii_case("true")),
             (Value::Truth(_), Value::Number(_)) | (Value::Number(_), Value::Truth(_)) => Ordering::Less,
         })
     }

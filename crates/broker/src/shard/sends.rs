@@ -60,11 +60,11 @@ impl BrokerShard {
         self.take_deferred();
         let waiting = self.pending.borrow().len() + self.unflushed.borrow().len() + self.deferred.borrow().len();
         if waiting >= self.flow.borrow().config.sends_waiting_max as usize {
-            return from.answer(ticket, Refusal::Busy("too many sends wait").answer());
+            return from.answer(ticket, send::refused(&self.flow.borrow().config, &Refusal::Busy("too many sends wait")));
         }
         match self.prepare(from, &request.header, request.frame.body, form) {
             Ok(prepared) => self.pending.borrow_mut().push(Pending { from: Rc::clone(from), ticket, prepared }),
-            Err(Unprepared::Refused(refusal)) => from.answer(ticket, refusal.answer()),
+            Err(Unprepared::Refused(refusal)) => from.answer(ticket, send::refused(&self.flow.borrow().config, &refusal)),
             Err(Unprepared::TopicIsNew { owed, change }) => {
                 self.defer(Deferred { from: Rc::clone(from), request: request.keep(), form, ticket, change }, owed);
             }
@@ -78,6 +78,10 @@ impl BrokerShard {
         let sender = send::Sender { address: from.remote, version: header.version };
         let (mut flow, mut batch) = (self.flow.borrow_mut(), self.batch.borrow_mut());
         send::prepare(&self.broker, sender, &header.fields, form, body, &mut flow, &mut batch)
+    }
+
+    fn refuse(&self, deferred: &Deferred, refusal: &Refusal) {
+        deferred.from.answer(deferred.ticket, send::refused(&self.flow.borrow().config, refusal));
     }
 
     /// Has the send wait, and the pool make its topic durable meanwhile.
@@ -112,11 +116,11 @@ impl BrokerShard {
                     prepared.change = prepared.change.or(deferred.change);
                     self.pending.borrow_mut().push(Pending { from: Rc::clone(&deferred.from), ticket: deferred.ticket, prepared });
                 }
-                Err(Unprepared::Refused(refusal)) => deferred.from.answer(deferred.ticket, refusal.answer()),
+                Err(Unprepared::Refused(refusal)) => self.refuse(&deferred, &refusal),
                 Err(Unprepared::TopicIsNew { owed, .. }) => match &settled {
                     // A topic that was made after the others.
                     Ok(()) => self.defer(deferred, owed),
-                    Err(refusal) => deferred.from.answer(deferred.ticket, refusal.answer()),
+                    Err(refusal) => self.refuse(&deferred, refusal),
                 },
             }
         }
@@ -136,7 +140,7 @@ impl BrokerShard {
             self.broker.figures.put_failed(batch.len());
             batch.clear();
             for Pending { from, ticket, .. } in pending.drain(..) {
-                from.answer(ticket, refusal.answer());
+                from.answer(ticket, send::refused(&self.flow.borrow().config, &refusal));
             }
             *self.pending.borrow_mut() = pending;
             return;
@@ -199,7 +203,8 @@ impl BrokerShard {
                 self.answer_send(&first.pending, &first.places, code::SUCCESS);
                 self.tell_of(&first.pending.prepared, &mut arrived);
             } else if let Some(why) = &fenced {
-                first.pending.from.answer(first.pending.ticket, Refusal::Fenced(why.clone()).answer());
+                let refused = send::refused(&self.flow.borrow().config, &Refusal::Fenced(why.clone()));
+                first.pending.from.answer(first.pending.ticket, refused);
             } else {
                 self.answer_send(&first.pending, &first.places, code::FLUSH_DISK_TIMEOUT);
                 // It is in the log and will be read once it is durable.
@@ -216,7 +221,7 @@ impl BrokerShard {
             return;
         }
         let write = |out: &mut Vec<u8>| {
-            send::write_answer(&self.broker, *ticket, prepared, places, code, &mut self.msg_id.borrow_mut(), out);
+            send::write_answer(&self.broker, &mut self.flow.borrow_mut(), *ticket, prepared, places, code, out);
         };
         match prepared.change.filter(|change| !self.broker.registration.is_told(*change)) {
             None => from.write(write),

@@ -4,6 +4,7 @@
 use super::TableFile;
 use super::changes::{self, Change};
 use super::journal::Journal;
+use crate::attributes::without_signs;
 use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
@@ -43,7 +44,7 @@ impl Groups {
         let loaded: Option<SubscriptionGroupWrapper> = file.load_journaled()?;
         let table = match loaded {
             Some(loaded) => Table {
-                groups: loaded.subscription_group_table.into_iter().map(|(name, group)| (name, Arc::new(group))).collect(),
+                groups: loaded.subscription_group_table.into_iter().map(|(name, group)| (name, clean(group))).collect(),
                 forbidden: loaded.forbidden_table,
                 version: loaded.data_version,
             },
@@ -59,7 +60,7 @@ impl Groups {
         table.version = change.version.unwrap_or(table.version);
         match (change.table, change.group) {
             (changes::Table::Forbidden, _) => table.forbid(&change.key, &change.other, change.bits.unwrap_or(0)),
-            (_, Some(group)) => drop(table.groups.insert(change.key, Arc::new(group))),
+            (_, Some(group)) => drop(table.groups.insert(change.key, clean(group))),
             (_, None) => {
                 table.groups.remove(&change.key);
                 table.forbidden.remove(&change.key);
@@ -196,6 +197,11 @@ impl Groups {
     pub fn save(&self) -> io::Result<()> {
         self.file.save_journaled(|| self.all())
     }
+}
+
+/// Older versions kept attributes with the sign with which they were set.
+fn clean(group: SubscriptionGroupConfig) -> Arc<SubscriptionGroupConfig> {
+    Arc::new(SubscriptionGroupConfig { attributes: without_signs(group.attributes), ..group })
 }
 
 impl Table {

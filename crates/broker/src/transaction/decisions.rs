@@ -268,8 +268,8 @@ fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) 
     let now_ms = broker.clock.now_ms();
     // Refused when it was sent, if it was no number.
     let level = delay::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
-    // It was let in by the settings of then.
-    let due_ms = if level.is_none() { timer::Times::of(half.properties()).due_whenever(now_ms) } else { None };
+    let times = timer::Times::of(half.properties());
+    let due_ms = if level.is_none() { times.due_of_accepted(now_ms) } else { None };
     let (to, queue) = match (level, due_ms) {
         (Some(level), _) => (names::DELAY_TOPIC, delay::queue_of(level)),
         (None, Some(due_ms)) => {

@@ -23,8 +23,8 @@ table! {
             broker_role: BrokerRole = BrokerRole::AsyncMaster, "brokerRole", BROKER_ROLE, "", Restart,
                 "What the broker is to the others of its name.";
             broker_permission: u32 = 6, "brokerPermission", whole(0..=7), "", Now,
-                "What clients may do here: 6 read and write, 4 read only (drain it before a stop), 2 write only.";
-            region_id: String = "DefaultRegion".into(), "regionId", Name, "", Restart,
+                "What clients may do here: 6 read and write, 4 read only (drain it before a stop), 2 write only. Without writing every send is refused; what was begun before (retries, open transactions, what waits for its time) is carried on.";
+            region_id: String = "DefaultRegion".into(), "regionId", Name, "", Now,
                 "The region that stands in stored messages and in answers to sends (MSG_REGION).";
         }
         "Network" {
@@ -59,7 +59,7 @@ table! {
                 "Whether the broker registers each time, or only when a NameServer does not have its current topics.";
             compressed_register: bool = false, "compressedRegister", YesNo, "", NotYet,
                 "Whether registrations are compressed.";
-            channel_expired_ms: u64 = 120_000, "channelExpiredTimeout", whole(1_000..=86_400_000), "ms", Restart,
+            channel_expired_ms: u64 = 120_000, "channelExpiredTimeout", whole(1_000..=86_400_000), "ms", Now,
                 "A client that sends no heartbeat for this long is forgotten.";
             subscription_expired_ms: u64 = 600_000, "subscriptionExpiredTimeout", whole(1_000..=86_400_000), "ms", NotYet,
                 "A group's subscription that no member confirms for this long is forgotten.";
@@ -81,7 +81,7 @@ table! {
                 "Whether the topic of message traces exists from the start. Without it, the first trace creates it.";
             trace_topic_name: String = "RMQ_SYS_TRACE_TOPIC".into(), "msgTraceTopicName", Name, "", Restart,
                 "The topic of message traces.";
-            trace_on: bool = true, "traceOn", YesNo, "", Restart,
+            trace_on: bool = true, "traceOn", YesNo, "", Now,
                 "What answers to sends say about tracing (TRACE_ON).";
             mixed_message_type: bool = false, "enableMixedMessageType", YesNo, "", Now,
                 "Whether a topic may be given the message type MIXED.";
@@ -105,19 +105,19 @@ table! {
                 "The folder of the log, where it is not `commitlog` in the data folder. One folder; several are not supported.";
             segment_bytes: u64 = 1 << 30, "mappedFileSizeCommitLog", Bytes(64 << 10..=(1 << 31) - 1), "bytes", Restart,
                 "The size of one log file. The log is deleted in pieces of this size.";
-            max_message_bytes: u64 = 4 << 20, "maxMessageSize", Bytes(1 << 10..=15 << 20), "bytes", Restart,
-                "The largest body of a message, as it is sent.";
+            max_message_bytes: u64 = 4 << 20, "maxMessageSize", Bytes(1 << 10..=MESSAGE_BYTES_LIMIT), "bytes", Now,
+                "The largest body of a message, as it is sent. What is stored already is kept and carried on, however large.";
             tail_checkpoint_bytes: u64 = 64 << 20, "tailCheckpointBytes", Bytes(1 << 20..=1 << 30), "bytes", Restart,
                 "The queues' positions are saved each time the log has grown by this much; a start after a crash reads at most this much of the log again. With more than 16,384 queues it is 4 KiB for each, up to four times as much.";
             tail_memory_bytes: u64 = 256 << 20, "tailMemoryBytes", Bytes(16 << 20..=64 << 30), "bytes", Restart,
                 "How much memory the positions may take that are not saved yet. While they take all of it, because the disk does not keep up, sends are answered SYSTEM_BUSY.";
-            flush_consumer_offsets_ms: u64 = 1_000, "flushConsumerOffsetInterval", whole(100..=600_000), "ms", Restart,
+            flush_consumer_offsets_ms: u64 = 1_000, "flushConsumerOffsetInterval", whole(100..=600_000), "ms", Now,
                 "How often the groups' offsets are written to disk. After a crash a group may see messages of this interval again.";
         }
         "Flush" {
             flush_disk_type: FlushDiskType = FlushDiskType::AsyncFlush, "flushDiskType", FLUSH_DISK_TYPE, "", Restart,
                 "SYNC_FLUSH acknowledges a send when the disk has the message; ASYNC_FLUSH when it is written, so that a power cut, not a kill, may lose the last flush interval.";
-            flush_interval_ms: u64 = 500, "flushIntervalCommitLog", whole(1..=60_000), "ms", Restart,
+            flush_interval_ms: u64 = 500, "flushIntervalCommitLog", whole(1..=60_000), "ms", Now,
                 "With ASYNC_FLUSH, how often what was written is forced to the disk.";
             sync_flush_timeout_ms: u64 = 5_000, "syncFlushTimeout", whole(1..=600_000), "ms", Now,
                 "With SYNC_FLUSH, how long a send waits for the disk before it is answered with FLUSH_DISK_TIMEOUT.";
@@ -167,7 +167,7 @@ table! {
         "Delay, timers and transactions" {
             delay_ladder: DelayLadder = DelayLadder::default(), "messageDelayLevel", Ladder, "", Restart,
                 "The waiting times of the delay levels, from level 1, also used for retries (from level 3).";
-            timer: bool = true, "timerWheelEnable", YesNo, "", Restart,
+            timer: bool = true, "timerWheelEnable", YesNo, "", Now,
                 "Whether messages may be given an exact time of delivery.";
             timer_precision_ms: u64 = 1_000, "timerPrecisionMs", whole(1..=60_000), "ms", NotYet,
                 "How exact that time is. A message is never delivered before its time.";
@@ -189,9 +189,9 @@ table! {
                 "Whether replies of request-reply are also stored.";
         }
         "Flow control" {
-            sends_waiting_max: u32 = 10_000, "sendThreadPoolQueueCapacity", whole(1..=10_000_000), "", Restart,
+            sends_waiting_max: u32 = 10_000, "sendThreadPoolQueueCapacity", whole(1..=10_000_000), "", Now,
                 "How many sends may wait for an answer at a time; further ones are answered SYSTEM_BUSY.";
-            pulls_waiting_max: u32 = 100_000, "pullThreadPoolQueueCapacity", whole(1..=10_000_000), "", Restart,
+            pulls_waiting_max: u32 = 100_000, "pullThreadPoolQueueCapacity", whole(1..=10_000_000), "", Now,
                 "How many pulls may wait for messages at a time; further ones are answered at once that there are none.";
             accept_sends_from_ms: u64 = 0, "startAcceptSendRequestTimeStamp", whole(0..=i64::MAX as u64), "ms", Now,
                 "Sends before this time (milliseconds since 1970) are refused.";
@@ -233,6 +233,12 @@ impl Table for BrokerConfig {
 }
 
 impl BrokerConfig {
+    /// The largest body that `maxMessageSize` can ever have allowed with log files of this size. What is stored already may be as long,
+    /// whatever the setting says now.
+    pub fn message_bytes_limit(segment_bytes: u64) -> u64 {
+        segment_bytes.saturating_sub(RECORD_OVERHEAD_BYTES).min(MESSAGE_BYTES_LIMIT)
+    }
+
     /// The port of the VIP channel, on which old producers send and ask (Java: BrokerController, `listenPort - 2`). Like the main port it
     /// is 0, a free one, where the system chooses; no client finds it then.
     pub fn fast_listen_port(&self) -> u16 {
@@ -245,6 +251,9 @@ fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Name.parse(&name).unwrap_or_else(|| "DEFAULT_BROKER".into())
 }
+
+/// A frame with more than this could not be sent to clients.
+const MESSAGE_BYTES_LIMIT: u64 = 15 << 20;
 
 /// What a record holds beside its body at most: fixed fields, 32 KiB of properties, the topic, and the blank record behind it.
 const RECORD_OVERHEAD_BYTES: u64 = 34 << 10;

@@ -81,7 +81,8 @@ warning that names the nearest known one. `roxmq config` prints the configuratio
 
 `mqadmin updateBrokerConfig` and `updateNamesrvConfig` change a running process. Keys marked *now* take effect at once, keys marked *restart*
 at the next start; both are saved to the configuration file, where only the lines of the changed keys are rewritten. Keys marked *no effect yet*
-are checked and kept, but nothing acts on them in this version; setting one to something else than its default is a warning.
+are checked and kept, but nothing acts on them in this version; setting one to something else than its default is a warning. The remark of
+the answer names the keys that take effect at the next start, have no effect, or are unknown; the tools do not print it, the log has it too.
 ";
 
 const TABLE_HEAD: &str = "\

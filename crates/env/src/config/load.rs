@@ -129,7 +129,7 @@ pub(super) fn apply<C: Table>(config: &mut C, setting: &Setting) -> Result<Optio
             Stance::Meaningless => Ok(Some(Notice::Meaningless { setting: setting.clone(), reason: group.reason })),
         };
     }
-    // A request is told nothing of it, and with many unknown keys the comparisons would take hours.
+    // A request may have very many unknown keys, and the comparisons would take hours: `Update` makes some of them.
     let is_asked_over_the_wire = matches!(setting.origin, Origin::Request { .. });
     let nearest = if is_asked_over_the_wire { None } else { C::nearest_key(&setting.key) };
     Ok(Some(Notice::Unknown { setting: setting.clone(), nearest }))

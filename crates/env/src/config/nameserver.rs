@@ -45,7 +45,7 @@ table! {
                 "Whether lists of the topics of a cluster or unit are given out.";
             wait_for_service: bool = false, "needWaitForService", YesNo, "", Now,
                 "Whether routes are refused for a while after the start, so that brokers can register first.";
-            wait_for_service_s: u64 = 45, "waitSecondsForService", whole(1..=3_600), "s", Restart,
+            wait_for_service_s: u64 = 45, "waitSecondsForService", whole(1..=3_600), "s", Now,
                 "How long that while is.";
         }
         "Administration" {

@@ -1,10 +1,10 @@
 //! What happens when a running process is told to change its configuration?
 //!
 //! UPDATE_BROKER_CONFIG (25) and UPDATE_NAMESRV_CONFIG (318) carry properties text. As in Java (Configuration, AdminBrokerProcessor),
-//! keys that are not known are passed over in silence and a key of the black list refuses the whole request. Unlike Java, a value that
-//! is not allowed refuses the whole request too.
+//! keys that are not known are passed over and a key of the black list refuses the whole request. Unlike Java, a value that is not
+//! allowed refuses the whole request too, and the answer's remark says which keys take effect later or never.
 
-use super::load::{ConfigError, Origin, Setting, agree, apply};
+use super::load::{ConfigError, Notice, Origin, Setting, agree, apply};
 use super::properties;
 use super::table::{Change, Table};
 
@@ -19,8 +19,10 @@ pub struct Update<C> {
     pub after_restart: Vec<&'static str>,
     /// What the configuration file must say from now on: for [`properties::merge`].
     pub saved: Vec<(&'static str, String)>,
-    /// Keys that are no settings here and were passed over.
-    pub ignored: Vec<String>,
+    /// Keys that have no effect, and why: the first of them.
+    pub notices: Vec<Notice>,
+    /// How many more there are.
+    pub notices_more: usize,
 }
 
 impl<C: Table> Update<C> {
@@ -33,19 +35,25 @@ impl<C: Table> Update<C> {
             return Err(ConfigError::Forbidden { key: entry.key.clone() });
         }
 
-        let mut update =
-            Update { running: running.clone(), changed: Vec::new(), after_restart: Vec::new(), saved: Vec::new(), ignored: Vec::new() };
+        let mut update = Update {
+            running: running.clone(),
+            changed: Vec::new(),
+            after_restart: Vec::new(),
+            saved: Vec::new(),
+            notices: Vec::new(),
+            notices_more: 0,
+        };
         let mut wanted = running.clone();
         for entry in entries {
             let Some(key) = C::key(&entry.key) else {
-                let setting = Setting { key: entry.key, value: entry.value, origin: Origin::Request { line: entry.line } };
+                let (key, value) = (shown(&entry.key), shown(&entry.value));
+                let setting = Setting { key, value, origin: Origin::Request { line: entry.line } };
                 // Refuses what would be a promise that is not kept.
-                apply(&mut wanted, &setting)?;
-                update.ignored.push(setting.key);
+                update.note(apply(&mut wanted, &setting)?);
                 continue;
             };
             let setting = Setting { key: entry.key, value: entry.value, origin: Origin::Request { line: entry.line } };
-            apply(&mut wanted, &setting)?;
+            update.note(apply(&mut wanted, &setting)?);
             let value = key.print(&wanted);
             update.saved.retain(|(name, _)| *name != key.name);
             update.saved.push((key.name, value.clone()));
@@ -67,6 +75,35 @@ impl<C: Table> Update<C> {
         }
         Ok(update)
     }
+
+    fn note(&mut self, notice: Option<Notice>) {
+        match notice {
+            Some(_) if self.notices.len() == TOLD_MAX => self.notices_more += 1,
+            Some(Notice::Unknown { setting, .. }) => {
+                let nearest = C::nearest_key(&setting.key);
+                self.notices.push(Notice::Unknown { setting, nearest });
+            }
+            notice => self.notices.extend(notice),
+        }
+    }
+
+    /// What the answer's remark says; none when all of it is in force.
+    pub fn remark(&self) -> Option<String> {
+        let later = self.after_restart.iter().map(|key| format!("{key} takes effect after a restart"));
+        let mut told: Vec<String> = later.chain(self.notices.iter().map(Notice::to_string)).collect();
+        if self.notices_more > 0 {
+            told.push(format!("and {} more", self.notices_more));
+        }
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+}
+
+/// Keys without effect that one answer speaks of.
+const TOLD_MAX: usize = 20;
+
+/// Text of a request as it may stand in a remark or a log: short, and in one line.
+fn shown(text: &str) -> String {
+    text.chars().take(128).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Never changed over the wire: they say where files are, or what may be changed (CVE-2023-33246 came through such keys).
@@ -83,15 +120,30 @@ mod tests {
 
     #[test]
     fn only_keys_that_can_change_now_do() {
-        let update =
-            update("fileReservedTime=12\nlistenPort=12000\nnoSuchKey=1\nautoCreateTopicEnable=true\nserverWorkerThreads=9").unwrap();
+        let text = "fileReservedTime=12\nlistenPort=12000\nlistenport=1\nautoCreateTopicEnable=true\naclEnable=false\ndeleteWhen=5";
+        let update = update(text).unwrap();
         let before = BrokerConfig::default();
         assert_eq!((update.running.file_reserved_h, update.running.listen_port), (12, before.listen_port));
         assert_eq!(update.changed, ["fileReservedTime"]);
         assert_eq!(update.after_restart, ["listenPort"]);
-        assert_eq!(update.ignored, ["noSuchKey", "serverWorkerThreads"]);
+        let remark = "listenPort takes effect after a restart; unknown key listenport (request, line 3); did you mean listenPort?; \
+                      deleteWhen=5 has no effect (request, line 6): nothing acts on this key yet";
+        assert_eq!(update.remark().as_deref(), Some(remark));
         let saved = properties::merge("# mine\nlistenPort = 10911\n", &update.saved).unwrap();
-        assert_eq!(saved, "# mine\nlistenPort=12000\nfileReservedTime=12\nautoCreateTopicEnable=true\n");
+        assert_eq!(saved, "# mine\nlistenPort=12000\nfileReservedTime=12\nautoCreateTopicEnable=true\ndeleteWhen=05\n");
+    }
+
+    #[test]
+    fn a_remark_says_what_has_no_effect() {
+        let remark = |text: &str| update(text).unwrap().remark();
+        assert_eq!(remark("fileReservedTime=12\ntraceOn=false\nlistenPort=10911\naclEnable=false\ndeleteWhen=4\nenablePopLog="), {
+            Some("enablePopLog means nothing here (request, line 6): it tuned Java log files and counters".into())
+        });
+        assert_eq!(remark("fileReservedTime=12\nlistenPort=10911\naclEnable=false\nenablePopBufferMerge=false"), None);
+        assert_eq!(remark("a\\nb=1"), Some("unknown key a b (request, line 1)".into()));
+        let many: String = (0..30).map(|number| format!("nobody{number}=1\n")).collect();
+        let told = remark(&many).unwrap();
+        assert!(told.starts_with("unknown key nobody0 (request, line 1); ") && told.ends_with("; and 10 more"), "{told}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roxmq_env::config::{ConfigError, Origin, Table, Update, properties};
 use roxmq_protocol::request::{NameServerConfig, UpdateNameServerConfig};
 use roxmq_remoting::Answer;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Handled;
 use crate::{Call, NameServer};
@@ -22,9 +22,12 @@ pub(crate) fn update(server: &NameServer, call: &Call<'_>, _: UpdateNameServerCo
         server.disk.create_dir_all(folder)?;
     }
     server.disk.replace_atomically(&config.config_path, merged.as_bytes())?;
-    info!(changed = ?update.changed, after_restart = ?update.after_restart, ignored = ?update.ignored, "settings were changed by a request");
+    info!(changed = ?update.changed, after_restart = ?update.after_restart, "settings were changed by a request");
+    update.notices.iter().for_each(|notice| warn!("{notice}"));
+    let mut answer = Answer::ok();
+    answer.remark = update.remark().map(Into::into);
     *server.config.write() = Arc::new(update.running);
-    Ok(Answer::ok())
+    Ok(answer)
 }
 
 /// All settings as properties text.

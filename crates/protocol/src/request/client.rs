@@ -195,6 +195,14 @@ header! {
 }
 
 header! {
+    /// What every answer to a send, a reply or a recall says, also when it is refused: hooks of clients read it.
+    SendMarks<'a> {
+        region_id: Option<Text<'a>> = "MSG_REGION",
+        trace_on: Option<Text<'a>> = "TRACE_ON",
+    }
+}
+
+header! {
     /// What a pull asks for; two codes carry it.
     Pull<'a> {
         consumer_group: Text<'a> = "consumerGroup",
@@ -302,7 +310,10 @@ header! {
 
 header! {
     /// Answer to a recall: the unique key of what was recalled.
-    RecallReply<'a> { msg_id: Text<'a> = "msgId" }
+    RecallReply<'a> {
+        msg_id: Text<'a> = "msgId",
+        region_id: Option<Text<'a>> = "MSG_REGION",
+    }
 }
 
 header! {

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 pub struct Running {
     /// Where the broker listens.
     pub broker: SocketAddr,
+    /// Where the NameServer listens.
+    pub nameserver: SocketAddr,
     /// When the process was started.
     pub started: Instant,
     process: Child,
@@ -42,7 +44,7 @@ impl Running {
             .spawn()
             .expect("the binary starts");
         let screen = BufReader::new(process.stdout.take().expect("its output is piped"));
-        Running { broker, started, process, screen }
+        Running { broker, nameserver: (broker.ip(), nameserver).into(), started, process, screen }
     }
 
     /// Process id.
@@ -124,10 +126,24 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// A connection to somebody who listens.
+    pub fn to(address: SocketAddr) -> Wire {
+        Wire::new(TcpStream::connect(address).expect("somebody listens"))
+    }
+
     fn new(stream: TcpStream) -> Wire {
         stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         Wire { stream, input: Vec::new(), start: 0 }
+    }
+
+    /// Asks for something and takes the answer.
+    pub fn ask<T>(&mut self, code: i32, fields: &[(&str, &str)], body: &[u8], take: impl FnOnce(&Header<'_>, &[u8]) -> T) -> T {
+        let mut frame = Vec::new();
+        let write = |sink: &mut header::FieldSink<'_>| fields.iter().for_each(|(name, value)| sink.text(name, value));
+        header::write_frame(&mut frame, Encoding::Json, Top::request(0, code, false), write, body);
+        self.write(&frame).expect("somebody is there");
+        self.next(|header, frame| take(header, frame.body)).expect("an answer")
     }
 
     /// Writes whole frames.
@@ -238,4 +254,4 @@ pub fn take_records(header: &Header<'_>, frame: &Frame<'_>, take: &mut impl FnMu
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,7 +1,8 @@
 //! Does the binary start, serve, stop, and go on where it was?
 
-use crate::running::{Running, take_records, write_pull};
+use crate::running::{PATIENCE, Running, Wire, take_records, write_pull};
 use roxmq_protocol::record::Record;
+use std::time::Instant;
 
 #[test]
 fn a_message_outlives_a_restart() {
@@ -35,6 +36,47 @@ fn a_log_that_cannot_be_written_harms_nobody() {
         for (number, wire) in wires.iter_mut().enumerate() {
             // The first send of each makes a topic, which is logged.
             assert_eq!(wire.send(&format!("Smoke{number}"), 0, b"a message"), round);
+        }
+    }
+    assert!(running.stop(), "SIGTERM ends it well");
+}
+
+#[test]
+fn a_log_that_is_no_terminal_has_no_colours_and_says_what_has_no_effect() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("log");
+    let log = std::fs::File::create(&path).expect("a file");
+    let mut running = Running::start_logging(&folder.path().join("data"), &["sendmessagethreads=1"], "debug", log.into());
+    running.screen();
+    running.connect().ask(25, &[], b"noSuchKey=1\nlistenPort=1234\ntraceOn=false", |header, _| {
+        assert_eq!(header.code, 0);
+        let remark = header.remark.expect("a remark").unescape().into_owned();
+        assert_eq!(remark, "listenPort takes effect after a restart; unknown key noSuchKey (request, line 1)");
+    });
+    assert!(running.stop(), "SIGTERM ends it well");
+    let log = std::fs::read_to_string(&path).expect("text");
+    assert!(!log.contains('\u{1b}'), "{log}");
+    for line in ["WARN unknown key noSuchKey (request, line 1)", r#"changed=["traceOn"]"#, "unknown key sendmessagethreads"] {
+        assert!(log.contains(line), "{line} is missing in:\n{log}");
+    }
+}
+
+#[test]
+fn the_route_shows_what_the_broker_permits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut running = Running::start(folder.path(), &[]);
+    let mut broker = running.connect();
+    broker.send("Smoke", 0, b"a message");
+    let mut nameserver = Wire::to(running.nameserver);
+    for permission in ["4", "0", "2", "6"] {
+        let body = format!("brokerPermission={permission}");
+        broker.ask(25, &[], body.as_bytes(), |header, _| assert_eq!(header.code, 0));
+        let deadline = Instant::now() + PATIENCE;
+        let wanted = format!("\"perm\":{permission},");
+        let mut route = String::new();
+        while !route.contains(&wanted) {
+            assert!(Instant::now() < deadline, "{route}");
+            route = nameserver.ask(105, &[("topic", "Smoke")], b"", |_, body| String::from_utf8_lossy(body).into_owned());
         }
     }
     assert!(running.stop(), "SIGTERM ends it well");

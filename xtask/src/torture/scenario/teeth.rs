@@ -2,22 +2,23 @@
 
 use super::{SCENARIOS, Scenario};
 use crate::torture::{Options, Outcome, drive};
+use roxmq_env::teeth::Tooth;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// Bug, the scenario that must find it, and the cycles it may take.
-const TEETH: &[(&str, &str, u64)] = &[
-    ("fsync-skipped", "powercut-sync", 50),
-    ("ack-before-flush", "powercut-sync", 100),
-    ("ack-before-flush", "slow-sync", 20),
-    ("fence-untold", "read-only", 5),
-    ("index-before-log", "powercut-async", 400),
-    ("no-folder-sync", "simulated", 2000),
-    ("answer-before-journal", "powercut-metadata", 300),
-    ("stale-record", "simulated", 2000),
-    ("fsync-skipped", "simulated", 2000),
-    ("ack-before-flush", "simulated", 2000),
-    ("sync-believed", "simulated", 2000),
+const TEETH: &[(Tooth, &str, u64)] = &[
+    (Tooth::FsyncSkipped, "powercut-sync", 50),
+    (Tooth::AckBeforeFlush, "powercut-sync", 100),
+    (Tooth::AckBeforeFlush, "slow-sync", 20),
+    (Tooth::FenceUntold, "read-only", 5),
+    (Tooth::IndexBeforeLog, "powercut-async", 400),
+    (Tooth::NoFolderSync, "simulated", 2000),
+    (Tooth::AnswerBeforeJournal, "powercut-metadata", 300),
+    (Tooth::StaleRecord, "simulated", 2000),
+    (Tooth::FsyncSkipped, "simulated", 2000),
+    (Tooth::AckBeforeFlush, "simulated", 2000),
+    (Tooth::SyncBelieved, "simulated", 2000),
 ];
 
 /// Plants each bug and waits for it to be found.
@@ -26,8 +27,9 @@ pub fn all(options: &Options) -> Result<Outcome, String> {
     let binary = build(options)?;
     let mut outcome = Outcome::default();
     for (tooth, name, cycles_max) in TEETH {
+        let tooth = tooth.name();
         let scenario: &Scenario = SCENARIOS.iter().find(|scenario| scenario.name == *name).ok_or("no such scenario")?;
-        let planted = Options { cycles: *cycles_max, binary: binary.clone(), tooth: Some((*tooth).to_owned()), ..options.clone() };
+        let planted = Options { cycles: *cycles_max, binary: binary.clone(), tooth: Some(tooth.to_owned()), ..options.clone() };
         match (scenario.run)(&planted) {
             Ok(bitten) if bitten.violations.is_empty() => {
                 outcome.violations.push(format!("{tooth} was not found by {name} in {} cycles", bitten.cycles));
@@ -60,4 +62,19 @@ fn build(options: &Options) -> Result<PathBuf, String> {
     std::fs::copy(&built, &binary).map_err(|error| format!("{}: {error}", built.display()))?;
     drive::run(Command::new(&cargo).args(words))?;
     Ok(binary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bug_is_planted_and_has_a_scenario_that_exists() {
+        for tooth in Tooth::ALL {
+            assert!(TEETH.iter().any(|(planted, ..)| planted == tooth), "{}", tooth.name());
+        }
+        for (tooth, name, _) in TEETH {
+            assert!(SCENARIOS.iter().any(|scenario| scenario.name == *name), "{}: {name}", tooth.name());
+        }
+    }
 }

@@ -1,12 +1,16 @@
 package org.roxmq.compat;
 
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Properties;
 import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendResult;
@@ -16,14 +20,22 @@ import org.apache.rocketmq.client.trace.TraceDataEncoder;
 import org.apache.rocketmq.client.trace.TraceType;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /** Message trace: clients write what became of a message to a topic, where it is found by the message's id. */
 final class TraceCases {
-    static final List<Case> ALL = List.of(
+    static final List<Case> ALL = new ArrayList<>(List.of(
         Case.of("trace", scene -> trace(scene, null)).binaryToo(),
         Case.of("trace-to-own-topic", scene -> trace(scene, scene.createdTopic(2))),
-        Case.of("trace-of-a-retry", TraceCases::retry));
+        Case.of("trace-of-a-retry", TraceCases::retry)));
+
+    static {
+        // Clients can recall messages since 5.3.2.
+        if (List.of(TraceType.values()).toString().contains("Recall")) {
+            ALL.add(Case.of("trace-of-a-recall", TraceCases::recall));
+        }
+    }
 
     /** Producer and consumer trace, to the system's topic (which is made by the first trace) or one of their own. */
     private static void trace(Scene scene, String ownTopic) throws Exception {
@@ -112,6 +124,39 @@ final class TraceCases {
         List<Integer> times = traces.stream().filter(trace -> trace.getTraceType() == TraceType.SubBefore)
             .map(trace -> trace.getTraceBeans().get(0).getRetryTimes()).collect(Collectors.toList());
         Check.equal(List.of(0, 1), times, "times");
+    }
+
+    /** The client writes a trace of a recall only when the answer names the region, whether it was one or was refused. */
+    private static void recall(Scene scene) throws Exception {
+        Properties allow = new Properties();
+        allow.setProperty("recallMessageEnable", "true");
+        scene.admin().updateBrokerConfig(Scene.BROKER_ADDRESS, allow);
+        System.setProperty("com.rocketmq.recall.default.trace.enable", "true");
+        String topic = scene.createdTopic(1);
+        String other = scene.createdTopic(1);
+        String group = scene.group();
+        DefaultMQProducer producer = scene.prepared(new DefaultMQProducer(group, true, null));
+        producer.start();
+        Message message = Scene.message(topic, "body");
+        MessageAccessor.putProperty(message, "TIMER_DELIVER_MS", String.valueOf(System.currentTimeMillis() + 3_600_000));
+        SendResult sent = producer.send(message);
+        String handle = (String) SendResult.class.getMethod("getRecallHandle").invoke(sent);
+        Method recall = DefaultMQProducer.class.getMethod("recallMessage", String.class, String.class);
+        try {
+            recall.invoke(producer, other, handle);
+            Check.that(false, "a recall from another topic is not refused");
+        } catch (InvocationTargetException refused) {
+            Check.equal(604, ((MQBrokerException) refused.getCause()).getResponseCode(), "code of a recall from another topic");
+        }
+        Check.equal(sent.getMsgId(), recall.invoke(producer, topic, handle), "id of what was recalled");
+
+        List<TraceContext> traces = await(scene, "RMQ_SYS_TRACE_TOPIC", sent.getMsgId(), 3);
+        List<String> seen = traces.stream().filter(trace -> trace.getTraceType() != TraceType.Pub)
+            .map(trace -> String.join(" ", trace.getTraceType().name(), trace.getRegionId(), trace.getGroupName(),
+                trace.getTraceBeans().get(0).getTopic(), String.valueOf(trace.isSuccess())))
+            .sorted().collect(Collectors.toList());
+        List<String> expected = List.of("Recall DefaultRegion " + group + " " + other + " false", "Recall DefaultRegion " + group + " " + topic + " true");
+        Check.equal(expected.stream().sorted().collect(Collectors.toList()), seen, "traces of recalls");
     }
 
     private TraceCases() {
