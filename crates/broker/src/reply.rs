@@ -4,12 +4,12 @@
 //! connection, and stored too unless `storeReplyMessageEnable` is off. A reply that reaches nobody is refused, so that its sender knows.
 
 use crate::relay::Later;
-use crate::{Broker, Call, Refusal, names};
+use crate::{Broker, Call, Refusal, names, send};
 use roxmq_protocol::code;
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, MessageId};
 use roxmq_protocol::request::{PushReply, SendMessage, SendReply, SendReplyV1, SendReplyV2};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Peer};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,10 +52,10 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
         reconsume_times: request.reconsume_times,
         unit_mode: request.unit_mode,
         born_host: format!("/{}", call.peer.remote()).into(),
-        store_host: format!("/{}", broker.advertised).into(),
+        store_host: format!("/{}", member.peer.met_as()).into(),
         store_timestamp: now,
     };
-    let (broker, body, born_host) = (Arc::clone(broker), call.body.to_vec(), call.peer.remote());
+    let (broker, body, sender) = (Arc::clone(broker), call.body.to_vec(), call.peer.clone());
     Ok(Box::pin(async move {
         let answered = member.peer.call(pushed.clone(), body.clone(), TIMEOUT).await;
         let accepted = answered.is_ok_and(|answer| answer.header().code == code::SUCCESS);
@@ -65,13 +65,18 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
         if !broker.config().store_replies {
             return Ok(Answer::with(told("0".into(), pushed.queue_id, 0)));
         }
-        let stored = tokio::task::spawn_blocking(move || store(&broker, &pushed, &body, born_host)).await;
+        let stored = tokio::task::spawn_blocking(move || store(&broker, &pushed, &body, &sender)).await;
         stored.unwrap_or_else(|_| Err(Refusal::Failed("storing the reply failed inside the broker".into())))
     }))
 }
 
-fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], born_host: std::net::SocketAddr) -> Result<Answer, Refusal> {
+fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], sender: &Peer) -> Result<Answer, Refusal> {
     let queue_id = pushed.queue_id.max(0) as u32;
+    let config = broker.config();
+    let mut properties = PropertiesBuf::from_text(&pushed.properties);
+    properties.remove(name::ROXMQ_BORN_HOST);
+    let mut properties = properties.into_string();
+    send::append_born_host(&mut properties, &config, sender.remote());
     let mut batch = broker.store.batch();
     batch.push(Draft {
         topic: &pushed.topic,
@@ -79,16 +84,16 @@ fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], born_host: std::n
         flag: pushed.flag,
         sys_flag: pushed.sys_flag,
         born_timestamp: pushed.born_timestamp,
-        born_host,
+        born_host: send::born_host(&config, sender.remote()),
         store_host: broker.advertised,
         reconsume_times: pushed.reconsume_times,
         prepared_transaction_offset: 0,
         body,
-        properties: &pushed.properties,
+        properties: &properties,
     })?;
     broker.append_own(&mut batch)?;
     let place = batch.placed(0);
-    let msg_id = MessageId { store_host: broker.advertised, log_offset: place.log_offset }.to_string();
+    let msg_id = MessageId { store_host: sender.met_as(), log_offset: place.log_offset }.to_string();
     Ok(Answer::with(told(msg_id, pushed.queue_id, place.queue_offset.0)))
 }
 

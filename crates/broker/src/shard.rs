@@ -26,6 +26,7 @@ use roxmq_store::{Batch, Placed};
 use sends::{Pending, Unflushed, Untold};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -112,6 +113,10 @@ impl BrokerShard {
 }
 
 impl Service for BrokerShard {
+    fn met_as(&self, local: SocketAddr) -> SocketAddr {
+        self.broker.met_as.on(local.ip())
+    }
+
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>) {
         let ticket = request.ticket();
         let Some(route) = routes::find(request.header.code) else {
@@ -123,7 +128,7 @@ impl Service for BrokerShard {
             Route::Pull { lite } => self.take_pull(from, &request, lite),
             Route::Turn(handler) => {
                 let peer = from.peer();
-                let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
+                let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
                 from.answer(ticket, guarded(|| handler(&self.broker, &call)));
             }
             Route::Decide => {
@@ -134,11 +139,11 @@ impl Service for BrokerShard {
                 }
             }
             Route::Pool(handler) => {
-                let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
+                let (broker, peer) = (Arc::clone(&self.broker), from.peer());
                 let kept = request.keep();
                 let work = move || {
                     let header = kept.header();
-                    let call = Call { header: &header, body: kept.body(), peer: &peer, local };
+                    let call = Call { header: &header, body: kept.body(), peer: &peer };
                     peer.answer(ticket, guarded(|| handler(&broker, &call)));
                 };
                 if !self.broker.pool.run(work) {
@@ -146,11 +151,11 @@ impl Service for BrokerShard {
                 }
             }
             Route::Change(handler) => {
-                let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
+                let (broker, peer) = (Arc::clone(&self.broker), from.peer());
                 let kept = request.keep();
                 let work = move || {
                     let header = kept.header();
-                    let call = Call { header: &header, body: kept.body(), peer: &peer, local };
+                    let call = Call { header: &header, body: kept.body(), peer: &peer };
                     match unharmed(|| handler(&broker, &call)) {
                         Ok(changed) => broker.promises.push(&broker, peer, ticket, changed),
                         Err(refusal) => peer.answer(ticket, refusal.answer()),
@@ -162,7 +167,7 @@ impl Service for BrokerShard {
             }
             Route::Relay(handler) => {
                 let peer = from.peer();
-                let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
+                let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
                 match handler(&self.broker, &call) {
                     Ok(answer) => {
                         let queued = self.broker.pool.spawn(async move {

@@ -4,11 +4,13 @@
 //! ```text
 //! # set key=value                    a setting of the broker
 //! # file name text                   what a table's file begins with after the stop
+//! # found address                    the broker listens everywhere and has found out this address; messages are shown with their broker
 //! + Orders 0 3                       three messages for queue 0 of the topic
 //! * 5                                five ms pass
 //! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
 //! > a/CPP 34 topic=T                 request 34 on connection `a`, by a client in that language (JAVA if not said), and its answer
 //! >> a 11 topic=T                    the same, but its answer comes later; the broker has seen it before the script goes on
+//! > a@127.0.0.2 34                   the same, on a connection made to that address
 //! {"a":1}                            the body of the request, if it has one
 //! < 0 changed=true | "remark"        the answer's code, fields, remark
 //! < {"a":1}                          its body
@@ -24,6 +26,8 @@ use roxmq_env::config::{BrokerConfig, Origin, Setting, load};
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Header};
+use roxmq_protocol::properties::name;
+use roxmq_protocol::record::{Record, records};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -68,6 +72,32 @@ fn assignment() {
 #[test]
 fn retry_filter() {
     check("retry_filter");
+}
+
+#[test]
+fn addresses() {
+    check("addresses");
+}
+
+#[test]
+fn addresses_of_both_kinds() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return println!("this machine has no IPv6");
+    }
+    check("addresses_of_both_kinds");
+}
+
+#[test]
+fn addresses_as_they_came() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return println!("this machine has no IPv6");
+    }
+    check("addresses_as_they_came");
+}
+
+#[test]
+fn addresses_configured() {
+    check("addresses_configured");
 }
 
 /// The clock stands still, so no lock runs out: they go with their client.
@@ -116,6 +146,7 @@ struct Script {
     clock: Clock,
     address: SocketAddr,
     connections: BTreeMap<String, Wire>,
+    shows_brokers: bool,
     sent: usize,
 }
 
@@ -126,9 +157,10 @@ impl Script {
             Some(Setting { key: key.into(), value: value.into(), origin: Origin::Argument })
         };
         let settings: Vec<Setting> = script.lines().filter_map(setting).collect();
+        let found = script.lines().find_map(|line| line.strip_prefix("# found "));
         let config = BrokerConfig {
             listen_port: 0,
-            bind_address: [127, 0, 0, 1].into(),
+            bind_address: if found.is_some() { [0, 0, 0, 0].into() } else { [127, 0, 0, 1].into() },
             broker_name: "b".into(),
             shards: 1,
             segment_bytes: 16 << 20,
@@ -136,11 +168,16 @@ impl Script {
             ..load::<BrokerConfig>(&settings).unwrap().config
         };
         let (disk, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
-        let setup =
-            Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock: clock.clone(), disk: disk.disk() };
+        let setup = Setup {
+            address_is_chosen: config.broker_ip1.is_none() && found.is_some(),
+            advertised_host: config.broker_ip1.clone().unwrap_or_else(|| found.unwrap_or("127.0.0.1").into()),
+            config,
+            clock: clock.clone(),
+            disk: disk.disk(),
+        };
         let broker = RunningBroker::start(setup).unwrap();
-        let address = broker.addresses()[0];
-        Script { broker, disk, clock, address, connections: BTreeMap::new(), sent: 0 }
+        let address = SocketAddr::from(([127, 0, 0, 1], broker.addresses()[0].port()));
+        Script { broker, disk, clock, address, connections: BTreeMap::new(), shows_brokers: found.is_some(), sent: 0 }
     }
 
     fn run(mut self, script: &str) -> String {
@@ -189,8 +226,10 @@ impl Script {
     }
 
     fn wire(&mut self, connection: &str) -> &mut Wire {
-        let address = self.address;
-        self.connections.entry(connection.to_owned()).or_insert_with(|| Wire::new(address))
+        let host = connection.split_once('@').map(|(_, host)| host.parse().unwrap());
+        let address = SocketAddr::new(host.unwrap_or(self.address.ip()), self.address.port());
+        let shows_brokers = self.shows_brokers;
+        self.connections.entry(connection.to_owned()).or_insert_with(|| Wire::new(address, shows_brokers))
     }
 
     /// `topic queue count`, and the properties if there is a fourth word.
@@ -224,6 +263,7 @@ impl Script {
 /// A blocking connection.
 struct Wire {
     stream: TcpStream,
+    shows_brokers: bool,
     input: Vec<u8>,
     opaque: i32,
     /// Of the broker's last request.
@@ -233,11 +273,11 @@ struct Wire {
 }
 
 impl Wire {
-    fn new(address: SocketAddr) -> Wire {
+    fn new(address: SocketAddr, shows_brokers: bool) -> Wire {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Wire { stream, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new() }
+        Wire { stream, shows_brokers, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new() }
     }
 
     fn write(&mut self, code: i32, language: &str, fields: &[(&str, &str)], body: &str) {
@@ -283,7 +323,7 @@ impl Wire {
         if !header_of(&bytes, |header| header.is_response()) {
             self.asked = header_of(&bytes, |header| header.opaque);
         }
-        shown(&bytes)
+        shown(&bytes, self.shows_brokers)
     }
 
     fn read(&mut self) -> Vec<u8> {
@@ -307,11 +347,14 @@ fn header_of<T>(bytes: &[u8], look: impl FnOnce(&Header<'_>) -> T) -> T {
     look(&header::read(&frame::split(bytes).unwrap().unwrap()).unwrap())
 }
 
-fn shown(bytes: &[u8]) -> String {
+fn shown(bytes: &[u8], shows_brokers: bool) -> String {
     let frame = frame::split(bytes).unwrap().unwrap();
     let header = header::read(&frame).unwrap();
     let mut text = format!("< {}", header.code);
     for (name, value) in header.fields.iter() {
+        let value = value.to_string();
+        // A client's port is another each time.
+        let value = if name == "bornHost" { value.rsplit_once(':').unwrap().0 } else { &value };
         write!(text, " {name}={value}").unwrap();
     }
     if let Some(remark) = header.remark {
@@ -323,11 +366,30 @@ fn shown(bytes: &[u8]) -> String {
         Ok(body) if body.starts_with('{') => writeln!(text, "< {body}").unwrap(),
         // Records.
         _ => {
-            let bodies: Vec<String> = roxmq_protocol::record::records(frame.body)
-                .map(|record| String::from_utf8_lossy(record.unwrap().body).into_owned())
-                .collect();
-            writeln!(text, "< {}", bodies.join(", ")).unwrap();
+            let one = |record: Record<'_>| {
+                let body = String::from_utf8_lossy(record.body).into_owned();
+                if shows_brokers { format!("{body}{}", told_of_addresses(&record)) } else { body }
+            };
+            let all: Vec<String> = records(frame.body).map(|record| one(record.unwrap())).collect();
+            writeln!(text, "< {}", all.join(", ")).unwrap();
         }
+    }
+    text
+}
+
+/// What a message tells of the broker's address and, if it is one of the other kind, of its producer's, whose port is another each time.
+fn told_of_addresses(record: &Record<'_>) -> String {
+    let mut text = format!(" @{}", record.store_host);
+    if record.born_host.ip().to_string() != "127.0.0.1" {
+        write!(text, " by {}", record.born_host.ip()).unwrap();
+    }
+    if let Some(address) = record.properties().find(name::ROXMQ_BORN_HOST) {
+        let address: SocketAddr = address.parse().unwrap();
+        assert_eq!(address.port(), record.born_host.port());
+        write!(text, ", really {}", address.ip()).unwrap();
+    }
+    if let Some(first) = record.properties().find(name::ORIGIN_MESSAGE_ID) {
+        write!(text, " first {first}").unwrap();
     }
     text
 }

@@ -23,11 +23,17 @@ pub use message::{Answer, CallError, Incoming, Received, Ticket};
 pub use server::{Listen, Server, ServerOptions};
 pub use shard::{Peer, ShardHandle};
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// What a server does with requests. There is one value per shard; it stays on the shard's thread.
 pub trait Service: 'static {
+    /// What we call ourselves to who dialled `local`, in everything that he is told: asked once, when his connection is accepted.
+    fn met_as(&self, local: SocketAddr) -> SocketAddr {
+        local
+    }
+
     /// Takes one request. It is answered now, at the end of the turn, or later, through `from` or its [`Peer`].
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>);
 

@@ -49,7 +49,7 @@ impl BrokerShard {
         }
         let prepared = send::prepare(
             &self.broker,
-            send::Sender { address: from.remote, version: request.header.version },
+            send::Sender { address: from.remote, met_as: from.met_as, version: request.header.version },
             &request.header.fields,
             form,
             request.frame.body,
@@ -159,7 +159,7 @@ impl BrokerShard {
             return;
         }
         let write = |out: &mut Vec<u8>| {
-            send::write_answer(&self.broker, *ticket, prepared, places, code, &mut self.msg_id.borrow_mut(), out);
+            send::write_answer(&self.broker, *ticket, from.met_as, prepared, places, code, &mut self.msg_id.borrow_mut(), out);
         };
         match prepared.change.filter(|change| !self.broker.registration.is_told(*change)) {
             None => from.write(write),
