@@ -7,6 +7,7 @@
 mod admin;
 mod assignment;
 mod changing;
+mod compressed;
 mod consumers;
 pub mod decoders;
 mod delay;

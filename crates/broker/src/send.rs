@@ -6,7 +6,7 @@ use crate::destinations::{Destination, Destinations};
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, delay, light, retry, timer, topics};
+use crate::{Broker, compressed, delay, light, retry, timer, topics};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -145,6 +145,9 @@ fn prepare_one(
     if body.len() as u64 > config.max_message_bytes {
         let (length, limit) = (body.len(), config.max_message_bytes);
         return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")));
+    }
+    if !request.batch {
+        compressed::check(request.sys_flag, body)?;
     }
     let given = Properties::new(&request.properties);
     let asked = Asked::of(given);
@@ -308,6 +311,8 @@ fn push_members(
     let serves_light = light::serves(&flow.config);
     for item in batch_items(draft.body) {
         let item = item.map_err(|error| Refusal::Message(error.to_string()))?;
+        // The batch's sys flag is that of each of its members.
+        compressed::check(draft.sys_flag, item.body)?;
         let given = Properties::new(item.properties);
         // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
         stored_properties(broker, sender, given, unique_key, flow)?;
@@ -537,6 +542,10 @@ mod tests {
         let mut cut = sound.clone();
         cut.pop();
         let full = body(&[("INNER_MULTI_DISPATCH\u{1}%LMQ%b,%LMQ%c\u{2}KEYS\u{1}k\u{2}", "three")]);
+        let compressed = Draft { sys_flag: sys_flag::COMPRESSED, ..draft(&sound) };
+        let said = push_batch(&broker, SENDER, compressed, "or", &mut flow, &mut batch).unwrap_err().to_string();
+        assert!(said.contains("compressed with zlib, and it is not"), "{said}");
+        assert_eq!((batch.len(), batch.bytes()), (1, before), "{said}");
         let long = body(&[("", "four"), (&format!("long\u{1}{}", "x".repeat(PROPERTIES_BYTES_MAX - 5)), "five")]);
         for (refused, why) in [(&cut, "properties"), (&full, "no more than 2"), (&long, "limit 32KB"), (&Vec::new(), "empty")] {
             let said = push_batch(&broker, SENDER, draft(refused), "or", &mut flow, &mut batch).unwrap_err().to_string();

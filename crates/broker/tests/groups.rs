@@ -100,6 +100,11 @@ fn addresses_configured() {
     check("addresses_configured");
 }
 
+#[test]
+fn compressed() {
+    check("compressed");
+}
+
 /// The clock stands still, so no lock runs out: they go with their client.
 #[test]
 fn locks_go_with_their_client() {
