@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 pub struct Running {
     /// Where the broker listens.
     pub broker: SocketAddr,
+    /// The port of the NameServer.
+    pub nameserver: u16,
     /// When the process was started.
     pub started: Instant,
     process: Child,
@@ -42,7 +44,7 @@ impl Running {
             .spawn()
             .expect("the binary starts");
         let screen = BufReader::new(process.stdout.take().expect("its output is piped"));
-        Running { broker, started, process, screen }
+        Running { broker, nameserver, started, process, screen }
     }
 
     /// Process id.
@@ -124,7 +126,8 @@ pub struct Wire {
 }
 
 impl Wire {
-    fn new(stream: TcpStream) -> Wire {
+    /// Over a connection that somebody made.
+    pub fn new(stream: TcpStream) -> Wire {
         stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         Wire { stream, input: Vec::new(), start: 0 }
