@@ -124,6 +124,21 @@ func orderlyRetry(t *T) {
 	t.sameOrder(seen[1], []string{"a/0", "passes 2 times/0", "b/0"}, "queue 1")
 }
 
+// What fails in order as often as it may is laid aside by the client itself, and its queue goes on.
+func orderlyDeadLetter(t *T) {
+	p, topic := t.producer(), t.topic()
+	t.createTopic(topic, 1)
+	t.sendBodies(p, topic, []string{"fails 9 times", "good"})
+	inbox := t.failing(topic, consumer.ConsumeSuccess, consumer.SuspendCurrentQueueAMoment,
+		consumer.WithConsumerOrder(true), consumer.WithMaxReconsumeTimes(1))
+	t.until(func() bool { return contains(inbox.bodies(), "good") }, "the message behind it", func() string { return brief(inbox.bodies()) })
+	t.equal(fmt.Sprint(timesOf(inbox.all())), "map[fails 9 times:[0 1 2] good:[0]]", "attempts")
+	t.untilRoutes(t.admin(), "%DLQ%"+t.group(), 1)
+	dead := t.stored("%DLQ%"+t.group(), 1)
+	t.equal(len(dead), 1, "dead letters")
+	t.equal(string(dead[0].Body), "fails 9 times", "dead letter")
+}
+
 // Never early, and in the order of their due times.
 func delayLevels(t *T) {
 	p, topic := t.producer(), t.topic()

@@ -32,6 +32,7 @@ var sideBySide = []Case{
 	{"two_consumers_share_and_take_over", twoConsumersShareAndTakeOver},
 	{"retry_and_dead_letters", retryAndDeadLetters},
 	{"orderly_retry", orderlyRetry},
+	{"orderly_dead_letter", orderlyDeadLetter},
 	{"delay_levels", delayLevels},
 	{"transactions", transactions},
 	{"push_sql", pushSQL},

@@ -21,7 +21,8 @@ import org.apache.rocketmq.tools.command.MQAdminStartup;
  * Does every command of mqadmin print what it prints with the Java RocketMQ?
  *
  * <p>Runs the commands of scenario.txt one after the other in this process through the real entry point of the tools, and compares the normalised
- * output with expected/NAME.txt (expected/NAME.roxmq.txt where the difference is intended). {@code --record} writes those files instead, from Java only.
+ * output with expected/NAME.txt (expected/NAME.roxmq.txt where the difference is intended). {@code --record} writes those files instead, from Java only;
+ * {@code --scenario NAME} takes the commands of NAME.txt.
  */
 public final class Suite {
     private static final PrintStream CONSOLE = System.out;
@@ -32,6 +33,7 @@ public final class Suite {
 
     private final Path folder = Paths.get(System.getProperty("suite.folder"));
     private final boolean record;
+    private final String scenario;
     private final boolean againstJava;
     private final Map<String, String> variables = new HashMap<>();
     private final Normal normal = new Normal();
@@ -43,13 +45,20 @@ public final class Suite {
         List<String> steps = new ArrayList<>(List.of(args));
         boolean record = steps.remove("--record");
         steps.remove("cluster");
-        int status = new Suite(record).run(steps);
+        int named = steps.indexOf("--scenario");
+        String scenario = "scenario";
+        if (named >= 0) {
+            steps.remove(named);
+            scenario = steps.remove(named);
+        }
+        int status = new Suite(record, scenario).run(steps);
         CONSOLE.flush();
         Runtime.getRuntime().halt(status);
     }
 
-    private Suite(boolean record) {
+    private Suite(boolean record, String scenario) {
         this.record = record;
+        this.scenario = scenario;
         this.againstJava = "java".equals(System.getenv("COMPAT_TARGET"));
         if (record && !againstJava) {
             throw new IllegalArgumentException("expectations are recorded from Java only: COMPAT_TARGET=java");
@@ -81,7 +90,7 @@ public final class Suite {
         normal.word(run + "_", "RUN_");
         clients = new LiveClients(nameserver, brokerName, variables, admin);
 
-        for (Scenario.Step step : Scenario.read(folder.resolve("scenario.txt"))) {
+        for (Scenario.Step step : Scenario.read(folder.resolve(scenario + ".txt"))) {
             if (step.isAction()) {
                 action(step);
             } else if (wanted.isEmpty() || wanted.stream().anyMatch(step.name::contains)) {

@@ -8,6 +8,7 @@ mod admin;
 mod assignment;
 mod attributes;
 mod changing;
+mod compressed;
 mod consumers;
 pub mod decoders;
 mod delay;
@@ -53,6 +54,7 @@ pub use tables::verify::verify_tables;
 use figures::Figures;
 use parking_lot::{Condvar, Mutex, RwLock};
 use pool::Pool;
+use roxmq_env::address::MetAs;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
@@ -80,6 +82,7 @@ use tables::offsets::Offsets;
 use tables::statistics::{Counter, Moved, Statistics};
 use tables::topics::Topics;
 use thiserror::Error;
+use tracing::info;
 
 /// Open connections above which further ones are closed at once.
 const CONNECTIONS_MAX: usize = 60_000;
@@ -147,11 +150,12 @@ pub struct Broker {
     registration: registration::Registration,
     /// Could the tables not be written the last time?
     tables_fail: AtomicBool,
-    /// Host and port as clients are told.
+    /// Host and port as NameServers are told.
     address: String,
-    /// The same as an address, which stored messages carry and offset ids are made of.
+    /// The same as an address, which stored messages carry.
     advertised: SocketAddr,
-    address_is_chosen: bool,
+    /// What clients are told instead, in copies of those messages too.
+    met_as: MetAs,
     started_ms: i64,
     everything: Arc<Subscription>,
 }
@@ -213,8 +217,6 @@ pub struct Call<'a> {
     pub body: &'a [u8],
     /// Who asks.
     pub peer: &'a Peer,
-    /// Which of our addresses was asked.
-    pub local: SocketAddr,
 }
 
 /// A broker that serves.
@@ -279,6 +281,9 @@ impl Broker {
     fn over(store: Arc<Store>, setup: Setup) -> Result<Broker, StartError> {
         let Setup { config, address_is_chosen, advertised_host, clock, disk } = setup;
         let advertised = resolve(&advertised_host, config.listen_port)?;
+        if advertised.is_ipv6() {
+            info!(%advertised, "messages carry an IPv6 address, which the clients of Node.js, C++ and Python cannot read");
+        }
         let tables = config.store_root.join("config");
         disk.create_dir_all(&tables)?;
         let file = |name| TableFile::new(&disk, &tables, name);
@@ -337,7 +342,7 @@ impl Broker {
             tables_fail: AtomicBool::new(false),
             address: host_and_port(&advertised_host, advertised.port()),
             advertised,
-            address_is_chosen,
+            met_as: if address_is_chosen { MetAs::Dialled(advertised) } else { MetAs::Configured(advertised) },
             everything: Arc::new(Subscription::new(everything)),
         })
     }
@@ -358,9 +363,17 @@ impl Broker {
         self.settings_changes.fetch_add(1, Ordering::Release);
     }
 
-    /// The host and port that clients are told.
+    /// The host and port that NameServers are told.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The host and port that tools are told who know the broker by this address.
+    fn address_to(&self, met_as: SocketAddr) -> String {
+        match self.met_as {
+            MetAs::Configured(_) => self.address.clone(),
+            MetAs::Dialled(_) => met_as.to_string(),
+        }
     }
 
     /// Waits until every NameServer was told of this broker, or `patience` is over. How many of how many know it.
@@ -488,7 +501,8 @@ fn keep_within_log(store: &Store, offsets: &Offsets, delayed: &delay::Delayed, t
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, StartError> {
     let failed = |error| StartError::Advertised(host.to_owned(), error);
     let mut addresses = (host, port).to_socket_addrs().map_err(failed)?;
-    addresses.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+    let address = addresses.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
 /// IPv6 addresses stand in brackets.

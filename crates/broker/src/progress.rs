@@ -70,8 +70,9 @@ fn stats(broker: &Broker, group: &str, topics: &[String]) -> ConsumeStats {
 }
 
 /// Code 317.
-pub fn of_all_groups(broker: &Broker, _: &Call<'_>, request: request::BrokerConsumeStats) -> Result<Answer, Refusal> {
-    let mut list = ConsumeStatsList { broker_addr: Some(broker.address.clone()), ..ConsumeStatsList::default() };
+pub fn of_all_groups(broker: &Broker, call: &Call<'_>, request: request::BrokerConsumeStats) -> Result<Answer, Refusal> {
+    let broker_addr = Some(broker.address_to(call.peer.met_as()));
+    let mut list = ConsumeStatsList { broker_addr, ..ConsumeStatsList::default() };
     for group in broker.groups.all().subscription_group_table.into_keys() {
         let mut of_group = Vec::new();
         for topic in topics_of_group(broker, &group) {
@@ -101,9 +102,9 @@ pub fn groups_of_topic(broker: &Broker, _: &Call<'_>, request: request::GroupsOf
 }
 
 /// Code 343.
-pub fn topics_of(broker: &Broker, _: &Call<'_>, request: request::TopicsOfGroup<'_>) -> Result<Answer, Refusal> {
+pub fn topics_of(broker: &Broker, call: &Call<'_>, request: request::TopicsOfGroup<'_>) -> Result<Answer, Refusal> {
     let topic_list = topics_of_group(broker, &request.group);
-    let body = TopicList { broker_addr: Some(broker.address.clone()), topic_list };
+    let body = TopicList { broker_addr: Some(broker.address_to(call.peer.met_as())), topic_list };
     Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
 }
 

@@ -12,10 +12,11 @@ use roxmq_protocol::body::{MessageModel, SubscriptionData, SubscriptionGroupConf
 use roxmq_protocol::code;
 use roxmq_protocol::header::{self, Fields, Top};
 use roxmq_protocol::properties::Properties;
-use roxmq_protocol::record::{QueueOffset, Record};
+use roxmq_protocol::record::{QueueOffset, Record, store_at};
 use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullReply};
 use roxmq_remoting::{Answer, Connection, Ticket};
 use roxmq_store::{Patience, ReadLimits, ReadResult, ReadStatus};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,8 @@ impl PreparedPull {
 #[derive(Default)]
 pub struct Look {
     body: Vec<u8>,
+    /// Where all messages in it say that they are stored, if that is known.
+    stored_at: Option<SocketAddr>,
     found: Option<(i64, ReadLimits, ReadResult)>,
     counter_name: String,
 }
@@ -75,9 +78,17 @@ impl Look {
         self.found = None;
     }
 
-    /// The messages that belong to a result.
-    pub fn body(&self, result: &PullResult) -> &[u8] {
-        if result.code == code::SUCCESS { &self.body } else { &[] }
+    /// The messages that belong to a result, for somebody who meets the broker as `met_as`. Most know it by the same address as the one
+    /// before, and the bytes are good as they are.
+    pub fn body(&mut self, result: &PullResult, met_as: SocketAddr) -> &[u8] {
+        if result.code != code::SUCCESS {
+            return &[];
+        }
+        if self.stored_at != Some(met_as) {
+            store_at(&mut self.body, met_as);
+            self.stored_at = Some(met_as);
+        }
+        &self.body
     }
 }
 
@@ -293,6 +304,7 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut
         Some((_, _, read)) => read,
         None => {
             look.body.clear();
+            look.stored_at = None;
             let read = read_store(broker, pull, limits, filters_retries, &mut look.body);
             look.found = (is_for_all && read.status == ReadStatus::Found).then_some((pull.from, limits, read));
             read
@@ -345,12 +357,13 @@ fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_
     }
 }
 
-/// Reads what the pull wants, also from the disk.
-pub fn answer_from_disk(broker: &Broker, pull: &PreparedPull) -> Answer {
+/// Reads what the pull wants, also from the disk, for somebody who meets the broker as `met_as`.
+pub fn answer_from_disk(broker: &Broker, pull: &PreparedPull, met_as: SocketAddr) -> Answer {
     let mut look = Look::default();
     let result = read(broker, pull, Patience::WaitForDisk, &mut look);
     let mut answer = Answer::refused(result.code, result.remark).fields(result.reply);
     if result.code == code::SUCCESS {
+        store_at(&mut look.body, met_as);
         answer.body = look.body;
     }
     answer

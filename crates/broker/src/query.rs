@@ -6,7 +6,7 @@ use crate::{Broker, Call, Refusal};
 use roxmq_protocol::body::{ConsumeQueueData, QueryConsumeQueueResponseBody};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::properties::{name, tags_code};
-use roxmq_protocol::record::{LogOffset, QueueOffset, Record};
+use roxmq_protocol::record::{LogOffset, QueueOffset, Record, store_at};
 use roxmq_protocol::request::{self, QueryMessageReply};
 use roxmq_remoting::Answer;
 
@@ -20,7 +20,7 @@ const TAG_ENTRIES_MAX: usize = 1_000_000;
 const ENTRIES_MAX: i32 = 1000;
 
 /// Code 12.
-pub fn by_key(broker: &Broker, _: &Call<'_>, request: request::QueryMessage<'_>) -> Result<Answer, Refusal> {
+pub fn by_key(broker: &Broker, call: &Call<'_>, request: request::QueryMessage<'_>) -> Result<Answer, Refusal> {
     let config = broker.config();
     let unique = request.unique_key == Some(true);
     // Java takes its own limit for a unique key, whatever is asked for.
@@ -38,6 +38,7 @@ pub fn by_key(broker: &Broker, _: &Call<'_>, request: request::QueryMessage<'_>)
         }
         body.extend_from_slice(&record);
     }
+    store_at(&mut body, call.peer.met_as());
     if body.is_empty() {
         return Err(Refusal::NotFound("can not find message, maybe time range not correct".into()));
     }
@@ -77,9 +78,11 @@ fn by_tag(broker: &Broker, request: &request::QueryMessage<'_>, max: usize) -> V
 }
 
 /// Code 33.
-pub fn by_log_offset(broker: &Broker, _: &Call<'_>, request: request::ViewMessageById<'_>) -> Result<Answer, Refusal> {
-    let record = broker.store.message_at(LogOffset(request.offset));
-    record.map(Answer::body).ok_or_else(|| Refusal::Failed(format!("can not find message by the offset, {}", request.offset)))
+pub fn by_log_offset(broker: &Broker, call: &Call<'_>, request: request::ViewMessageById<'_>) -> Result<Answer, Refusal> {
+    let unknown = || Refusal::Failed(format!("can not find message by the offset, {}", request.offset));
+    let mut record = broker.store.message_at(LogOffset(request.offset)).ok_or_else(unknown)?;
+    store_at(&mut record, call.peer.met_as());
+    Ok(Answer::body(record))
 }
 
 /// Code 321.
@@ -120,12 +123,12 @@ pub fn queue_entries(broker: &Broker, _: &Call<'_>, request: request::QueryQueue
 fn shown(bytes: &[u8]) -> Option<String> {
     let (record, _) = Record::parse(bytes).ok()?;
     let keys: Vec<&str> = record.properties().keys().collect();
+    let born = record.properties().find(name::ROXMQ_BORN_HOST).map_or_else(|| record.born_host.to_string(), str::to_owned);
     Some(format!(
-        "queueOffset={}, physicOffset={}, storeTime={}, born={}, keys={keys:?}, bodyBytes={}",
+        "queueOffset={}, physicOffset={}, storeTime={}, born={born}, keys={keys:?}, bodyBytes={}",
         record.queue_offset,
         record.log_offset,
         record.store_timestamp,
-        record.born_host,
         record.body.len()
     ))
 }

@@ -7,6 +7,7 @@
 use crate::Broker;
 use crate::tables::topics::PERM_WRITE;
 use parking_lot::{Condvar, Mutex};
+use roxmq_env::address::MetAs;
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{
     KVTable, QueueData, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicRouteData, body_crc32,
@@ -209,7 +210,7 @@ async fn register_with(broker: &Broker, config: &BrokerConfig, name_server: &str
         compressed: false,
         body_crc32: body_crc32(body),
         zone_name: None,
-        auto_address: broker.address_is_chosen.then_some(true),
+        auto_address: matches!(broker.met_as, MetAs::Dialled(_)).then_some(true),
     };
     let timeout = Duration::from_millis(config.register_timeout_ms);
     let answer = broker.registration.client.call(name_server, &request, body, timeout).await?;

@@ -2,7 +2,7 @@
 
 use crate::tables::clients::Member;
 use crate::{Broker, Call, Refusal};
-use roxmq_protocol::record::MessageId;
+use roxmq_protocol::record::{MessageId, store_at};
 use roxmq_protocol::request;
 use roxmq_remoting::{Answer, CallError, Received};
 use std::future::Future;
@@ -48,12 +48,14 @@ pub fn consume_directly(broker: &Arc<Broker>, _: &Call<'_>, request: request::Co
     let member = member(broker, &request.consumer_group, client_id)?;
     let id = request.msg_id.as_deref().unwrap_or_default();
     let place = MessageId::parse(id).ok_or_else(|| Refusal::Failed(format!("{id:?} is no offset message id")))?;
+    // The tool and the client may have reached the broker at different addresses.
+    let met_as = member.peer.met_as();
     let unknown = Refusal::Failed(format!("no message with the id {id}"));
     let owned = |text: Option<request::Text<'_>>| text.map(|text| request::Text::Owned(text.into_owned()));
     let relayed = request::ConsumeDirectly {
         consumer_group: request.consumer_group.into_owned().into(),
         client_id: owned(request.client_id),
-        msg_id: owned(request.msg_id),
+        msg_id: Some(MessageId { store_host: met_as, ..place }.to_string().into()),
         broker_name: Some(broker.config().broker_name.clone().into()),
         topic: owned(request.topic),
         topic_sys_flag: request.topic_sys_flag,
@@ -64,7 +66,8 @@ pub fn consume_directly(broker: &Arc<Broker>, _: &Call<'_>, request: request::Co
         // It may have to be read from the disk.
         let reading = Arc::clone(&broker);
         let record = broker.pool.found(move || reading.store.message_at(place.log_offset)).await;
-        let record = record.ok_or(Refusal::Busy("too many such requests wait"))?.ok_or(unknown)?;
+        let mut record = record.ok_or(Refusal::Busy("too many such requests wait"))?.ok_or(unknown)?;
+        store_at(&mut record, met_as);
         passed_on(member.peer.call(relayed, record, TIMEOUT).await)
     }))
 }

@@ -6,12 +6,12 @@
 use crate::relay::Later;
 use crate::shard::taken;
 use crate::tables::topics::PERM_WRITE;
-use crate::{Broker, Call, Refusal, names, send};
+use crate::{Broker, Call, Refusal, compressed, names, send};
 use roxmq_protocol::code;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, MessageId};
 use roxmq_protocol::request::{PushReply, SendMarks, SendMessage, SendReply, SendReplyV1, SendReplyV2};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Peer};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,10 +76,10 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
         reconsume_times: request.reconsume_times,
         unit_mode: request.unit_mode,
         born_host: format!("/{}", call.peer.remote()).into(),
-        store_host: format!("/{}", broker.advertised).into(),
+        store_host: format!("/{}", member.peer.met_as()).into(),
         store_timestamp: now,
     };
-    let (broker, body, born_host) = (Arc::clone(broker), call.body.to_vec(), call.peer.remote());
+    let (broker, body, sender) = (Arc::clone(broker), call.body.to_vec(), call.peer.clone());
     Ok(Box::pin(async move {
         let answered = member.peer.call(pushed.clone(), body.clone(), TIMEOUT).await;
         let accepted = answered.is_ok_and(|answer| answer.header().code == code::SUCCESS);
@@ -90,7 +90,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
             return Ok(told("0".into(), pushed.queue_id, 0));
         }
         let writing = Arc::clone(&broker);
-        let stored = broker.pool.written(move || taken(|| store(&writing, &pushed, &body, born_host))).await;
+        let stored = broker.pool.written(move || taken(|| store(&writing, &pushed, &body, &sender))).await;
         stored.unwrap_or(Err(Refusal::Busy("too many such requests wait")))
     }))
 }
@@ -111,11 +111,17 @@ fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> R
         return Err(Refusal::TopicNotWritable(request.topic.to_string()));
     }
     send::check_length(&config, body)?;
+    compressed::check(request.sys_flag, body)?;
     send::queue(&request.topic, request.queue_id, topic.read_queue_nums, topic.write_queue_nums).map(|queue_id| queue_id as i32)
 }
 
-fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], born_host: std::net::SocketAddr) -> Result<SendReply<'static>, Refusal> {
+fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], sender: &Peer) -> Result<SendReply<'static>, Refusal> {
     let queue_id = pushed.queue_id.max(0) as u32;
+    let config = broker.config();
+    let mut properties = PropertiesBuf::from_text(&pushed.properties);
+    properties.remove(name::ROXMQ_BORN_HOST);
+    let mut properties = properties.into_string();
+    send::append_born_host(&mut properties, &config, sender.remote());
     let mut batch = broker.store.batch();
     batch.push(Draft {
         topic: &pushed.topic,
@@ -123,16 +129,16 @@ fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], born_host: std::n
         flag: pushed.flag,
         sys_flag: pushed.sys_flag,
         born_timestamp: pushed.born_timestamp,
-        born_host,
+        born_host: send::born_host(&config, sender.remote()),
         store_host: broker.advertised,
         reconsume_times: pushed.reconsume_times,
         prepared_transaction_offset: 0,
         body,
-        properties: &pushed.properties,
+        properties: &properties,
     })?;
     broker.append_own(&mut batch)?;
     let place = batch.placed(0);
-    let msg_id = MessageId { store_host: broker.advertised, log_offset: place.log_offset }.to_string();
+    let msg_id = MessageId { store_host: sender.met_as(), log_offset: place.log_offset }.to_string();
     Ok(told(msg_id, pushed.queue_id, place.queue_offset.0))
 }
 

@@ -15,9 +15,10 @@ use crate::tables::topics::PERM_WRITE;
 use crate::{Broker, Call, Refusal, room, topics};
 use roxmq_protocol::body::SubscriptionGroupConfig;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, LogOffset, Record};
+use roxmq_protocol::record::{Draft, LogOffset, Record, store_at};
 use roxmq_protocol::request::{self, SendMessage};
 use roxmq_remoting::Answer;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Clients from this version on say themselves how often they want a message (`V3_4_9`).
@@ -40,15 +41,15 @@ fn group_of(broker: &Broker, name: &str) -> Result<Arc<SubscriptionGroupConfig>,
 
 /// Code 36.
 pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSendBack<'_>) -> Result<Answer, Refusal> {
-    take_back(broker, &request, call.header.version)?;
+    take_back(broker, &request, call.header.version, call.peer.met_as())?;
     Ok(Answer::ok())
 }
 
-/// Has a message come again later, or lays it aside.
+/// Has a message come again later, or lays it aside. Who gives it back meets the broker as `met_as`.
 ///
 /// # Errors
 /// When the group or the message is unknown, or the store refuses; it may be stored all the same.
-pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, version: i32) -> Result<(), Refusal> {
+pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, version: i32, met_as: SocketAddr) -> Result<(), Refusal> {
     let config = broker.config();
     let group = group_of(broker, &request.group)?;
     if group.retry_queue_nums <= 0 {
@@ -59,7 +60,9 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
         return Err(Refusal::TopicNotWritable(retry_topic));
     }
     let bytes = broker.store.message_at(LogOffset(request.offset));
-    let bytes = bytes.ok_or_else(|| Refusal::Failed(format!("look message by offset failed, {}", request.offset)))?;
+    let mut bytes = bytes.ok_or_else(|| Refusal::Failed(format!("look message by offset failed, {}", request.offset)))?;
+    // The id of its first copy, which it carries from now on, is the one that its consumers know.
+    store_at(&mut bytes, met_as);
     let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
 
     let mut properties = given_back(&record);
@@ -216,14 +219,14 @@ mod tests {
             max_reconsume_times: None,
         };
         broker.groups.put(group(3));
-        take_back(&broker, &request, 0).unwrap();
+        take_back(&broker, &request, 0, broker.advertised).unwrap();
         drop(broker);
         sim.crash();
         let broker = open(&sim.disk(), &clock);
         assert_eq!(broker.topics.find("%RETRY%group").map(|topic| topic.read_queue_nums), Some(3));
         broker.groups.put(group(9));
         for _ in 0..20 {
-            take_back(&broker, &request, 0).unwrap();
+            take_back(&broker, &request, 0, broker.advertised).unwrap();
         }
         clock.advance(std::time::Duration::from_secs(1));
         delay::deliver_due(&broker);

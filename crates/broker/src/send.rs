@@ -6,7 +6,7 @@ use crate::destinations::{Destination, Destinations};
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, delay, light, parking, retry, room, timer, topics};
+use crate::{Broker, compressed, delay, light, parking, retry, room, timer, topics};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -17,7 +17,7 @@ use roxmq_remoting::{Answer, Ticket};
 use roxmq_store::{AppendError, Batch, Placed};
 use smallvec::SmallVec;
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ use std::sync::Arc;
 pub struct Sender {
     /// Its address.
     pub address: SocketAddr,
+    /// What it knows the broker by.
+    pub met_as: SocketAddr,
     /// Its version.
     pub version: i32,
 }
@@ -227,6 +229,9 @@ pub fn prepare_one(
             return Err(Refusal::BodyEmpty.into());
         }
         check_length(&config, body)?;
+        if !request.batch {
+            compressed::check(request.sys_flag, body)?;
+        }
     }
     let given = Properties::new(&request.properties);
     let asked = Asked::of(given);
@@ -234,7 +239,8 @@ pub fn prepare_one(
     let is_half =
         asked.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true")) && !(request.reconsume_times > 0 && level.is_some());
     if is_half && config.reject_transactions {
-        return Err(Refusal::Forbidden(format!("the broker[{}] sending transaction message is forbidden", broker.address)).into());
+        let address = broker.address_to(sender.met_as);
+        return Err(Refusal::Forbidden(format!("the broker[{address}] sending transaction message is forbidden")).into());
     }
 
     let first = batch.len();
@@ -273,7 +279,7 @@ pub fn prepare_one(
         // A half message is an ordinary record of its queue; what it is shows when it is decided.
         sys_flag: if is_half { sys_flag::with_transaction(request.sys_flag, sys_flag::TRANSACTION_NOT) } else { request.sys_flag },
         born_timestamp: request.born_timestamp,
-        born_host: sender.address,
+        born_host: born_host(&config, sender.address),
         store_host: broker.advertised,
         reconsume_times: request.reconsume_times,
         prepared_transaction_offset: 0,
@@ -282,9 +288,9 @@ pub fn prepare_one(
     };
     let mut light_queues = String::new();
     if request.batch {
-        light_queues = push_batch(broker, draft, unique_key.as_str(), flow, batch)?;
+        light_queues = push_batch(broker, sender, draft, unique_key.as_str(), flow, batch)?;
     } else {
-        stored_properties(&flow.marks, given, unique_key.as_str(), &mut flow.properties);
+        stored_properties(sender, given, unique_key.as_str(), flow);
         let light = light::asked(&config, destination.name(), asked.light_queues)?;
         if is_new {
             let later_bytes = room::later_bytes(&request.topic, asked.times.is_asked(), is_half);
@@ -394,21 +400,37 @@ pub fn check_length(config: &BrokerConfig, body: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Puts every member of a client's batch into `batch`, or none of them. The light queues that they are in.
-fn push_batch(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Flow, batch: &mut Batch) -> Result<String, Refusal> {
+fn push_batch(
+    broker: &Broker,
+    sender: Sender,
+    draft: Draft<'_>,
+    unique_key: &str,
+    flow: &mut Flow,
+    batch: &mut Batch,
+) -> Result<String, Refusal> {
     let before = batch.len();
-    let pushed = push_members(broker, draft, unique_key, flow, batch);
+    let pushed = push_members(broker, sender, draft, unique_key, flow, batch);
     pushed.inspect_err(|_| batch.truncate(before))
 }
 
-fn push_members(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut Flow, batch: &mut Batch) -> Result<String, Refusal> {
+fn push_members(
+    broker: &Broker,
+    sender: Sender,
+    draft: Draft<'_>,
+    unique_key: &str,
+    flow: &mut Flow,
+    batch: &mut Batch,
+) -> Result<String, Refusal> {
     let before = batch.len();
     let mut light_queues = Vec::new();
     let serves_light = light::serves(&flow.config);
     for item in batch_items(draft.body) {
         let item = item.map_err(|error| Refusal::Message(error.to_string()))?;
+        // The batch's sys flag is that of each of its members.
+        compressed::check(draft.sys_flag, item.body)?;
         let given = Properties::new(item.properties);
         // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
-        let may_wait = stored_properties(&flow.marks, given, unique_key, &mut flow.properties);
+        let may_wait = stored_properties(sender, given, unique_key, flow);
         if may_wait && Asked::of(given).waits(&flow.config) {
             return Err(batch_waits());
         }
@@ -428,16 +450,37 @@ fn push_members(broker: &Broker, draft: Draft<'_>, unique_key: &str, flow: &mut 
     Ok(light_queues.join(","))
 }
 
-/// What is stored: what the producer gave without `POP_CK`, with its unique key, or `or_key` if it gave none, and the broker's own marks.
+/// The address of a client as it stands in its messages.
+///
+/// Readers that know nothing of IPv6 take sixteen bytes for four and find nonsense behind them: the Node.js client sees nothing of the
+/// topic any more, the C++ one ends. So they are given no address, and those who want it find it in a property.
+pub fn born_host(config: &BrokerConfig, client: SocketAddr) -> SocketAddr {
+    if is_hidden(config, client) { SocketAddr::from((Ipv4Addr::UNSPECIFIED, client.port())) } else { client }
+}
+
+/// The property that has the address which [`born_host`] leaves out.
+pub fn append_born_host(out: &mut String, config: &BrokerConfig, client: SocketAddr) {
+    if is_hidden(config, client) {
+        append_property(out, name::ROXMQ_BORN_HOST, &client.to_string());
+    }
+}
+
+fn is_hidden(config: &BrokerConfig, client: SocketAddr) -> bool {
+    client.is_ipv6() && !config.ipv6_born_hosts
+}
+
+/// What is stored, in `flow.properties`: what the producer gave without `POP_CK`, with its unique key, or `or_key` if it gave none, and
+/// the broker's own marks.
 ///
 /// Whether there is any property that may ask to wait.
-fn stored_properties(marks: &Marks, given: Properties<'_>, or_key: &str, out: &mut String) -> bool {
+fn stored_properties(sender: Sender, given: Properties<'_>, or_key: &str, flow: &mut Flow) -> bool {
+    let out = &mut flow.properties;
     out.clear();
     let (mut own_key, mut may_wait) = (None, false);
     for (name, value) in given.iter() {
         match name {
             name::UNIQ_KEY => own_key = Some(value),
-            name::POP_CK | name::MSG_REGION | name::TRACE_ON | name::CLUSTER => {}
+            name::POP_CK | name::MSG_REGION | name::TRACE_ON | name::CLUSTER | name::ROXMQ_BORN_HOST => {}
             _ => {
                 may_wait |= MAY_WAIT.contains(&name);
                 append_property(out, name, value);
@@ -445,7 +488,8 @@ fn stored_properties(marks: &Marks, given: Properties<'_>, or_key: &str, out: &m
         }
     }
     append_property(out, name::UNIQ_KEY, own_key.unwrap_or(or_key));
-    out.push_str(&marks.properties);
+    out.push_str(&flow.marks.properties);
+    append_born_host(out, &flow.config, sender.address);
     may_wait
 }
 
@@ -461,11 +505,11 @@ pub fn append_property(out: &mut String, name: &str, value: &str) {
     out.push(VALUE_END);
 }
 
-/// Appends the answer to a stored send to `out`.
+/// Appends the answer to a stored send to `out`, for somebody who meets the broker as `met_as`.
 pub fn write_answer(
-    broker: &Broker,
     flow: &mut Flow,
     ticket: Ticket,
+    met_as: SocketAddr,
     prepared: &Prepared,
     places: &[Placed],
     code: i32,
@@ -478,7 +522,7 @@ pub fn write_answer(
         if !msg_id.is_empty() {
             msg_id.push(',');
         }
-        MessageId { store_host: broker.advertised, log_offset: place.log_offset }.write(msg_id);
+        MessageId { store_host: met_as, log_offset: place.log_offset }.write(msg_id);
     }
     let top = Top::answer(ticket.opaque, code, (code != 0).then_some("FLUSH_DISK_TIMEOUT"));
     header::write_frame(
@@ -562,6 +606,13 @@ mod tests {
     use roxmq_protocol::properties::PROPERTIES_BYTES_MAX;
     use roxmq_protocol::record::{BatchItem, QueueOffset, put_batch_item, records};
     use roxmq_store::{Patience, ReadLimits};
+    use std::net::IpAddr;
+
+    const SENDER: Sender = Sender {
+        address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1),
+        met_as: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2),
+        version: 0,
+    };
 
     fn draft(body: &[u8]) -> Draft<'_> {
         let host = ([127, 0, 0, 1], 1).into();
@@ -601,7 +652,7 @@ mod tests {
             ("UNIQ_KEY\u{1}own\u{2}POP_CK\u{1}x\u{2}KEYS\u{1}k\u{2}CLUSTER\u{1}forged\u{2}", "one"),
             ("INNER_MULTI_DISPATCH\u{1}%LMQ%a\u{2}TAGS\u{1}t", "two"),
         ]);
-        assert_eq!(push_batch(&broker, draft(&sound), "or", &mut flow, &mut batch), Ok("%LMQ%a".to_owned()));
+        assert_eq!(push_batch(&broker, SENDER, draft(&sound), "or", &mut flow, &mut batch), Ok("%LMQ%a".to_owned()));
         broker.append_own(&mut batch).unwrap();
         let limits = ReadLimits { messages_max: 3, bytes_max: 4096, scan_max: 3, patience: Patience::WaitForDisk };
         let mut stored = Vec::new();
@@ -618,9 +669,13 @@ mod tests {
         let mut cut = sound.clone();
         cut.pop();
         let full = body(&[("INNER_MULTI_DISPATCH\u{1}%LMQ%b,%LMQ%c\u{2}KEYS\u{1}k\u{2}", "three")]);
+        let compressed = Draft { sys_flag: sys_flag::COMPRESSED, ..draft(&sound) };
+        let said = push_batch(&broker, SENDER, compressed, "or", &mut flow, &mut batch).unwrap_err().to_string();
+        assert!(said.contains("compressed with zlib, and it is not"), "{said}");
+        assert_eq!((batch.len(), batch.bytes()), (1, before), "{said}");
         let long = body(&[("", "four"), (&format!("long\u{1}{}", "x".repeat(PROPERTIES_BYTES_MAX - 5)), "five")]);
         for (refused, why) in [(&cut, "properties"), (&full, "no more than 2"), (&long, "limit 32KB"), (&Vec::new(), "empty")] {
-            let said = push_batch(&broker, draft(refused), "or", &mut flow, &mut batch).unwrap_err().to_string();
+            let said = push_batch(&broker, SENDER, draft(refused), "or", &mut flow, &mut batch).unwrap_err().to_string();
             assert!(said.contains(why), "{said}");
             assert_eq!((batch.len(), batch.bytes()), (1, before), "{said}");
         }

@@ -28,6 +28,7 @@ use roxmq_store::{Batch, Placed};
 use sends::{Deferred, Pending, Unflushed, Untold};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,6 +120,10 @@ impl BrokerShard {
 }
 
 impl Service for BrokerShard {
+    fn met_as(&self, local: SocketAddr) -> SocketAddr {
+        self.broker.met_as.on(local.ip())
+    }
+
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>) {
         let ticket = request.ticket();
         let Some(route) = routes::find(request.header.code) else {
@@ -136,7 +141,7 @@ impl Service for BrokerShard {
             }
             Route::Turn(handler) => {
                 let peer = from.peer();
-                let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
+                let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
                 from.answer(ticket, answered(|| handler(&self.broker, &call)));
             }
             Route::Decide => {
@@ -147,11 +152,11 @@ impl Service for BrokerShard {
                 }
             }
             Route::Pool(handler) | Route::Write(handler) => {
-                let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
+                let (broker, peer) = (Arc::clone(&self.broker), from.peer());
                 let kept = request.keep();
                 let work = move || {
                     let header = kept.header();
-                    let call = Call { header: &header, body: kept.body(), peer: &peer, local };
+                    let call = Call { header: &header, body: kept.body(), peer: &peer };
                     peer.answer(ticket, answered(|| handler(&broker, &call)));
                 };
                 let pool = &self.broker.pool;
@@ -161,11 +166,11 @@ impl Service for BrokerShard {
                 }
             }
             Route::Change(handler) => {
-                let (broker, peer, local) = (Arc::clone(&self.broker), from.peer(), from.local);
+                let (broker, peer) = (Arc::clone(&self.broker), from.peer());
                 let kept = request.keep();
                 let work = move || {
                     let header = kept.header();
-                    let call = Call { header: &header, body: kept.body(), peer: &peer, local };
+                    let call = Call { header: &header, body: kept.body(), peer: &peer };
                     match taken(|| handler(&broker, &call)) {
                         Ok(changed) => broker.promises.push(&broker, peer, ticket, changed),
                         Err(refusal) => peer.answer(ticket, refusal.answer()),
@@ -177,7 +182,7 @@ impl Service for BrokerShard {
             }
             Route::Relay(handler) => {
                 let peer = from.peer();
-                let call = Call { header: &request.header, body: request.frame.body, peer: &peer, local: from.local };
+                let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
                 match taken(|| handler(&self.broker, &call)) {
                     Ok(answer) => {
                         let queued = self.broker.pool.spawn(async move {

@@ -304,7 +304,8 @@ fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> bool {
     let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
     let counted = checks::with_times(half.properties, times);
     let mut restored = Vec::new();
-    if redelivered(half, half.store_host, topic, queue_id, &counted).encode(&mut restored).is_err() {
+    let met_as = producer.peer.met_as();
+    if redelivered(half, met_as, topic, queue_id, &counted).encode(&mut restored).is_err() {
         return true;
     }
     place(&mut restored, half.queue_offset, half.log_offset, half.store_timestamp);
@@ -314,7 +315,7 @@ fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> bool {
         commit_log_offset: half.log_offset.0,
         msg_id: Some(unique.as_str().into()),
         transaction_id: Some(unique.as_str().into()),
-        offset_msg_id: Some(half.message_id().to_string().into()),
+        offset_msg_id: Some(MessageId { store_host: met_as, log_offset: half.log_offset }.to_string().into()),
     };
     producer.peer.tell(&request, &restored);
     true

@@ -4,12 +4,14 @@
 //! ```text
 //! # set key=value                    a setting of the broker
 //! # file name text                   what a table's file begins with after the stop
+//! # found address                    the broker listens everywhere and has found out this address; messages are shown with their broker
 //! + Orders 0 3                       three messages for queue 0 of the topic
 //! * 5                                five ms pass
 //! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
 //! > a/CPP 34 topic=T                 request 34 on connection `a`, by a client in that language (JAVA if not said), and its answer
 //! >> a 11 topic=T                    the same, but its answer comes later; the broker has seen it before the script goes on
 //! > a 310! topic=T                   one way: there is no answer
+//! > a@127.0.0.2 34                   the same, on a connection made to that address
 //! {"a":1}                            the body of the request, if it has one
 //! | text                             the same, for what is no JSON; several such lines are several lines
 //! |* 1025                            the same, so many letters
@@ -28,7 +30,8 @@ use roxmq_env::config::{BrokerConfig, Origin, Setting, load};
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Header};
-use roxmq_protocol::record::{BatchItem, put_batch_item};
+use roxmq_protocol::properties::name;
+use roxmq_protocol::record::{BatchItem, Record, put_batch_item, records};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -95,6 +98,37 @@ fn attributes() {
     check("attributes");
 }
 
+#[test]
+fn addresses() {
+    check("addresses");
+}
+
+#[test]
+fn addresses_of_both_kinds() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return println!("this machine has no IPv6");
+    }
+    check("addresses_of_both_kinds");
+}
+
+#[test]
+fn addresses_as_they_came() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return println!("this machine has no IPv6");
+    }
+    check("addresses_as_they_came");
+}
+
+#[test]
+fn addresses_configured() {
+    check("addresses_configured");
+}
+
+#[test]
+fn compressed() {
+    check("compressed");
+}
+
 /// The clock stands still, so no lock runs out: they go with their client.
 #[test]
 fn locks_go_with_their_client() {
@@ -141,6 +175,7 @@ struct Script {
     clock: Clock,
     address: SocketAddr,
     connections: BTreeMap<String, Wire>,
+    shows_brokers: bool,
     sent: usize,
 }
 
@@ -151,9 +186,10 @@ impl Script {
             Some(Setting { key: key.into(), value: value.into(), origin: Origin::Argument })
         };
         let settings: Vec<Setting> = script.lines().filter_map(setting).collect();
+        let found = script.lines().find_map(|line| line.strip_prefix("# found "));
         let config = BrokerConfig {
             listen_port: 0,
-            bind_address: [127, 0, 0, 1].into(),
+            bind_address: if found.is_some() { [0, 0, 0, 0].into() } else { [127, 0, 0, 1].into() },
             broker_name: "b".into(),
             shards: 1,
             segment_bytes: 16 << 20,
@@ -161,11 +197,16 @@ impl Script {
             ..load::<BrokerConfig>(&settings).unwrap().config
         };
         let (disk, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
-        let setup =
-            Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock: clock.clone(), disk: disk.disk() };
+        let setup = Setup {
+            address_is_chosen: config.broker_ip1.is_none() && found.is_some(),
+            advertised_host: config.broker_ip1.clone().unwrap_or_else(|| found.unwrap_or("127.0.0.1").into()),
+            config,
+            clock: clock.clone(),
+            disk: disk.disk(),
+        };
         let broker = RunningBroker::start(setup).unwrap();
-        let address = broker.addresses()[0];
-        Script { broker, disk, clock, address, connections: BTreeMap::new(), sent: 0 }
+        let address = SocketAddr::from(([127, 0, 0, 1], broker.addresses()[0].port()));
+        Script { broker, disk, clock, address, connections: BTreeMap::new(), shows_brokers: found.is_some(), sent: 0 }
     }
 
     fn run(mut self, script: &str) -> String {
@@ -214,8 +255,10 @@ impl Script {
     }
 
     fn wire(&mut self, connection: &str) -> &mut Wire {
-        let address = self.address;
-        self.connections.entry(connection.to_owned()).or_insert_with(|| Wire::new(address))
+        let host = connection.split_once('@').map(|(_, host)| host.parse().unwrap());
+        let address = SocketAddr::new(host.unwrap_or(self.address.ip()), self.address.port());
+        let shows_brokers = self.shows_brokers;
+        self.connections.entry(connection.to_owned()).or_insert_with(|| Wire::new(address, shows_brokers))
     }
 
     /// `topic queue count`, and the properties if there is a fourth word.
@@ -262,6 +305,7 @@ impl Script {
 /// A blocking connection.
 struct Wire {
     stream: TcpStream,
+    shows_brokers: bool,
     input: Vec<u8>,
     opaque: i32,
     /// Of the broker's last request.
@@ -271,11 +315,11 @@ struct Wire {
 }
 
 impl Wire {
-    fn new(address: SocketAddr) -> Wire {
+    fn new(address: SocketAddr, shows_brokers: bool) -> Wire {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Wire { stream, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new() }
+        Wire { stream, shows_brokers, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new() }
     }
 
     fn write(&mut self, code: i32, is_oneway: bool, language: &str, fields: &[(&str, &str)], body: &[u8]) {
@@ -321,7 +365,7 @@ impl Wire {
         if !header_of(&bytes, |header| header.is_response()) {
             self.asked = header_of(&bytes, |header| header.opaque);
         }
-        shown(&bytes)
+        shown(&bytes, self.shows_brokers)
     }
 
     fn read(&mut self) -> Vec<u8> {
@@ -366,13 +410,14 @@ fn header_of<T>(bytes: &[u8], look: impl FnOnce(&Header<'_>) -> T) -> T {
     look(&header::read(&frame::split(bytes).unwrap().unwrap()).unwrap())
 }
 
-fn shown(bytes: &[u8]) -> String {
+fn shown(bytes: &[u8], shows_brokers: bool) -> String {
     let frame = frame::split(bytes).unwrap().unwrap();
     let header = header::read(&frame).unwrap();
     let mut text = format!("< {}", header.code);
     for (name, value) in header.fields.iter() {
-        // The port of a connection is another one each time.
-        let value = if name == "bornHost" { "*".into() } else { value };
+        let value = value.to_string();
+        // A client's port is another each time.
+        let value = if name == "bornHost" { value.rsplit_once(':').unwrap().0 } else { &value };
         write!(text, " {name}={value}").unwrap();
     }
     if let Some(remark) = header.remark {
@@ -382,13 +427,34 @@ fn shown(bytes: &[u8]) -> String {
     match std::str::from_utf8(frame.body) {
         Ok("") => {}
         Ok(body) if body.starts_with('{') => writeln!(text, "< {body}").unwrap(),
-        _ => match roxmq_protocol::record::records(frame.body).collect::<Result<Vec<_>, _>>() {
+        _ => match records(frame.body).collect::<Result<Vec<_>, _>>() {
             Ok(records) => {
-                let bodies: Vec<_> = records.iter().map(|record| shown_body(record.body)).collect();
-                writeln!(text, "< {}", bodies.join(", ")).unwrap();
+                let one = |record: &Record<'_>| {
+                    let body = shown_body(record.body);
+                    if shows_brokers { format!("{body}{}", told_of_addresses(record)) } else { body }
+                };
+                let all: Vec<String> = records.iter().map(one).collect();
+                writeln!(text, "< {}", all.join(", ")).unwrap();
             }
             Err(_) => writeln!(text, "< {}", String::from_utf8_lossy(frame.body)).unwrap(),
         },
+    }
+    text
+}
+
+/// What a message tells of the broker's address and, if it is one of the other kind, of its producer's, whose port is another each time.
+fn told_of_addresses(record: &Record<'_>) -> String {
+    let mut text = format!(" @{}", record.store_host);
+    if record.born_host.ip().to_string() != "127.0.0.1" {
+        write!(text, " by {}", record.born_host.ip()).unwrap();
+    }
+    if let Some(address) = record.properties().find(name::ROXMQ_BORN_HOST) {
+        let address: SocketAddr = address.parse().unwrap();
+        assert_eq!(address.port(), record.born_host.port());
+        write!(text, ", really {}", address.ip()).unwrap();
+    }
+    if let Some(first) = record.properties().find(name::ORIGIN_MESSAGE_ID) {
+        write!(text, " first {first}").unwrap();
     }
     text
 }

@@ -1,11 +1,13 @@
-//! Which address should a client be told to connect to?
+//! Which of our addresses does a client meet?
 //!
-//! A broker registers one address, and the NameServer passes it on to every client. Where nobody has configured it (`brokerIP1`), the
-//! right one depends on who asks: 127.0.0.1 for a program on the same laptop, the address of this network for one next door, never a
-//! container bridge's for somebody outside. Two pure functions decide it:
+//! One, in everything it is told: the configured one (`brokerIP1`), else the one at which it reached us. A broker registers one address,
+//! and the NameServer passes it on to every client. Where nobody has configured it, the right one depends on who asks: 127.0.0.1 for a
+//! program on the same laptop, the address of this network for one next door, never a container bridge's for somebody outside. Three
+//! pure functions decide it:
 //!
 //! - [`advertised`] chooses what a broker registers, from the interfaces of its machine;
-//! - [`reachable_for`] adjusts it in the route answer, from the connection on which the client asked.
+//! - [`reachable_for`] adjusts it in the route answer, from the connection on which the client asked;
+//! - [`MetAs::on`] is what the broker then calls itself on the connection that the client makes: in message ids, in messages, in tables.
 //!
 //! ```text
 //!   broker ── 103, brokerAddr=192.168.1.5:10911, roxmqAutoAddress=true ──> NameServer       (same machine: came over loopback)
@@ -49,17 +51,42 @@ impl Advertised {
     }
 }
 
+/// What a broker calls itself towards its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetAs {
+    /// Everybody meets this address: it was configured.
+    Configured(SocketAddr),
+    /// Everybody meets the address that he dialled. This one is what the broker registers; its port is that of all of them.
+    Dialled(SocketAddr),
+}
+
+impl MetAs {
+    /// The broker's address to the client of a connection that was made to `local`.
+    ///
+    /// The port is the registered one, also for who came by the VIP port: no route ever names that. A link-local IPv6 address is not one
+    /// that can be told, as its scope has a meaning on one machine only.
+    pub fn on(self, local: IpAddr) -> SocketAddr {
+        match self {
+            MetAs::Configured(address) => address,
+            MetAs::Dialled(registered) if is_scoped(local) => registered,
+            MetAs::Dialled(registered) => SocketAddr::new(local.to_canonical(), registered.port()),
+        }
+    }
+}
+
 /// Chooses the host that a broker registers.
 ///
-/// `configured` (`brokerIP1`) always wins. A broker that listens on one address is there. Otherwise the interfaces are rated: the address
+/// `configured` (`brokerIP1`) always wins. A broker that listens on one address is there and nowhere else, so that nobody can be told a
+/// better one. Otherwise the interfaces are rated: the address
 /// from which this machine reaches the world (`outward`) before others, real networks before VPNs, those before bridges of containers
 /// and virtual machines, IPv4 before IPv6 (a client without IPv6 is the likelier one), link-local addresses and loopback last.
 pub fn advertised(configured: Option<&str>, listen: IpAddr, interfaces: &[Interface], outward: Option<IpAddr>) -> Advertised {
     if let Some(host) = configured {
-        return Advertised { host: host.to_owned(), auto: false };
+        let mapped = host.parse::<Ipv6Addr>().ok().and_then(|v6| v6.to_ipv4_mapped());
+        return Advertised { host: mapped.map_or_else(|| host.to_owned(), |v4| v4.to_string()), auto: false };
     }
     if !listen.is_unspecified() {
-        return Advertised { host: listen.to_string(), auto: true };
+        return Advertised { host: listen.to_canonical().to_string(), auto: false };
     }
     let best = interfaces
         .iter()
@@ -129,19 +156,18 @@ impl Registered {
 ///
 /// - A configured address is the answer.
 /// - A broker on this machine is where the client has just reached us: at `local`. A client on this machine that asked over loopback is
-///   answered with loopback of the family in which the broker registered, as the broker listens there.
+///   answered with loopback of the family in which the broker registered, as the broker surely listens there.
 /// - A broker elsewhere is at its registered address, unless nobody outside its machine can reach that one (loopback, link-local, or
 ///   Docker's default networks while neither its registration nor the client comes from them). Then it is where its registration came from.
 pub fn reachable_for(client: IpAddr, local: IpAddr, broker: SocketAddr, registered: Registered) -> SocketAddr {
     let (client, local, guess) = (client.to_canonical(), local.to_canonical(), broker.ip().to_canonical());
     let host = match registered {
         Registered::Configured => return broker,
-        Registered::AutoHere if local.is_loopback() => match guess {
+        Registered::AutoHere if local.is_loopback() && local.is_ipv4() != guess.is_ipv4() => match guess {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         },
-        // The scope of a link-local address has a meaning on one machine only, so it cannot stand in an answer.
-        Registered::AutoHere if is_unusable(local) => guess,
+        Registered::AutoHere if is_scoped(local) => guess,
         Registered::AutoHere => local,
         Registered::AutoElsewhere { seen_from } => {
             let shut_in = is_docker_default(guess) && !is_docker_default(seen_from) && !is_docker_default(client);
@@ -154,6 +180,11 @@ pub fn reachable_for(client: IpAddr, local: IpAddr, broker: SocketAddr, register
 /// Whether an address says nothing to another machine.
 fn is_unusable(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified() || is_link_local(address)
+}
+
+/// Whether an address cannot stand in an answer: the scope of a link-local IPv6 address has a meaning on one machine only.
+fn is_scoped(address: IpAddr) -> bool {
+    address.is_unspecified() || matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 fn is_link_local(address: IpAddr) -> bool {
@@ -277,8 +308,11 @@ mod tests {
             ("", "0.0.0.0", laptop, "", "192.168.1.5 auto"),
             ("mq.example.org", "0.0.0.0", laptop, "192.168.1.5", "mq.example.org"),
             ("127.0.0.1", "10.0.0.1", laptop, "", "127.0.0.1"),
-            ("", "10.0.0.1", laptop, "192.168.1.5", "10.0.0.1 auto"),
-            ("", "127.0.0.1", laptop, "192.168.1.5", "127.0.0.1 auto"),
+            ("::ffff:10.0.0.1", "0.0.0.0", laptop, "", "10.0.0.1"),
+            // It listens on one address: nobody can be told another.
+            ("", "10.0.0.1", laptop, "192.168.1.5", "10.0.0.1"),
+            ("", "127.0.0.1", laptop, "192.168.1.5", "127.0.0.1"),
+            ("", "::ffff:10.0.0.1", laptop, "192.168.1.5", "10.0.0.1"),
             // Two networks: the one that leads outward.
             ("", "0.0.0.0", "lo=127.0.0.1 eth0=10.0.0.1 eth1=10.1.0.1", "10.1.0.1", "10.1.0.1 auto"),
             // A VPN takes all traffic, yet colleagues next door are the likelier clients.
@@ -314,6 +348,8 @@ mod tests {
             ("::1", "::1", "192.168.1.5:10911", AutoHere, "127.0.0.1:10911"),
             ("::1", "::1", "[2001:db8::5]:10911", AutoHere, "[::1]:10911"),
             ("::ffff:127.0.0.1", "::ffff:127.0.0.1", "192.168.1.5:10911", AutoHere, "127.0.0.1:10911"),
+            // All of 127.0.0.0/8 is loopback.
+            ("127.0.0.1", "127.0.0.2", "192.168.1.5:10911", AutoHere, "127.0.0.2:10911"),
             // Same host, over its own address.
             ("192.168.1.5", "192.168.1.5", "192.168.1.5:10911", AutoHere, "192.168.1.5:10911"),
             // Another host: never loopback, never a bridge, but where it has just reached us.
@@ -326,6 +362,7 @@ mod tests {
             ("172.17.0.3", "172.17.0.1", "192.168.1.5:10911", AutoHere, "172.17.0.1:10911"),
             // A link-local address means nothing without its scope.
             ("fe80::9", "fe80::5", "192.168.1.5:10911", AutoHere, "192.168.1.5:10911"),
+            ("169.254.3.9", "169.254.3.4", "192.168.1.5:10911", AutoHere, "169.254.3.4:10911"),
             // The broker is on another machine.
             ("10.0.0.9", "10.0.0.1", "10.0.0.2:10911", elsewhere("10.0.0.2"), "10.0.0.2:10911"),
             ("10.0.0.9", "10.0.0.1", "10.0.0.2:10911", elsewhere("10.5.0.2"), "10.0.0.2:10911"),
@@ -341,6 +378,27 @@ mod tests {
         ] {
             let told = reachable_for(ip(client), ip(local), broker.parse().unwrap(), registered);
             assert_eq!(told.to_string(), expected, "{client} -> {local}, broker {broker} {registered:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_meets_the_broker_where_it_dialled_it() {
+        let (v4, v6) = ("192.168.1.5:10911".parse().unwrap(), "[2001:db8::5]:10911".parse().unwrap());
+        for (met, local, expected) in [
+            // brokerIP1 always wins.
+            (MetAs::Configured(v4), "10.8.0.1", "192.168.1.5:10911"),
+            (MetAs::Configured(v4), "127.0.0.1", "192.168.1.5:10911"),
+            (MetAs::Dialled(v4), "192.168.1.5", "192.168.1.5:10911"),
+            (MetAs::Dialled(v4), "10.8.0.1", "10.8.0.1:10911"),
+            (MetAs::Dialled(v4), "127.0.0.2", "127.0.0.2:10911"),
+            (MetAs::Dialled(v4), "::ffff:10.8.0.1", "10.8.0.1:10911"),
+            (MetAs::Dialled(v4), "2001:db8::5", "[2001:db8::5]:10911"),
+            (MetAs::Dialled(v6), "10.8.0.1", "10.8.0.1:10911"),
+            (MetAs::Dialled(v6), "169.254.3.4", "169.254.3.4:10911"),
+            // A link-local address means nothing without its scope.
+            (MetAs::Dialled(v6), "fe80::5", "[2001:db8::5]:10911"),
+        ] {
+            assert_eq!(met.on(ip(local)).to_string(), expected, "{met:?} on {local}");
         }
     }
 

@@ -14,7 +14,7 @@ pub const VALUE_END: char = '\u{2}';
 /// The longest property string a record can carry, in bytes: its length is a signed 16-bit number.
 pub const PROPERTIES_BYTES_MAX: usize = i16::MAX as usize;
 
-/// The property names that RocketMQ gives a meaning to (`MessageConst`).
+/// The property names that RocketMQ gives a meaning to (`MessageConst`), and one of ours.
 pub mod name {
     /// Index keys, separated by blanks.
     pub const KEYS: &str = "KEYS";
@@ -110,6 +110,8 @@ pub mod name {
     pub const TRACE_CONTEXT: &str = "TRACE_CONTEXT";
     /// Client address of a message sent by a proxy.
     pub const BORN_HOST: &str = "__BORNHOST";
+    /// Address and port of a client that came by IPv6; ours, not Java's.
+    pub const ROXMQ_BORN_HOST: &str = "ROXMQ_BORN_HOST";
     /// Client time of a message sent by a proxy, ms.
     pub const BORN_TIMESTAMP: &str = "BORN_TIMESTAMP";
     /// CRC-32 of the whole record in ten digits.

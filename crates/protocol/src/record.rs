@@ -13,6 +13,7 @@
 use crate::properties::{PROPERTIES_BYTES_MAX, Properties};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 
 /// Magic of a record whose topic length takes one byte.
 pub const MAGIC_V1: i32 = 0xDAA3_20A7_u32 as i32;
@@ -122,7 +123,7 @@ pub struct Draft<'a> {
     pub born_timestamp: i64,
     /// The client's address.
     pub born_host: SocketAddr,
-    /// The broker's advertised address.
+    /// The address of the broker that stores it.
     pub store_host: SocketAddr,
     /// How often it was redelivered.
     pub reconsume_times: i32,
@@ -266,6 +267,73 @@ pub fn blank(remaining: u32) -> [u8; BLANK_BYTES] {
     bytes
 }
 
+/// Has each of these records say that it is stored at `host`.
+///
+/// A record tells its readers where the broker is, and they come back there: that has to be the address at which they reach it, whatever
+/// it was when the message was stored. Nothing moves unless an IPv6 address takes the place of an IPv4 one, or the other way round.
+/// No checksum covers the address.
+pub fn store_at(records: &mut Vec<u8>, host: SocketAddr) {
+    let port = u32::from(host.port()).to_be_bytes();
+    match host.ip() {
+        IpAddr::V4(ip) => {
+            let mut field = [0; V4_HOST_BYTES];
+            field[..4].copy_from_slice(&ip.octets());
+            field[4..].copy_from_slice(&port);
+            put_store_host(records, field, host);
+        }
+        IpAddr::V6(ip) => {
+            let mut field = [0; V6_HOST_BYTES];
+            field[..16].copy_from_slice(&ip.octets());
+            field[16..].copy_from_slice(&port);
+            put_store_host(records, field, host);
+        }
+    }
+}
+
+fn put_store_host<const N: usize>(records: &mut Vec<u8>, field: [u8; N], host: SocketAddr) {
+    let mut at = 0;
+    while let Some((place, total)) = store_host_in(&records[at..]) {
+        if place.len() != N {
+            return make_room_for_store_host(records, at, host);
+        }
+        let there = &mut records[at..][place];
+        if *there != field {
+            there.copy_from_slice(&field);
+        }
+        at += total;
+    }
+}
+
+/// As [`store_at`], from the record at `from` on, of which some have a store host of the other length.
+fn make_room_for_store_host(records: &mut Vec<u8>, from: usize, host: SocketAddr) {
+    let old = records.split_off(from);
+    records.reserve(old.len() + old.len() / RECORD_BYTES_MIN * V6_EXTRA);
+    let mut rest = &old[..];
+    while let Some((place, total)) = store_host_in(rest) {
+        let start = records.len();
+        records.extend_from_slice(&rest[..place.start]);
+        put_host(records, host);
+        records.extend_from_slice(&rest[place.end..total]);
+        let bit = if host.is_ipv6() { sys_flag::STORE_HOST_V6 } else { 0 };
+        let flag = sys_flag_of(rest) & !sys_flag::STORE_HOST_V6 | bit;
+        let new_total = (records.len() - start) as i32;
+        records[start..][..4].copy_from_slice(&new_total.to_be_bytes());
+        records[start + SYS_FLAG_AT..][..4].copy_from_slice(&flag.to_be_bytes());
+        rest = &rest[total..];
+    }
+    // No record: as it was.
+    records.extend_from_slice(rest);
+}
+
+/// Where the store host of the record at the start of `bytes` stands, and the record's total size; `None` if there is no record.
+fn store_host_in(bytes: &[u8]) -> Option<(Range<usize>, usize)> {
+    let total = record_len(bytes).ok().filter(|total| *total <= bytes.len())?;
+    let flag = sys_flag_of(bytes);
+    let start = STORE_HOST_AT + if flag & sys_flag::BORN_HOST_V6 != 0 { V6_EXTRA } else { 0 };
+    let end = start + if flag & sys_flag::STORE_HOST_V6 != 0 { V6_HOST_BYTES } else { V4_HOST_BYTES };
+    (end <= total).then_some((start..end, total))
+}
+
 /// The sys flag of a record.
 ///
 /// # Panics
@@ -302,7 +370,7 @@ pub struct Record<'a> {
     pub born_host: SocketAddr,
     /// When the broker stored it, ms since 1970.
     pub store_timestamp: i64,
-    /// The broker's advertised address.
+    /// The address of the broker that stores it.
     pub store_host: SocketAddr,
     /// How often it was redelivered.
     pub reconsume_times: i32,
@@ -691,10 +759,16 @@ const BORN_TIME_AT: usize = 40;
 const BORN_HOST_AT: usize = 48;
 /// With an IPv4 born host.
 const STORE_TIME_AT: usize = 56;
+/// With an IPv4 born host.
+const STORE_HOST_AT: usize = 64;
 /// With IPv4 addresses.
 const PREPARED_OFFSET_AT: usize = 76;
+/// An IPv4 address and its port.
+const V4_HOST_BYTES: usize = 8;
+/// An IPv6 address and its port.
+const V6_HOST_BYTES: usize = 20;
 /// What an IPv6 address takes more than an IPv4 one.
-const V6_EXTRA: usize = 12;
+const V6_EXTRA: usize = V6_HOST_BYTES - V4_HOST_BYTES;
 const BATCH_ITEM_BYTES_MIN: usize = 22;
 /// Leaves room for everything else in a record, whose size is a Java int.
 const BODY_BYTES_MAX: usize = i32::MAX as usize - 64 * 1024;
@@ -734,6 +808,38 @@ mod tests {
             keep_together(&mut bytes, 129);
             let (record, _) = Record::parse(&bytes).expect("reads");
             assert_eq!((record.together(), record.body, record.reconsume_times), (129, &b"hi"[..], 2));
+        }
+    }
+
+    #[test]
+    fn a_record_says_that_it_is_stored_where_its_reader_reaches_the_broker() {
+        let [v4, other_v4, v6, other_v6] = ["10.0.0.1:10911", "127.0.0.1:10911", "[2001:db8::1]:10911", "[::1]:10911"]
+            .map(|text| text.parse::<SocketAddr>().expect("address"));
+        // Of an older start, of another address, of clients of either kind: all in one answer.
+        let hosts = [(v4, v4), (v6, v4), (v4, v6), (v6, v6), (v4, other_v4)];
+        let encoded = |store_host: Option<SocketAddr>| {
+            let mut bytes = Vec::new();
+            for (n, (born_host, stored_at)) in hosts.into_iter().enumerate() {
+                let start = bytes.len();
+                let store_host = store_host.unwrap_or(stored_at);
+                Draft { born_host, store_host, ..draft("Topic", b"body", "a\u{1}b\u{2}") }.encode(&mut bytes).expect("fits");
+                place(&mut bytes[start..], QueueOffset(n as i64), LogOffset(100 + n as i64), 77);
+            }
+            bytes
+        };
+        for host in [v4, other_v4, v6, other_v6] {
+            let mut bytes = encoded(None);
+            store_at(&mut bytes, host);
+            assert_eq!(bytes, encoded(Some(host)), "{host}");
+            store_at(&mut bytes, host);
+            assert_eq!(bytes, encoded(Some(host)), "{host}, twice");
+        }
+        // What is no record is left alone.
+        for junk in [&b""[..], b"short", &[0; 200]] {
+            let mut bytes = encoded(None);
+            bytes.extend_from_slice(junk);
+            store_at(&mut bytes, v6);
+            assert_eq!(bytes, [&encoded(Some(v6)), junk].concat());
         }
     }
 
@@ -874,6 +980,8 @@ mod tests {
             if let Ok((record, len)) = Record::parse(&bytes) {
                 prop_assert!(len <= bytes.len() && record.body.len() < len);
             }
+            store_at(&mut bytes, SocketAddr::from(([0; 16], 1)));
+            store_at(&mut bytes, SocketAddr::from(([0; 4], 1)));
         }
 
         #[test]

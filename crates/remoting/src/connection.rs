@@ -46,6 +46,8 @@ pub struct Connection {
     pub remote: SocketAddr,
     /// Which of our addresses the other end dialled.
     pub local: SocketAddr,
+    /// What we call ourselves to the other end.
+    pub met_as: SocketAddr,
     /// Which listener accepted it, by index.
     pub listener: usize,
     shard: Rc<Shard>,
@@ -80,11 +82,19 @@ struct Calls {
 }
 
 impl Connection {
-    pub(crate) fn new(shard: Rc<Shard>, id: ConnectionId, stream: TcpStream, listener: usize) -> io::Result<Connection> {
+    pub(crate) fn new<S: Service>(
+        shard: Rc<Shard>,
+        id: ConnectionId,
+        stream: TcpStream,
+        listener: usize,
+        service: &S,
+    ) -> io::Result<Connection> {
+        let local = crate::message::canonical(stream.local_addr()?);
         Ok(Connection {
             id,
             remote: crate::message::canonical(stream.peer_addr()?),
-            local: crate::message::canonical(stream.local_addr()?),
+            local,
+            met_as: service.met_as(local),
             listener,
             shard,
             stream,
@@ -105,7 +115,7 @@ impl Connection {
 
     /// A handle that other threads can keep.
     pub fn peer(&self) -> Peer {
-        Peer::new(self.shard.handle(), self.id, self.remote)
+        Peer::new(self.shard.handle(), self.id, self.remote, self.met_as)
     }
 
     /// Answers a request. Answers to oneway requests are dropped.

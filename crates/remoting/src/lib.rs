@@ -25,6 +25,7 @@ pub use message::{Answer, CallError, Incoming, Received, Ticket};
 pub use server::{Listen, Server, ServerOptions};
 pub use shard::{Peer, ShardHandle};
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,6 +34,11 @@ use std::time::Duration;
 /// A panic in any of these ends the process: what the connections of a shard share may be half changed then. What is done for one request
 /// alone, and may fail alone, belongs into [`guarded`].
 pub trait Service: 'static {
+    /// What we call ourselves to who dialled `local`, in everything that he is told: asked once, when his connection is accepted.
+    fn met_as(&self, local: SocketAddr) -> SocketAddr {
+        local
+    }
+
     /// Takes one request. It is answered now, at the end of the turn, or later, through `from` or its [`Peer`].
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>);
 

@@ -104,11 +104,12 @@ pub struct Peer {
     shard: ShardHandle,
     id: ConnectionId,
     remote: SocketAddr,
+    met_as: SocketAddr,
 }
 
 impl Peer {
-    pub(crate) fn new(shard: ShardHandle, id: ConnectionId, remote: SocketAddr) -> Peer {
-        Peer { shard, id, remote }
+    pub(crate) fn new(shard: ShardHandle, id: ConnectionId, remote: SocketAddr, met_as: SocketAddr) -> Peer {
+        Peer { shard, id, remote, met_as }
     }
 
     /// The connection's number.
@@ -119,6 +120,11 @@ impl Peer {
     /// Who is at the other end.
     pub fn remote(&self) -> SocketAddr {
         self.remote
+    }
+
+    /// What we call ourselves to the other end.
+    pub fn met_as(&self) -> SocketAddr {
+        self.met_as
     }
 
     /// Answers a request of the connection.
@@ -281,7 +287,7 @@ impl Shard {
 
     fn accept<S: Service>(self: &Rc<Self>, stream: std::net::TcpStream, listener: usize, service: &Rc<S>) {
         let id = NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed);
-        let connection = TcpStream::from_std(stream).and_then(|stream| Connection::new(Rc::clone(self), id, stream, listener));
+        let connection = TcpStream::from_std(stream).and_then(|stream| Connection::new(Rc::clone(self), id, stream, listener, &**service));
         let connection = match connection {
             Ok(connection) => Rc::new(connection),
             Err(error) => {

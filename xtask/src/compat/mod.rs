@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use folder::Folder;
 use servers::{Servers, Target};
-use suites::{SUITES, Suite};
+use suites::{SUITES, Suite, Topology};
 use transcript::Transcript;
 
 /// Runs the suites that the arguments name; an error when anything failed or could not run.
@@ -31,6 +31,10 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let mut total = Transcript::default();
     for suite in &wanted.suites {
         let command = [&["run"], suite.arguments].concat().join(" ");
+        if suite.topology == Topology::Own && target.roxmq().is_none() {
+            println!("== {} is about RoxMQ alone", suite.name);
+            continue;
+        }
         println!("== {} against {}: compat/{}/{command}", suite.name, wanted.against, suite.folder);
         let start = Instant::now();
         match run_confirmed(suite, &target, &wanted) {
@@ -122,7 +126,8 @@ fn run_suite(suite: &Suite, target: &Target, wanted: &Wanted) -> Result<Transcri
     servers.start_all().map_err(|why| format!("servers did not start: {why}"))?;
     let servers = Arc::new(Mutex::new(servers));
     let control = control::serve(&folder, Arc::clone(&servers))?;
-    let environment = environment(suite, &folder, &control, &wanted.against, &servers)?;
+    let mut environment = environment(suite, &folder, &control, &wanted.against, &servers)?;
+    environment.extend(target.roxmq().map(|program| ("COMPAT_PROGRAM", program.display().to_string())));
     if wanted.serve {
         return serve_until_stopped(&environment);
     }

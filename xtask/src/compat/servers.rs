@@ -75,6 +75,7 @@ fn run_quietly(command: &mut Command) -> Result<(), String> {
 pub struct Servers {
     all: Vec<Server>,
     folder: PathBuf,
+    topology: Topology,
 }
 
 /// One process.
@@ -94,11 +95,22 @@ struct Server {
 #[derive(Clone, Copy)]
 pub struct ServerIndex(usize);
 
+impl Target {
+    /// The program of RoxMQ, for suites that start it themselves.
+    pub fn roxmq(&self) -> Option<&Path> {
+        match self {
+            Target::RoxMq { program } => Some(program),
+            Target::Java { .. } => None,
+        }
+    }
+}
+
 impl Servers {
     /// Chooses ports and writes configuration; starts nothing.
     pub fn plan(target: &Target, topology: Topology, folder: &Folder) -> Result<Servers, String> {
         let (nameservers, brokers) = match topology {
-            Topology::Single => (&NAMESERVERS[..1], &BROKERS[..1]),
+            Topology::Single | Topology::Bare => (&NAMESERVERS[..1], &BROKERS[..1]),
+            Topology::Own => (&NAMESERVERS[..0], &BROKERS[..0]),
             Topology::Cluster => (&NAMESERVERS[..], &BROKERS[..]),
         };
         let mut taken = Vec::new();
@@ -111,13 +123,14 @@ impl Servers {
             // The fast port is two below, the replication port one above.
             broker_ports.push(ports::free(&[-2, 0, 1], &mut taken)?);
         }
-        let mut servers = Servers { all: Vec::new(), folder: folder.path().to_owned() };
+        let mut servers = Servers { all: Vec::new(), folder: folder.path().to_owned(), topology };
         match target {
-            Target::RoxMq { program } if topology == Topology::Single => {
+            Target::RoxMq { .. } if topology == Topology::Own => {}
+            Target::RoxMq { program } if topology != Topology::Cluster => {
                 let mut server = servers.server(FIRST_BROKER, program)?;
                 server.nameserver_port = Some(nameserver_ports[0]);
                 server.broker_port = Some(broker_ports[0]);
-                let mut settings = broker_settings(&server, broker_ports[0]);
+                let mut settings = broker_settings(topology, &server, broker_ports[0]);
                 settings.push(("nameserver.listenPort".to_owned(), nameserver_ports[0].to_string()));
                 server.arguments = as_roxmq_arguments(None, &settings);
                 servers.all.push(server);
@@ -133,7 +146,7 @@ impl Servers {
                 for (name, port) in brokers.iter().zip(&broker_ports) {
                     let mut server = servers.server(name, program)?;
                     server.broker_port = Some(*port);
-                    let mut settings = broker_settings(&server, *port);
+                    let mut settings = broker_settings(topology, &server, *port);
                     settings.push(("namesrvAddr".to_owned(), addresses(&nameserver_ports)));
                     server.arguments = as_roxmq_arguments(Some("broker"), &settings);
                     servers.all.push(server);
@@ -152,7 +165,7 @@ impl Servers {
                 for (name, port) in brokers.iter().zip(&broker_ports) {
                     let mut server = servers.server(name, &java)?;
                     server.broker_port = Some(*port);
-                    let mut settings = broker_settings(&server, *port);
+                    let mut settings = broker_settings(topology, &server, *port);
                     settings.push(("namesrvAddr".to_owned(), addresses(&nameserver_ports)));
                     settings.push(("haListenPort".to_owned(), (port + 1).to_string()));
                     settings.extend(JAVA_BROKER_SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
@@ -281,6 +294,11 @@ impl Servers {
             .collect()
     }
 
+    /// What a route says of a broker. Where nobody has configured its address, Java's broker finds one.
+    fn told(&self, port: u16) -> String {
+        if self.topology == Topology::Bare { format!(":{port}") } else { address(port) }
+    }
+
     fn spawn(&mut self, index: usize) -> Result<(), String> {
         let server = &mut self.all[index];
         let log =
@@ -337,7 +355,7 @@ impl Servers {
         };
         nameservers
             .filter(|port| server.broker_port.is_some() || server.nameserver_port == Some(*port))
-            .all(|nameserver| brokers.iter().all(|broker| probe::routes_to(nameserver, &address(*broker))))
+            .all(|nameserver| brokers.iter().all(|broker| probe::routes_to(nameserver, &self.told(*broker))))
     }
 }
 
@@ -351,15 +369,14 @@ fn nameserver_settings(port: u16) -> Vec<(String, String)> {
     vec![("listenPort".to_owned(), port.to_string())]
 }
 
-/// Everything else stays at its default. One broker alone is registered with a NameServer that outlives it or starts with it; in a
+/// Everything else stays at its default, or all of it. One broker alone is registered with a NameServer that outlives it or starts with it; in a
 /// cluster a NameServer that returns must hear of brokers soon, hence the shortest period Java takes.
-fn broker_settings(server: &Server, port: u16) -> Vec<(String, String)> {
-    [
-        ("listenPort", port.to_string()),
+fn broker_settings(topology: Topology, server: &Server, port: u16) -> Vec<(String, String)> {
+    let needed = [("listenPort", port.to_string()), ("storePathRootDir", server.home.join("store").display().to_string())];
+    let chosen = [
         ("brokerName", server.name.to_owned()),
         ("brokerClusterName", CLUSTER.to_owned()),
         ("brokerIP1", "127.0.0.1".to_owned()),
-        ("storePathRootDir", server.home.join("store").display().to_string()),
         ("autoCreateTopicEnable", "true".to_owned()),
         ("enablePropertyFilter", "true".to_owned()),
         ("enableLmq", "true".to_owned()),
@@ -367,9 +384,9 @@ fn broker_settings(server: &Server, port: u16) -> Vec<(String, String)> {
         ("registerNameServerPeriod", "10000".to_owned()),
         // Small enough for a case to fill one and see it deleted.
         ("mappedFileSizeCommitLog", (64 << 20).to_string()),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .to_vec()
+    ];
+    let chosen = chosen.into_iter().filter(|_| topology != Topology::Bare);
+    needed.into_iter().chain(chosen).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 fn as_roxmq_arguments(role: Option<&str>, settings: &[(String, String)]) -> Vec<String> {

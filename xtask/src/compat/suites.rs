@@ -19,6 +19,10 @@ pub enum Topology {
     Single,
     /// Two NameServers and two brokers, each a process of its own.
     Cluster,
+    /// As [`Topology::Single`], without any setting but free ports and a folder: as somebody starts it who has just found it.
+    Bare,
+    /// None: the suite starts RoxMQ itself, in networks that it makes.
+    Own,
 }
 
 /// Every suite, in the order of a full run.
@@ -30,6 +34,8 @@ pub const SUITES: &[Suite] = &[
     single("python", "python", &[]),
     single("mqadmin", "mqadmin", &[]),
     single("badinput", "badinput", &[]),
+    Suite { name: "five-minutes", folder: "mqadmin", arguments: &["--scenario", "five-minutes"], topology: Topology::Bare },
+    Suite { name: "two-addresses", folder: "addresses", arguments: &[], topology: Topology::Own },
     cluster("cluster", "java", &["5.5.0", "cluster"]),
     cluster("cluster49", "java", &["4.9.8", "cluster"]),
     cluster("cluster-go", "go", &["cluster"]),

@@ -164,7 +164,7 @@ impl Model {
             Place::Waits { due_ms: self.world.now_ms() + broker.config().delay_ladder.delay_ms(level).expect("a level") as i64 }
         };
         let given_back = Copy { body: copy.body.clone(), times: copy.times + 1, place };
-        match take_back(broker, &request, VERSION) {
+        match take_back(broker, &request, VERSION, broker.advertised) {
             Ok(()) => *copy = given_back,
             Err(_) => self.unsure.push(given_back),
         }

@@ -251,7 +251,7 @@ fn what_has_no_room_for_a_retry_is_a_dead_letter() {
     let broker = place.open();
     for bytes in [PROPERTIES_BYTES_MAX - 300, PROPERTIES_BYTES_MAX - 120, PROPERTIES_BYTES_MAX - 60, PROPERTIES_BYTES_MAX] {
         let placed = put(&broker, TOPIC, QUEUE, &filled("UNIQ_KEY\u{1}key\u{2}", bytes), &bytes.to_string());
-        assert_eq!(retry::take_back(&broker, &send_back(placed.log_offset), 0), Ok(()), "{bytes}");
+        assert_eq!(retry::take_back(&broker, &send_back(placed.log_offset), 0, broker.advertised), Ok(()), "{bytes}");
     }
     place.clock.advance(ms(100_000));
     delay::deliver_due(&broker);
@@ -289,7 +289,7 @@ fn send(broker: &Broker, topic: &str, properties: &str, body: &[u8], reconsume_t
         max_reconsume_times: Some(3),
         broker_name: None,
     };
-    let sender = send::Sender { address: ([127, 0, 0, 1], 1).into(), version: 500 };
+    let sender = send::Sender { address: ([127, 0, 0, 1], 1).into(), met_as: broker.advertised, version: 500 };
     topics::add_retry_topic(broker, GROUP, 1);
     changing::settle(broker).unwrap();
     let mut batch = broker.store.batch();
@@ -336,7 +336,7 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
     for round in 0..4 {
         for offset in given_back.drain(..) {
             let request = ConsumerSendBack { group: group.as_str().into(), max_reconsume_times: Some(3), ..send_back(offset) };
-            retry::take_back(&broker, &request, 500).unwrap();
+            retry::take_back(&broker, &request, 500, broker.advertised).unwrap();
         }
         place.clock.advance(ms(3_600_000));
         delay::deliver_due(&broker);
@@ -396,7 +396,7 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     timer::deliver_due(&broker);
     assert_eq!(decide(&broker, &half), Ok(()));
     assert_eq!(delivered(&broker).len(), 3);
-    assert_eq!(retry::take_back(&broker, &send_back(read.log_offset), 0), Ok(()));
+    assert_eq!(retry::take_back(&broker, &send_back(read.log_offset), 0, broker.advertised), Ok(()));
     // What a consumer sends back itself, to be tried again, and as a dead letter.
     let retry_topic = names::retry_topic(GROUP);
     send(&broker, &retry_topic, "DELAY\u{1}1\u{2}", long.as_bytes(), 1).unwrap();

@@ -64,7 +64,7 @@ impl BrokerShard {
         }
         if result.code != code::PULL_NOT_FOUND || !parked.may_wait(now) {
             self.pace.borrow_mut().answered(now, result.messages);
-            let body = look.body(&result);
+            let body = look.body(&result, parked.from.met_as);
             return parked.answer(&result, body);
         }
         let queue = parked.pull.queue.clone();
@@ -86,7 +86,8 @@ impl BrokerShard {
     pub(super) fn serve_from_disk(&self, parked: Parked) {
         let Parked { from, ticket, pull, .. } = parked;
         let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-        let queued = self.broker.pool.read_old(move || peer.answer(ticket, answered(|| Ok(crate::pull::answer_from_disk(&broker, &pull)))));
+        let read = move || peer.answer(ticket, answered(|| Ok(crate::pull::answer_from_disk(&broker, &pull, peer.met_as()))));
+        let queued = self.broker.pool.read_old(read);
         if !queued {
             let refusal = Refusal::Busy("too many reads of old messages wait");
             from.answer(ticket, refusal.answer().fields(crate::pull::refused(&refusal)));

@@ -75,7 +75,7 @@ impl BrokerShard {
     }
 
     fn prepare(&self, from: &Connection, header: &Header<'_>, body: &[u8], form: SendForm) -> Result<Prepared, Unprepared> {
-        let sender = send::Sender { address: from.remote, version: header.version };
+        let sender = send::Sender { address: from.remote, met_as: from.met_as, version: header.version };
         let (mut flow, mut batch) = (self.flow.borrow_mut(), self.batch.borrow_mut());
         send::prepare(&self.broker, sender, &header.fields, form, body, &mut flow, &mut batch)
     }
@@ -221,7 +221,7 @@ impl BrokerShard {
             return;
         }
         let write = |out: &mut Vec<u8>| {
-            send::write_answer(&self.broker, &mut self.flow.borrow_mut(), *ticket, prepared, places, code, out);
+            send::write_answer(&mut self.flow.borrow_mut(), *ticket, from.met_as, prepared, places, code, out);
         };
         match prepared.change.filter(|change| !self.broker.registration.is_told(*change)) {
             None => from.write(write),

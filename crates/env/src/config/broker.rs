@@ -31,8 +31,8 @@ table! {
             namesrv_addr: Vec<String> = Vec::new(), "namesrvAddr", Addresses, "", Now,
                 "The NameServers to register with, `host:port;host:port`. Also taken from NAMESRV_ADDR and `-n`.";
             broker_ip1: Option<String> = None, "brokerIP1", OptionalHost, "", Restart,
-                "The address that clients are told to connect to. Without it, the best address of this machine is used, and clients \
-                 that share a machine or a network with the NameServer are told the one they can reach.", shown "found out";
+                "The address that clients are told to connect to, and that they find in message ids and messages. Without it, each client \
+                 finds the one at which it reached the NameServer and the broker; NameServers elsewhere are told the best address of this machine.", shown "found out";
             listen_port: u16 = 10_911, "listenPort", whole(0..=65_535), "", Restart,
                 "The port for all requests. The port two below it serves the same clients' sends (VIP channel). 0 takes a free port.";
             bind_address: IpAddr = Ipv4Addr::UNSPECIFIED.into(), "bindAddress", Ip, "", Restart,
@@ -107,6 +107,8 @@ table! {
                 "The size of one log file. The log is deleted in pieces of this size.";
             max_message_bytes: u64 = 4 << 20, "maxMessageSize", Bytes(1 << 10..=MESSAGE_BYTES_LIMIT), "bytes", Now,
                 "The largest body of a message, as it is sent. What is stored already is kept and carried on, however large.";
+            ipv6_born_hosts: bool = false, "storeIPv6BornHosts", YesNo, "", Now,
+                "Whether a message from a client with an IPv6 address carries it as Java's broker stores it, in 16 bytes. The clients of Node.js, C++ and Python cannot read such messages: the first sees nothing of the topic any more, the others end. Otherwise it carries 0.0.0.0, and the address is in the property ROXMQ_BORN_HOST.";
             tail_checkpoint_bytes: u64 = 64 << 20, "tailCheckpointBytes", Bytes(1 << 20..=1 << 30), "bytes", Restart,
                 "The queues' positions are saved each time the log has grown by this much; a start after a crash reads at most this much of the log again. With more than 16,384 queues it is 4 KiB for each, up to four times as much.";
             tail_memory_bytes: u64 = 256 << 20, "tailMemoryBytes", Bytes(16 << 20..=64 << 30), "bytes", Restart,

@@ -1,5 +1,6 @@
 //! What the binary does as a process: starting, stopping, and being killed.
 
+mod addresses;
 mod bench;
 mod check;
 mod kill;

@@ -131,7 +131,8 @@ impl Wire {
         Wire::new(TcpStream::connect(address).expect("somebody listens"))
     }
 
-    fn new(stream: TcpStream) -> Wire {
+    /// Over a connection that somebody made.
+    pub fn new(stream: TcpStream) -> Wire {
         stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         Wire { stream, input: Vec::new(), start: 0 }
