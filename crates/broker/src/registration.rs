@@ -210,6 +210,7 @@ async fn register_with(broker: &Broker, config: &BrokerConfig, name_server: &str
         body_crc32: body_crc32(body),
         zone_name: None,
         auto_address: broker.address_is_chosen.then_some(true),
+        started_ms: Some(broker.started_ms),
     };
     let timeout = Duration::from_millis(config.register_timeout_ms);
     let answer = broker.registration.client.call(name_server, &request, body, timeout).await?;
