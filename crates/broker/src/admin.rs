@@ -43,7 +43,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
     info!(changed = ?update.changed, after_restart = ?update.after_restart, ignored = ?update.ignored, "a tool changed settings");
     // The permission, order and limits of topics travel with the registration.
     broker.topics.touch();
-    broker.registration.changed();
+    broker.registration.settings_changed();
     broker.reading_changed();
     Ok(Answer::ok())
 }

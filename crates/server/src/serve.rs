@@ -59,6 +59,7 @@ pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     // The NameServer first: it closes its connections while it still knows all, and clients go on with what they know or with another one.
     // After the broker's goodbye it would tell them that there is no such topic.
     if let Some(nameserver) = nameserver {
+        broker.iter().for_each(RunningBroker::about_to_stop);
         nameserver.stop();
     }
     if let Some(broker) = broker {
