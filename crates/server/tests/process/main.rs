@@ -3,5 +3,6 @@
 mod bench;
 mod check;
 mod kill;
+mod routes;
 mod running;
 mod smoke;
