@@ -54,7 +54,7 @@ fn take(broker: &Broker, settings: BrokerConfig) {
     broker.take_settings(settings);
     // The permission, order and limits of topics travel with the registration.
     broker.topics.touch();
-    broker.registration.changed();
+    broker.registration.settings_changed();
     broker.reading_changed();
 }
 

@@ -135,7 +135,7 @@ async fn queues_of(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
     if let Some(queues) = broker.routes.known(topic, now.saturating_sub(ROUTE_LIFE)) {
         return Some(queues);
     }
-    match route(broker, &config.namesrv_addr, topic).await {
+    match route(broker, &broker.registration.to_ask(), topic).await {
         Found::Route(route) => {
             let queues = readable(topic, &route.queue_datas);
             broker.routes.keep(topic, queues.clone(), now);
@@ -159,14 +159,17 @@ fn readable(topic: &str, brokers: &[QueueData]) -> Vec<MessageQueue> {
 }
 
 /// What the NameServers say.
-enum Found {
+pub enum Found {
+    /// It is there.
     Route(TopicRouteData),
+    /// It is on no broker.
     Nowhere,
+    /// None of them knows.
     NoAnswer,
 }
 
 /// Asks all NameServers at once: one that is down costs no time.
-async fn route(broker: &Broker, name_servers: &[String], topic: &str) -> Found {
+pub async fn route(broker: &Broker, name_servers: &[String], topic: &str) -> Found {
     let mut calls = JoinSet::new();
     for name_server in name_servers {
         let (client, name_server, topic) = (broker.registration.client().clone(), name_server.clone(), topic.to_owned());

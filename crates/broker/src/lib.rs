@@ -14,6 +14,7 @@ pub mod decoders;
 mod delay;
 mod deletions;
 mod destinations;
+mod elsewhere;
 mod error;
 mod figures;
 mod filter;
@@ -74,6 +75,7 @@ use tables::TableFile;
 use tables::arrivals::{Arrivals, QueueKey};
 use tables::changes::{Change, Table};
 use tables::clients::{Clients, Subscription};
+use tables::deleted::Deleted;
 use tables::groups::Groups;
 use tables::journal::Journal;
 use tables::locks::Locks;
@@ -126,6 +128,7 @@ pub struct Broker {
     disk: Disk,
     store: Arc<Store>,
     topics: Topics,
+    deleted: Deleted,
     groups: Groups,
     offsets: Offsets,
     request_modes: RequestModes,
@@ -262,6 +265,11 @@ impl RunningBroker {
         self.server.addresses()
     }
 
+    /// A stop is near: NameServers that go away now are stopped as well.
+    pub fn about_to_stop(&self) {
+        self.broker.registration.about_to_stop();
+    }
+
     /// Leaves the NameServers, answers what is under way, saves the tables, flushes the log and marks the stop as clean.
     pub fn stop(self) {
         self.broker.pool.block_on(registration::leave(&self.broker));
@@ -290,6 +298,7 @@ impl Broker {
         let (journal, changes) = Journal::load(&clock, &disk, &tables)?;
         let journal = Arc::new(journal);
         let topics = Topics::load(&clock, file("topics.json"), &journal, config.light_queues)?;
+        let deleted = Deleted::load(&clock, file("deletedTopics.json"))?;
         let groups = Groups::load(&clock, file("subscriptionGroup.json"), &journal, config.light_queues)?;
         let offsets = Offsets::load(&clock, file("consumerOffset.json"))?;
         let request_modes = RequestModes::load(file("messageRequestMode.json"), &journal)?;
@@ -321,6 +330,7 @@ impl Broker {
             disk,
             store,
             topics,
+            deleted,
             groups,
             offsets,
             request_modes,

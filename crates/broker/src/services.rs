@@ -3,6 +3,7 @@
 //! | service | every | what |
 //! |---|---|---|
 //! | registration | 30 s, and on each change of topics | tells the NameServers |
+//! | deleted topics | when a send to one was refused | asks the NameServers whether it is elsewhere |
 //! | delayed messages | 50 ms, if any wait | delivers what is due |
 //! | timed messages | when the next is due, at least every second | delivers what is due |
 //! | transactions | `transactionCheckInterval` | asks producers about open half messages |
@@ -13,7 +14,7 @@
 //! | statistics | 10 s | takes the samples |
 
 use crate::tables::is_full;
-use crate::{Broker, delay, deletions, registration, timer, transaction};
+use crate::{Broker, delay, deletions, elsewhere, registration, timer, transaction};
 use roxmq_env::teeth::{Tooth, bites};
 use std::io;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub fn start(broker: &Arc<Broker>) {
         }
     }));
     broker.pool.service(registration::run(Arc::clone(broker)));
+    broker.pool.service(elsewhere::run(Arc::clone(broker)));
     let from = Instant::now();
     broker.pool.service(every(Arc::clone(broker), from, |_| delay::LOOK_PERIOD, delay::anything_waits(), delay::deliver_due));
     deletions::watch(broker);
@@ -112,6 +114,7 @@ pub fn save_journaled(broker: &Broker) -> io::Result<()> {
 pub fn save_offsets(broker: &Broker) {
     let store = &broker.store;
     note_saved(broker, || {
+        broker.deleted.save()?;
         broker.offsets.save(store)?;
         broker.delayed.save(store)?;
         broker.timers.save(store)?;

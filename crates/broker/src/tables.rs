@@ -10,6 +10,7 @@
 pub mod arrivals;
 pub mod changes;
 pub mod clients;
+pub mod deleted;
 pub mod groups;
 pub mod journal;
 pub mod locks;
@@ -116,7 +117,6 @@ impl TableFile {
     ///
     /// # Errors
     /// When the disk refuses; the table stays marked and the next save tries again.
-    #[cfg(test)]
     pub fn save<T: Serialize>(&self, table: impl FnOnce() -> T) -> io::Result<()> {
         self.save_if(table, || true)
     }

@@ -6,7 +6,7 @@ use crate::attributes::{self, Attributes};
 use crate::changing::{self, Changed};
 use crate::names::{self, AUTO_CREATE_TOPIC};
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE, Topics};
-use crate::{Broker, Call, Refusal, deletions, send, services};
+use crate::{Broker, Call, Refusal, deletions, elsewhere, send, services};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, KVTable, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType,
@@ -98,6 +98,9 @@ pub fn create_for_send(broker: &Broker, request: &request::SendMessage<'_>) -> O
         return None;
     }
     let default = broker.topics.find(&request.default_topic)?;
+    if broker.deleted.holds(&request.topic) {
+        return None;
+    }
     let (topic, is_new) = broker.topics.add(send::auto_created(request, &default)?);
     if !is_new {
         return Some((topic, None));
@@ -215,6 +218,7 @@ fn checked(broker: &Broker, sent: TopicConfig, changes: &Attributes) -> Result<T
 /// The number of the change, if it was one.
 fn put(broker: &Broker, topic: TopicConfig) -> Option<u64> {
     let name = topic.topic_name.clone();
+    broker.deleted.forget(&name);
     let is_known = broker.topics.find(&name).is_some();
     let changed = broker.topics.put(topic);
     if changed && is_known {
@@ -265,22 +269,33 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) 
     if broker.config().guard_system_topics && names::is_system_topic(&request.topic) {
         return Err(Refusal::SystemTopic(request.topic.into_owned()));
     }
-    forget(broker, &request.topic);
-    info!(topic = %request.topic, "deleted a topic");
-    Ok(Changed::answer(Answer::ok()))
+    // Before it goes, so that no send makes it again in between.
+    if broker.topics.find(&request.topic).is_some() {
+        broker.deleted.note(&request.topic);
+    }
+    let change = forget(broker, &request.topic);
+    match elsewhere::may_be_elsewhere(broker, &request.topic) {
+        _ if change.is_none() => {}
+        true => info!(topic = %request.topic, "deleted a topic; others may have it, so sends do not make it again for 5 minutes"),
+        false => {
+            broker.deleted.forget(&request.topic);
+            info!(topic = %request.topic, "deleted a topic");
+        }
+    }
+    // A client that asks a NameServer right after this answer is not sent here.
+    Ok(Changed::told(change))
 }
 
-/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes.
-pub fn forget(broker: &Broker, topic: &str) {
+/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes. The number of the
+/// change that NameServers are told of, if it was there.
+pub fn forget(broker: &Broker, topic: &str) -> Option<u64> {
     let was_there = broker.topics.remove(topic);
     broker.offsets.forget_topic(topic);
     broker.request_modes.forget_topic(topic);
     broker.store.delete_topic(topic);
     broker.statistics.forget(topic);
     services::save_offsets(broker);
-    if was_there {
-        broker.registration.changed();
-    }
+    was_there.then(|| broker.registration.changed())
 }
 
 /// Code 316: drops the queues of topics that are in no table. They can only come from a log that knows more than the table.

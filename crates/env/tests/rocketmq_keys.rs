@@ -60,8 +60,17 @@ fn a_brokers_keys_are_known_and_its_defaults_differ_on_purpose() {
 fn a_nameservers_keys_are_known_and_its_defaults_differ_on_purpose() {
     let java = java_defaults(include_str!("data/rocketmq-5.5.0-namesrv.properties"));
     assert_eq!(unknown::<NameServerConfig>(&java), Vec::<String>::new());
-    // NamesrvStartup makes the port 9876.
-    assert_eq!(differences::<NameServerConfig>(&java), ["listenPort: 9876 (RocketMQ: 0)"]);
+    assert_eq!(
+        differences::<NameServerConfig>(&java),
+        [
+            // NamesrvStartup makes the port 9876.
+            "listenPort: 9876 (RocketMQ: 0)",
+            // Lists of all topics are told from lists of some.
+            "deleteTopicWithBrokerRegistration: true (RocketMQ: false)",
+            // It waits for the brokers that it knew, not for a time.
+            "needWaitForService: true (RocketMQ: false)",
+        ]
+    );
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn nameserver_bodies(input: &[u8]) {
     let _ = json::from_slice::<body::DataVersion>(input);
     let _ = json::from_slice::<body::KVTable>(input);
     roxmq_nameserver::decoders::key_values(input);
+    roxmq_nameserver::decoders::brokers(input);
 }
 
 fn registration(input: &[u8]) {

@@ -39,6 +39,9 @@ pub enum Refusal {
     /// Just started: brokers may not have registered yet.
     #[error("name server not ready")]
     NotReady,
+    /// More operators' words than are kept.
+    #[error("the write permission of too many brokers was taken off already")]
+    TooManyWiped,
     /// A setting forbids the list.
     #[error("disable")]
     Disabled,
@@ -75,6 +78,7 @@ impl From<Refusal> for Answer {
             | Refusal::Checksum
             | Refusal::NotRegisteredYet
             | Refusal::NotReady
+            | Refusal::TooManyWiped
             | Refusal::Disabled
             | Refusal::Disk(_) => code::SYSTEM_ERROR,
         };

@@ -1,16 +1,21 @@
 //! The NameServer: it knows which brokers are alive and which of them holds which topic, and tells whoever asks.
 //!
 //! NameServers do not know each other. Brokers register with all of them, clients ask any of them, and what one has lost it learns
-//! again within half a minute. [`table::RouteTable`] is the state, `routes.rs` says which request does what, this file runs it.
+//! again from the brokers. [`table::RouteTable`] is the state, [`members`] says from when on it is complete, `routes.rs` says which request
+//! does what, this file runs it.
 
 pub mod decoders;
 mod error;
 mod handlers;
 mod kv;
+mod members;
 mod routes;
 pub mod table;
 
+pub use members::BrokerIdentity;
 pub use routes::served;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +23,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -34,7 +40,8 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
 use crate::kv::KvConfig;
-use crate::table::{BrokerRef, ChannelId, MinIdChange, Policy, RouteTable, Viewer};
+use crate::members::Members;
+use crate::table::{ChannelId, Gone, MinIdChange, Policy, RouteTable, Viewer};
 
 /// Connections above which further ones are closed.
 const CONNECTIONS_MAX: usize = 100_000;
@@ -45,6 +52,7 @@ const NOTICE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A running NameServer.
 pub struct Running {
+    state: Arc<NameServer>,
     server: Server,
     stop: Arc<Notify>,
     watch: JoinHandle<()>,
@@ -56,8 +64,10 @@ impl Running {
         self.server.addresses()[0]
     }
 
-    /// Writes what is left of the answers, closes all connections and ends its threads.
+    /// Writes what is left of the answers, closes all connections and ends its threads. What it knows stays as it is meanwhile: brokers
+    /// whose connections are closed by this are not gone.
     pub fn stop(self) {
+        self.state.stops.store(true, Ordering::SeqCst);
         self.server.stop();
         self.stop.notify_one();
         if self.watch.join().is_err() {
@@ -66,11 +76,11 @@ impl Running {
     }
 }
 
-/// Starts a NameServer. Port 0 takes a free one.
+/// Starts a NameServer. Port 0 takes a free one. `own` is the broker that starts in the same process, if there is one.
 ///
 /// # Errors
 /// When it cannot listen, or the key-value file cannot be read.
-pub fn serve(config: NameServerConfig, clock: Clock, disk: Disk) -> io::Result<Running> {
+pub fn serve(config: NameServerConfig, own: Option<BrokerIdentity>, clock: Clock, disk: Disk) -> io::Result<Running> {
     let listen = Listen { address: SocketAddr::new(config.bind_address, config.listen_port) };
     let options = ServerOptions {
         name: "nameserver",
@@ -83,12 +93,13 @@ pub fn serve(config: NameServerConfig, clock: Clock, disk: Disk) -> io::Result<R
     };
     let scan_interval = Duration::from_millis(config.scan_interval_ms);
     let (notices, to_tell) = mpsc::channel(NOTICES_MAX);
-    let state = Arc::new(NameServer::open(config, clock, disk, notices)?);
+    let state = Arc::new(NameServer::open(config, own, clock, disk, notices)?);
     let stop = Arc::new(Notify::new());
     let watch = start_watch(Arc::clone(&state), scan_interval, to_tell, Arc::clone(&stop))?;
-    let server = Server::start(&[listen], options, move |_| Shard { state: Arc::clone(&state) });
+    let for_shards = Arc::clone(&state);
+    let server = Server::start(&[listen], options, move |_| Shard { state: Arc::clone(&for_shards) });
     match server {
-        Ok(server) => Ok(Running { server, stop, watch }),
+        Ok(server) => Ok(Running { state, server, stop, watch }),
         Err(error) => {
             stop.notify_one();
             Err(error)
@@ -99,6 +110,7 @@ pub fn serve(config: NameServerConfig, clock: Clock, disk: Disk) -> io::Result<R
 /// The state that all connections share.
 pub(crate) struct NameServer {
     table: RwLock<RouteTable>,
+    members: Members,
     kv: Mutex<KvConfig>,
     config: RwLock<Arc<NameServerConfig>>,
     /// Held while settings change, so that the file and the running ones agree.
@@ -106,6 +118,8 @@ pub(crate) struct NameServer {
     clock: Clock,
     disk: Disk,
     notices: mpsc::Sender<MinIdChange>,
+    /// It stops: nobody leaves the table any more.
+    stops: AtomicBool,
 }
 
 /// A request and the connection it came on.
@@ -124,16 +138,26 @@ impl Call<'_> {
 }
 
 impl NameServer {
-    fn open(config: NameServerConfig, clock: Clock, disk: Disk, notices: mpsc::Sender<MinIdChange>) -> io::Result<NameServer> {
+    fn open(
+        config: NameServerConfig,
+        own: Option<BrokerIdentity>,
+        clock: Clock,
+        disk: Disk,
+        notices: mpsc::Sender<MinIdChange>,
+    ) -> io::Result<NameServer> {
         let kv = Mutex::new(KvConfig::open(disk.clone(), &config.kv_config_path)?);
+        let mut table = RouteTable::default();
+        let members = Members::open(&disk, &config, own, clock.elapsed(), &mut table)?;
         Ok(NameServer {
-            table: RwLock::default(),
+            table: RwLock::new(table),
+            members,
             kv,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::default(),
             clock,
             disk,
             notices,
+            stops: AtomicBool::new(false),
         })
     }
 
@@ -163,27 +187,54 @@ impl NameServer {
         }
     }
 
-    fn take_off(&self, brokers: &[BrokerRef]) {
-        let notices = self.table.write().unregister(brokers, &self.policy());
-        self.tell(notices);
+    /// Does the table know every broker that it should? Before, what it lacks is not "none".
+    fn is_complete(&self) -> bool {
+        self.members.is_complete() || !self.config().wait_for_service || self.members.look(&self.table.read(), self.now())
+    }
+
+    /// Takes brokers off the table, and tells who should hear of it.
+    fn take_off(&self, which: impl FnOnce(&mut RouteTable, &Policy) -> Gone) -> bool {
+        if self.stops.load(Ordering::SeqCst) {
+            return false;
+        }
+        let gone = which(&mut self.table.write(), &self.policy());
+        if gone.brokers.is_empty() {
+            return false;
+        }
+        self.members.changed();
+        self.tell(gone.notices);
+        true
     }
 
     /// A connection is gone, and with it the brokers that registered on it.
     fn channel_lost(&self, channel: ChannelId) {
-        let brokers = self.table.read().brokers_on(channel);
-        if !brokers.is_empty() {
-            info!(?brokers, "the connection of brokers is gone");
-            self.take_off(&brokers);
+        if !self.table.read().is_on(channel) {
+            return;
         }
+        self.take_off(|table, policy| {
+            let gone = table.close(channel, policy);
+            info!(brokers = ?gone.brokers, "the connection of brokers is gone");
+            gone
+        });
     }
 
     /// Takes off brokers that have been silent for too long.
     fn scan(&self) {
-        let silent = self.table.read().silent(self.now());
-        if !silent.is_empty() {
-            warn!(brokers = ?silent, "brokers have been silent for too long");
-            self.take_off(&silent);
+        if !self.table.read().has_silent(self.now()) {
+            return;
         }
+        self.take_off(|table, policy| {
+            let gone = table.expire(self.now(), policy);
+            if !gone.brokers.is_empty() {
+                warn!(brokers = ?gone.brokers, "brokers have been silent for too long");
+            }
+            gone
+        });
+    }
+
+    /// Has a restart know which brokers there are.
+    fn save_members(&self) -> io::Result<()> {
+        self.members.save(&self.table)
     }
 }
 
@@ -224,6 +275,11 @@ fn start_watch(
                 tokio::select! {
                     () = stop.notified() => break,
                     _ = scan.tick() => state.scan(),
+                    () = state.members.to_save() => {
+                        if let Err(error) = state.save_members() {
+                            warn!(%error, "which brokers there are could not be written; a restart will not know of all of them");
+                        }
+                    }
                     Some(notice) = to_tell.recv() => tell_brokers(&client, notice),
                 }
             }

@@ -1,4 +1,4 @@
-//! Which handler answers which request? One line each.
+//! Which handler answers which request? One line each. Those that say what there is, and so what there is not, need a complete table.
 
 use roxmq_protocol::request::{self as ask, HeaderFields, Request};
 use roxmq_remoting::Answer;
@@ -8,9 +8,12 @@ use crate::handlers::{config, keys, lists, registration, topics};
 use crate::{Call, NameServer};
 
 macro_rules! routes {
-    ($($request:ident => $handler:path,)*) => {
+    ($($request:ident $(($needs:ident))? => $handler:path,)*) => {
         /// Answers one request.
         pub(crate) fn answer(server: &NameServer, call: &Call<'_>) -> Answer {
+            if needs_all(call.header.code) && !server.is_complete() {
+                return Refusal::NotReady.into();
+            }
             let answer = match call.header.code {
                 $(ask::$request::CODE => {
                     ask::$request::read(&call.header.fields).map_err(Refusal::from).and_then(|request| $handler(server, call, request))
@@ -20,6 +23,13 @@ macro_rules! routes {
                 code => Err(Refusal::NotSupported(code)),
             };
             answer.unwrap_or_else(Answer::from)
+        }
+
+        fn needs_all(code: i32) -> bool {
+            match code {
+                $($(ask::$request::CODE => stringify!($needs) == "complete",)?)*
+                _ => false,
+            }
         }
 
         /// The codes of the requests that a NameServer serves.
@@ -34,31 +44,31 @@ macro_rules! routes {
 pub(crate) const PANICS: i32 = -1001;
 
 routes! {
-    RouteByTopic             => topics::route,
-    RegisterTopic            => topics::register,
-    DeleteTopicInNameServer  => topics::delete,
-    WipeWritePerm            => topics::wipe_write_perm,
-    AddWritePerm             => topics::add_write_perm,
+    RouteByTopic (complete)             => topics::route,
+    RegisterTopic                       => topics::register,
+    DeleteTopicInNameServer             => topics::delete,
+    WipeWritePerm                       => topics::wipe_write_perm,
+    AddWritePerm                        => topics::add_write_perm,
 
-    RegisterBroker           => registration::register,
-    UnregisterBroker         => registration::unregister,
-    QueryDataVersion         => registration::data_version,
-    BrokerHeartbeat          => registration::heartbeat,
+    RegisterBroker                      => registration::register,
+    UnregisterBroker                    => registration::unregister,
+    QueryDataVersion                    => registration::data_version,
+    BrokerHeartbeat                     => registration::heartbeat,
 
-    ClusterInfo              => lists::cluster_info,
-    BrokerMemberGroup        => lists::member_group,
-    TopicsOfNameServer       => lists::topics,
-    TopicsByCluster          => lists::topics_of_cluster,
-    SystemTopicsOfNameServer => lists::system_topics,
-    UnitTopics               => lists::unit_topics,
-    UnitSubTopics            => lists::unit_sub_topics,
-    UnitSubUnunitTopics      => lists::unit_sub_ununit_topics,
+    ClusterInfo (complete)              => lists::cluster_info,
+    BrokerMemberGroup (complete)        => lists::member_group,
+    TopicsOfNameServer (complete)       => lists::topics,
+    TopicsByCluster (complete)          => lists::topics_of_cluster,
+    SystemTopicsOfNameServer (complete) => lists::system_topics,
+    UnitTopics (complete)               => lists::unit_topics,
+    UnitSubTopics (complete)            => lists::unit_sub_topics,
+    UnitSubUnunitTopics (complete)      => lists::unit_sub_ununit_topics,
 
-    PutKv                    => keys::put,
-    ReadKv                   => keys::read,
-    DeleteKv                 => keys::delete,
-    KvNamespace              => keys::namespace,
+    PutKv                               => keys::put,
+    ReadKv                              => keys::read,
+    DeleteKv                            => keys::delete,
+    KvNamespace                         => keys::namespace,
 
-    UpdateNameServerConfig   => config::update,
-    NameServerConfig         => config::read,
+    UpdateNameServerConfig              => config::update,
+    NameServerConfig                    => config::read,
 }

@@ -7,6 +7,7 @@ use roxmq_env::address;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
+use roxmq_nameserver::BrokerIdentity;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
@@ -36,7 +37,12 @@ pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     let (clock, disk) = (Clock::system(), Disk::real());
     let Settings { nameserver, broker, .. } = settings;
 
-    let nameserver = nameserver.map(|config| roxmq_nameserver::serve(config, clock.clone(), disk.clone())).transpose()?;
+    let own = broker.as_ref().map(|config| BrokerIdentity {
+        cluster: config.broker_cluster_name.clone(),
+        broker_name: config.broker_name.clone(),
+        broker_id: config.broker_id as i64,
+    });
+    let nameserver = nameserver.map(|config| roxmq_nameserver::serve(config, own, clock.clone(), disk.clone())).transpose()?;
     let mut ready = Ready { nameserver: nameserver.as_ref().map(|running| NameServerReady { listen: running.address() }), broker: None };
     let broker = match broker {
         Some(mut config) => {
@@ -52,11 +58,14 @@ pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
 
     print_screen(&ready);
     stop.wait();
+    // The NameServer first: it closes its connections while it still knows all, and clients go on with what they know or with another one.
+    // After the broker's goodbye it would tell them that there is no such topic.
+    if let Some(nameserver) = nameserver {
+        broker.iter().for_each(RunningBroker::about_to_stop);
+        nameserver.stop();
+    }
     if let Some(broker) = broker {
         broker.stop();
-    }
-    if let Some(nameserver) = nameserver {
-        nameserver.stop();
     }
     info!("stopped");
     Ok(())

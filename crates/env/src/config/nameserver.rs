@@ -29,8 +29,8 @@ table! {
         "Routes" {
             scan_interval_ms: u64 = 5_000, "scanNotActiveBrokerInterval", whole(10..=600_000), "ms", Restart,
                 "How often the NameServer looks for brokers that have fallen silent.";
-            delete_topic_with_registration: bool = false, "deleteTopicWithBrokerRegistration", YesNo, "", Now,
-                "Whether a registration that lacks a topic takes the broker out of that topic's route.";
+            delete_topic_with_registration: bool = true, "deleteTopicWithBrokerRegistration", YesNo, "", Now,
+                "Whether a master's list of all its topics takes it out of the routes of topics that it lacks. Lists of the topics that changed, as Java's brokers send too, take nothing off.";
             order_message: bool = false, "orderMessageEnable", YesNo, "", Now,
                 "Whether routes carry the order configuration of their topic, so that its queues stay listed while a broker is down.";
             return_order_config: bool = true, "returnOrderTopicConfigToBroker", YesNo, "", Now,
@@ -43,10 +43,10 @@ table! {
                 "Whether the list of all topics is given out.";
             topic_list: bool = true, "enableTopicList", YesNo, "", Now,
                 "Whether lists of the topics of a cluster or unit are given out.";
-            wait_for_service: bool = false, "needWaitForService", YesNo, "", Now,
-                "Whether routes are refused for a while after the start, so that brokers can register first.";
-            wait_for_service_s: u64 = 45, "waitSecondsForService", whole(1..=3_600), "s", Now,
-                "How long that while is.";
+            wait_for_service: bool = true, "needWaitForService", YesNo, "", Now,
+                "Whether routes and lists are refused after the start (code 1) until the brokers that were registered before are back; for 2 s where none were.";
+            wait_for_service_s: u64 = 45, "waitSecondsForService", whole(1..=3_600), "s", Restart,
+                "How long that may be at most; brokers that have not come by then count as gone.";
         }
         "Administration" {
             kv_config_path: PathBuf = "roxmq-data/namesrv/kvConfig.json".into(), "kvConfigPath", PathText, "", Restart,

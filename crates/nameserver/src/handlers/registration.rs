@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::Handled;
 use crate::error::Refusal;
 use crate::kv::ORDER_TOPICS;
-use crate::table::{BrokerRef, Master, Registered, Registration};
+use crate::table::{BrokerRef, Registered, Registration};
 use crate::{Call, NameServer};
 
 /// Brokers before this version register with a bare table of topics (`V3_0_11`).
@@ -46,20 +46,21 @@ pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterBr
         filter_servers: body.filter_server_list,
         channel: call.channel,
         address_is: AddressIs::from_connection(request.auto_address == Some(true), call.remote, call.local),
+        started: request.started_ms,
     };
-    let is_new = server.table.read().topic_version(&cluster, &addr).is_none();
     let registered = server.table.write().register(registration, &server.policy(), server.now());
     match registered {
-        Registered::Accepted { master, notice } => {
+        Registered::Accepted { is_new, master, notice } => {
             if is_new {
                 info!(cluster, broker_name, broker_id = request.broker_id, addr, "a broker registered");
+                server.members.changed();
             }
             server.tell(notice);
-            Ok(accepted(server, call, &cluster, master))
+            Ok(accepted(server, call, &broker_name, master.is_some()))
         }
         Registered::Outdated => {
             warn!(cluster, broker_name, addr, "a broker's registration was ignored: another address with a newer state holds its id");
-            Ok(accepted(server, call, &cluster, None))
+            Ok(accepted(server, call, &broker_name, false))
         }
         Registered::NotRegisteredYet => Err(Refusal::NotRegisteredYet),
     }
@@ -76,42 +77,50 @@ fn form(call: &Call<'_>, compressed: bool) -> RegistrationForm {
     }
 }
 
-fn accepted(server: &NameServer, call: &Call<'_>, cluster: &str, master: Option<Master>) -> Answer {
-    let (table, viewer) = (server.table.read(), call.viewer());
-    let reply = RegisterBrokerReply {
-        ha_server_addr: master.as_ref().and_then(|master| table.ha_addr_for(cluster, &master.addr, &viewer)).map(Into::into),
-        master_addr: master.map(|master| table.addr_for(cluster, &master.addr, &viewer).into()),
-    };
+fn accepted(server: &NameServer, call: &Call<'_>, broker_name: &str, is_replica: bool) -> Answer {
+    let master = is_replica.then(|| server.table.read().master_for(broker_name, &call.viewer())).flatten();
+    let (master_addr, ha_addr) = master.map(|master| (master.addr, master.ha_addr)).unzip();
+    let reply = RegisterBrokerReply { ha_server_addr: ha_addr.flatten().map(Into::into), master_addr: master_addr.map(Into::into) };
     let order = server.config().return_order_config.then(|| server.kv.lock().namespace(ORDER_TOPICS)).flatten();
     let body = order.map(|table| json::to_vec(&table, Dialect::Fastjson)).unwrap_or_default();
     Answer::body(body).fields(reply)
 }
 
 /// Takes a broker off the routes.
-pub(crate) fn unregister(server: &NameServer, _: &Call<'_>, request: UnregisterBroker<'_>) -> Handled {
+pub(crate) fn unregister(server: &NameServer, call: &Call<'_>, request: UnregisterBroker<'_>) -> Handled {
     let broker = BrokerRef {
         cluster: request.cluster_name.into_owned(),
         broker_name: request.broker_name.into_owned(),
         broker_id: request.broker_id,
         addr: request.broker_addr.into_owned(),
     };
-    info!(broker.cluster, broker.broker_name, broker.broker_id, broker.addr, "a broker unregistered");
-    server.take_off(&[broker]);
+    let BrokerRef { cluster, broker_name, broker_id, addr } = &broker;
+    match server.take_off(|table, policy| table.unregister(&broker, call.channel, policy)) {
+        true => info!(cluster, broker_name, broker_id, addr, "a broker unregistered"),
+        false => info!(cluster, broker_name, broker_id, addr, "a goodbye of nobody who is registered so was ignored"),
+    }
     Ok(Answer::ok())
 }
 
 /// Did the broker's topics change? The question is a sign of life too.
 pub(crate) fn data_version(server: &NameServer, call: &Call<'_>, request: QueryDataVersion<'_>) -> Handled {
     let asked: DataVersion = json::from_slice(call.body)?;
+    let broker = BrokerRef {
+        cluster: request.cluster_name.into_owned(),
+        broker_name: request.broker_name.into_owned(),
+        broker_id: request.broker_id,
+        addr: request.broker_addr.into_owned(),
+    };
     let mut table = server.table.write();
-    let known = table.topic_version(&request.cluster_name, &request.broker_addr);
-    table.heartbeat(&request.cluster_name, &request.broker_addr, server.now());
+    let known = table.topic_version(&broker);
+    table.heartbeat(&broker.cluster, &broker.broker_name, Some(broker.broker_id), &broker.addr, server.now());
     let body = known.map(|version| json::to_vec(&version, Dialect::Fastjson)).unwrap_or_default();
     Ok(Answer::body(body).fields(ChangedReply { changed: known != Some(asked) }))
 }
 
 /// A sign of life.
 pub(crate) fn heartbeat(server: &NameServer, _: &Call<'_>, request: BrokerHeartbeat<'_>) -> Handled {
-    server.table.write().heartbeat(&request.cluster_name, &request.broker_addr, server.now());
+    let mut table = server.table.write();
+    table.heartbeat(&request.cluster_name, &request.broker_name, request.broker_id, &request.broker_addr, server.now());
     Ok(Answer::ok())
 }

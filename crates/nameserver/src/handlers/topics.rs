@@ -12,7 +12,7 @@ use roxmq_remoting::Answer;
 use super::{Handled, ZONE_MODE, ZONE_NAME};
 use crate::error::Refusal;
 use crate::kv::ORDER_TOPICS;
-use crate::table::MASTER_ID;
+use crate::table::{MASTER_ID, RouteTable};
 use crate::{Call, NameServer};
 
 /// Clients from this version on read strict JSON (`V4_9_4`).
@@ -21,9 +21,6 @@ const VERSION_WITH_STANDARD_JSON: i32 = 401;
 /// Where is a topic?
 pub(crate) fn route(server: &NameServer, call: &Call<'_>, request: RouteByTopic<'_>) -> Handled {
     let config = server.config();
-    if config.wait_for_service && server.now().as_secs() < config.wait_for_service_s {
-        return Err(Refusal::NotReady);
-    }
     let route = server.table.read().route(&request.topic, &call.viewer(), &server.policy());
     let mut route = route.ok_or_else(|| Refusal::NoRoute(request.topic.to_string()))?;
     if config.order_message {
@@ -64,14 +61,24 @@ pub(crate) fn delete(server: &NameServer, _: &Call<'_>, request: DeleteTopicInNa
     Ok(Answer::ok())
 }
 
-/// Stops sends to a broker.
+/// Stops sends to a broker, until an operator allows them again or it starts anew. A restart here forgets neither.
 pub(crate) fn wipe_write_perm(server: &NameServer, _: &Call<'_>, request: WipeWritePerm<'_>) -> Handled {
-    let topics = server.table.write().wipe_write_perm(&request.broker_name);
-    Ok(Answer::with(WipeWriteReply { wipe_topic_count: topics as i32 }))
+    let topics = changed_perms(server, &request.broker_name, |table| table.wipe_write_perm(&request.broker_name))?;
+    Ok(Answer::with(WipeWriteReply { wipe_topic_count: topics }))
 }
 
 /// Lets a broker be sent to again.
 pub(crate) fn add_write_perm(server: &NameServer, _: &Call<'_>, request: AddWritePerm<'_>) -> Handled {
-    let topics = server.table.write().add_write_perm(&request.broker_name);
-    Ok(Answer::with(AddWriteReply { add_topic_count: topics as i32 }))
+    let topics = changed_perms(server, &request.broker_name, |table| Some(table.add_write_perm(&request.broker_name)))?;
+    Ok(Answer::with(AddWriteReply { add_topic_count: topics }))
+}
+
+fn changed_perms(server: &NameServer, broker_name: &str, change: impl FnOnce(&mut RouteTable) -> Option<usize>) -> Result<i32, Refusal> {
+    let is_known = server.table.read().has_group(broker_name);
+    if !is_known && !server.is_complete() {
+        return Err(Refusal::NotReady);
+    }
+    let topics = change(&mut server.table.write()).ok_or(Refusal::TooManyWiped)?;
+    server.save_members()?;
+    Ok(topics as i32)
 }

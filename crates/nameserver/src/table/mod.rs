@@ -4,17 +4,22 @@
 //! should be told comes out as values. Follows Java's `RouteInfoManager`.
 //!
 //! ```text
-//! clusters  cluster -> broker names
-//! groups    broker name -> cluster, addresses by id            one group is a master (id 0) and its replicas
-//! topics    topic -> broker name -> queues
-//! live      cluster, address -> last sign of life, topic version, connection
+//! groups    broker name -> id -> member                        one group is a master (id 0) and its replicas
+//! topics    topic -> broker name -> queues                     as brokers tell them
+//! wiped     broker name -> of which start                      an operator's word; it lies over what brokers tell
 //! ```
 //!
-//! Only the master of a group says what its topics are, or its lowest replica where replicas may act as master.
+//! A member is one registration: of (cluster, name, id, address), made on a connection. It goes with its own goodbye, the end of its own
+//! connection, or its own silence; nothing that another registration does removes it, except that its broker registers under another id
+//! on the same connection, or somebody else under its id.
+//!
+//! Only the master of a group says what its topics are, or its lowest replica where replicas may act as master. What a master lists is the
+//! truth: a topic that it lacks leaves the routes (see [`whole`] for which lists are lists of all topics).
 
 mod lists;
 mod reach;
 mod route;
+mod whole;
 
 pub use lists::UnitTopics;
 pub use reach::Viewer;
@@ -26,8 +31,14 @@ use std::time::Duration;
 use roxmq_env::address::Registered as AddressIs;
 use roxmq_protocol::body::{DataVersion, QueueData, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicQueueMappingInfo};
 
+use self::whole::Told;
+
 /// A silent broker is taken off the routes after this time unless it asked for another one (`DEFAULT_BROKER_CHANNEL_EXPIRED_TIME`).
 pub const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// Broker names whose write permission may be wiped.
+pub const WIPED_MAX: usize = 10_000;
+/// Connections of a broker that its newest one stands for, and whose goodbye therefore counts no more.
+const SUPERSEDED_MAX: usize = 8;
 
 /// Topics of this prefix are used by brokers to find each other and keep the true ids of replicas in their routes.
 const SYNC_MEMBER_PREFIX: &str = "rmq_sys_SYNC_BROKER_MEMBER_";
@@ -36,7 +47,6 @@ const SYNC_MEMBER_PREFIX: &str = "rmq_sys_SYNC_BROKER_MEMBER_";
 pub const MASTER_ID: i64 = 0;
 
 const PERM_WRITE: i32 = 2;
-const PERM_READ_WRITE: i32 = 6;
 
 /// Number of a connection.
 pub type ChannelId = u64;
@@ -79,6 +89,8 @@ pub struct Registration {
     pub channel: ChannelId,
     /// Was its address configured, or found out, and where?
     pub address_is: AddressIs,
+    /// When its process started, if it says; Java's do not.
+    pub started: Option<i64>,
 }
 
 /// What became of a registration.
@@ -86,6 +98,8 @@ pub struct Registration {
 pub enum Registered {
     /// It is in the table.
     Accepted {
+        /// Whether nothing was registered under this name, id and address.
+        is_new: bool,
         /// The group's master, if it is another one and alive.
         master: Option<Master>,
         /// Who should hear of a new lowest id.
@@ -136,28 +150,55 @@ pub struct BrokerRef {
     pub addr: String,
 }
 
+/// Brokers that went.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Which.
+    pub brokers: Vec<BrokerRef>,
+    /// Who of their groups should hear of a new lowest id.
+    pub notices: Vec<MinIdChange>,
+}
+
 /// The state. See the module's doc.
 #[derive(Debug, Default)]
 pub struct RouteTable {
-    clusters: BTreeMap<String, BTreeSet<Name>>,
     groups: BTreeMap<Name, Group>,
     topics: BTreeMap<String, BTreeMap<Name, Queues>>,
     mappings: BTreeMap<String, BTreeMap<String, TopicQueueMappingInfo>>,
-    live: BTreeMap<Place, Live>,
+    wiped: BTreeMap<Name, Wiped>,
 }
 
 /// Broker names stand in every topic's entry, so they are shared.
 type Name = Arc<str>;
 
-/// Cluster and address.
-type Place = (String, String);
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Group {
-    cluster: String,
-    addrs: BTreeMap<i64, String>,
+    members: BTreeMap<i64, Member>,
     acting_master: bool,
     zone_name: Option<String>,
+}
+
+/// One registration.
+#[derive(Debug)]
+struct Member {
+    cluster: String,
+    addr: String,
+    seen: Duration,
+    silence_max: Duration,
+    version: DataVersion,
+    channel: ChannelId,
+    /// Where it had registered before.
+    superseded: Vec<ChannelId>,
+    ha_addr: Option<String>,
+    filter_servers: Vec<String>,
+    address_is: AddressIs,
+    started: Option<i64>,
+}
+
+impl Member {
+    fn is(&self, broker: &BrokerRef) -> bool {
+        self.cluster == broker.cluster && self.addr == broker.addr
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,125 +207,178 @@ struct Queues {
     write: i32,
     perm: i32,
     sys_flag: i32,
+    told: Told,
 }
 
-#[derive(Debug)]
-struct Live {
-    seen: Duration,
-    silence_max: Duration,
-    version: DataVersion,
-    channel: ChannelId,
-    ha_addr: Option<String>,
-    filter_servers: Vec<String>,
-    address_is: AddressIs,
+/// An operator took the write permission off a group. That holds until the operator gives it back, or the group's master starts anew.
+///
+/// Ours say when they started. Of Java's, a start is known by the goodbye before it, by another address, or by an absence longer than any
+/// silence that a broker is allowed: the end of a connection alone may be a mishap of the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wiped {
+    /// When the master had started.
+    pub started: Option<i64>,
+    /// Where it was.
+    pub addr: Option<String>,
+    /// Since when it has been away.
+    away_since: Option<Duration>,
+}
+
+impl Wiped {
+    /// Of a master at `addr` that started at `started`, as far as is known.
+    pub fn of(addr: Option<String>, started: Option<i64>) -> Wiped {
+        Wiped { started, addr, away_since: None }
+    }
+
+    fn ends_with(&self, master: &Registration) -> bool {
+        match (master.started, self.started) {
+            (Some(now), before) => before != Some(now),
+            (None, Some(_)) => true,
+            (None, None) => self.addr.as_deref().is_some_and(|addr| addr != master.addr),
+        }
+    }
 }
 
 impl RouteTable {
     /// Takes a broker's registration, full or of some topics, at time `now`.
     pub fn register(&mut self, broker: Registration, policy: &Policy, now: Duration) -> Registered {
-        let Registration { cluster, broker_name, broker_id, addr, ha_addr, zone_name, topics, .. } = broker;
-        let place = (cluster, addr);
-        let name = self.shared_name(&broker_name);
-
-        let is_new_group = !self.groups.contains_key(&name);
-        if is_new_group && topics.topic_config_table.len() == 1 {
+        let name = self.shared_name(&broker.broker_name);
+        let (id, is_part) = (broker.broker_id, broker.topics.topic_config_table.len() == 1);
+        let before = self.groups.get(&name).and_then(|group| group.members.get(&id));
+        if before.is_none() && is_part {
             return Registered::NotRegisteredYet;
         }
-        self.clusters.entry(place.0.clone()).or_default().insert(name.clone());
-        let group = self.groups.entry(name.clone()).or_insert_with(|| Group {
-            cluster: place.0.clone(),
-            addrs: BTreeMap::new(),
-            acting_master: false,
-            zone_name: None,
-        });
+        let version = broker.topics.data_version;
+        let is_other = |member: &Member| member.cluster != broker.cluster || member.addr != broker.addr;
+        if before.is_some_and(|member| is_other(member) && member.version.state_version > version.state_version) {
+            return Registered::Outdated;
+        }
+        if id == MASTER_ID && self.wiped.get(&name).is_some_and(|wiped| wiped.ends_with(&broker)) {
+            self.wiped.remove(&name);
+        }
+
+        let group = self.groups.entry(name.clone()).or_default();
         group.acting_master = broker.acting_master.unwrap_or(false);
-        group.zone_name = zone_name;
-        let is_lower = group.addrs.first_key_value().is_some_and(|(&lowest, _)| broker_id < lowest);
+        group.zone_name = broker.zone_name;
+        let is_lower = group.members.first_key_value().is_some_and(|(&lowest, _)| id < lowest);
         // The same process under another id: a replica that became master, or the reverse.
-        group.addrs.retain(|&id, known| *known != place.1 || id == broker_id);
-
-        if let Some(holder) = group.addrs.get(&broker_id).filter(|&holder| *holder != place.1) {
-            let known = self.live.get(&(place.0.clone(), holder.clone()));
-            if known.is_some_and(|known| known.version.state_version > topics.data_version.state_version) {
-                self.live.remove(&place);
-                return Registered::Outdated;
-            }
-        }
-        if !group.addrs.contains_key(&broker_id) && topics.topic_config_table.len() == 1 {
-            return Registered::NotRegisteredYet;
-        }
-        let is_first = group.addrs.insert(broker_id, place.1.clone()).is_none() || is_new_group;
-        let is_lowest = group.addrs.first_key_value().is_some_and(|(&lowest, _)| lowest == broker_id);
-        let leads_as_replica = broker.acting_master.is_some() && broker_id != MASTER_ID && is_lowest;
-        let acts_as_master = leads_as_replica && group.acting_master;
-
-        let version = topics.data_version;
-        if broker_id == MASTER_ID || leads_as_replica {
-            let changed = is_first || self.version_of(&place) != Some(version);
-            self.take_topics(&name, topics, policy, changed, acts_as_master);
-        }
-        let live = Live {
+        group.members.retain(|&known, member| known == id || is_other_process(member, &broker.addr, broker.channel));
+        let before = group.members.remove(&id);
+        let is_new = before.as_ref().is_none_or(|member| member.cluster != broker.cluster || member.addr != broker.addr);
+        let before = before.filter(|_| !is_new);
+        let is_late = before.as_ref().is_some_and(|member| member.channel == broker.channel && is_older(version, member.version));
+        let is_changed = before.as_ref().is_none_or(|member| member.version != version);
+        let mut superseded = before.as_ref().map(|member| member.superseded.clone()).unwrap_or_default();
+        superseded.extend(before.as_ref().map(|member| member.channel));
+        superseded.retain(|&channel| channel != broker.channel);
+        superseded.drain(..superseded.len().saturating_sub(SUPERSEDED_MAX));
+        let member = Member {
+            cluster: broker.cluster,
+            addr: broker.addr,
             seen: now,
             silence_max: broker.silence_max.unwrap_or(SILENCE_MAX),
-            version,
+            version: before.as_ref().filter(|_| is_late).map_or(version, |member| member.version),
             channel: broker.channel,
-            ha_addr: ha_addr.clone(),
+            superseded,
+            ha_addr: broker.ha_addr.clone(),
             filter_servers: broker.filter_servers,
             address_is: broker.address_is,
+            started: broker.started,
         };
-        self.live.insert(place, live);
+        group.members.insert(id, member);
+        let is_lowest = group.members.first_key_value().is_some_and(|(&lowest, _)| lowest == id);
+        let leads_as_replica = broker.acting_master.is_some() && id != MASTER_ID && is_lowest;
+        let acts_as_master = leads_as_replica && group.acting_master;
 
-        let notice = (is_lower && policy.notify_min_broker_id).then(|| self.min_id_change(&name, None, ha_addr)).flatten();
-        let master = (broker_id != MASTER_ID).then(|| self.master_of(&name)).flatten();
-        Registered::Accepted { master, notice }
-    }
-
-    /// Takes brokers off the table; says who of their groups should hear of a new lowest id.
-    pub fn unregister(&mut self, brokers: &[BrokerRef], policy: &Policy) -> Vec<MinIdChange> {
-        let mut gone = BTreeSet::new();
-        let mut reduced = BTreeSet::new();
-        let mut notices = Vec::new();
-        for broker in brokers {
-            self.live.remove(&(broker.cluster.clone(), broker.addr.clone()));
-            let name = self.shared_name(&broker.broker_name);
-            let Some(group) = self.groups.get_mut(&name) else { continue };
-            let was_lowest = group.addrs.first_key_value().is_some_and(|(&lowest, _)| lowest == broker.broker_id);
-            group.addrs.retain(|_, addr| *addr != broker.addr);
-            if group.addrs.is_empty() {
-                self.groups.remove(&name);
-                gone.insert(name);
-                self.leave_cluster(&broker.cluster, &broker.broker_name);
-            } else {
-                if was_lowest && policy.notify_min_broker_id {
-                    notices.extend(self.min_id_change(&name, Some(broker.addr.clone()), None));
-                }
-                reduced.insert(name);
+        // A list that another one overtook on its way says nothing.
+        if (id == MASTER_ID || leads_as_replica) && !is_late {
+            // A replica's list may be behind its master's: it adds to the routes, and takes nothing off.
+            let is_truth = id == MASTER_ID && policy.delete_topic_with_registration;
+            if is_truth && let Some(doubts) = self.whole(&name, &broker.topics, broker.started) {
+                self.drop_unlisted(&name, &broker.topics, doubts);
             }
+            self.take_topics(&name, broker.topics, is_changed, acts_as_master);
         }
-        self.clean_topics(&gone, &reduced);
-        notices
+        let notice = (is_lower && policy.notify_min_broker_id).then(|| self.min_id_change(&name, None, broker.ha_addr)).flatten();
+        let master = (id != MASTER_ID).then(|| self.master_of(&name)).flatten();
+        Registered::Accepted { is_new, master, notice }
     }
 
-    /// The brokers that registered on a connection which is gone now.
-    pub fn brokers_on(&self, channel: ChannelId) -> Vec<BrokerRef> {
-        self.brokers_where(|live| live.channel == channel)
-    }
-
-    /// The brokers that have been silent for too long at time `now`.
-    pub fn silent(&self, now: Duration) -> Vec<BrokerRef> {
-        self.brokers_where(|live| live.seen + live.silence_max < now)
-    }
-
-    /// A broker gave a sign of life.
-    pub fn heartbeat(&mut self, cluster: &str, addr: &str, now: Duration) {
-        if let Some(live) = self.live.get_mut(&(cluster.to_owned(), addr.to_owned())) {
-            live.seen = now;
+    /// A broker says goodbye on a connection.
+    pub fn unregister(&mut self, broker: &BrokerRef, channel: ChannelId, policy: &Policy) -> Gone {
+        // It may come late, on a connection that the broker has left for a newer one.
+        let says = |name: &str, id: i64, member: &Member| {
+            name == broker.broker_name && id == broker.broker_id && member.is(broker) && !member.superseded.contains(&channel)
+        };
+        let gone = self.remove(says, policy);
+        if broker.broker_id == MASTER_ID
+            && !gone.brokers.is_empty()
+            && self.wiped.get(&*broker.broker_name).is_some_and(|wiped| wiped.started.is_none())
+        {
+            self.wiped.remove(&*broker.broker_name);
         }
+        gone
+    }
+
+    /// A connection has ended.
+    pub fn close(&mut self, channel: ChannelId, policy: &Policy) -> Gone {
+        self.remove(|_, _, member| member.channel == channel, policy)
+    }
+
+    /// Takes off who has been silent for too long at time `now`.
+    pub fn expire(&mut self, now: Duration, policy: &Policy) -> Gone {
+        let gone = self.remove(|_, _, member| member.is_silent(now), policy);
+        let groups = &self.groups;
+        self.wiped.retain(|name, wiped| {
+            if groups.get(name).is_some_and(|group| group.members.contains_key(&MASTER_ID)) {
+                wiped.away_since = None;
+                return true;
+            }
+            let since = *wiped.away_since.get_or_insert(now);
+            wiped.started.is_some() || now.saturating_sub(since) <= SILENCE_MAX
+        });
+        gone
+    }
+
+    /// Has a broker registered on this connection, and on no newer one?
+    pub fn is_on(&self, channel: ChannelId) -> bool {
+        self.members().any(|(_, _, member)| member.channel == channel)
+    }
+
+    /// Is there anything for [`RouteTable::expire`] to do?
+    pub fn has_silent(&self, now: Duration) -> bool {
+        !self.wiped.is_empty() || self.members().any(|(_, _, member)| member.is_silent(now))
+    }
+
+    /// All registrations.
+    pub fn brokers(&self) -> impl Iterator<Item = BrokerRef> {
+        self.members().map(|(name, id, member)| reference(name, id, member))
+    }
+
+    /// Whether any broker of the name is registered.
+    pub fn has_group(&self, broker_name: &str) -> bool {
+        self.groups.contains_key(broker_name)
+    }
+
+    /// Whether a broker is registered, wherever it is.
+    pub fn is_registered(&self, cluster: &str, broker_name: &str, broker_id: i64) -> bool {
+        let member = self.groups.get(broker_name).and_then(|group| group.members.get(&broker_id));
+        member.is_some_and(|member| member.cluster == cluster)
+    }
+
+    /// A broker gave a sign of life. Java's older ones do not say which of a name they are.
+    pub fn heartbeat(&mut self, cluster: &str, broker_name: &str, broker_id: Option<i64>, addr: &str, now: Duration) {
+        let Some(group) = self.groups.get_mut(broker_name) else { return };
+        let is_meant = |id: i64, member: &Member| {
+            member.cluster == cluster && member.addr == addr && broker_id.is_none_or(|broker_id| broker_id == id)
+        };
+        group.members.iter_mut().filter(|(id, member)| is_meant(**id, member)).for_each(|(_, member)| member.seen = now);
     }
 
     /// Which version of a broker's topics is known.
-    pub fn topic_version(&self, cluster: &str, addr: &str) -> Option<DataVersion> {
-        self.version_of(&(cluster.to_owned(), addr.to_owned()))
+    pub fn topic_version(&self, broker: &BrokerRef) -> Option<DataVersion> {
+        let member = self.groups.get(&*broker.broker_name)?.members.get(&broker.broker_id)?;
+        member.is(broker).then_some(member.version)
     }
 
     /// Adds one topic's queues on registered brokers; nothing if one of them is not known.
@@ -292,63 +386,70 @@ impl RouteTable {
         let name_of = |data: &QueueData| self.groups.get_key_value(data.broker_name.as_str()).map(|(name, _)| name.clone());
         let Some(names) = queues.iter().map(name_of).collect::<Option<Vec<Name>>>() else { return };
         for (name, data) in names.into_iter().zip(queues) {
+            let brokers = self.topics.entry(topic.to_owned()).or_default();
+            let told = brokers.get(&name).map_or(Told::Alone, |known| known.told);
             let queues =
-                Queues { read: data.read_queue_nums, write: data.write_queue_nums, perm: data.perm, sys_flag: data.topic_sys_flag };
-            self.topics.entry(topic.to_owned()).or_default().insert(name, queues);
+                Queues { read: data.read_queue_nums, write: data.write_queue_nums, perm: data.perm, sys_flag: data.topic_sys_flag, told };
+            brokers.insert(name, queues);
         }
     }
 
     /// Forgets a topic, on the brokers of one cluster or everywhere.
     pub fn delete_topic(&mut self, topic: &str, cluster: Option<&str>) {
-        let Some(cluster) = cluster else {
+        let Some(queues) = self.topics.get_mut(topic) else { return };
+        let groups = &self.groups;
+        let goes = |name: &str| cluster.is_none_or(|cluster| groups.get(name).is_some_and(|group| group.is_in(cluster)));
+        queues.retain(|name, _| !goes(name));
+        if queues.is_empty() {
             self.topics.remove(topic);
-            return;
-        };
-        if let (Some(queues), Some(names)) = (self.topics.get_mut(topic), self.clusters.get(cluster)) {
-            queues.retain(|name, _| !names.contains(name));
-            if queues.is_empty() {
-                self.topics.remove(topic);
-            }
+            self.mappings.remove(topic);
         }
     }
 
-    /// Takes the write permission off all queues of a group until it registers a change; says of how many topics.
-    pub fn wipe_write_perm(&mut self, broker_name: &str) -> usize {
-        self.change_perms(broker_name, |perm| perm & !PERM_WRITE)
+    /// Takes the write permission off all queues of a group, those to come too; says of how many topics. `None` if too many are wiped.
+    pub fn wipe_write_perm(&mut self, broker_name: &str) -> Option<usize> {
+        let Some((name, group)) = self.groups.get_key_value(broker_name) else { return Some(0) };
+        if self.wiped.len() >= WIPED_MAX && !self.wiped.contains_key(broker_name) {
+            return None;
+        }
+        let master = group.members.get(&MASTER_ID);
+        let wiped = Wiped::of(master.map(|master| master.addr.clone()), master.and_then(|master| master.started));
+        self.wiped.insert(name.clone(), wiped);
+        Some(self.topics_on(broker_name))
     }
 
-    /// Lets all queues of a group be read and written until it registers a change; says of how many topics.
+    /// Lets all queues of a group be written again as its broker says; says of how many topics.
     pub fn add_write_perm(&mut self, broker_name: &str) -> usize {
-        self.change_perms(broker_name, |_| PERM_READ_WRITE)
+        self.wiped.remove(broker_name);
+        self.topics_on(broker_name)
     }
 
-    fn take_topics(
-        &mut self,
-        name: &Name,
-        topics: TopicConfigAndMappingSerializeWrapper,
-        policy: &Policy,
-        changed: bool,
-        acts_as_master: bool,
-    ) {
-        if policy.delete_topic_with_registration && topics.topic_queue_mapping_info_map.is_empty() {
-            self.topics.retain(|topic, queues| {
-                if !topics.topic_config_table.contains_key(topic) {
-                    queues.remove(name);
-                }
-                !queues.is_empty()
-            });
-        }
+    /// The groups whose write permission was taken off.
+    pub fn wiped(&self) -> impl Iterator<Item = (&str, &Wiped)> {
+        self.wiped.iter().map(|(name, wiped)| (&**name, wiped))
+    }
+
+    /// Takes up what an operator had said before a restart.
+    pub fn restore_wiped(&mut self, broker_name: &str, wiped: Wiped) {
+        let name = self.shared_name(broker_name);
+        self.wiped.insert(name, wiped);
+    }
+
+    fn take_topics(&mut self, name: &Name, topics: TopicConfigAndMappingSerializeWrapper, is_changed: bool, acts_as_master: bool) {
         for (topic, config) in &topics.topic_config_table {
+            let known = self.topics.get_mut(topic).and_then(|queues| queues.get_mut(name));
             // An unchanged table still brings back topics that were deleted here.
-            if changed || !self.topics.get(topic).is_some_and(|queues| queues.contains_key(name)) {
-                let mut queues = Queues::from(config);
-                if acts_as_master {
-                    queues.perm &= !PERM_WRITE;
-                }
-                self.topics.entry(topic.clone()).or_default().insert(name.clone(), queues);
+            if let Some(known) = known.filter(|_| !is_changed) {
+                known.told = Told::Listed;
+                continue;
             }
+            let mut queues = Queues::from(config);
+            if acts_as_master {
+                queues.perm &= !PERM_WRITE;
+            }
+            self.topics.entry(topic.clone()).or_default().insert(name.clone(), queues);
         }
-        if changed {
+        if is_changed {
             for (topic, mapping) in topics.topic_queue_mapping_info_map {
                 let broker = mapping.bname.clone().unwrap_or_else(|| name.to_string());
                 self.mappings.entry(topic).or_default().insert(broker, mapping);
@@ -356,10 +457,34 @@ impl RouteTable {
         }
     }
 
+    fn remove(&mut self, goes: impl Fn(&str, i64, &Member) -> bool, policy: &Policy) -> Gone {
+        let mut gone = Gone::default();
+        let (mut left, mut reduced) = (BTreeSet::new(), Vec::new());
+        for (name, group) in &mut self.groups {
+            let lowest = group.members.first_key_value().map(|(&id, _)| id);
+            let go: Vec<i64> = group.members.iter().filter(|(id, member)| goes(name, **id, member)).map(|(&id, _)| id).collect();
+            let removed: Vec<(i64, Member)> = go.into_iter().filter_map(|id| group.members.remove_entry(&id)).collect();
+            gone.brokers.extend(removed.iter().map(|(id, member)| reference(name, *id, member)));
+            match removed.into_iter().next() {
+                Some(_) if group.members.is_empty() => drop(left.insert(name.clone())),
+                Some((first, member)) => reduced.push((name.clone(), (lowest == Some(first)).then_some(member.addr))),
+                None => {}
+            }
+        }
+        for name in &left {
+            self.groups.remove(name);
+        }
+        for (name, lowest_went) in reduced.iter().filter(|_| policy.notify_min_broker_id) {
+            gone.notices.extend(lowest_went.clone().and_then(|addr| self.min_id_change(name, Some(addr), None)));
+        }
+        self.clean_topics(&left, &reduced.into_iter().map(|(name, _)| name).collect());
+        gone
+    }
+
     fn clean_topics(&mut self, gone: &BTreeSet<Name>, reduced: &BTreeSet<Name>) {
         let without_master: Vec<&Name> = reduced
             .iter()
-            .filter(|name| self.groups.get(&***name).is_some_and(|group| group.acting_master && !group.addrs.contains_key(&MASTER_ID)))
+            .filter(|name| self.groups.get(&***name).is_some_and(|group| group.acting_master && !group.members.contains_key(&MASTER_ID)))
             .collect();
         if gone.is_empty() && without_master.is_empty() {
             return;
@@ -380,61 +505,32 @@ impl RouteTable {
         });
     }
 
-    fn leave_cluster(&mut self, cluster: &str, broker_name: &str) {
-        if let Some(names) = self.clusters.get_mut(cluster) {
-            names.remove(broker_name);
-            if names.is_empty() {
-                self.clusters.remove(cluster);
-            }
-        }
-    }
-
-    fn change_perms(&mut self, broker_name: &str, change: impl Fn(i32) -> i32) -> usize {
-        let of_group = self.topics.values_mut().filter_map(|queues| queues.get_mut(broker_name));
-        of_group.map(|queues| queues.perm = change(queues.perm)).count()
+    fn topics_on(&self, broker_name: &str) -> usize {
+        self.topics.values().filter(|queues| queues.contains_key(broker_name)).count()
     }
 
     fn min_id_change(&self, name: &Name, offline_addr: Option<String>, ha_addr: Option<String>) -> Option<MinIdChange> {
-        let addrs = &self.groups.get(name)?.addrs;
-        let (&min_id, min_addr) = addrs.first_key_value()?;
+        let members = &self.groups.get(name)?.members;
+        let (&min_id, lowest) = members.first_key_value()?;
         // The broker that came knows itself; everybody hears of one that went.
-        let skip = if offline_addr.is_none() && addrs.len() > 1 { Some(min_addr) } else { None };
+        let skip = (offline_addr.is_none() && members.len() > 1).then_some(&lowest.addr);
         Some(MinIdChange {
             broker_name: name.to_string(),
             min_id,
-            min_addr: min_addr.clone(),
+            min_addr: lowest.addr.clone(),
             offline_addr,
             ha_addr,
-            tell: addrs.values().filter(|addr| Some(*addr) != skip).cloned().collect(),
+            tell: members.values().map(|member| &member.addr).filter(|addr| Some(*addr) != skip).cloned().collect(),
         })
     }
 
     fn master_of(&self, name: &Name) -> Option<Master> {
-        let group = self.groups.get(name)?;
-        let addr = group.addrs.get(&MASTER_ID)?.clone();
-        let live = self.live.get(&(group.cluster.clone(), addr.clone()))?;
-        Some(Master { addr, ha_addr: live.ha_addr.clone() })
+        let master = self.groups.get(name)?.members.get(&MASTER_ID)?;
+        Some(Master { addr: master.addr.clone(), ha_addr: master.ha_addr.clone() })
     }
 
-    fn version_of(&self, place: &Place) -> Option<DataVersion> {
-        self.live.get(place).map(|live| live.version)
-    }
-
-    fn brokers_where(&self, wanted: impl Fn(&Live) -> bool) -> Vec<BrokerRef> {
-        let places = self.live.iter().filter(|(_, live)| wanted(live)).map(|(place, _)| place);
-        places.map(|(cluster, addr)| self.broker_at(cluster, addr)).collect()
-    }
-
-    fn broker_at(&self, cluster: &str, addr: &str) -> BrokerRef {
-        let holds = |group: &Group| group.addrs.iter().find(|(_, known)| *known == addr).map(|(&id, _)| id);
-        let found = self
-            .groups
-            .iter()
-            .filter(|(_, group)| group.cluster == cluster)
-            .find_map(|(name, group)| holds(group).map(|id| (name.to_string(), id)));
-        // A broker that was replaced under its id has a connection but no group any more.
-        let (broker_name, broker_id) = found.unwrap_or_default();
-        BrokerRef { cluster: cluster.to_owned(), broker_name, broker_id, addr: addr.to_owned() }
+    fn members(&self) -> impl Iterator<Item = (&Name, i64, &Member)> {
+        self.groups.iter().flat_map(|(name, group)| group.members.iter().map(move |(&id, member)| (name, id, member)))
     }
 
     fn shared_name(&self, name: &str) -> Name {
@@ -442,8 +538,45 @@ impl RouteTable {
     }
 }
 
+impl Member {
+    fn is_silent(&self, now: Duration) -> bool {
+        self.seen + self.silence_max < now
+    }
+}
+
+impl Group {
+    /// The cluster that the group stands in, as its lowest member says.
+    fn cluster(&self) -> &str {
+        self.members.values().next().map_or("", |member| &member.cluster)
+    }
+
+    fn is_in(&self, cluster: &str) -> bool {
+        self.members.values().any(|member| member.cluster == cluster)
+    }
+}
+
+/// Two brokers may have been given one address; one broker has one connection.
+fn is_other_process(member: &Member, addr: &str, channel: ChannelId) -> bool {
+    member.addr != addr || member.channel != channel
+}
+
+/// Did another list overtake this one? Within a process the counter only rises.
+fn is_older(version: DataVersion, known: DataVersion) -> bool {
+    version.state_version == known.state_version && version.counter < known.counter
+}
+
+fn reference(name: &Name, id: i64, member: &Member) -> BrokerRef {
+    BrokerRef { cluster: member.cluster.clone(), broker_name: name.to_string(), broker_id: id, addr: member.addr.clone() }
+}
+
 impl From<&TopicConfig> for Queues {
     fn from(topic: &TopicConfig) -> Queues {
-        Queues { read: topic.read_queue_nums, write: topic.write_queue_nums, perm: topic.perm, sys_flag: topic.topic_sys_flag }
+        Queues {
+            read: topic.read_queue_nums,
+            write: topic.write_queue_nums,
+            perm: topic.perm,
+            sys_flag: topic.topic_sys_flag,
+            told: Told::Listed,
+        }
     }
 }

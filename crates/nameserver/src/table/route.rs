@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use roxmq_protocol::body::{BrokerData, QueueData, TopicRouteData};
 
 use super::reach::addr_for;
-use super::{Group, MASTER_ID, Name, PERM_WRITE, Policy, Queues, RouteTable, SYNC_MEMBER_PREFIX, Viewer};
+use super::{Group, MASTER_ID, Master, Name, PERM_WRITE, Policy, Queues, RouteTable, SYNC_MEMBER_PREFIX, Viewer};
 
 impl RouteTable {
     /// The route of `topic` without its order configuration; `None` if no living broker holds it.
@@ -14,19 +14,16 @@ impl RouteTable {
         let acting = policy.support_acting_master && !topic.starts_with(SYNC_MEMBER_PREFIX);
         let mut route = TopicRouteData {
             topic_queue_mapping_by_broker: self.mappings.get(topic).cloned(),
-            queue_datas: queues.iter().map(|(name, queues)| queue_data(name, queues)).collect(),
+            queue_datas: queues.iter().map(|(name, queues)| queue_data(name, queues, self.perm(name, queues))).collect(),
             ..TopicRouteData::default()
         };
         for (name, queues) in queues {
             let Some(group) = self.groups.get(name) else { continue };
             let mut data = self.broker_data(name, group, viewer);
-            for (id, addr) in &group.addrs {
-                let filters = self.live.get(&(group.cluster.clone(), addr.clone())).map(|live| &live.filter_servers);
-                if let Some(filters) = filters.filter(|filters| !filters.is_empty()) {
-                    route.filter_server_table.insert(data.broker_addrs[id].clone(), filters.clone());
-                }
+            for (id, member) in group.members.iter().filter(|(_, member)| !member.filter_servers.is_empty()) {
+                route.filter_server_table.insert(data.broker_addrs[id].clone(), member.filter_servers.clone());
             }
-            if acting && group.acting_master && queues.perm & PERM_WRITE == 0 {
+            if acting && group.acting_master && self.perm(name, queues) & PERM_WRITE == 0 {
                 present_acting_master(&mut data.broker_addrs);
             }
             route.broker_datas.push(data);
@@ -34,32 +31,32 @@ impl RouteTable {
         (!route.broker_datas.is_empty()).then_some(route)
     }
 
+    /// What may be done with the queues: what the broker says, unless an operator took the write permission off it.
+    fn perm(&self, name: &Name, queues: &Queues) -> i32 {
+        if self.wiped.contains_key(name) { queues.perm & !PERM_WRITE } else { queues.perm }
+    }
+
     pub(super) fn broker_data(&self, name: &Name, group: &Group, viewer: &Viewer) -> BrokerData {
         BrokerData {
-            broker_addrs: self.addrs_for(group, viewer),
+            broker_addrs: group.addrs_for(viewer),
             broker_name: name.to_string(),
-            cluster: group.cluster.clone(),
+            cluster: group.cluster().to_owned(),
             enable_acting_master: group.acting_master,
             zone_name: group.zone_name.clone(),
         }
     }
 
-    pub(super) fn addrs_for(&self, group: &Group, viewer: &Viewer) -> BTreeMap<i64, String> {
-        group.addrs.iter().map(|(&id, addr)| (id, self.addr_for(&group.cluster, addr, viewer))).collect()
+    /// The address of the master of a group, and where its replicas replicate from, as `viewer` reaches them.
+    pub fn master_for(&self, broker_name: &str, viewer: &Viewer) -> Option<Master> {
+        let master = self.groups.get(broker_name)?.members.get(&MASTER_ID)?;
+        let reached = |addr: &String| addr_for(master.address_is, addr, viewer);
+        Some(Master { addr: reached(&master.addr), ha_addr: master.ha_addr.as_ref().map(reached) })
     }
+}
 
-    /// The address of a broker as `viewer` reaches it.
-    pub fn addr_for(&self, cluster: &str, addr: &str, viewer: &Viewer) -> String {
-        match self.live.get(&(cluster.to_owned(), addr.to_owned())) {
-            Some(live) => addr_for(live.address_is, addr, viewer),
-            None => addr.to_owned(),
-        }
-    }
-
-    /// Where `viewer` replicates from the broker at `addr`.
-    pub fn ha_addr_for(&self, cluster: &str, addr: &str, viewer: &Viewer) -> Option<String> {
-        let live = self.live.get(&(cluster.to_owned(), addr.to_owned()))?;
-        live.ha_addr.as_ref().map(|ha_addr| addr_for(live.address_is, ha_addr, viewer))
+impl Group {
+    pub(super) fn addrs_for(&self, viewer: &Viewer) -> BTreeMap<i64, String> {
+        self.members.iter().map(|(&id, member)| (id, addr_for(member.address_is, &member.addr, viewer))).collect()
     }
 }
 
@@ -72,10 +69,10 @@ fn present_acting_master(addrs: &mut BTreeMap<i64, String>) {
     }
 }
 
-fn queue_data(name: &Name, queues: &Queues) -> QueueData {
+fn queue_data(name: &Name, queues: &Queues, perm: i32) -> QueueData {
     QueueData {
         broker_name: name.to_string(),
-        perm: queues.perm,
+        perm,
         read_queue_nums: queues.read,
         topic_sys_flag: queues.sys_flag,
         write_queue_nums: queues.write,

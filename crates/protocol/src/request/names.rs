@@ -63,6 +63,7 @@ requests! {
         body_crc32: i32 = "bodyCrc32" or 0,
         zone_name: Option<Text<'a>> = "__ZONE_NAME",
         auto_address: Option<bool> = "roxmqAutoAddress",
+        started_ms: Option<i64> = "roxmqStarted",
     } -> RegisterBrokerReply<'a>;
 
     /// A broker goes away.

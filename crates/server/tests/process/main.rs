@@ -4,5 +4,6 @@ mod addresses;
 mod bench;
 mod check;
 mod kill;
+mod routes;
 mod running;
 mod smoke;

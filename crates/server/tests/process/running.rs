@@ -105,7 +105,7 @@ impl Drop for Running {
 ///
 /// They lie below those that systems give to outgoing connections, and no two calls in a process get the same: between the look and the
 /// broker's start nobody else is likely to take one.
-fn free_ports() -> (SocketAddr, u16) {
+pub fn free_ports() -> (SocketAddr, u16) {
     static FIRST: LazyLock<u16> = LazyLock::new(|| fastrand::u16(10_000..20_000));
     static CALLS: AtomicU16 = AtomicU16::new(0);
     loop {

@@ -1,0 +1,117 @@
+//! Which topics were deleted here, and may still be elsewhere? File: `config/deletedTopics.json`.
+//!
+//! Producers learn from the NameServers that a topic is here no more, but only the next time they ask, and send here until then. Such a send
+//! must not make the topic again.
+
+use super::TableFile;
+use parking_lot::Mutex;
+use roxmq_env::clock::Clock;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How long a deletion is remembered: ten times as long as clients' routes may be old by default (`pollNameServerInterval`).
+pub const REMEMBERED: Duration = Duration::from_secs(300);
+/// Deletions that are remembered; of more of them the oldest are forgotten.
+const TOPICS_MAX: usize = 1000;
+
+/// The deletions.
+pub struct Deleted {
+    clock: Clock,
+    file: TableFile,
+    state: Mutex<State>,
+    /// How many there are. Mostly none, and then a send need not look.
+    count: AtomicUsize,
+    asked: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    until_ms: BTreeMap<String, i64>,
+    /// Of which a send wants to know whether they are elsewhere.
+    to_ask: BTreeSet<String>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Saved {
+    until_ms: BTreeMap<String, i64>,
+}
+
+impl Deleted {
+    /// Loads the table.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn load(clock: &Clock, file: TableFile) -> io::Result<Deleted> {
+        let until_ms = file.load::<Saved>()?.unwrap_or_default().until_ms;
+        let count = AtomicUsize::new(until_ms.len());
+        let state = Mutex::new(State { until_ms, to_ask: BTreeSet::new() });
+        Ok(Deleted { clock: clock.clone(), file, state, count, asked: Notify::new() })
+    }
+
+    /// A topic is deleted now.
+    pub fn note(&self, topic: &str) {
+        let until_ms = self.clock.now_ms() + REMEMBERED.as_millis() as i64;
+        let mut state = self.state.lock();
+        state.until_ms.insert(topic.to_owned(), until_ms);
+        if state.until_ms.len() > TOPICS_MAX {
+            let oldest = state.until_ms.iter().min_by_key(|(_, until_ms)| **until_ms).map(|(topic, _)| topic.clone());
+            oldest.and_then(|topic| state.until_ms.remove(&topic));
+        }
+        self.changed(&state);
+    }
+
+    /// It may be made again: somebody did so on purpose, or it is nowhere else.
+    pub fn forget(&self, topic: &str) {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut state = self.state.lock();
+        state.to_ask.remove(topic);
+        if state.until_ms.remove(topic).is_some() {
+            self.changed(&state);
+        }
+    }
+
+    /// Was a topic deleted here a moment ago? Then somebody should find out whether it is still elsewhere.
+    pub fn holds(&self, topic: &str) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let mut state = self.state.lock();
+        let now_ms = self.clock.now_ms();
+        let Some(until_ms) = state.until_ms.get(topic).copied() else { return false };
+        // A clock that was put back must not have it remembered for longer.
+        if (0..=REMEMBERED.as_millis() as i64).contains(&(until_ms - now_ms)) {
+            state.to_ask.insert(topic.to_owned());
+            self.asked.notify_one();
+            return true;
+        }
+        state.until_ms.remove(topic);
+        self.changed(&state);
+        false
+    }
+
+    /// Waits until sends were refused; of which topics.
+    pub async fn to_ask(&self) -> BTreeSet<String> {
+        self.asked.notified().await;
+        std::mem::take(&mut self.state.lock().to_ask)
+    }
+
+    /// Writes the table if it changed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save(&self) -> io::Result<()> {
+        self.file.save(|| Saved { until_ms: self.state.lock().until_ms.clone() })
+    }
+
+    fn changed(&self, state: &State) {
+        self.count.store(state.until_ms.len(), Ordering::Release);
+        self.file.touch();
+    }
+}

@@ -1,0 +1,90 @@
+//! Which registrations list all topics of their broker, so that what they lack is gone?
+//!
+//! | from | list | is |
+//! |---|---|---|
+//! | ours, Java's every 30 s | all topics, and so the system topics that each broker has from its start and nobody can delete | whole |
+//! | Java's on a change of topics | those that changed, one or several (`registerIncrementBrokerData`) | a part: it has one topic, or lacks system topics that the broker had |
+//! | Java's with `enableSplitRegistration` | 800 topics each | a part, for the same reason |
+//! | Java's on a change of one topic (217) | no list | no registration |
+//! | anybody's without a body | nothing | a sign of life |
+//!
+//! A Java broker tells of a new topic (217) while a list that it made before may still be under way. So a topic that was told alone goes
+//! when the second whole list lacks it: a broker has only one under way. Ours tells one thing after the other.
+
+use roxmq_protocol::body::{TopicConfig, TopicConfigAndMappingSerializeWrapper};
+use std::collections::BTreeMap;
+
+use super::{Name, RouteTable};
+
+/// What every broker of 3.x to 5.x has had from its start, besides topics of its own and its cluster's name.
+const SYSTEM_TOPICS: [&str; 6] = [
+    "SELF_TEST_TOPIC",
+    "BenchmarkTest",
+    "OFFSET_MOVED_EVENT",
+    "SCHEDULE_TOPIC_XXXX",
+    "RMQ_SYS_TRANS_HALF_TOPIC",
+    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
+];
+
+/// How a topic on a broker is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It was in a list.
+    Listed,
+    /// It came by itself, and there has been no list of all topics since.
+    Alone,
+    /// It came by itself, and was not in the next list, which may be older.
+    Missed,
+}
+
+/// What a whole list means for topics that were told alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubts {
+    /// It may have been made before.
+    May,
+    /// It was made after.
+    None,
+}
+
+impl RouteTable {
+    /// Is this a list of all topics?
+    pub(super) fn whole(&self, name: &Name, sent: &TopicConfigAndMappingSerializeWrapper, started: Option<i64>) -> Option<Doubts> {
+        let listed = &sent.topic_config_table;
+        let own = [&**name, self.groups.get(name).map_or("", |group| group.cluster())];
+        let lacks_none = SYSTEM_TOPICS.into_iter().chain(own).all(|topic| listed.contains_key(topic) || !self.has(topic, name));
+        // As in Java, nothing is known of what a broker with static topics has.
+        let is_whole = listed.len() > 1 && lacks_none && sent.topic_queue_mapping_info_map.is_empty();
+        is_whole.then_some(if started.is_some() { Doubts::None } else { Doubts::May })
+    }
+
+    /// Takes the topics that a whole list lacks off the broker.
+    pub(super) fn drop_unlisted(&mut self, name: &Name, sent: &TopicConfigAndMappingSerializeWrapper, doubts: Doubts) {
+        let listed: &BTreeMap<String, TopicConfig> = &sent.topic_config_table;
+        // Both are in order, so one walk along them is enough.
+        let mut names = listed.keys().peekable();
+        let mappings = &mut self.mappings;
+        self.topics.retain(|topic, brokers| {
+            while names.next_if(|name| *name < topic).is_some() {}
+            if names.peek() == Some(&topic) {
+                return true;
+            }
+            match brokers.get_mut(name) {
+                None => {}
+                Some(queues) if queues.told == Told::Alone && doubts == Doubts::May => queues.told = Told::Missed,
+                Some(_) => {
+                    brokers.remove(name);
+                    if let Some(mapped) = mappings.get_mut(topic) {
+                        mapped.remove(&**name);
+                    }
+                }
+            }
+            !brokers.is_empty()
+        });
+        let topics = &self.topics;
+        mappings.retain(|topic, mapped| !mapped.is_empty() && topics.contains_key(topic));
+    }
+
+    fn has(&self, topic: &str, name: &Name) -> bool {
+        self.topics.get(topic).is_some_and(|brokers| brokers.contains_key(name))
+    }
+}
