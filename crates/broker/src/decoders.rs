@@ -2,7 +2,7 @@
 
 use crate::filter::Expression;
 use crate::names;
-use crate::tables::{changes, is_intact};
+use crate::tables::{changes, deleted, is_intact};
 use crate::timer::decoders as timers;
 use crate::transaction;
 use roxmq_protocol::body::{
@@ -21,6 +21,7 @@ pub fn tables(bytes: &[u8]) {
     let _ = json::from_slice::<DelayOffsetSerializeWrapper>(bytes);
     let _ = json::from_slice::<MessageRequestModeSerializeWrapper>(bytes);
     let _ = json::from_slice::<transaction::Marks>(bytes);
+    let _ = json::from_slice::<deleted::Saved>(bytes);
     timers::table(bytes);
 }
 

@@ -12,6 +12,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tracing::warn;
 
 /// How long a deletion is remembered: ten times as long as clients' routes may be old by default (`pollNameServerInterval`).
 pub const REMEMBERED: Duration = Duration::from_secs(300);
@@ -35,9 +36,10 @@ struct State {
     to_ask: BTreeSet<String>,
 }
 
+/// What is in the file.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Saved {
+pub struct Saved {
     until_ms: BTreeMap<String, i64>,
 }
 
@@ -45,9 +47,19 @@ impl Deleted {
     /// Loads the table.
     ///
     /// # Errors
-    /// When its file cannot be read.
+    /// When its file cannot be read. One that is damaged is no reason not to start: it is taken for empty.
     pub fn load(clock: &Clock, file: TableFile) -> io::Result<Deleted> {
-        let until_ms = file.load::<Saved>()?.unwrap_or_default().until_ms;
+        let mut until_ms = match file.load::<Saved>() {
+            Ok(saved) => saved.unwrap_or_default().until_ms,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                warn!(%error, "which topics were deleted is not known any more");
+                file.touch();
+                BTreeMap::new()
+            }
+            Err(error) => return Err(error),
+        };
+        let now_ms = clock.now_ms();
+        until_ms.retain(|_, until_ms| *until_ms > now_ms);
         let count = AtomicUsize::new(until_ms.len());
         let state = Mutex::new(State { until_ms, to_ask: BTreeSet::new() });
         Ok(Deleted { clock: clock.clone(), file, state, count, asked: Notify::new() })
