@@ -6,8 +6,8 @@
 
 mod admin;
 mod assignment;
+mod bodies;
 mod changing;
-mod compressed;
 mod consumers;
 pub mod decoders;
 mod delay;

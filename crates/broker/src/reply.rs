@@ -4,7 +4,7 @@
 //! connection, and stored too unless `storeReplyMessageEnable` is off. A reply that reaches nobody is refused, so that its sender knows.
 
 use crate::relay::Later;
-use crate::{Broker, Call, Refusal, compressed, names, send};
+use crate::{Broker, Call, Refusal, bodies, names, send};
 use roxmq_protocol::code;
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, MessageId};
@@ -31,7 +31,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
     if broker.topics.find(&request.topic).is_none() {
         return Err(Refusal::TopicUnknown(request.topic.into_owned()));
     }
-    compressed::check(request.sys_flag, call.body)?;
+    bodies::check(request.sys_flag, call.body)?;
     let now = broker.clock.now_ms();
     let mut properties = PropertiesBuf::from_text(&request.properties);
     properties.set(name::PUSH_REPLY_TIME, &now.to_string());
