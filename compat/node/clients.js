@@ -2,6 +2,7 @@
 
 // How does a case get clients, messages and the address of the broker?
 
+const net = require('net');
 const { Consumer, Producer, Message } = require('ali-ons');
 const { RUN, brief } = require('./harness');
 
@@ -125,4 +126,20 @@ async function stored(t, topic, count) {
   return inbox.messages;
 }
 
-module.exports = { Message, producer, consumer, sendBodies, numbered, placeOf, createTopic, createTopicAt, untilRoutes, untilBodies, stored };
+// One message to queue 0 from ::1, by hand: this client does not speak IPv6.
+async function sendByIPv6(t, topic, body) {
+  const port = Number(process.env.COMPAT_BROKER_ADDR.split(':').pop());
+  const extFields = { a: t.group, b: topic, c: 'TBW102', d: '4', e: '0', f: '0', g: '0', h: '0', i: '', j: '0', k: 'false', m: 'false' };
+  const header = Buffer.from(JSON.stringify({ code: 310, flag: 0, language: 'OTHER', opaque: 1, version: 401, extFields }));
+  const lengths = Buffer.alloc(8);
+  lengths.writeInt32BE(4 + header.length + body.length, 0);
+  lengths.writeInt32BE(header.length, 4);
+  const socket = net.connect(port, '::1');
+  socket.write(Buffer.concat([ lengths, header, Buffer.from(body) ]));
+  // Short as it is, the answer comes in one piece.
+  const answer = await new Promise((done, failed) => socket.once('data', done).once('error', failed).once('close', () => failed(new Error('closed'))));
+  socket.destroy();
+  t.equal(JSON.parse(answer.subarray(8, 8 + answer.readInt32BE(4))).code, 0, 'answer to a send by IPv6');
+}
+
+module.exports = { Message, producer, consumer, sendBodies, sendByIPv6, numbered, placeOf, createTopic, createTopicAt, untilRoutes, untilBodies, stored };

@@ -20,6 +20,7 @@ const sideBySide = {
   properties_chinese: send.propertiesChinese,
   create_topic: send.createTopicAgain,
   push_clustering: consume.clustering,
+  push_by_ipv6: consume.byIPv6,
   push_broadcasting: consume.broadcasting,
   push_tags: consume.tags,
   push_order_of_one_queue: consume.orderOfOneQueue,

@@ -3,7 +3,10 @@
 import ctypes
 import functools
 import itertools
+import json
 import os
+import socket
+import struct
 import threading
 from dataclasses import dataclass
 
@@ -187,3 +190,17 @@ def primed(case, p):
         p.send_orderly(message(case.topic, body), i)
     stored(case, case.topic, 4)
     return bodies
+
+
+def send_by_ipv6(case, topic, body):
+    """One message to queue 0 from ::1, by hand: this client does not speak IPv6."""
+    port = int(os.environ["COMPAT_BROKER_ADDR"].rpartition(":")[2])
+    fields = {"a": case.group, "b": topic, "c": "TBW102", "d": "4", "e": "0", "f": "0", "g": "0", "h": "0", "i": "", "j": "0", "k": "false", "m": "false"}
+    header = json.dumps({"code": 310, "flag": 0, "language": "OTHER", "opaque": 1, "version": 401, "extFields": fields}).encode()
+    rest = struct.pack(">i", len(header)) + header + body.encode()
+    with socket.create_connection(("::1", port), timeout=10) as connection:
+        connection.sendall(struct.pack(">i", len(rest)) + rest)
+        answer = connection.makefile("rb")
+        answer = answer.read(*struct.unpack(">i", answer.read(4)))
+    (header_bytes,) = struct.unpack(">i", answer[:4])
+    case.equal(json.loads(answer[4 : 4 + header_bytes])["code"], 0, "answer to a send by IPv6")

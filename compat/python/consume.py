@@ -1,7 +1,7 @@
 """Consumers: is every message given once, to whom it belongs, in order, from the right place on?"""
 
-from clients import message, numbered, primed, producer, pull_consumer, pull_offsets, push, received, send_bodies, stored
-from harness import brief
+from clients import message, numbered, primed, producer, pull_consumer, pull_offsets, push, received, send_bodies, send_by_ipv6, stored
+from harness import TARGET, brief
 from rocketmq.client import PullConsumer
 from rocketmq.exceptions import RocketMQException
 from rocketmq.ffi import MessageModel
@@ -17,6 +17,19 @@ def clustering(case):
     after = numbered("after", 100)
     send_bodies(case, p, case.topic, after)
     inbox.until_bodies(before + after, "messages sent before and after the consumer")
+
+
+def by_ipv6(case):
+    """A producer with an IPv6 address takes nothing from readers that know nothing of IPv6."""
+    if TARGET == "java":
+        return  # its broker stores the address in 16 bytes, which ends the process of this client
+    p = producer(case)
+    before = primed(case, p)
+    inbox = push(case, case.topic)
+    inbox.until_bodies(before, "what came before")
+    send_by_ipv6(case, case.topic, "by IPv6")
+    send_bodies(case, p, case.topic, ["behind it"])
+    inbox.until_bodies([*before, "by IPv6", "behind it"], "messages of both producers")
 
 
 def broadcasting(case):

@@ -19,6 +19,7 @@ SIDE_BY_SIDE = {
     "body_compressed": send.body_compressed,
     "properties_chinese": send.properties_chinese,
     "push_clustering": consume.clustering,
+    "push_by_ipv6": consume.by_ipv6,
     "push_broadcasting": consume.broadcasting,
     "push_tags": consume.tags,
     "push_order_of_one_queue": consume.order_of_one_queue,

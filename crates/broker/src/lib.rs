@@ -7,8 +7,8 @@
 mod admin;
 mod assignment;
 mod attributes;
+mod bodies;
 mod changing;
-mod compressed;
 mod consumers;
 pub mod decoders;
 mod delay;

@@ -6,7 +6,7 @@
 use crate::relay::Later;
 use crate::shard::taken;
 use crate::tables::topics::PERM_WRITE;
-use crate::{Broker, Call, Refusal, compressed, names, send};
+use crate::{Broker, Call, Refusal, bodies, names, send};
 use roxmq_protocol::code;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, MessageId};
@@ -111,7 +111,7 @@ fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> R
         return Err(Refusal::TopicNotWritable(request.topic.to_string()));
     }
     send::check_length(&config, body)?;
-    compressed::check(request.sys_flag, body)?;
+    bodies::check(request.sys_flag, body)?;
     send::queue(&request.topic, request.queue_id, topic.read_queue_nums, topic.write_queue_nums).map(|queue_id| queue_id as i32)
 }
 

@@ -6,7 +6,7 @@ use crate::destinations::{Destination, Destinations};
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, compressed, delay, light, parking, retry, room, timer, topics};
+use crate::{Broker, bodies, delay, light, parking, retry, room, timer, topics};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -230,7 +230,7 @@ pub fn prepare_one(
         }
         check_length(&config, body)?;
         if !request.batch {
-            compressed::check(request.sys_flag, body)?;
+            bodies::check(request.sys_flag, body)?;
         }
     }
     let given = Properties::new(&request.properties);
@@ -256,6 +256,9 @@ pub fn prepare_one(
         return Err(
             Refusal::Message("a timed message is taken back by its recall handle (request 370), not by another message.".into()).into()
         );
+    }
+    if asked.is_inner_batch {
+        return Err(bodies::no_inner_batch().into());
     }
     if request.batch && asked.waits(&config) {
         return Err(batch_waits().into());
@@ -329,6 +332,7 @@ struct Asked<'a> {
     light_queues: Option<&'a str>,
     times: timer::Times<'a>,
     is_deletion: bool,
+    is_inner_batch: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -342,6 +346,7 @@ impl<'a> Asked<'a> {
                 name::TRAN_MSG => asked.transactional = Some(value),
                 name::INNER_MULTI_DISPATCH => asked.light_queues = Some(value),
                 name::TIMER_DEL_UNIQKEY => asked.is_deletion = true,
+                name::INNER_NUM => asked.is_inner_batch = true,
                 _ => asked.times.note(name, value),
             }
         }
@@ -427,7 +432,7 @@ fn push_members(
     for item in batch_items(draft.body) {
         let item = item.map_err(|error| Refusal::Message(error.to_string()))?;
         // The batch's sys flag is that of each of its members.
-        compressed::check(draft.sys_flag, item.body)?;
+        bodies::check(draft.sys_flag, item.body)?;
         let given = Properties::new(item.properties);
         // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
         let may_wait = stored_properties(sender, given, unique_key, flow);

@@ -125,8 +125,8 @@ fn addresses_configured() {
 }
 
 #[test]
-fn compressed() {
-    check("compressed");
+fn bodies() {
+    check("bodies");
 }
 
 /// The clock stands still, so no lock runs out: they go with their client.

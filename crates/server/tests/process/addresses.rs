@@ -35,6 +35,16 @@ fn everything_names_the_broker_by_the_address_that_was_dialled() {
         }
     }
     assert!(running.stop(), "SIGTERM ends it well");
+
+    // What was stored before is where the broker is configured to be from now on.
+    let mut running = Running::start(folder.path(), &["brokerIP1=127.0.0.3"]);
+    let broker = SocketAddr::from(([127, 0, 0, 3], running.broker.port()));
+    let mut stored = Vec::new();
+    let mut wire = running.connect();
+    wire.read_queue(TOPIC, 0, 0, |record| stored.push(record.store_host));
+    assert_eq!(sent_to(&mut wire), (broker, stored.len() as i64));
+    assert_eq!(stored, vec![broker; stored.len()]);
+    assert!(running.stop(), "SIGTERM ends it well");
 }
 
 fn wire(address: SocketAddr) -> Wire {

@@ -1,17 +1,21 @@
-//! Is a body that says it is compressed what it says?
+//! Is a body what its sys flag says: compressed, or an inner batch?
 //!
-//! Consumers take it apart before anybody sees it, together with the other messages of the same pull. One that cannot be taken apart
+//! Consumers take a compressed one apart before anybody sees it, together with the other messages of the same pull. One that cannot be taken apart
 //! costs Java's clients those behind it, and the C++ client its life: a message that nobody can read must not come in. Nobody here
 //! takes bodies apart; the first bytes tell what they are, and a body that was damaged behind them is its producer's own.
 
 use crate::Refusal;
 use roxmq_protocol::record::sys_flag;
 
-/// Takes a body whose sys flag says nothing of compression, and one that begins like what the sys flag names.
+/// Takes a body whose sys flag says nothing of it, and one that begins like what the sys flag names.
 ///
 /// # Errors
-/// When it begins like something else, or the kind is none that consumers know.
+/// When it begins like something else, when the kind is none that consumers know, and for inner batches: as in Java, only queues for them
+/// take them, of which there are none here.
 pub fn check(flag: i32, body: &[u8]) -> Result<(), Refusal> {
+    if flag & sys_flag::INNER_BATCH != 0 {
+        return Err(no_inner_batch());
+    }
     if flag & sys_flag::COMPRESSED == 0 {
         return Ok(());
     }
@@ -23,6 +27,11 @@ pub fn check(flag: i32, body: &[u8]) -> Result<(), Refusal> {
     };
     let refused = || Refusal::Message(format!("the sys flag says that the body is compressed with {kind}, and it is not"));
     is_sound.then_some(()).ok_or_else(refused)
+}
+
+/// What is answered to a message that is an inner batch, or has the property of one.
+pub fn no_inner_batch() -> Refusal {
+    Refusal::Message("an inner batch can be stored in a topic with queue.type=BatchCQ only, of which there are none.".into())
 }
 
 /// RFC 1950 and 1951: the header, with its check and without a dictionary, and the start of a block.
@@ -89,6 +98,9 @@ mod tests {
             (zstd_flag, lz4, false),
             (zstd_flag, b"plain", false),
             (0x401, zlib, false),
+            (0x80, b"plain", false),
+            (0x81, zlib, false),
+            (0x40, b"plain", true),
             (0x701, zlib, false),
         ] {
             assert_eq!(check(flag, body).is_ok(), is_taken, "{flag:#x} {body:x?}");
