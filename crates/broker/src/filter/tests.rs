@@ -56,7 +56,7 @@ fn answers_as_java_does() {
     let mut rows = 0;
     let (all, mended) = (table("expressions.txt"), table("mended.txt"));
     let pair = |row: &'static str| row.split_once('\t').expect("an answer, a tab, an expression");
-    let mended: HashMap<&str, &str> = mended.leak().lines().map(|row| pair(row)).map(|(answer, text)| (text, answer)).collect();
+    let mended: HashMap<&str, &str> = mended.leak().lines().map(pair).map(|(answer, text)| (text, answer)).collect();
     for row in all.leak().lines() {
         let (java, text) = pair(row);
         let wanted = mended.get(text).copied().unwrap_or(java);
