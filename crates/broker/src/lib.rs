@@ -486,6 +486,7 @@ fn store_config(config: &BrokerConfig) -> StoreConfig {
         max_message_bytes: config.max_message_bytes as usize,
         tail_checkpoint_bytes: config.tail_checkpoint_bytes,
         tail_memory_bytes: config.tail_memory_bytes,
+        opens_with_missing: config.start_with_missing_log,
         asks_before_deletion: true,
         light_queues: light::serves(config),
         ..StoreConfig::default()

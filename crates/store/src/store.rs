@@ -6,7 +6,8 @@ use crate::config::{FlushMode, Retention, StoreConfig};
 use crate::flush::Waker;
 use crate::index::Index;
 use crate::log::{Log, is_full};
-use crate::recovery::{self, OpenError, Places};
+use crate::missing::Missing;
+use crate::recovery::{self, OpenError, Places, Refused};
 use crate::retention::Asked;
 use crate::segment::{NextSegment, Segments};
 use crate::steady::SteadyClock;
@@ -53,6 +54,7 @@ pub struct Store {
     /// A deletion could not be written down; nothing is appended until it is.
     pub(crate) owes_checkpoint: AtomicBool,
     damaged: AtomicU64,
+    missing: Missing,
     /// Where the log ended then.
     pub(crate) opened_at: i64,
     retention_due: AtomicI64,
@@ -122,9 +124,13 @@ impl Store {
             index: &index_dir,
             segment_bytes: config.segment_bytes,
             zero_fill: config.flush == FlushMode::Sync,
+            opens_with_missing: config.opens_with_missing,
         };
         let recovering = || failed(format!("recovering {}", config.root.display()));
-        let recovered = recovery::recover(&places).map_err(recovering())?;
+        let recovered = recovery::recover(&places).map_err(|refused| match refused {
+            Refused::Missing(missing) => OpenError::Missing(missing),
+            Refused::Disk(error) => recovering()(error),
+        })?;
         let file = recovered.active.file.file().map_err(recovering())?;
         let watermarks = Watermarks::default();
         watermarks.set_all(recovered.end);
@@ -158,6 +164,7 @@ impl Store {
             flusher_sleeps: Arc::new(AtomicBool::new(false)),
             owes_checkpoint: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
+            missing: recovered.missing,
             opened_at: recovered.end,
             retention_due: AtomicI64::new(0),
             owes_memory: AtomicBool::new(false),
@@ -187,6 +194,11 @@ impl Store {
     /// How far the log has come.
     pub fn watermarks(&self) -> &Watermarks {
         &self.watermarks
+    }
+
+    /// What was missing of the log when it was opened.
+    pub fn missing(&self) -> &Missing {
+        &self.missing
     }
 
     /// Whether appends are refused for want of room.

@@ -181,6 +181,7 @@ fn cut_at(seed: u64, at: u64, steps: usize) {
     let store = open_again(&world);
     world.sim.clear_faults();
     let where_ = format!("cut at {at}");
+    assert!(store.missing().is_empty(), "seed {seed} {where_}: {}", store.missing());
     history.check(&world, &store, &where_);
     history.waiting.clear();
 
@@ -194,6 +195,7 @@ fn cut_at(seed: u64, at: u64, steps: usize) {
     drop(store);
     world.sim.crash();
     let store = open_again(&world);
+    assert!(store.missing().is_empty(), "seed {seed} {where_}, went on: {}", store.missing());
     history.check(&world, &store, &format!("{where_}, went on, cut again"));
 }
 
@@ -513,6 +515,7 @@ fn async_flush_loses_a_suffix_at_most() {
         world.sim.crash();
         let store = open_again(&world);
         let end = store.watermarks().written();
+        assert!(store.missing().is_empty(), "seed {seed}: {}", store.missing());
         assert!(end >= flushed, "seed {seed}: durable up to {flushed}, there up to {end}");
         for (queue, offset, message_end) in log {
             let (_, bytes) = world.read(&store, "T", queue, offset, 1);
