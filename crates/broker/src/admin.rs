@@ -34,7 +34,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
             other => Refusal::Failed(other.to_string()),
         })?;
         if let Some(path) = &config.config_path {
-            save(broker, path, &update).map_err(|error| Refusal::Failed(format!("{}: {error}", path.display())))?;
+            save(broker, path, &update).map_err(|error| Refusal::Failed(error.to_string()))?;
         }
         *config = Arc::new(update.running.clone());
         broker.store.set_retention(crate::store_config(&config).retention());
@@ -50,8 +50,9 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
 
 /// Keeps the changes in the file that the broker was started with.
 fn save(broker: &Broker, path: &Path, update: &Update<BrokerConfig>) -> io::Result<()> {
-    let text = String::from_utf8(broker.disk.read(path)?.unwrap_or_default()).map_err(io::Error::other)?;
-    let merged = properties::merge(&text, &update.saved).map_err(|bad| io::Error::other(format!("line {} cannot be read", bad.line)))?;
+    let unreadable = |what: String| io::Error::other(format!("{}: {what}", path.display()));
+    let text = String::from_utf8(broker.disk.read(path)?.unwrap_or_default()).map_err(|error| unreadable(error.to_string()))?;
+    let merged = properties::merge(&text, &update.saved).map_err(|bad| unreadable(format!("line {} cannot be read", bad.line)))?;
     broker.disk.replace_atomically(path, merged.as_bytes())
 }
 

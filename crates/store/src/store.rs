@@ -110,12 +110,12 @@ impl Store {
         let index_dir = config.root.join("index");
         let failed = |what: String| move |source| OpenError::Disk { what, source };
         for folder in [&config.root, &log_dir, &index_dir] {
-            disk.create_dir_all(folder).map_err(failed(format!("creating {}", folder.display())))?;
+            disk.create_dir_all(folder).map_err(failed("making the data folder".to_owned()))?;
         }
         let lock_file = config.root.join("lock");
         let lock = disk.lock(&lock_file).map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => OpenError::Locked(config.root.clone()),
-            _ => OpenError::Disk { what: format!("locking {}", lock_file.display()), source },
+            _ => OpenError::Disk { what: "locking the data folder".to_owned(), source },
         })?;
         let places = Places {
             disk: &disk,

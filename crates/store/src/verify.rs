@@ -190,7 +190,7 @@ pub(crate) fn lock(disk: &Disk, folder: &Folder) -> Result<Lock, FolderError> {
     let path = folder.root.join("lock");
     disk.lock(&path).map_err(|source| match source.kind() {
         io::ErrorKind::WouldBlock => FolderError::Locked(folder.root.clone()),
-        _ => FolderError::Disk { what: format!("locking {}", path.display()), source },
+        _ => FolderError::Disk { what: "locking the data folder".to_owned(), source },
     })
 }
 
