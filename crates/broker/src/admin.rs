@@ -34,7 +34,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
         other => Refusal::Failed(other.to_string()),
     })?;
     if let Some(path) = &config.config_path {
-        save(broker, path, &update).map_err(|error| Refusal::Failed(format!("{}: {error}", path.display())))?;
+        save(broker, path, &update).map_err(|error| Refusal::Failed(error.to_string()))?;
     }
     info!(changed = ?update.changed, after_restart = ?update.after_restart, "a tool changed settings");
     update.notices.iter().for_each(|notice| warn!("{notice}"));
@@ -60,8 +60,9 @@ fn take(broker: &Broker, settings: BrokerConfig) {
 
 /// Keeps the changes in the file that the broker was started with.
 fn save(broker: &Broker, path: &Path, update: &Update<BrokerConfig>) -> io::Result<()> {
-    let text = String::from_utf8(broker.disk.read(path)?.unwrap_or_default()).map_err(io::Error::other)?;
-    let merged = properties::merge(&text, &update.saved).map_err(|bad| io::Error::other(format!("line {} cannot be read", bad.line)))?;
+    let unreadable = |what: String| io::Error::other(format!("{}: {what}", path.display()));
+    let text = String::from_utf8(broker.disk.read(path)?.unwrap_or_default()).map_err(|error| unreadable(error.to_string()))?;
+    let merged = properties::merge(&text, &update.saved).map_err(|bad| unreadable(format!("line {} cannot be read", bad.line)))?;
     broker.disk.replace_atomically(path, merged.as_bytes())
 }
 
@@ -109,6 +110,8 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
 
     put("commitLogMinOffset", broker.store.min_log_offset().0.to_string());
     put("commitLogMaxOffset", broker.store.max_log_offset().0.to_string());
+    // Not one of Java's: what the start did not find of the log.
+    put("commitLogMissingBytes", broker.store.missing().bytes().to_string());
     put("dispatchBehindBytes", (watermarks.written().0 - watermarks.dispatched().0).max(0).to_string());
     put("remainHowManyDataToFlush", shown_bytes((watermarks.written().0 - watermarks.flushed().0).max(0) as u64));
     put("remainHowManyDataToCommit", shown_bytes(0));
@@ -207,4 +210,32 @@ pub fn statistic(broker: &Broker, _: &Call<'_>, request: request::BrokerStats<'_
 pub fn replication(broker: &Broker, _: &Call<'_>, _: request::HaStatus) -> Result<Answer, Refusal> {
     let body = HaRuntimeInfo { master: true, master_commit_log_max_offset: broker.store.max_log_offset().0, ..HaRuntimeInfo::default() };
     Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, TOPIC, close, put, try_open};
+    use roxmq_env::clock::Clock;
+    use roxmq_env::disk::SimDisk;
+
+    #[test]
+    fn missing_files_of_the_log_are_shown_or_refuse_the_start() {
+        let (sim, clock) = (SimDisk::new(1), Clock::manual(testing::NOW_MS));
+        let open = |start_with_missing_log| try_open(&sim.disk(), &clock, BrokerConfig { start_with_missing_log, ..testing::config() });
+        let broker = open(false).unwrap();
+        while broker.store.stats().segments < 4 {
+            put(&broker, TOPIC, 0, "", &"body".repeat(100));
+            broker.store.tick();
+        }
+        assert_eq!(runtime_table(&broker)["commitLogMissingBytes"], "0");
+        let folder = broker.config().store_root.join("commitlog");
+        close(broker);
+        sim.disk().remove(&folder.join(format!("{:020}", 16 << 10))).unwrap();
+        let refused = open(false).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains("16384 bytes of the commit log are missing") && refused.contains("startWithMissingLog"), "{refused}");
+        let broker = open(true).unwrap();
+        assert_eq!(runtime_table(&broker)["commitLogMissingBytes"], "16384");
+        close(broker);
+    }
 }

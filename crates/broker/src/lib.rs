@@ -535,6 +535,7 @@ fn store_config(config: &BrokerConfig) -> StoreConfig {
         delete_unexpired_when_full: config.delete_unexpired_when_full,
         tail_checkpoint_bytes: config.tail_checkpoint_bytes,
         tail_memory_bytes: config.tail_memory_bytes,
+        opens_with_missing: config.start_with_missing_log,
         asks_before_deletion: true,
         light_queues: light::serves(config),
         ..StoreConfig::default()

@@ -18,7 +18,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A file system; clones are the same one.
+/// A file system; clones are the same one. Its errors name the file or folder that they are about.
 #[derive(Clone, Debug)]
 pub struct Disk(World);
 
@@ -52,7 +52,10 @@ pub struct Space {
 
 /// An open file. Reads and writes name their position, so one handle serves any number of threads.
 #[derive(Debug)]
-pub struct File(Handle);
+pub struct File {
+    handle: Handle,
+    path: PathBuf,
+}
 
 #[derive(Debug)]
 enum Handle {
@@ -79,42 +82,47 @@ impl Disk {
 
     /// Makes a folder and its parents, and makes their entries durable.
     pub fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.0 {
             World::Real => real::create_dir_all(path),
             World::Sim(sim) => sim.create_dir_all(path),
-        }
+        };
+        done.map_err(named(path))
     }
 
     /// Opens a file. A file that this made is durable only after [`Disk::sync_dir`] of its folder.
     pub fn open(&self, path: &Path, how: Open) -> io::Result<File> {
-        match &self.0 {
-            World::Real => real::open(path, how).map(Handle::Real).map(File),
-            World::Sim(sim) => sim.open(path, how).map(Handle::Sim).map(File),
-        }
+        let opened = match &self.0 {
+            World::Real => real::open(path, how).map(Handle::Real),
+            World::Sim(sim) => sim.open(path, how).map(Handle::Sim),
+        };
+        opened.map(|handle| File { handle, path: path.to_owned() }).map_err(named(path))
     }
 
     /// The names of the files (not folders) in a folder, sorted. Names that are not UTF-8 are left out.
     pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        match &self.0 {
+        let done = match &self.0 {
             World::Real => real::list(path),
             World::Sim(sim) => sim.list(path),
-        }
+        };
+        done.map_err(named(path))
     }
 
     /// Gives a file another name in the same folder, replacing what has it. Durable after [`Disk::sync_dir`].
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.0 {
             World::Real => std::fs::rename(from, to),
             World::Sim(sim) => sim.rename(from, to),
-        }
+        };
+        done.map_err(named(from))
     }
 
     /// Takes a file's name away; open handles go on. Durable after [`Disk::sync_dir`].
     pub fn remove(&self, path: &Path) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.0 {
             World::Real => std::fs::remove_file(path),
             World::Sim(sim) => sim.remove(path),
-        }
+        };
+        done.map_err(named(path))
     }
 
     /// Makes the names in a folder durable.
@@ -122,26 +130,29 @@ impl Disk {
         if bites(Tooth::NoFolderSync) {
             return Ok(());
         }
-        match &self.0 {
+        let done = match &self.0 {
             World::Real => real::sync_dir(path),
             World::Sim(sim) => sim.sync_dir(path),
-        }
+        };
+        done.map_err(named(path))
     }
 
     /// Room on the device that holds `path`, which must exist.
     pub fn space(&self, path: &Path) -> io::Result<Space> {
-        match &self.0 {
+        let done = match &self.0 {
             World::Real => real::space(path),
             World::Sim(sim) => sim.space(),
-        }
+        };
+        done.map_err(named(path))
     }
 
     /// Takes the exclusive lock of `path`, a file made if needed; [`io::ErrorKind::WouldBlock`] if somebody has it.
     pub fn lock(&self, path: &Path) -> io::Result<Lock> {
-        match &self.0 {
+        let done = match &self.0 {
             World::Real => real::lock(path).map(LockHandle::Real).map(Lock),
             World::Sim(sim) => sim.lock(path).map(LockHandle::Sim).map(Lock),
-        }
+        };
+        done.map_err(named(path))
     }
 
     /// Makes `bytes` the contents of `path` so that a crash leaves the old or the new, whole: writes beside it, syncs,
@@ -189,41 +200,45 @@ impl Disk {
 impl File {
     /// Writes all of `bytes` at `offset`, growing the file if needed. Not durable before [`File::sync_data`].
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => std::os::unix::fs::FileExt::write_all_at(file, bytes, offset),
             Handle::Sim(file) => file.write_at(offset, bytes),
-        }
+        };
+        done.map_err(named(&self.path))
     }
 
     /// Fills `bytes` from `offset`; [`io::ErrorKind::UnexpectedEof`] if the file ends before.
     pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset),
             Handle::Sim(file) => file.read_at(offset, bytes),
-        }
+        };
+        done.map_err(named(&self.path))
     }
 
     /// Appends `len` bytes from `offset` to `out`, which keeps its length on an error.
     pub fn append_to(&self, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => real::append_to(file, offset, len, out),
             Handle::Sim(file) => file.append_to(offset, len, out),
-        }
+        };
+        done.map_err(named(&self.path))
     }
 
     /// As [`File::append_to`], but without waiting for the disk: [`io::ErrorKind::WouldBlock`] if not all of it is in memory.
     ///
     /// File systems that cannot tell are waited for.
     pub fn append_cached_to(&self, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => real::append_cached_to(file, offset, len, out),
             Handle::Sim(file) => file.append_cached_to(offset, len, out),
-        }
+        };
+        done.map_err(named(&self.path))
     }
 
     /// The first `len` bytes as memory to copy from. `None` where that is not to be had; then there are the calls.
     pub fn map(&self, len: u64) -> Option<Mapping> {
-        match &self.0 {
+        match &self.handle {
             Handle::Real(file) => Mapping::new(file, usize::try_from(len).ok()?).ok()?,
             Handle::Sim(_) => None,
         }
@@ -232,11 +247,12 @@ impl File {
     /// Has the system write these bytes to the device, and waits for that. Nothing is durable by it: it only leaves less for a
     /// [`File::sync_data`] to do, during which those wait who write to the same pages. After an error what was not durable is lost.
     pub fn write_back(&self, bytes: Range<u64>) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => real::write_back(file, bytes),
             // Whether the system has done it by itself is chance there.
             Handle::Sim(_) => Ok(()),
-        }
+        };
+        done.map_err(named(&self.path))
     }
 
     /// Makes what was written, and the file's length, durable. After an error what was not durable is lost: do not retry.
@@ -244,10 +260,11 @@ impl File {
         if bites(Tooth::FsyncSkipped) {
             return Ok(());
         }
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => file.sync_data(),
             Handle::Sim(file) => file.sync_data(),
-        }
+        };
+        done.map_err(named(&self.path))
     }
 
     /// Whether syncs that came before, of any file of this file system, can be believed.
@@ -261,35 +278,47 @@ impl File {
         if bites(Tooth::SyncBelieved) {
             return Ok(());
         }
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => real::confirm(file),
             Handle::Sim(file) => file.confirm(),
-        }
+        };
+        done.map_err(named(&self.path))
     }
 
     /// The file's length in bytes.
     #[allow(clippy::len_without_is_empty, reason = "a file is not a collection")]
     pub fn len(&self) -> io::Result<u64> {
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => file.metadata().map(|data| data.len()),
             Handle::Sim(file) => file.len(),
-        }
+        };
+        done.map_err(named(&self.path))
     }
 
     /// Cuts the file, or extends it with zeros that take no room yet.
     pub fn set_len(&self, len: u64) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => file.set_len(len),
             Handle::Sim(file) => file.set_len(len),
-        }
+        };
+        done.map_err(named(&self.path))
     }
 
     /// Takes room for the first `len` bytes, which read as zeros where nothing was written; the file becomes at least that long.
     pub fn allocate(&self, len: u64) -> io::Result<()> {
-        match &self.0 {
+        let done = match &self.handle {
             Handle::Real(file) => real::allocate(file, len),
             Handle::Sim(file) => file.allocate(len),
-        }
+        };
+        done.map_err(named(&self.path))
+    }
+}
+
+/// Says of an error what it is about. One that only says to come again stays as it is: it is nobody's to read.
+fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error + '_ {
+    move |error| match error.kind() {
+        io::ErrorKind::WouldBlock => error,
+        kind => io::Error::new(kind, format!("{}: {error}", path.display())),
     }
 }
 
@@ -311,6 +340,15 @@ mod tests {
         let path = folder.join("file");
         assert_eq!(disk.open(&path, Open::Read).expect_err("absent").kind(), io::ErrorKind::NotFound);
         assert_eq!(disk.read(&path).expect("reads"), None);
+        let about = |error: io::Error, path: &Path| assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
+        about(disk.open(&path, Open::Write).expect_err("absent"), &path);
+        about(disk.open(&folder, Open::Write).expect_err("a folder"), &folder);
+        about(disk.read(&folder).expect_err("a folder"), &folder);
+        about(disk.list(&path).expect_err("absent"), &path);
+        about(disk.remove(&path).expect_err("absent"), &path);
+        about(disk.rename(&path, &folder.join("other")).expect_err("absent"), &path);
+        about(disk.lock(&folder).expect_err("a folder"), &folder);
+        about(disk.replace_atomically(&path.join("below"), b"").expect_err("no folder"), &path);
 
         let file = disk.open(&path, Open::Create).expect("creates");
         file.write_at(3, b"abc").expect("writes");
@@ -318,7 +356,9 @@ mod tests {
         let mut out = vec![b'>'];
         file.append_to(2, 3, &mut out).expect("reads");
         assert_eq!(out, b">\0ab");
-        assert_eq!(file.append_to(2, 30, &mut out).expect_err("ends").kind(), io::ErrorKind::UnexpectedEof);
+        let ends = file.append_to(2, 30, &mut out).expect_err("ends");
+        assert_eq!(ends.kind(), io::ErrorKind::UnexpectedEof);
+        about(ends, &path);
         assert_eq!(out, b">\0ab");
         file.append_cached_to(2, 2, &mut out).expect("just written");
         assert_eq!(out, b">\0ab\0a");

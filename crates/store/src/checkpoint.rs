@@ -5,6 +5,7 @@
 //! how far the log was known to be durable; it is written after each flush and not synced itself, so it may be behind, never ahead.
 //! Below it a bad record is damage; above it, the torn end of the log.
 
+use crate::index::Index;
 use roxmq_env::disk::{Disk, File, Open};
 use std::io;
 use std::path::Path;
@@ -29,6 +30,26 @@ impl Checkpoint {
             tracing::error!(file = CHECKPOINT, "checkpoint is damaged; queues without messages may start at 0 again");
         }
         Ok(checkpoint)
+    }
+
+    /// The next offsets and deleted topics that `index` knows, nothing of it ahead of `durable`.
+    pub fn of(index: &Index, durable: i64) -> Checkpoint {
+        let queues = index.queues().map(|(_, queue)| (queue.topic.to_string(), queue.queue_id, queue.visible_next(durable)));
+        Checkpoint {
+            flushed: durable,
+            queues: queues.filter(|(_, _, next)| *next > 0).collect(),
+            dead_before: index.deletions(durable).into_iter().map(|(topic, dead)| (topic.to_string(), dead)).collect(),
+        }
+    }
+
+    /// The next offset of each queue.
+    pub fn next(&self) -> impl Iterator<Item = ((&str, u32), i64)> {
+        self.queues.iter().map(|(topic, queue_id, next)| ((topic.as_str(), *queue_id), *next))
+    }
+
+    /// Whether it speaks of what is behind the end of the log.
+    pub fn is_ahead_of(&self, end: i64) -> bool {
+        self.flushed > end || self.dead_before.iter().any(|(_, dead)| *dead > end)
     }
 
     pub fn save(&self, disk: &Disk, root: &Path) -> io::Result<()> {

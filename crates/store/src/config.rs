@@ -43,6 +43,8 @@ pub struct StoreConfig {
     /// The most bytes of memory for the tail of the index. At half of it the tail goes to a file, whatever
     /// [`StoreConfig::tail_checkpoint_bytes`] says; while all of it is taken, because the disk does not keep up, nothing is appended.
     pub tail_memory_bytes: u64,
+    /// Whether it opens when a part of the log is missing, and serves the rest (`startWithMissingLog`).
+    pub opens_with_missing: bool,
     /// Whether nothing is deleted before somebody was named who is asked first: [`crate::Store::ask_before_deletion`].
     pub asks_before_deletion: bool,
     /// Whether the store runs threads of its own. Without, the owner calls [`crate::Store::tick`]: that is for simulations.
@@ -89,6 +91,7 @@ impl Default for StoreConfig {
             light_queues: false,
             tail_checkpoint_bytes: 64 << 20,
             tail_memory_bytes: 256 << 20,
+            opens_with_missing: true,
             asks_before_deletion: false,
             background: true,
         }

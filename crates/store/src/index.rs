@@ -230,10 +230,11 @@ impl Index {
         self.change(no, |queue| queue.take_back_outlier(offset)).unwrap_or(false)
     }
 
-    /// Takes back what stands alone behind a gap at the end of a queue, where nothing explains the gap.
-    pub fn take_back_unexplained(&mut self) {
+    /// Takes back what stands alone behind a gap at the end of a queue, where nothing explains the gap: neither damage, nor that the next
+    /// message was known to have that offset.
+    pub fn take_back_unexplained(&mut self, known_next: impl Fn(&Arc<str>, u32) -> i64) {
         for no in 0..self.queues.len() as QueueNo {
-            self.change(no, Queue::take_back_unexplained);
+            self.change(no, |queue| queue.take_back_unexplained(&known_next));
         }
     }
 
@@ -400,6 +401,17 @@ impl Queue {
         in_files.or_else(|| self.tail.first().map(|chunk| chunk.first)).unwrap_or(self.next)
     }
 
+    /// One past the newest offset that is before a part of the log, and the oldest that is behind it. No file is about both.
+    pub fn around(&self, part: &Range<i64>) -> (Option<i64>, Option<i64>) {
+        let files_before = self.runs.iter().filter(|run| run.file.to <= part.start).map(Run::end);
+        let files_behind = self.runs.iter().filter(|run| run.file.from >= part.end).map(|run| run.first);
+        let split = |chunk: &Chunk, at: i64| chunk.entries.partition_point(|entry| entry.entry.log_offset < at);
+        let chunks_before = self.tail.iter().map(|chunk| (chunk, split(chunk, part.start))).filter(|(_, count)| *count > 0);
+        let chunks_behind = self.tail.iter().map(|chunk| (chunk, split(chunk, part.end))).filter(|(chunk, at)| *at < chunk.entries.len());
+        let offset = |(chunk, n): (&Chunk, usize)| chunk.first + n as i64;
+        (files_before.chain(chunks_before.map(offset)).max(), files_behind.chain(chunks_behind.map(offset)).min())
+    }
+
     /// One past the newest offset that may be seen, when nothing from `bound` on in the log may.
     pub fn visible_next(&self, bound: i64) -> i64 {
         match self.tail.last().and_then(|chunk| chunk.entries.last()) {
@@ -505,9 +517,10 @@ impl Queue {
     }
 
     /// Takes the newest entry back if it stands alone behind a gap in memory, where nothing explains the gap.
-    fn take_back_unexplained(&mut self) {
+    fn take_back_unexplained(&mut self, known_next: impl Fn(&Arc<str>, u32) -> i64) {
         if !self.tail.is_empty()
             && let Some((Some(end), offset)) = self.outlier()
+            && known_next(&self.topic, self.queue_id) < offset
         {
             tracing::error!(topic = &*self.topic, queue_id = self.queue_id, offset, "the newest record has a wrong offset");
             self.take_back_newest();
@@ -755,7 +768,9 @@ mod tests {
         assert!(index.take_back_outlier(0, 1700));
         assert_eq!(tail_bytes(&index), 1500 * 32);
         index.add(0, 1800, entry(15_000).entry, 0);
-        index.take_back_unexplained();
+        index.take_back_unexplained(|_, _| 1800);
+        assert_eq!(index.at(0).expect("queue").next, 1801, "known to be the next one");
+        index.take_back_unexplained(|_, _| 1799);
         assert_eq!((tail_bytes(&index), index.at(0).expect("queue").next), (1500 * 32, 1500));
         let other = index.find_or_create("u", 0);
         (0..7).for_each(|offset| index.add(other, offset, entry(16_000).entry, 0));

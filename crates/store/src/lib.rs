@@ -16,7 +16,7 @@
 //!
 //! Where things are: `log` appends; `flush` makes durable and fences; `index` is the tail in memory and the directory of every
 //! queue, `hints` what saves a look at it; `index_file` the files behind it; `seal` moves the tail into files; `read`, `query` and `time` answer; `recovery`
-//! opens, `whole` takes batches all or none; `retention` deletes; `checkpoint` holds the little that the log cannot say. Every byte is drawn in `docs/format.md`.
+//! opens, `missing` says what it did not find, `whole` takes batches all or none; `retention` deletes; `checkpoint` holds the little that the log cannot say. Every byte is drawn in `docs/format.md`.
 
 mod batch;
 mod cached;
@@ -31,6 +31,7 @@ mod hints;
 mod index;
 mod index_file;
 mod log;
+mod missing;
 mod query;
 mod read;
 mod recovery;
@@ -49,6 +50,7 @@ pub use batch::{Batch, Placed};
 pub use config::{FlushMode, Retention, StoreConfig};
 pub use hints::{QueueHint, QueueHints};
 pub use log::AppendError;
+pub use missing::Missing;
 pub use read::{IndexEntry, Patience, ReadLimits, ReadResult, ReadStatus};
 pub use recovery::OpenError;
 pub use retention::Reason;

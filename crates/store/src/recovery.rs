@@ -10,6 +10,7 @@ use crate::checkpoint::{Checkpoint, FlushedHint};
 use crate::facts::{self, Entry};
 use crate::index::{Dispatch, Follows, Index, QueueNo};
 use crate::index_file::{self, IndexFile};
+use crate::missing::{self, Known, Missing};
 use crate::seal;
 use crate::segment::{Segment, Segments};
 use crate::whole::Held;
@@ -18,6 +19,7 @@ use roxmq_env::disk::Disk;
 use roxmq_env::teeth::{Tooth, bites};
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::record::{BLANK_BYTES, MAGIC_V1, MAGIC_V2, Record, RecordError, record_len};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +30,9 @@ pub enum OpenError {
     /// Another process has it.
     #[error("another process uses the data folder {0}")]
     Locked(PathBuf),
+    /// A part of the log is missing, and by the settings the rest is not served without it.
+    #[error("{0}; with startWithMissingLog=true the rest is served")]
+    Missing(Missing),
     /// A setting that makes no sense.
     #[error("{0}")]
     Config(String),
@@ -51,6 +56,20 @@ pub(crate) struct Recovered {
     /// What index files know ends here.
     pub indexed: i64,
     pub hint: FlushedHint,
+    pub missing: Missing,
+}
+
+/// Why a log is not recovered.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Missing(Missing),
+    Disk(io::Error),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Refused {
+        Refused::Disk(error)
+    }
 }
 
 /// Where things are and how large.
@@ -61,6 +80,7 @@ pub(crate) struct Places<'a> {
     pub index: &'a Path,
     pub segment_bytes: u64,
     pub zero_fill: bool,
+    pub opens_with_missing: bool,
 }
 
 /// What is to be thought of a record that does not fit.
@@ -84,10 +104,12 @@ pub(crate) enum Stop {
 }
 
 /// Reads the data folder; afterwards everything before `end` is sound and durable, and nothing is behind it.
-pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
+pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     let checkpoint = Checkpoint::load(places.disk, places.root)?;
     let flushed_hint = FlushedHint::load(places.disk, places.root)?;
     let segments = Segments::load(places.disk, places.log, places.zero_fill)?;
+    let gaps = missing::gaps(&segments.all());
+    let files_end = segments.last().map_or(0, |last| last.end());
     segments.extend_last(places.segment_bytes)?;
     let index = RwLock::new(Index::default());
     if let Some(checkpoint) = &checkpoint {
@@ -107,7 +129,7 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
     let known_durable = if known.is_some() { durable } else { i64::MAX };
     let mut end = Ending { durable: known_durable, ..Ending::default() };
     for segment in segments.all() {
-        let mut at = files.use_for(places, &segment, &mut index.write())?;
+        let mut at = files.use_for(places, &segment, files_end, &mut index.write())?;
         end.indexed = end.indexed.max(at);
         if at < segment.end() {
             let from = at;
@@ -127,23 +149,44 @@ pub(crate) fn recover(places: &Places<'_>) -> io::Result<Recovered> {
             break;
         }
     }
+    let mut ranges = gaps;
+    // Of a log that is gone altogether only index files say where it began.
+    let ended = if end.active.is_some() { end.log } else { files.ranges.first().map_or(0, |(from, _)| *from) };
+    ranges.retain(|gap| gap.start < ended);
+    ranges.extend((ended < durable).then_some(ended..durable));
+    let begins = segments.first().map_or(ended, |segment| segment.base);
+    let known_queues = Known::load(places.disk, places.index, &files.ranges, &ranges, checkpoint.as_ref(), &index.read())?;
+    let missing = known_queues.missing(ranges, begins, &index.read());
+    if !missing.is_empty() {
+        // Nothing was deleted yet.
+        if !places.opens_with_missing {
+            return Err(Refused::Missing(missing));
+        }
+        tracing::warn!("{missing}; the rest is served");
+    }
+
     files.remove_unused(places)?;
     let (active, log_end) = settle(places, &segments, &end, known)?;
     let hint = FlushedHint::create(places.disk, places.root, log_end)?;
-
-    if !end.passed_over_damage {
-        index.write().take_back_unexplained();
+    if !end.passed_over_damage && missing.is_empty() {
+        let next = std::cell::OnceCell::new();
+        index.write().take_back_unexplained(|topic, queue_id| {
+            let next = next.get_or_init(|| checkpoint.iter().flat_map(Checkpoint::next).collect::<HashMap<_, _>>());
+            next.get(&(&**topic, queue_id)).copied().unwrap_or(0)
+        });
     }
-    if let Some(checkpoint) = checkpoint {
-        let mut index = index.write();
-        for (topic, queue_id, next) in checkpoint.queues {
-            index.raise_next(&topic, queue_id, next);
-        }
-        if let Some(first) = segments.first() {
-            index.dead_before.retain(|_, dead| *dead > first.base);
-        }
+    let mut found = index.write();
+    for ((topic, queue_id), next) in checkpoint.iter().flat_map(Checkpoint::next).chain(known_queues.next()) {
+        found.raise_next(topic, queue_id, next);
     }
-    Ok(Recovered { index, segments, active, end: log_end, indexed: end.indexed, hint })
+    found.forget_deletions(begins);
+    if checkpoint.is_some_and(|checkpoint| checkpoint.is_ahead_of(log_end)) || ended < durable {
+        // It would say of what is stored from here on that it was lost, or deleted.
+        found.dead_before.values_mut().for_each(|dead| *dead = (*dead).min(log_end));
+        Checkpoint::of(&found, log_end).save(places.disk, places.root)?;
+    }
+    drop(found);
+    Ok(Recovered { index, segments, active, end: log_end, indexed: end.indexed, hint, missing })
 }
 
 /// Puts the records of a range into `index`, passing over what is damaged.
@@ -202,11 +245,12 @@ impl FilesFound {
         self.ranges.iter().map(|(_, to)| *to).max().unwrap_or(0)
     }
 
-    /// Takes in the files about a segment, one behind the other, the longest first; says how far they reach.
-    fn use_for(&mut self, places: &Places<'_>, segment: &Segment, index: &mut Index) -> io::Result<i64> {
+    /// Takes in the files about a segment, one behind the other, the longest first; says how far they reach. None is about more than there
+    /// is: the log's files end at `files_end`.
+    fn use_for(&mut self, places: &Places<'_>, segment: &Segment, files_end: i64, index: &mut Index) -> io::Result<i64> {
         let mut at = segment.base;
         for (from, to) in &self.ranges {
-            if *from != at || *to > segment.end() {
+            if *from != at || *to > segment.end().min(files_end) {
                 continue;
             }
             match IndexFile::open(places.disk, places.index, *from, *to) {

@@ -137,13 +137,7 @@ impl Store {
         let _turn = self.checkpoint_turn.lock();
         let flushed = self.watermarks.flushed().0;
         let index = self.index.read();
-        let queues = index.queues().map(|(_, queue)| (queue.topic.to_string(), queue.queue_id, queue.visible_next(flushed)));
-        let deletions = index.deletions(flushed);
-        let checkpoint = Checkpoint {
-            flushed,
-            queues: queues.filter(|(_, _, next)| *next > 0).collect(),
-            dead_before: deletions.iter().map(|(topic, dead)| (topic.to_string(), *dead)).collect(),
-        };
+        let (checkpoint, deletions) = (Checkpoint::of(&index, flushed), index.deletions(flushed));
         drop(index);
         checkpoint.save(&self.disk, &self.config.root)?;
         self.index.write().have_left(&deletions);

@@ -6,7 +6,8 @@ use crate::config::{FlushMode, Retention, StoreConfig};
 use crate::flush::Waker;
 use crate::index::Index;
 use crate::log::{Log, is_full};
-use crate::recovery::{self, OpenError, Places};
+use crate::missing::Missing;
+use crate::recovery::{self, OpenError, Places, Refused};
 use crate::retention::Asked;
 use crate::segment::{NextSegment, Segments};
 use crate::steady::SteadyClock;
@@ -55,6 +56,7 @@ pub struct Store {
     /// A deletion could not be written down; nothing is appended until it is.
     pub(crate) owes_checkpoint: AtomicBool,
     damaged: AtomicU64,
+    missing: Missing,
     /// Where the log ended then.
     pub(crate) opened_at: i64,
     pub(crate) retention_due: AtomicI64,
@@ -110,12 +112,12 @@ impl Store {
         let index_dir = config.root.join("index");
         let failed = |what: String| move |source| OpenError::Disk { what, source };
         for folder in [&config.root, &log_dir, &index_dir] {
-            disk.create_dir_all(folder).map_err(failed(format!("creating {}", folder.display())))?;
+            disk.create_dir_all(folder).map_err(failed("making the data folder".to_owned()))?;
         }
         let lock_file = config.root.join("lock");
         let lock = disk.lock(&lock_file).map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => OpenError::Locked(config.root.clone()),
-            _ => OpenError::Disk { what: format!("locking {}", lock_file.display()), source },
+            _ => OpenError::Disk { what: "locking the data folder".to_owned(), source },
         })?;
         let places = Places {
             disk: &disk,
@@ -124,9 +126,13 @@ impl Store {
             index: &index_dir,
             segment_bytes: config.segment_bytes,
             zero_fill: config.flush == FlushMode::Sync,
+            opens_with_missing: config.opens_with_missing,
         };
         let recovering = || failed(format!("recovering {}", config.root.display()));
-        let recovered = recovery::recover(&places).map_err(recovering())?;
+        let recovered = recovery::recover(&places).map_err(|refused| match refused {
+            Refused::Missing(missing) => OpenError::Missing(missing),
+            Refused::Disk(error) => recovering()(error),
+        })?;
         let file = recovered.active.file.file().map_err(recovering())?;
         let watermarks = Watermarks::default();
         watermarks.set_all(recovered.end);
@@ -164,6 +170,7 @@ impl Store {
             flusher_sleeps: Arc::new(AtomicBool::new(false)),
             owes_checkpoint: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
+            missing: recovered.missing,
             opened_at: recovered.end,
             retention_due: AtomicI64::new(0),
             owes_memory: AtomicBool::new(false),
@@ -193,6 +200,11 @@ impl Store {
     /// How far the log has come.
     pub fn watermarks(&self) -> &Watermarks {
         &self.watermarks
+    }
+
+    /// What was missing of the log when it was opened.
+    pub fn missing(&self) -> &Missing {
+        &self.missing
     }
 
     /// Whether appends are refused for want of room.

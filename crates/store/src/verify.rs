@@ -11,6 +11,7 @@ mod log;
 use crate::checkpoint::{Checkpoint, FlushedHint};
 use crate::files::{LazyFile, name_of, offset_in};
 use crate::index_file;
+use crate::missing;
 use crate::segment::Segment;
 use log::LogWalk;
 use roxmq_env::disk::{Disk, Lock, Open};
@@ -189,7 +190,7 @@ pub(crate) fn lock(disk: &Disk, folder: &Folder) -> Result<Lock, FolderError> {
     let path = folder.root.join("lock");
     disk.lock(&path).map_err(|source| match source.kind() {
         io::ErrorKind::WouldBlock => FolderError::Locked(folder.root.clone()),
-        _ => FolderError::Disk { what: format!("locking {}", path.display()), source },
+        _ => FolderError::Disk { what: "locking the data folder".to_owned(), source },
     })
 }
 
@@ -248,15 +249,17 @@ fn find_segments(disk: &Disk, folder: &Folder, report: &mut Report) -> io::Resul
         file.close();
         let segment = Arc::new(Segment { base, bytes, file });
         if let Some(before) = segments.last()
-            && before.end() != base
+            && before.end() > base
         {
-            let what = match before.end() < base {
-                true => format!("the log from {} to {base} is missing", before.end()),
-                false => format!("it begins before the end of the file before it, {}", before.end()),
-            };
+            let what = format!("it begins before the end of the file before it, {}", before.end());
             report.add(Problem { kind: ProblemKind::Segment, file: below(folder, &path), log_offset: Some(LogOffset(base)), what });
         }
         segments.push(segment);
+    }
+    for gap in missing::gaps(&segments) {
+        let file = below(folder, &folder.log().join(name_of(gap.end)));
+        let what = format!("the log from {} to {} is missing", gap.start, gap.end);
+        report.add(Problem { kind: ProblemKind::Segment, file, log_offset: Some(LogOffset(gap.end)), what });
     }
     report.segments = segments.len();
     Ok(segments)

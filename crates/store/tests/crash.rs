@@ -77,11 +77,17 @@ impl History {
         }
     }
 
-    fn delete(&mut self, store: &Store, topic: &str) {
+    fn delete(&mut self, world: &World, store: &Store, topic: &str) {
         let gone = |queue: &Queue| queue.0 == topic;
         // Until the deletion is durable, and that may fail, either is right.
         self.deleted.push(topic.to_owned());
+        let queues: Vec<Queue> = store.queues().into_iter().filter(gone).collect();
+        self.ended.extend(queues.into_iter().map(|queue| (queue.clone(), store.queue_next(&queue.0, queue.1).map_or(0, |next| next.0))));
         store.delete_topic(topic);
+        world.forget(topic);
+        if !store.disk_full() {
+            self.ended.retain(|queue, _| !gone(queue));
+        }
         self.kept.retain(|queue, _| !gone(queue));
         self.waiting.retain(|(_, queue, ..)| !gone(queue));
     }
@@ -132,6 +138,8 @@ fn run(world: &World, store: &Arc<Store>, history: &mut History, steps: usize) -
                 store.tick();
                 history.acknowledge(store);
             }
+            // Seldom, so that there is something to delete.
+            19 if random.u8(0..5) == 0 => history.delete(world, store, topics[random.usize(0..3)]),
             18 if random.bool() => history.read(world, store, world::LIGHTS[random.usize(0..2)], 0),
             18 => history.read(world, store, topics[random.usize(0..3)], random.u32(0..2)),
             _ => {
@@ -181,6 +189,7 @@ fn cut_at(seed: u64, at: u64, steps: usize) {
     let store = open_again(&world);
     world.sim.clear_faults();
     let where_ = format!("cut at {at}");
+    assert!(store.missing().is_empty(), "seed {seed} {where_}: {}", store.missing());
     history.check(&world, &store, &where_);
     history.waiting.clear();
 
@@ -194,6 +203,7 @@ fn cut_at(seed: u64, at: u64, steps: usize) {
     drop(store);
     world.sim.crash();
     let store = open_again(&world);
+    assert!(store.missing().is_empty(), "seed {seed} {where_}, went on: {}", store.missing());
     history.check(&world, &store, &format!("{where_}, went on, cut again"));
 }
 
@@ -359,6 +369,7 @@ fn no_room_at_every_operation_is_a_state_and_passes() {
                 assert!(store.disk_full());
                 store.tick();
                 assert!(!store.disk_full(), "there is room again");
+                history.ended.clear();
             }
             store.tick();
             history.acknowledge(&store);
@@ -418,7 +429,7 @@ fn topics_deleted_around_a_crash_do_not_come_back_half() {
         // What is not durable must not get into what the deletion writes down.
         history.send(&world, &store, &[("B", 0), ("B", 1), ("A", 0)]).expect("appended");
         world.sim.fail_at(world.sim.operations() + at, Fault::PowerCut);
-        history.delete(&store, "A");
+        history.delete(&world, &store, "A");
         let _ = history.send(&world, &store, &[("A", 0), ("A", 1), ("B", 0)]);
         let _ = run(&world, &store, &mut history, 60);
         drop(store);
@@ -513,6 +524,7 @@ fn async_flush_loses_a_suffix_at_most() {
         world.sim.crash();
         let store = open_again(&world);
         let end = store.watermarks().written();
+        assert!(store.missing().is_empty(), "seed {seed}: {}", store.missing());
         assert!(end >= flushed, "seed {seed}: durable up to {flushed}, there up to {end}");
         for (queue, offset, message_end) in log {
             let (_, bytes) = world.read(&store, "T", queue, offset, 1);

@@ -53,6 +53,8 @@ struct Platter {
     /// Handles of an earlier life do not work any more.
     life: u64,
     before_sync: Option<Hook>,
+    /// Files that nobody may open.
+    forbidden: BTreeSet<PathBuf>,
 }
 
 /// Called where a disk may take its time.
@@ -128,6 +130,7 @@ impl SimDisk {
             journal_is_gone: false,
             life: 0,
             before_sync: None,
+            forbidden: BTreeSet::new(),
         })))
     }
 
@@ -171,6 +174,11 @@ impl SimDisk {
     /// Has `hook` called at the beginning of each sync of a file or folder, on the thread that asked for it: it may wait, or use the disk.
     pub fn before_each_sync(&self, hook: impl Fn() + Send + Sync + 'static) {
         self.0.lock().before_sync = Some(Hook(Arc::new(hook)));
+    }
+
+    /// Nobody may open this file any more, as if its mode was 0.
+    pub fn forbid(&self, path: &Path) {
+        self.0.lock().forbidden.insert(clean(path));
     }
 
     fn call_before_sync(&self) {
@@ -232,6 +240,9 @@ impl SimDisk {
         let mut platter = self.0.lock();
         platter.alive()?;
         let path = clean(path);
+        if platter.forbidden.contains(&path) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let file = match (platter.seen.get(&path).copied(), how) {
             (Some(Node::Folder), _) => return Err(io::ErrorKind::IsADirectory.into()),
             (Some(Node::File(file)), Open::Truncate) => {
