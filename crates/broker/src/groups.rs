@@ -90,6 +90,7 @@ pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> 
 pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) -> Result<Changed, Refusal> {
     broker.groups.remove(&request.group_name);
     broker.request_modes.forget_group(&request.group_name);
+    broker.statistics.forget_group(&request.group_name);
     if request.clean_offset == Some(true) {
         broker.offsets.forget_group(&request.group_name);
         topics::forget(broker, &names::retry_topic(&request.group_name));

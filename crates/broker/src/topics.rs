@@ -295,7 +295,7 @@ pub fn forget(broker: &Broker, topic: &str) {
     broker.offsets.forget_topic(topic);
     broker.request_modes.forget_topic(topic);
     broker.store.delete_topic(topic);
-    broker.statistics.forget(topic);
+    broker.statistics.forget_topic(topic);
     services::save_offsets(broker);
     if was_there {
         broker.registration.changed();

@@ -66,6 +66,11 @@ fn assignment() {
 }
 
 #[test]
+fn counters() {
+    check("counters");
+}
+
+#[test]
 fn retry_filter() {
     check("retry_filter");
 }
