@@ -46,7 +46,7 @@ pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -
 }
 
 fn put(broker: &Broker, group: SubscriptionGroupConfig) -> Result<(), Refusal> {
-    names::check_group(&group.group_name)?;
+    broker.check_group(&group.group_name)?;
     broker.groups.put(group);
     broker.reading_changed();
     Ok(())
@@ -55,7 +55,7 @@ fn put(broker: &Broker, group: SubscriptionGroupConfig) -> Result<(), Refusal> {
 /// Code 353. In Java allowing one topic again allows the group all others too.
 pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'_>) -> Result<Changed, Refusal> {
     if let Some(readable) = request.readable {
-        names::check_group(&request.group)?;
+        broker.check_group(&request.group)?;
         names::check_topic(&request.topic)?;
         broker.groups.set_readable(&request.group, &request.topic, readable);
         broker.reading_changed();

@@ -433,7 +433,7 @@ impl Broker {
 
     /// The group's settings; it is made on first use where that is allowed.
     fn group(&self, config: &BrokerConfig, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
-        names::check_group(group)?;
+        self.check_group(group)?;
         let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
         self.groups.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
     }
@@ -441,6 +441,19 @@ impl Broker {
 
 /// Takes a change that the journal tells of.
 fn restore(change: Change, topics: &Topics, groups: &Groups, request_modes: &RequestModes) {
+    /// Checks the name of a group. One that is longer than all clients can read is let in only if it is there already.
+    fn check_group(&self, group: &str) -> Result<(), Refusal> {
+        names::check_group(group)?;
+        self.check_group_length(group)
+    }
+
+    fn check_group_length(&self, group: &str) -> Result<(), Refusal> {
+        match group.len() > names::GROUP_BYTES_MAX && self.groups.find(group).is_none() {
+            true => Err(names::group_too_long(group)),
+            false => Ok(()),
+        }
+    }
+
     match change.table {
         Table::Topics => topics.restore(change),
         Table::Groups | Table::Forbidden => groups.restore(change),

@@ -83,6 +83,7 @@ pub fn all(broker: &Broker, _: &Call<'_>, _: request::AllConsumerOffset) -> Resu
 
 /// Code 314.
 pub fn copy(broker: &Broker, _: &Call<'_>, request: request::CloneOffset<'_>) -> Result<Answer, Refusal> {
+    broker.check_group(&request.dest_group)?;
     let topics = match request.topic.as_deref().filter(|topic| !topic.trim().is_empty()) {
         Some(topic) => vec![topic.to_owned()],
         None => broker.offsets.topics_of(&request.src_group),

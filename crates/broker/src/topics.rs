@@ -178,7 +178,10 @@ pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateTopics) -
 /// The number of the change, if it was one.
 fn put(broker: &Broker, sent: TopicConfig, attributes: &str) -> Result<Option<u64>, Refusal> {
     let config = broker.config();
-    names::check_topic(&sent.topic_name)?;
+    match broker.topics.find(&sent.topic_name) {
+        Some(_) => names::check_topic(&sent.topic_name)?,
+        None => names::check_new_topic(&sent.topic_name)?,
+    }
     if config.guard_system_topics && names::is_system_topic(&sent.topic_name) {
         return Err(Refusal::SystemTopic(sent.topic_name));
     }

@@ -7,7 +7,9 @@
 //! + Orders 0 3                       three messages for queue 0 of the topic
 //! * 5                                five ms pass
 //! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
-//! > a/CPP 34 topic=T                 request 34 on connection `a`, by a client in that language (JAVA if not said), and its answer
+//! ! restart                          the broker is stopped and started again; every connection is a new one
+//! > a/CPP/407 34 topic=T             request 34 on connection `a`, by a client in that language and of that version (JAVA and 513 if not
+//!                                    said), and its answer
 //! >> a 11 topic=T                    the same, but its answer comes later; the broker has seen it before the script goes on
 //! {"a":1}                            the body of the request, if it has one
 //! < 0 changed=true | "remark"        the answer's code, fields, remark
@@ -66,6 +68,21 @@ fn assignment() {
 }
 
 #[test]
+fn order() {
+    check("order");
+}
+
+#[test]
+fn odd_clients() {
+    check("odd_clients");
+}
+
+#[test]
+fn long_names() {
+    check("long_names");
+}
+
+#[test]
 fn counters() {
     check("counters");
 }
@@ -117,6 +134,7 @@ fn check(name: &str) {
 
 struct Script {
     broker: RunningBroker,
+    config: BrokerConfig,
     disk: SimDisk,
     clock: Clock,
     address: SocketAddr,
@@ -141,11 +159,17 @@ impl Script {
             ..load::<BrokerConfig>(&settings).unwrap().config
         };
         let (disk, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
-        let setup =
-            Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock: clock.clone(), disk: disk.disk() };
-        let broker = RunningBroker::start(setup).unwrap();
+        let broker = start(config.clone(), &disk, &clock);
         let address = broker.addresses()[0];
-        Script { broker, disk, clock, address, connections: BTreeMap::new(), sent: 0 }
+        Script { broker, config, disk, clock, address, connections: BTreeMap::new(), sent: 0 }
+    }
+
+    fn restart(mut self) -> Script {
+        self.connections.clear();
+        self.broker.stop();
+        self.broker = start(self.config.clone(), &self.disk, &self.clock);
+        self.address = self.broker.addresses()[0];
+        self
     }
 
     fn run(mut self, script: &str) -> String {
@@ -165,6 +189,7 @@ impl Script {
             }
             match step {
                 "+" => self.store(rest),
+                "!" => self = self.restart(),
                 "~" => self.disk.forget_cached(),
                 "*" => self.clock.advance(Duration::from_millis(rest.parse().unwrap())),
                 ">" => seen.push_str(&self.ask(rest, &body)),
@@ -212,10 +237,11 @@ impl Script {
 
     fn write(&mut self, request: &str, body: &str) -> String {
         let mut words = request.split(' ');
-        let (connection, language) = words.next().map(|who| who.split_once('/').unwrap_or((who, "JAVA"))).unwrap();
+        let mut who = words.next().unwrap().split('/');
+        let (connection, language, version) = (who.next().unwrap(), who.next().unwrap_or("JAVA"), who.next().unwrap_or("513"));
         let code: i32 = words.next().unwrap().parse().unwrap();
         let fields: Vec<(&str, &str)> = words.filter_map(|word| word.split_once('=')).collect();
-        self.wire(connection).write(code, language, &fields, body);
+        self.wire(connection).write(code, (language, version), &fields, body);
         connection.to_owned()
     }
 
@@ -224,6 +250,11 @@ impl Script {
         let wire = self.wire(&connection);
         wire.next_of(Some(wire.opaque))
     }
+}
+
+fn start(config: BrokerConfig, disk: &SimDisk, clock: &Clock) -> RunningBroker {
+    let (clock, disk) = (clock.clone(), disk.disk());
+    RunningBroker::start(Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk }).unwrap()
 }
 
 /// A blocking connection.
@@ -245,12 +276,12 @@ impl Wire {
         Wire { stream, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new() }
     }
 
-    fn write(&mut self, code: i32, language: &str, fields: &[(&str, &str)], body: &str) {
+    fn write(&mut self, code: i32, (language, version): (&str, &str), fields: &[(&str, &str)], body: &str) {
         self.opaque += 1;
         let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
         let opaque = self.opaque;
         let header = format!(
-            r#"{{"code":{code},"flag":0,"language":"{language}","opaque":{opaque},"version":513,"extFields":{{{}}}}}"#,
+            r#"{{"code":{code},"flag":0,"language":"{language}","opaque":{opaque},"version":{version},"extFields":{{{}}}}}"#,
             fields.join(",")
         );
         self.write_frame(&header, body);
@@ -325,7 +356,7 @@ fn shown(bytes: &[u8]) -> String {
     text.push('\n');
     match std::str::from_utf8(frame.body) {
         Ok("") => {}
-        Ok(body) if body.starts_with('{') => writeln!(text, "< {body}").unwrap(),
+        Ok(body) if body.starts_with('{') => writeln!(text, "< {}", without_ports(body)).unwrap(),
         // Records.
         _ => {
             let bodies: Vec<String> = roxmq_protocol::record::records(frame.body)
@@ -333,6 +364,18 @@ fn shown(bytes: &[u8]) -> String {
                 .collect();
             writeln!(text, "< {}", bodies.join(", ")).unwrap();
         }
+    }
+    text
+}
+
+/// The ports that clients happen to have.
+fn without_ports(body: &str) -> String {
+    let mut parts = body.split("127.0.0.1:");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let port = &part[..part.len() - rest.len()];
+        write!(text, "127.0.0.1:{}{rest}", if port == "0" { "0" } else { "?" }).unwrap();
     }
     text
 }
