@@ -110,6 +110,7 @@ pub fn unregister(broker: &Broker, call: &Call<'_>, request: request::Unregister
 
 /// A connection is gone, and with it the client.
 pub fn connection_lost(broker: &Broker, connection: ConnectionId) {
+    broker.lives.connection_lost(connection);
     for departure in broker.clients.connection_lost(connection) {
         left(broker, departure);
     }
@@ -148,12 +149,12 @@ fn connection(member: &Member) -> Connection {
     }
 }
 
-/// Code 203.
 /// A client's version as a number that tools have a name for: Java's look it up in a table (`MQVersion`), and end where there is none.
 fn version_shown(member: &Member) -> i32 {
     member.version.clamp(0, VERSION_MAX)
 }
 
+/// Code 203.
 pub fn connections(broker: &Broker, _: &Call<'_>, request: request::ConsumerConnections<'_>) -> Result<Answer, Refusal> {
     let group = broker
         .clients

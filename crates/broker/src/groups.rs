@@ -88,13 +88,23 @@ pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> 
 
 /// Code 207.
 pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) -> Result<Changed, Refusal> {
-    broker.groups.remove(&request.group_name);
-    broker.request_modes.forget_group(&request.group_name);
-    broker.statistics.forget_group(&request.group_name);
-    if request.clean_offset == Some(true) {
-        broker.offsets.forget_group(&request.group_name);
-        topics::forget(broker, &names::retry_topic(&request.group_name));
-    }
+    forget(broker, &request.group_name, request.clean_offset == Some(true));
     info!(group = %request.group_name, "deleted a group");
     Ok(Changed::answer(Answer::ok()))
+}
+
+/// Takes everything about a group away. How far it has come, and what it was to try again, only if that is asked for; its dead letters stay.
+fn forget(broker: &Broker, group: &str, with_offsets: bool) {
+    broker.groups.remove(group);
+    broker.request_modes.forget_group(group);
+    match with_offsets {
+        true => broker.offsets.forget_group(group),
+        false => broker.offsets.forget_reader(group),
+    }
+    broker.locks.forget_group(group, |client_id| broker.clients.consumer(group, client_id).is_some());
+    broker.statistics.forget_group(group);
+    if with_offsets {
+        topics::forget(broker, &names::retry_topic(group));
+    }
+    broker.reading_changed();
 }

@@ -71,6 +71,7 @@ use tables::changes::{Change, Table};
 use tables::clients::{Clients, Subscription};
 use tables::groups::Groups;
 use tables::journal::Journal;
+use tables::lives::Lives;
 use tables::locks::Locks;
 use tables::modes::RequestModes;
 use tables::offsets::Offsets;
@@ -127,6 +128,7 @@ pub struct Broker {
     transactions: transaction::Transactions,
     decisions: transaction::decisions::Decisions,
     clients: Clients,
+    lives: Lives,
     arrivals: Arrivals,
     flushed: Flushed,
     locks: Locks,
@@ -337,6 +339,7 @@ impl Broker {
             transactions,
             decisions: transaction::decisions::Decisions::default(),
             clients: Clients::default(),
+            lives: Lives::default(),
             arrivals: Arrivals::default(),
             flushed,
             locks: Locks::default(),
@@ -388,6 +391,13 @@ impl Broker {
         }
     }
 
+    /// Everybody who waits for a message of the topic looks again.
+    fn look_again_at_all(&self, topic: &str) {
+        for (queue, shards) in self.arrivals.of_topic(topic) {
+            shards.into_iter().for_each(|shard| self.tell_shard(shard, queue.clone()));
+        }
+    }
+
     fn tell_shard(&self, shard: usize, queue: QueueKey) {
         if let Some(door) = self.shards.read().get(shard) {
             door.tell(queue);
@@ -431,16 +441,6 @@ impl Broker {
         self.broker_puts.add(count, bytes);
     }
 
-    /// The group's settings; it is made on first use where that is allowed.
-    fn group(&self, config: &BrokerConfig, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
-        self.check_group(group)?;
-        let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
-        self.groups.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
-    }
-}
-
-/// Takes a change that the journal tells of.
-fn restore(change: Change, topics: &Topics, groups: &Groups, request_modes: &RequestModes) {
     /// Checks the name of a group. One that is longer than all clients can read is let in only if it is there already.
     fn check_group(&self, group: &str) -> Result<(), Refusal> {
         names::check_group(group)?;
@@ -454,6 +454,16 @@ fn restore(change: Change, topics: &Topics, groups: &Groups, request_modes: &Req
         }
     }
 
+    /// The group's settings; it is made on first use where that is allowed.
+    fn group(&self, config: &BrokerConfig, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
+        self.check_group(group)?;
+        let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
+        self.groups.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
+    }
+}
+
+/// Takes a change that the journal tells of.
+fn restore(change: Change, topics: &Topics, groups: &Groups, request_modes: &RequestModes) {
     match change.table {
         Table::Topics => topics.restore(change),
         Table::Groups | Table::Forbidden => groups.restore(change),

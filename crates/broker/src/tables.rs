@@ -12,6 +12,7 @@ pub mod changes;
 pub mod clients;
 pub mod groups;
 pub mod journal;
+pub mod lives;
 pub mod locks;
 pub mod modes;
 pub mod offsets;

@@ -14,9 +14,9 @@ use roxmq_protocol::body::{
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::light::is_light;
 use roxmq_protocol::request;
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, next_connection};
 use roxmq_store::Store;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tracing::info;
 
@@ -100,8 +100,14 @@ pub fn create_for_send(broker: &Broker, request: &request::SendMessage<'_>) -> O
         return Some((topic, None));
     }
     info!(topic = topic.topic_name, queues = topic.write_queue_nums, "made a topic on its first send");
-    let change = broker.registration.topic_changed(&topic.topic_name);
+    let change = made(broker, &topic.topic_name);
     Some((topic, Some(change)))
+}
+
+/// A topic is new: the number of the change that NameServers are told of.
+fn made(broker: &Broker, topic: &str) -> u64 {
+    broker.lives.began(topic, broker.store.was_deleted(topic), next_connection());
+    broker.registration.topic_changed(topic)
 }
 
 /// A group's retry topic, made if there is none.
@@ -112,7 +118,7 @@ pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) -> Arc<TopicCo
     }
     let (topic, is_new) = broker.topics.add(topic(&name, queues.max(1), READ_WRITE));
     if is_new {
-        broker.registration.topic_changed(&name);
+        made(broker, &name);
     }
     topic
 }
@@ -130,7 +136,7 @@ pub fn keep(broker: &Broker, topic: &str) -> Result<(), Refusal> {
 pub fn add_dead_letter_topic(broker: &Broker, group: &str) -> String {
     let name = names::dead_letter_topic(group);
     if broker.topics.find(&name).is_none() && broker.topics.add(topic(&name, 1, READ_WRITE)).1 {
-        broker.registration.topic_changed(&name);
+        made(broker, &name);
     }
     name
 }
@@ -197,10 +203,14 @@ fn put(broker: &Broker, sent: TopicConfig, attributes: &str) -> Result<Option<u6
     // What only the NameServer's order configuration says is kept.
     let name = sent.topic_name.clone();
     let changed = broker.topics.put(TopicConfig { attributes, ..sent });
-    if changed && known.is_some() {
-        broker.reading_changed();
+    if !changed {
+        return Ok(None);
     }
-    Ok(changed.then(|| broker.registration.topic_changed(&name)))
+    if known.is_none() {
+        return Ok(Some(made(broker, &name)));
+    }
+    broker.reading_changed();
+    Ok(Some(broker.registration.topic_changed(&name)))
 }
 
 /// The attributes after `+key=value` and `-key` were applied. Java: `AttributeUtil.alterCurrentAttributes`.
@@ -292,27 +302,33 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) 
     Ok(Changed::answer(Answer::ok()))
 }
 
-/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes.
+/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes. What waits under
+/// another topic to be delivered to it stays: whoever sent it was told that it will be.
 pub fn forget(broker: &Broker, topic: &str) {
     let was_there = broker.topics.remove(topic);
-    broker.offsets.forget_topic(topic);
+    if was_there || broker.topics.is_light(topic) || !broker.store.queues_of(topic).is_empty() {
+        // Before its offsets go: whoever commits one looks whether a topic was deleted meanwhile.
+        broker.lives.ended(topic, next_connection());
+    }
+    broker.lives.was_read(topic, broker.offsets.forget_topic(topic));
     broker.request_modes.forget_topic(topic);
+    broker.groups.forget_topic(topic);
+    broker.locks.forget_topic(topic);
     broker.store.delete_topic(topic);
     broker.statistics.forget_topic(topic);
+    broker.look_again_at_all(topic);
     services::save_offsets(broker);
     if was_there {
         broker.registration.changed();
     }
 }
 
-/// Code 316: drops the queues of topics that are in no table. They can only come from a log that knows more than the table.
+/// Code 316: forgets topics that are in no table but have queues, which can only come from a log that knows more than the table, or offsets.
 pub fn clean_unused(broker: &Broker, _: &Call<'_>, _: request::CleanUnusedTopic) -> Result<Answer, Refusal> {
-    let mut gone: Vec<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
-    gone.dedup();
-    gone.retain(|topic| topic != names::MARKS_TOPIC && !is_light(topic));
-    for topic in gone.iter().filter(|topic| broker.topics.find(topic).is_none()) {
-        broker.store.delete_topic(topic);
-    }
+    let mut gone: BTreeSet<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
+    gone.extend(broker.offsets.topics());
+    gone.retain(|topic| topic != names::MARKS_TOPIC && !is_light(topic) && broker.topics.find(topic).is_none());
+    gone.iter().for_each(|topic| forget(broker, topic));
     Ok(Answer::ok())
 }
 

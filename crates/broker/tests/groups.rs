@@ -68,6 +68,16 @@ fn assignment() {
 }
 
 #[test]
+fn deleted_topics() {
+    check("deleted_topics");
+}
+
+#[test]
+fn deleted_groups() {
+    check("deleted_groups");
+}
+
+#[test]
 fn order() {
     check("order");
 }

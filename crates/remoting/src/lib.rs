@@ -21,7 +21,7 @@ mod shard;
 pub use connection::{Connection, ConnectionId};
 pub use message::{Answer, CallError, Incoming, Received, Ticket};
 pub use server::{Listen, Server, ServerOptions};
-pub use shard::{Peer, ShardHandle};
+pub use shard::{Peer, ShardHandle, next_connection};
 
 use std::rc::Rc;
 use std::time::Duration;
