@@ -18,7 +18,7 @@
 use parking_lot::RwLock;
 use roxmq_remoting::ConnectionId;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Deleted topics that are remembered. Above that all are forgotten, and everybody is believed.
 const TOPICS_MAX: usize = 10_000;
@@ -30,8 +30,8 @@ const READERS_MAX: usize = 100_000;
 pub struct Lives {
     /// How often any topic was deleted. Looked at before the table is locked.
     deletions: AtomicU64,
-    /// Is any topic in the table? Looked at before it is locked.
-    any: AtomicBool,
+    /// A bit for each topic in the table, which others may share. Looked at before it is locked, since every pull asks.
+    marks: AtomicU64,
     table: RwLock<Table>,
 }
 
@@ -85,9 +85,13 @@ impl Lives {
         self.deletions.load(Ordering::Acquire)
     }
 
+    fn may_know(&self, topic: &str) -> bool {
+        self.marks.load(Ordering::Acquire) & mark(topic) != 0
+    }
+
     /// Which life of the topic it is; `None` if it was not deleted lately.
     pub fn of(&self, topic: &str) -> Option<u64> {
-        if !self.any.load(Ordering::Acquire) {
+        if !self.may_know(topic) {
             return None;
         }
         self.table.read().topics.get(topic).map(|life| life.number)
@@ -97,7 +101,7 @@ impl Lives {
     pub fn ended(&self, topic: &str, next: ConnectionId) {
         let mut table = self.table.write();
         table.add(topic, next, Some(HashSet::new()));
-        self.any.store(true, Ordering::Release);
+        self.marks.fetch_or(mark(topic), Ordering::AcqRel);
         self.deletions.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -110,7 +114,7 @@ impl Lives {
 
     /// The topic is made. `was_deleted`: by this process or one before.
     pub fn began(&self, topic: &str, was_deleted: bool, next: ConnectionId) {
-        if !was_deleted && !self.any.load(Ordering::Acquire) {
+        if !was_deleted && !self.may_know(topic) {
             return;
         }
         let mut table = self.table.write();
@@ -118,7 +122,7 @@ impl Lives {
             Some(life) => life.since = next,
             None if was_deleted => {
                 table.add(topic, next, None);
-                self.any.store(true, Ordering::Release);
+                self.marks.fetch_or(mark(topic), Ordering::AcqRel);
             }
             None => {}
         }
@@ -126,7 +130,7 @@ impl Lives {
 
     /// Somebody is told an offset of a queue that it may go on from.
     pub fn tell(&self, claim: Claim<'_>) {
-        if !self.any.load(Ordering::Acquire) {
+        if !self.may_know(claim.topic) {
             return;
         }
         let mut table = self.table.write();
@@ -139,7 +143,7 @@ impl Lives {
 
     /// May somebody read from the offset, when everybody may from up to `beginning`? From then on it is believed.
     pub fn may_read(&self, claim: Claim<'_>, beginning: i64) -> bool {
-        if !self.any.load(Ordering::Acquire) || self.table.read().doubts(claim).is_none() {
+        if !self.may_know(claim.topic) || self.table.read().doubts(claim).is_none() {
             return true;
         }
         let mut table = self.table.write();
@@ -153,7 +157,7 @@ impl Lives {
 
     /// May somebody commit the offset, when everybody may up to `beginning`?
     pub fn may_commit(&self, claim: Claim<'_>, beginning: i64) -> bool {
-        if !self.any.load(Ordering::Acquire) || claim.offset <= beginning {
+        if !self.may_know(claim.topic) || claim.offset <= beginning {
             return true;
         }
         let table = self.table.read();
@@ -168,12 +172,17 @@ impl Lives {
 
     /// A connection is gone.
     pub fn connection_lost(&self, connection: ConnectionId) {
-        if self.any.load(Ordering::Acquire) {
+        if self.marks.load(Ordering::Acquire) != 0 {
             let mut table = self.table.write();
             let gone = table.readers.remove(&connection).map_or(0, |places| places.len());
             table.reader_count -= gone;
         }
     }
+}
+
+/// The bit of a topic.
+fn mark(topic: &str) -> u64 {
+    1 << (topic.bytes().fold(0u8, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte)) % 64)
 }
 
 impl Table {

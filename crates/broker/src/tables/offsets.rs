@@ -163,6 +163,13 @@ impl Offsets {
             && let Some(offsets) = groups.get(from).cloned()
         {
             groups.insert(to.to_owned(), offsets);
+            // A reset before is overtaken by it.
+            if let Some(groups) = table.resets.get_mut(topic)
+                && groups.remove(to).is_some()
+                && groups.is_empty()
+            {
+                table.resets.remove(topic);
+            }
             self.file.touch();
         }
     }
