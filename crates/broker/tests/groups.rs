@@ -73,6 +73,11 @@ fn deleted_topics() {
 }
 
 #[test]
+fn deleted_light_queues() {
+    check("deleted_light_queues");
+}
+
+#[test]
 fn deleted_groups() {
     check("deleted_groups");
 }
