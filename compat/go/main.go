@@ -42,6 +42,7 @@ var sideBySide = []Case{
 	{"namespaces", namespaces},
 	{"admin_create_topic", adminCreateTopic},
 	{"admin_delete_topic", adminDeleteTopic},
+	{"admin_topic_made_again", adminTopicMadeAgain},
 	{"admin_groups", adminGroups},
 }
 

@@ -4,6 +4,7 @@
 
 const net = require('net');
 const { Consumer, Producer, Message } = require('ali-ons');
+const RemotingCommand = require('ali-ons/lib/protocol/command/remoting_command');
 const { RUN, brief } = require('./harness');
 
 const silent = { info() {}, warn() {}, error() {}, debug() {} };
@@ -79,6 +80,15 @@ function createTopicAt(p, address, topic, queues) {
   }, ANSWER_WITHIN_MS);
 }
 
+// Deletes a topic at its broker; the client has no call for it. The broker's address.
+async function deleteTopic(p, topic) {
+  const template = await p._mqClient.getTopicRouteInfoFromNameServer('TBW102', ANSWER_WITHIN_MS);
+  const address = template.brokerDatas[0].brokerAddrs[0];
+  const answer = await p._mqClient.invoke(address, RemotingCommand.createRequestCommand(215, { topic }), ANSWER_WITHIN_MS);
+  if (answer.code !== 0) throw new Error(`the broker answers ${answer.code} to a deletion: ${answer.remark}`);
+  return address;
+}
+
 async function untilRoutes(t, p, topic, queues) {
   let seen;
   await t.until(async () => {
@@ -142,4 +152,4 @@ async function sendByIPv6(t, topic, body) {
   t.equal(JSON.parse(answer.subarray(8, 8 + answer.readInt32BE(4))).code, 0, 'answer to a send by IPv6');
 }
 
-module.exports = { Message, producer, consumer, sendBodies, sendByIPv6, numbered, placeOf, createTopic, createTopicAt, untilRoutes, untilBodies, stored };
+module.exports = { Message, producer, consumer, sendBodies, sendByIPv6, numbered, placeOf, createTopic, createTopicAt, deleteTopic, untilRoutes, untilBodies, stored };

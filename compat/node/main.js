@@ -29,6 +29,7 @@ const sideBySide = {
   retry_and_dead_letters: business.retryAndDeadLetters,
   delay_levels: business.delayLevels,
   namespaces: business.namespaces,
+  topic_made_again: consume.topicMadeAgain,
   offset_queries: consume.offsetQueries,
   offsets_over_client_restart: consume.offsetsOverClientRestart,
   two_consumers_share_and_take_over: consume.shareAndTakeOver,

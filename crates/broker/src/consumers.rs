@@ -4,7 +4,7 @@
 
 use crate::pull::checked;
 use crate::tables::clients::{Audience, Departure, Member};
-use crate::{Broker, Call, Refusal, topics};
+use crate::{Broker, Call, Refusal, names, topics};
 use roxmq_protocol::body::{
     CheckClientRequestBody, Connection, ConsumerConnection, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, MessageModel,
     ProducerConnection, ProducerInfo, ProducerTableInfo,
@@ -15,6 +15,9 @@ use roxmq_remoting::{Answer, ConnectionId};
 
 /// Groups that one heartbeat may name.
 const GROUPS_PER_HEARTBEAT_MAX: usize = 4096;
+
+/// The last version in Java's table, `HIGHER_VERSION`.
+const VERSION_MAX: i32 = 612;
 
 /// Code 34.
 pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Result<Answer, Refusal> {
@@ -35,8 +38,16 @@ pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Res
         version: call.header.version,
         seen_ms: now,
         fingerprint: data.heartbeat_fingerprint,
+        message_model: MessageModel::default(),
     };
+    names::check_client(&data.client_id)?;
+    let mut refused = None;
     for producer in &data.producer_data_set {
+        let name = &producer.group_name;
+        if let Err(refusal) = broker.check_group_length(name).and_then(|()| names::check_printable("producer group", name)) {
+            refused = Some(refusal);
+            continue;
+        }
         broker.clients.producer_seen(&producer.group_name, member.clone());
     }
     if data.heartbeat_fingerprint != 0 && data.without_sub {
@@ -44,21 +55,33 @@ pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Res
             |group: &ConsumerData| broker.clients.consumer_unchanged(&group.group_name, call.peer.id(), data.heartbeat_fingerprint, now);
         // Every group is visited: each visit also says that the client is alive.
         let changed = data.consumer_data_set.iter().filter(|group| !unchanged(group)).count() > 0;
-        return Ok(Answer::with(HeartbeatReply { supports_v2: Some(true), subscription_changed: Some(changed) }));
+        return refused.map_or_else(|| Ok(heartbeat_reply(changed)), Err);
     }
     for group in &data.consumer_data_set {
-        consumer_seen(broker, group, member.clone());
+        let seen = consumer_seen(broker, group, Member { message_model: group.message_model, ..member.clone() });
+        refused = seen.err().or(refused);
     }
-    Ok(Answer::with(HeartbeatReply { supports_v2: Some(true), subscription_changed: Some(true) }))
+    // The client's other groups are there all the same.
+    refused.map_or_else(|| Ok(heartbeat_reply(true)), Err)
 }
 
-fn consumer_seen(broker: &Broker, data: &ConsumerData, member: Member) {
-    // A group that may not be made is left out, as Java does: the client learns it from its pulls.
-    let Ok(group) = broker.group(&broker.config(), &data.group_name) else { return };
+fn heartbeat_reply(subscription_changed: bool) -> Answer {
+    Answer::with(HeartbeatReply { supports_v2: Some(true), subscription_changed: Some(subscription_changed) })
+}
+
+/// Refuses a name that no group can have.
+fn consumer_seen(broker: &Broker, data: &ConsumerData, member: Member) -> Result<(), Refusal> {
+    let group = match broker.group(&broker.config(), &data.group_name) {
+        Ok(group) => group,
+        Err(refusal @ Refusal::Name(_)) => return Err(refusal),
+        // A group that may not be made is left out, as Java does: the client learns it from its pulls.
+        Err(_) => return Ok(()),
+    };
     topics::add_retry_topic(broker, &data.group_name, group.retry_queue_nums);
     if let Some(audience) = broker.clients.consumer_seen(data, member) {
         notify(broker, &data.group_name, data.message_model, audience);
     }
+    Ok(())
 }
 
 /// Tells the members of a group to look at their queues again.
@@ -87,6 +110,7 @@ pub fn unregister(broker: &Broker, call: &Call<'_>, request: request::Unregister
 
 /// A connection is gone, and with it the client.
 pub fn connection_lost(broker: &Broker, connection: ConnectionId) {
+    broker.lives.connection_lost(connection);
     for departure in broker.clients.connection_lost(connection) {
         left(broker, departure);
     }
@@ -121,8 +145,13 @@ fn connection(member: &Member) -> Connection {
         client_addr: member.peer.remote().to_string(),
         client_id: member.client_id.clone(),
         language: member.language.name().to_owned(),
-        version: member.version,
+        version: version_shown(member),
     }
+}
+
+/// A client's version as a number that tools have a name for: Java's look it up in a table (`MQVersion`), and end where there is none.
+fn version_shown(member: &Member) -> i32 {
+    member.version.clamp(0, VERSION_MAX)
 }
 
 /// Code 203.
@@ -161,8 +190,40 @@ pub fn all_producers(broker: &Broker, _: &Call<'_>, _: request::AllProducers) ->
         language: member.language.name().to_owned(),
         last_update_timestamp: now_ms - (elapsed_ms - member.seen_ms),
         remote_ip: member.peer.remote().to_string(),
-        version: member.version,
+        version: version_shown(member),
     };
-    let data = broker.clients.all_producers().into_iter().map(|(group, members)| (group, members.iter().map(info).collect())).collect();
+    let infos = |mut members: Vec<Member>| {
+        members.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+        members.iter().map(info).collect()
+    };
+    let data = broker.clients.all_producers().into_iter().map(|(group, members)| (group, infos(members))).collect();
     Ok(Answer::body(json::to_vec(&ProducerTableInfo { data }, Dialect::Fastjson)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW_MS, QUEUE, close, open, put};
+    use roxmq_env::clock::Clock;
+    use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::body::SubscriptionGroupConfig;
+
+    #[test]
+    fn a_group_with_a_long_name_that_is_there_already_is_served() {
+        let (sim, clock) = (SimDisk::new(4), Clock::manual(NOW_MS));
+        let broker = open(&sim.disk(), &clock);
+        let [old, new] = ["o", "n"].map(|name| name.repeat(248));
+        broker.groups.put(SubscriptionGroupConfig { group_name: old.clone(), ..SubscriptionGroupConfig::default() });
+        topics::add_retry_topic(&broker, &old, 1);
+        close(broker);
+        let broker = open(&sim.disk(), &clock);
+        assert!(broker.group(&broker.config(), &old).is_ok());
+        assert!(broker.check_group(&old).is_ok() && broker.check_group_length(&old).is_ok());
+        assert!(matches!(broker.group(&broker.config(), &new), Err(Refusal::Name(_))));
+        assert!(matches!(broker.check_group_length(&new), Err(Refusal::Name(_))));
+        put(&broker, &names::retry_topic(&old), QUEUE, "", "again");
+        assert!(broker.topics.find(&names::retry_topic(&old)).is_some());
+        topics::add_dead_letter_topic(&broker, &old);
+        close(broker);
+    }
 }

@@ -156,7 +156,7 @@ mod tests {
         broker.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
         let early = find(TOPIC).unwrap();
         early.count(&broker, 1, 10);
-        broker.statistics.forget(TOPIC);
+        broker.statistics.forget_topic(TOPIC);
         assert_eq!(puts(TOPIC), None);
         find(TOPIC).unwrap().count(&broker, 1, 10);
         assert_eq!(puts(TOPIC), Some(()));

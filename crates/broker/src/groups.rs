@@ -49,7 +49,7 @@ pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -
 
 /// The group as it will be: of its attributes the request has the changes.
 fn checked(broker: &Broker, sent: SubscriptionGroupConfig) -> Result<SubscriptionGroupConfig, Refusal> {
-    names::check_group(&sent.group_name)?;
+    broker.check_group(&sent.group_name)?;
     let known = broker.groups.find(&sent.group_name);
     let attributes = attributes::changed(attributes::OF_GROUPS, known.as_deref().map(|group| &group.attributes), &sent.attributes)?;
     Ok(SubscriptionGroupConfig { attributes, ..sent })
@@ -63,7 +63,7 @@ fn put(broker: &Broker, group: SubscriptionGroupConfig) {
 /// Code 353. In Java allowing one topic again allows the group all others too.
 pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'_>) -> Result<Changed, Refusal> {
     if let Some(readable) = request.readable {
-        names::check_group(&request.group)?;
+        broker.check_group(&request.group)?;
         names::check_topic(&request.topic)?;
         broker.groups.set_readable(&request.group, &request.topic, readable);
         broker.reading_changed();
@@ -96,12 +96,23 @@ pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> 
 
 /// Code 207.
 pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) -> Result<Changed, Refusal> {
-    broker.groups.remove(&request.group_name);
-    broker.request_modes.forget_group(&request.group_name);
-    if request.clean_offset == Some(true) {
-        broker.offsets.forget_group(&request.group_name);
-        topics::forget(broker, &names::retry_topic(&request.group_name));
-    }
+    forget(broker, &request.group_name, request.clean_offset == Some(true));
     info!(group = %request.group_name, "deleted a group");
     Ok(Changed::answer(Answer::ok()))
+}
+
+/// Takes everything about a group away. How far it has come, and what it was to try again, only if that is asked for; its dead letters stay.
+fn forget(broker: &Broker, group: &str, with_offsets: bool) {
+    broker.groups.remove(group);
+    broker.request_modes.forget_group(group);
+    match with_offsets {
+        true => broker.offsets.forget_group(group),
+        false => broker.offsets.forget_reader(group),
+    }
+    broker.locks.forget_group(group, |client_id| broker.clients.consumer(group, client_id).is_some());
+    broker.statistics.forget_group(group);
+    if with_offsets {
+        topics::forget(broker, &names::retry_topic(group));
+    }
+    broker.reading_changed();
 }

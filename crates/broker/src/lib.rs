@@ -78,6 +78,7 @@ use tables::clients::{Clients, Subscription};
 use tables::deleted::Deleted;
 use tables::groups::Groups;
 use tables::journal::Journal;
+use tables::lives::Lives;
 use tables::locks::Locks;
 use tables::modes::RequestModes;
 use tables::offsets::Offsets;
@@ -141,6 +142,7 @@ pub struct Broker {
     decisions: transaction::decisions::Decisions,
     deletions: deletions::Deletions,
     clients: Clients,
+    lives: Lives,
     arrivals: Arrivals,
     flushed: Flushed,
     locks: Locks,
@@ -343,6 +345,7 @@ impl Broker {
             decisions: transaction::decisions::Decisions::default(),
             deletions: deletions::Deletions::default(),
             clients: Clients::default(),
+            lives: Lives::default(),
             arrivals: Arrivals::default(),
             flushed,
             locks: Locks::default(),
@@ -419,6 +422,13 @@ impl Broker {
         }
     }
 
+    /// Everybody who waits for a message of the topic looks again.
+    fn look_again_at_all(&self, topic: &str) {
+        for (queue, shards) in self.arrivals.of_topic(topic) {
+            shards.into_iter().for_each(|shard| self.tell_shard(shard, queue.clone()));
+        }
+    }
+
     fn tell_shard(&self, shard: usize, queue: QueueKey) {
         if let Some(door) = self.shards.read().get(shard) {
             door.tell(queue);
@@ -479,9 +489,22 @@ impl Broker {
         self.broker_puts.add(count, bytes);
     }
 
+    /// Checks the name of a group. One that is longer than all clients can read is let in only if it is there already.
+    fn check_group(&self, group: &str) -> Result<(), Refusal> {
+        names::check_group(group)?;
+        self.check_group_length(group)
+    }
+
+    fn check_group_length(&self, group: &str) -> Result<(), Refusal> {
+        match group.len() > names::GROUP_BYTES_MAX && self.groups.find(group).is_none() {
+            true => Err(names::group_too_long(group)),
+            false => Ok(()),
+        }
+    }
+
     /// The group's settings; it is made on first use where that is allowed.
     fn group(&self, config: &BrokerConfig, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
-        names::check_group(group)?;
+        self.check_group(group)?;
         let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
         self.groups.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
     }

@@ -95,7 +95,7 @@ mod tests {
             assert_eq!((found.read_queue_nums, found.write_queue_nums, found.perm), (1, 1, 6));
             assert_eq!(broker.group(&broker.config(), "%LMQ%g").unwrap().group_name, "%LMQ%g");
             assert!(!broker.groups.all().subscription_group_table.contains_key("%LMQ%g"));
-            broker.offsets.commit("g", "%LMQ%a", 0, round);
+            broker.offsets.commit("g", "%LMQ%a", 0, round, || true);
             assert_eq!(broker.offsets.find("g", "%LMQ%a", 0), Some(round));
             close(broker);
         }

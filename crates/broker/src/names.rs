@@ -26,9 +26,16 @@ pub const PARKING_TOPIC: &str = "rmq_sys_parked";
 /// Where half messages go that nobody would decide.
 pub const PARKED_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 
-const TOPIC_BYTES_MAX: usize = 127;
-const RETRY_TOPIC_BYTES_MAX: usize = 255;
-const GROUP_BYTES_MAX: usize = 255;
+/// The longest name of a topic. In a record it has one byte for its length, and Java's newer form with two (V2) is read by Java alone.
+pub const TOPIC_BYTES_MAX: usize = 127;
+/// The longest name of a group: that of its retry topic is as long as a topic's may be. Java's clients refuse longer ones.
+pub const GROUP_BYTES_MAX: usize = TOPIC_BYTES_MAX - RETRY_PREFIX.len();
+/// The longest name of a retry or dead-letter topic that was made before these limits.
+const OLD_DERIVED_BYTES_MAX: usize = 255;
+/// The longest name of a group that was made before them.
+const OLD_GROUP_BYTES_MAX: usize = OLD_DERIVED_BYTES_MAX - RETRY_PREFIX.len();
+/// The longest name of a client: clients and tools make files of it.
+const CLIENT_ID_BYTES_MAX: usize = 255;
 const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
 const SYSTEM_GROUP_PREFIX: &str = "CID_RMQ_SYS_";
 
@@ -85,7 +92,7 @@ pub fn dead_letter_topic(group: &str) -> String {
     format!("{DEAD_LETTER_PREFIX}{group}")
 }
 
-/// Checks the name of a topic.
+/// Checks the name of a topic that may be there since before today's limit.
 ///
 /// # Errors
 /// [`Refusal::Name`] with Java's words.
@@ -97,14 +104,26 @@ pub fn check_topic(topic: &str) -> Result<(), Refusal> {
         return Err(illegal_characters("topic", topic));
     }
     let is_derived = topic.starts_with(RETRY_PREFIX) || topic.starts_with(DEAD_LETTER_PREFIX);
-    let max = if is_derived { RETRY_TOPIC_BYTES_MAX } else { TOPIC_BYTES_MAX };
+    check_topic_length(topic, if is_derived { OLD_DERIVED_BYTES_MAX } else { TOPIC_BYTES_MAX })
+}
+
+/// Checks the name of a topic that is to be made.
+///
+/// # Errors
+/// As [`check_topic`].
+pub fn check_new_topic(topic: &str) -> Result<(), Refusal> {
+    check_topic(topic)?;
+    check_topic_length(topic, TOPIC_BYTES_MAX)
+}
+
+fn check_topic_length(topic: &str, max: usize) -> Result<(), Refusal> {
     if topic.len() > max {
-        return Err(Refusal::Name(format!("The specified topic: {topic}, is longer than topic max length: {max}")));
+        return Err(Refusal::Name(format!("The specified topic: {}, is longer than topic max length: {max}", shown(topic))));
     }
     Ok(())
 }
 
-/// Checks the name of a group. Longer than the clients' own limit of 120 is let in, as old clients have no such check.
+/// Checks the name of a group that may be there since before today's limit.
 ///
 /// # Errors
 /// [`Refusal::Name`].
@@ -115,16 +134,44 @@ pub fn check_group(group: &str) -> Result<(), Refusal> {
     if !group.bytes().all(is_name_byte) {
         return Err(illegal_characters("group", group));
     }
-    let max = GROUP_BYTES_MAX - RETRY_PREFIX.len();
-    if group.len() > max {
-        return Err(Refusal::Name(format!("The specified group: {group}, is longer than group max length: {max}")));
+    if group.len() > OLD_GROUP_BYTES_MAX { Err(group_too_long(group)) } else { Ok(()) }
+}
+
+/// The refusal of a group whose messages not every client could read.
+pub fn group_too_long(group: &str) -> Refusal {
+    Refusal::Name(format!("The specified group: {}, is longer than group max length: {GROUP_BYTES_MAX}", shown(group)))
+}
+
+/// Checks the name that a client gives itself.
+///
+/// # Errors
+/// [`Refusal::Name`].
+pub fn check_client(client_id: &str) -> Result<(), Refusal> {
+    if client_id.len() > CLIENT_ID_BYTES_MAX {
+        let shown = shown(client_id);
+        return Err(Refusal::Name(format!("The client id: {shown}, is longer than client id max length: {CLIENT_ID_BYTES_MAX}")));
+    }
+    check_printable("client id", client_id)
+}
+
+/// Checks a name that tools print as it is: one with a line break or an escape in it would write what it likes on an operator's screen.
+///
+/// # Errors
+/// [`Refusal::Name`].
+pub fn check_printable(kind: &str, name: &str) -> Result<(), Refusal> {
+    if name.chars().any(char::is_control) {
+        return Err(Refusal::Name(format!("The {kind}: {:?}, contains control characters", shown(name))));
     }
     Ok(())
 }
 
 fn illegal_characters(kind: &str, name: &str) -> Refusal {
-    let shown: String = name.chars().take(RETRY_TOPIC_BYTES_MAX).collect();
-    Refusal::Name(format!("The specified {kind}: {shown}, contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$"))
+    Refusal::Name(format!("The specified {kind}: {}, contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$", shown(name)))
+}
+
+/// As much of a name as an answer tells.
+fn shown(name: &str) -> String {
+    name.chars().take(OLD_DERIVED_BYTES_MAX).collect()
 }
 
 fn is_name_byte(byte: u8) -> bool {
@@ -144,6 +191,15 @@ mod tests {
             assert!(check_topic(bad).is_err(), "{bad}");
         }
         assert!(check_group("").is_err() && check_group("g.x").is_err() && check_group("g").is_ok());
+        let group = "g".repeat(GROUP_BYTES_MAX);
+        assert_eq!(
+            (group.len(), check_new_topic(&retry_topic(&group)), check_new_topic(&dead_letter_topic(&group))),
+            (120, Ok(()), Ok(()))
+        );
+        assert!(check_new_topic(&retry_topic(&"g".repeat(121))).is_err() && check_new_topic(&"x".repeat(128)).is_err());
+        assert!(check_group(&"g".repeat(248)).is_ok() && check_group(&"g".repeat(249)).is_err());
+        assert!(check_client(&"c".repeat(255)).is_ok() && check_client(&"c".repeat(256)).is_err());
+        assert!(check_client("10.0.0.1@a/b %s#\u{4e3b}").is_ok() && check_client("a\nb").is_err() && check_client("\u{1b}[2J").is_err());
         assert!(is_system_topic("rmq_sys_x") && !is_system_topic("x"));
     }
 }

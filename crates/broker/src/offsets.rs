@@ -2,6 +2,7 @@
 //!
 //! Follows Java's `ConsumerManageProcessor` and `AdminBrokerProcessor`.
 
+use crate::tables::lives::Claim;
 use crate::{Broker, Call, Refusal};
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::json::{self, Dialect};
@@ -16,25 +17,40 @@ pub fn bounds(broker: &Broker, topic: &str, queue_id: i32) -> (QueueOffset, Queu
     u32::try_from(queue_id).ok().and_then(|queue_id| broker.store.bounds(topic, queue_id)).unwrap_or_default()
 }
 
+/// Where a group begins on a queue of which it knows nothing yet: where it has committed, or else at the oldest message.
+pub fn beginning(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> i64 {
+    let (min, max) = bounds(broker, topic, queue_id);
+    let committed = broker.offsets.find(group, topic, queue_id);
+    committed.filter(|offset| (min.0..=max.0).contains(offset)).unwrap_or(min.0)
+}
+
+/// Answers with an offset of a queue, for a group or without one.
+fn told(broker: &Broker, call: &Call<'_>, topic: &str, queue_id: i32, group: &str, offset: i64) -> Answer {
+    broker.lives.tell(Claim { topic, queue_id, group, connection: call.peer.id(), offset });
+    Answer::with(OffsetReply { offset })
+}
+
 /// Code 30. An unknown queue is an empty one, as in Java.
-pub fn max(broker: &Broker, _: &Call<'_>, request: request::MaxOffset<'_>) -> Result<Answer, Refusal> {
-    Ok(Answer::with(OffsetReply { offset: bounds(broker, &request.topic, request.queue_id).1.0 }))
+pub fn max(broker: &Broker, call: &Call<'_>, request: request::MaxOffset<'_>) -> Result<Answer, Refusal> {
+    let offset = bounds(broker, &request.topic, request.queue_id).1.0;
+    Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
 }
 
 /// Code 31.
-pub fn min(broker: &Broker, _: &Call<'_>, request: request::MinOffset<'_>) -> Result<Answer, Refusal> {
-    Ok(Answer::with(OffsetReply { offset: bounds(broker, &request.topic, request.queue_id).0.0 }))
+pub fn min(broker: &Broker, call: &Call<'_>, request: request::MinOffset<'_>) -> Result<Answer, Refusal> {
+    let offset = bounds(broker, &request.topic, request.queue_id).0.0;
+    Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
 }
 
 /// Code 29.
-pub fn by_time(broker: &Broker, _: &Call<'_>, request: request::SearchOffsetByTimestamp<'_>) -> Result<Answer, Refusal> {
+pub fn by_time(broker: &Broker, call: &Call<'_>, request: request::SearchOffsetByTimestamp<'_>) -> Result<Answer, Refusal> {
     let is_upper = request.boundary_type.as_deref().is_some_and(|boundary| boundary.eq_ignore_ascii_case("upper"));
     let boundary = if is_upper { Boundary::Upper } else { Boundary::Lower };
     let offset = match u32::try_from(request.queue_id) {
         Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, request.timestamp, boundary).0,
         Err(_) => 0,
     };
-    Ok(Answer::with(OffsetReply { offset }))
+    Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
 }
 
 /// Code 32.
@@ -46,34 +62,48 @@ pub fn earliest_time(broker: &Broker, _: &Call<'_>, request: request::EarliestSt
 
 /// Code 14. Without a committed offset a group begins at 0 where the queue still has its first message, or none at all: nothing can be
 /// skipped by that. Otherwise the client decides by its own `consumeFromWhere`.
-pub fn committed(broker: &Broker, _: &Call<'_>, request: request::QueryConsumerOffset<'_>) -> Result<Answer, Refusal> {
+pub fn committed(broker: &Broker, call: &Call<'_>, request: request::QueryConsumerOffset<'_>) -> Result<Answer, Refusal> {
+    let told = |offset| Ok(told(broker, call, &request.topic, request.queue_id, &request.consumer_group, offset));
     if let Some(offset) = broker.offsets.find(&request.consumer_group, &request.topic, request.queue_id) {
-        return Ok(Answer::with(OffsetReply { offset }));
+        return told(offset);
     }
     if request.set_zero_if_not_found == Some(false) {
         return Err(Refusal::NotFound("Not found, do not set to zero, maybe this group boot first".into()));
     }
     let (min, _) = bounds(broker, &request.topic, request.queue_id);
     if min.0 <= 0 && broker.topics.find(&request.topic).is_some() {
-        return Ok(Answer::with(OffsetReply { offset: 0 }));
+        return told(0);
     }
     Err(Refusal::NotFound("Not found, maybe this group consumer boot first".into()))
 }
 
-/// Code 15.
-pub fn commit(broker: &Broker, _: &Call<'_>, request: request::UpdateConsumerOffset<'_>) -> Result<Answer, Refusal> {
-    if broker.groups.find(&request.consumer_group).is_none() {
-        return Err(Refusal::GroupNotFound(request.consumer_group.into_owned()));
+/// Code 15. Nobody can have consumed what the queue does not have yet: an offset beyond its end is from before its topic was deleted and
+/// made again, or from before a crash, and the group would pass over what comes up to there.
+pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumerOffset<'_>) -> Result<Answer, Refusal> {
+    let request::UpdateConsumerOffset { consumer_group: group, topic, queue_id, commit_offset: offset } = request;
+    loop {
+        let deletions = broker.lives.deletions();
+        if broker.groups.find(&group).is_none() {
+            return Err(Refusal::GroupNotFound(group.into_owned()));
+        }
+        let Some(config) = broker.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic.into_owned())) };
+        let (_, max) = bounds(broker, &topic, queue_id);
+        let has_queue = (0..config.read_queue_nums.max(config.write_queue_nums)).contains(&queue_id) || (queue_id >= 0 && max.0 > 0);
+        if !has_queue || !(0..=max.0).contains(&offset) {
+            let text = format!("queue {queue_id} of {topic} cannot be committed at offset {offset}: it ends at {}", max.0);
+            return Err(Refusal::Argument(text));
+        }
+        let claim = Claim { topic: &topic, queue_id, group: &group, connection: call.peer.id(), offset };
+        if !broker.lives.may_commit(claim, beginning(broker, &group, &topic, queue_id)) {
+            return Err(Refusal::Argument(format!(
+                "offset {offset} of queue {queue_id} is from before {topic} was deleted and made again"
+            )));
+        }
+        // Once more if a topic, perhaps this one, has just been deleted.
+        if broker.offsets.commit(&group, &topic, queue_id, offset, || broker.lives.deletions() == deletions) {
+            return Ok(Answer::ok());
+        }
     }
-    if broker.topics.find(&request.topic).is_none() {
-        return Err(Refusal::TopicUnknown(request.topic.into_owned()));
-    }
-    if request.queue_id < 0 || request.commit_offset < 0 {
-        let (queue, offset) = (request.queue_id, request.commit_offset);
-        return Err(Refusal::Argument(format!("queue {queue} cannot be committed at offset {offset}")));
-    }
-    broker.offsets.commit(&request.consumer_group, &request.topic, request.queue_id, request.commit_offset);
-    Ok(Answer::ok())
 }
 
 /// Code 43.
@@ -83,6 +113,7 @@ pub fn all(broker: &Broker, _: &Call<'_>, _: request::AllConsumerOffset) -> Resu
 
 /// Code 314.
 pub fn copy(broker: &Broker, _: &Call<'_>, request: request::CloneOffset<'_>) -> Result<Answer, Refusal> {
+    broker.check_group(&request.dest_group)?;
     let topics = match request.topic.as_deref().filter(|topic| !topic.trim().is_empty()) {
         Some(topic) => vec![topic.to_owned()],
         None => broker.offsets.topics_of(&request.src_group),

@@ -1,7 +1,7 @@
 //! Locking queues for consumers that keep order (41, 42). Follows Java's `AdminBrokerProcessor.lockBatchMQ`.
 
 use crate::{Broker, Call, Refusal};
-use roxmq_protocol::body::{LockBatchRequestBody, LockBatchResponseBody, MessageQueue};
+use roxmq_protocol::body::{LockBatchRequestBody, LockBatchResponseBody, MessageModel, MessageQueue};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request;
 use roxmq_remoting::Answer;
@@ -17,12 +17,19 @@ fn sent(call: &Call<'_>) -> Result<LockBatchRequestBody, Refusal> {
     Ok(sent)
 }
 
-/// Code 41.
+/// Code 41. Members that share the queues take each one from the others. Members that broadcast read all of them, each for itself.
 pub fn lock(broker: &Broker, call: &Call<'_>, _: request::LockQueues) -> Result<Answer, Refusal> {
     let LockBatchRequestBody { client_id, consumer_group, mq_set, .. } = sent(call)?;
     let broker_name = mq_set.first().map(|queue| queue.broker_name.clone()).unwrap_or_default();
     let queues = mq_set.into_iter().map(|queue| (queue.topic, queue.queue_id));
-    let granted = broker.locks.lock(&consumer_group, &client_id, queues, broker.clock.elapsed());
+    let now = broker.clock.elapsed();
+    let granted = match broker.clients.message_model_of(&consumer_group, &client_id) {
+        Some(MessageModel::Broadcasting) => {
+            broker.locks.lock_broadcasting(&consumer_group, &client_id, now);
+            queues.collect()
+        }
+        Some(MessageModel::Clustering) | None => broker.locks.lock(&consumer_group, &client_id, queues, now),
+    };
     let lock_ok_mq_set =
         granted.into_iter().map(|(topic, queue_id)| MessageQueue { broker_name: broker_name.clone(), queue_id, topic }).collect();
     Ok(Answer::body(json::to_vec(&LockBatchResponseBody { lock_ok_mq_set }, Dialect::Fastjson)))

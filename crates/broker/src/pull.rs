@@ -2,8 +2,10 @@
 
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
+use crate::offsets::beginning;
 use crate::tables::arrivals::QueueKey;
 use crate::tables::clients::{Subscription, Wanted, is_everything, is_tags};
+use crate::tables::lives::Claim;
 use crate::tables::statistics::Moved;
 use crate::tables::topics::PERM_READ;
 use crate::{Broker, retry};
@@ -14,8 +16,9 @@ use roxmq_protocol::header::{self, Fields, Top};
 use roxmq_protocol::properties::Properties;
 use roxmq_protocol::record::{QueueOffset, Record, store_at};
 use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullReply};
-use roxmq_remoting::{Answer, Connection, Ticket};
+use roxmq_remoting::{Answer, Connection, ConnectionId, Ticket};
 use roxmq_store::{Patience, ReadLimits, ReadResult, ReadStatus};
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,6 +52,13 @@ pub struct PreparedPull {
     pub from: i64,
     /// How long it may wait for a message.
     pub hold: Duration,
+    /// Who pulls.
+    connection: ConnectionId,
+    /// The offset that rides on it, until it is committed.
+    commit: Cell<Option<i64>>,
+    /// How often topics had been deleted when it came, and which life of its topic it was then.
+    deletions: u64,
+    life: Option<u64>,
     limits: ReadLimits,
     subscription: Arc<Subscription>,
     topic_sys_flag: i32,
@@ -58,6 +68,11 @@ impl PreparedPull {
     /// The name of the group.
     pub fn group_name(&self) -> &str {
         &self.group.group_name
+    }
+
+    fn claim(&self, offset: i64) -> Claim<'_> {
+        let QueueKey { topic, queue_id } = &self.queue;
+        Claim { topic, queue_id: *queue_id as i32, group: self.group_name(), connection: self.connection, offset }
     }
 }
 
@@ -135,12 +150,20 @@ pub struct PullResult {
     pub needs_disk: bool,
 }
 
-/// Checks a pull, in Java's order, and stores the offset that rides on it.
+/// Checks a pull, in Java's order.
 ///
 /// # Errors
 /// What forbids the pull.
-pub fn prepare(broker: &Broker, config: &BrokerConfig, fields: &Fields<'_>, lite: bool) -> Result<PreparedPull, Refusal> {
+pub fn prepare(
+    broker: &Broker,
+    config: &BrokerConfig,
+    connection: ConnectionId,
+    fields: &Fields<'_>,
+    lite: bool,
+) -> Result<PreparedPull, Refusal> {
     let request = Pull::read(fields)?;
+    // Before anything is looked up: what is deleted in between is then looked for once more.
+    let deletions = broker.lives.deletions();
     if config.broker_permission as i32 & PERM_READ == 0 {
         return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
     }
@@ -149,16 +172,10 @@ pub fn prepare(broker: &Broker, config: &BrokerConfig, fields: &Fields<'_>, lite
     }
     let group = broker.group(config, &request.consumer_group)?;
     check_group(&group)?;
-    let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
+    let topic = find_topic(broker, &request.topic)?;
     check_topic(&topic)?;
-    if !(0..topic.read_queue_nums).contains(&request.queue_id) {
-        let queues = topic.read_queue_nums;
-        return Err(Refusal::QueueUnknown { topic: request.topic.into_owned(), queue_id: request.queue_id, queues });
-    }
+    check_queue(&topic, request.queue_id)?;
     let subscription = subscription(broker, config, &request, &group)?;
-    if request.sys_flag & PULL_COMMIT != 0 {
-        broker.offsets.commit(&request.consumer_group, &request.topic, request.queue_id, request.commit_offset);
-    }
     let hold = if request.sys_flag & PULL_SUSPEND == 0 {
         Duration::ZERO
     } else if config.long_polling {
@@ -177,6 +194,10 @@ pub fn prepare(broker: &Broker, config: &BrokerConfig, fields: &Fields<'_>, lite
         queue: QueueKey { topic: request.topic.as_ref().into(), queue_id: request.queue_id as u32 },
         from: request.queue_offset,
         hold,
+        connection,
+        commit: Cell::new((request.sys_flag & PULL_COMMIT != 0).then_some(request.commit_offset)),
+        deletions,
+        life: broker.lives.of(&request.topic),
         limits: ReadLimits {
             messages_max,
             bytes_max: bytes_max as usize,
@@ -196,8 +217,16 @@ fn check_topic(topic: &TopicConfig) -> Result<(), Refusal> {
     if topic.perm & PERM_READ != 0 { Ok(()) } else { Err(Refusal::TopicNotReadable(topic.topic_name.clone())) }
 }
 
-/// Is a pull that waits still allowed? Somebody may have switched off its group or its topic meanwhile. Java finds that out when the pull
-/// is looked at again. What was deleted forbids nothing.
+fn check_queue(topic: &TopicConfig, queue_id: i32) -> Result<(), Refusal> {
+    let queues = topic.read_queue_nums;
+    match (0..queues).contains(&queue_id) {
+        true => Ok(()),
+        false => Err(Refusal::QueueUnknown { topic: topic.topic_name.clone(), queue_id, queues }),
+    }
+}
+
+/// Is a pull that waits still allowed? Somebody may have switched off or deleted its group, its topic or its queue meanwhile. Java finds
+/// that out when the pull is looked at again.
 ///
 /// # Errors
 /// What forbids the pull now.
@@ -206,12 +235,25 @@ pub fn recheck(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
     if config.broker_permission as i32 & PERM_READ == 0 {
         return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
     }
-    if let Some(topic) = broker.topics.find(&pull.queue.topic) {
-        check_topic(&topic)?;
-    }
-    let Some(group) = broker.groups.find(pull.group_name()) else { return Ok(()) };
+    let topic = find_topic(broker, &pull.queue.topic)?;
+    check_topic(&topic)?;
+    check_queue(&topic, pull.queue.queue_id as i32)?;
+    let group = broker.groups.find(pull.group_name()).ok_or_else(|| Refusal::GroupUnknown(pull.group_name().to_owned()))?;
     check_group(&group)?;
     check_reader(broker, &group, &pull.queue.topic, broker.clients.message_model(pull.group_name()))
+}
+
+/// Is the topic of a pull still there?
+///
+/// # Errors
+/// When it was deleted since the pull came, and not made again.
+pub fn check_there(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
+    // Usually none was.
+    if pull.deletions == broker.lives.deletions() { Ok(()) } else { find_topic(broker, &pull.queue.topic).map(drop) }
+}
+
+fn find_topic(broker: &Broker, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
+    broker.topics.find(topic).ok_or_else(|| Refusal::TopicUnknown(topic.to_owned()))
 }
 
 /// May the group's members read the topic, and read it in their way?
@@ -282,18 +324,38 @@ fn check_kind(config: &BrokerConfig, kind: &str) -> Result<(), Refusal> {
     if is_known { Ok(()) } else { Err(Refusal::ExpressionKind(kind.to_owned())) }
 }
 
+/// Sends a pull to another offset.
+fn moved(broker: &Broker, pull: &PreparedPull, offset: i64) -> PullResult {
+    let (min, max) = broker.store.bounds(&pull.queue.topic, pull.queue.queue_id).unwrap_or_default();
+    broker.lives.tell(pull.claim(offset));
+    PullResult {
+        code: code::PULL_OFFSET_MOVED,
+        remark: "OFFSET_RESET",
+        messages: 0,
+        reply: reply(pull, offset, min, max),
+        needs_disk: false,
+    }
+}
+
+/// Where a pull has to begin whose offset is from before its topic was deleted and made again.
+fn begins_anew(broker: &Broker, pull: &PreparedPull, life: u64) -> Option<i64> {
+    let beginning = beginning(broker, pull.group_name(), &pull.queue.topic, pull.queue.queue_id as i32);
+    let waited_over_it = pull.life != Some(life) && pull.from > beginning;
+    (waited_over_it || !broker.lives.may_read(pull.claim(pull.from), beginning)).then_some(beginning)
+}
+
 /// Reads what the pull wants, with this much patience, unless the last look at its queue found just that.
 pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut Look) -> PullResult {
     let QueueKey { topic, queue_id } = &pull.queue;
     if let Some(offset) = broker.offsets.take_reset(pull.group_name(), topic, *queue_id as i32) {
-        let (min, max) = broker.store.bounds(topic, *queue_id).unwrap_or_default();
-        return PullResult {
-            code: code::PULL_OFFSET_MOVED,
-            remark: "OFFSET_RESET",
-            messages: 0,
-            reply: reply(pull, offset, min, max),
-            needs_disk: false,
-        };
+        return moved(broker, pull, offset);
+    }
+    let deletions = broker.lives.deletions();
+    let life = broker.lives.of(topic);
+    if let Some(life) = life
+        && let Some(offset) = begins_anew(broker, pull, life)
+    {
+        return moved(broker, pull, offset);
     }
     let limits = ReadLimits { patience, ..pull.limits };
     // Only here the settings are asked for, which all threads share.
@@ -310,7 +372,16 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut
             read
         }
     };
-    broker.offsets.note_pull(pull.group_name(), topic, *queue_id as i32, read.next.0);
+    // The end of the log is shorter after a crash, and that is where who was beyond it goes on. But who comes from before the topic was
+    // deleted has to begin again; where it cannot be told, nothing may be passed over.
+    if read.status == ReadStatus::OffsetOverflowBadly && broker.store.was_deleted(topic) && !broker.lives.reads(pull.claim(pull.from)) {
+        return moved(broker, pull, beginning(broker, pull.group_name(), topic, *queue_id as i32));
+    }
+    // What rides on a pull is never ahead of it, unless it is from before the topic was deleted.
+    let end = if life.is_some() { read.max.0.min(pull.from) } else { read.max.0 };
+    let commit = pull.commit.take().filter(|offset| (0..=end).contains(offset));
+    let is_current = || broker.lives.deletions() == deletions;
+    broker.offsets.note_pull(pull.group_name(), topic, *queue_id as i32, read.next.0, commit, is_current);
     let (code, remark) = match read.status {
         ReadStatus::Found => (code::SUCCESS, "FOUND"),
         ReadStatus::NoMatchedMessage => (code::PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE"),
@@ -358,7 +429,11 @@ fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_
 }
 
 /// Reads what the pull wants, also from the disk, for somebody who meets the broker as `met_as`.
-pub fn answer_from_disk(broker: &Broker, pull: &PreparedPull, met_as: SocketAddr) -> Answer {
+///
+/// # Errors
+/// When its topic was deleted.
+pub fn answer_from_disk(broker: &Broker, pull: &PreparedPull, met_as: SocketAddr) -> Result<Answer, Refusal> {
+    check_there(broker, pull)?;
     let mut look = Look::default();
     let result = read(broker, pull, Patience::WaitForDisk, &mut look);
     let mut answer = Answer::refused(result.code, result.remark).fields(result.reply);
@@ -366,7 +441,7 @@ pub fn answer_from_disk(broker: &Broker, pull: &PreparedPull, met_as: SocketAddr
         store_at(&mut look.body, met_as);
         answer.body = look.body;
     }
-    answer
+    Ok(answer)
 }
 
 fn reply(pull: &PreparedPull, next: i64, min: QueueOffset, max: QueueOffset) -> PullReply {
@@ -378,5 +453,127 @@ fn reply(pull: &PreparedPull, next: i64, min: QueueOffset, max: QueueOffset) -> 
         topic_sys_flag: Some(pull.topic_sys_flag),
         group_sys_flag: Some(pull.group.group_sys_flag),
         forbidden_type: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW_MS, QUEUE, TOPIC, close, open, put, try_open};
+    use crate::{services, topics};
+    use roxmq_env::clock::Clock;
+    use roxmq_env::config::FlushDiskType;
+    use roxmq_env::disk::SimDisk;
+    use roxmq_remoting::next_connection;
+
+    /// A pull of the queue by this connection, for the group `g`.
+    fn pull(broker: &Broker, connection: ConnectionId, from: i64, commit: i64) -> Result<PreparedPull, Refusal> {
+        let fields = [
+            ("consumerGroup", "g"),
+            ("topic", TOPIC),
+            ("queueId", &QUEUE.to_string()),
+            ("queueOffset", &from.to_string()),
+            ("maxMsgNums", "32"),
+            ("sysFlag", &(PULL_COMMIT | PULL_SUBSCRIPTION).to_string()),
+            ("commitOffset", &commit.to_string()),
+            ("suspendTimeoutMillis", "0"),
+            ("subVersion", "0"),
+            ("subscription", "*"),
+        ]
+        .iter()
+        .map(|(name, value)| format!("\"{name}\":\"{value}\""))
+        .collect::<Vec<_>>()
+        .join(",");
+        let header = format!("{{\"code\":11,\"flag\":0,\"language\":\"JAVA\",\"opaque\":1,\"version\":513,\"extFields\":{{{fields}}}}}");
+        let mut bytes = Vec::new();
+        roxmq_protocol::frame::write(
+            &mut bytes,
+            roxmq_protocol::frame::Encoding::Json,
+            |out| out.extend_from_slice(header.as_bytes()),
+            b"",
+        );
+        let frame = roxmq_protocol::frame::split(&bytes).unwrap().unwrap();
+        prepare(broker, &broker.config(), connection, &header::read(&frame).unwrap().fields, false)
+    }
+
+    /// Its code, where it goes on, and how many messages it gives.
+    fn seen(broker: &Broker, pull: &PreparedPull) -> (i32, i64, u32) {
+        let result = read(broker, pull, Patience::WaitForDisk, &mut Look::default());
+        (result.code, result.reply.next_begin_offset, result.messages)
+    }
+
+    fn pulled(broker: &Broker, connection: ConnectionId, from: i64, commit: i64) -> (i32, i64, u32) {
+        seen(broker, &pull(broker, connection, from, commit).unwrap())
+    }
+
+    fn make(broker: &Broker, messages: usize) {
+        broker.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
+        broker.lives.began(TOPIC, broker.store.was_deleted(TOPIC), next_connection());
+        (0..messages).for_each(|_| _ = put(broker, TOPIC, QUEUE, "", "body"));
+    }
+
+    fn committed(broker: &Broker) -> Option<i64> {
+        broker.offsets.find("g", TOPIC, QUEUE as i32)
+    }
+
+    #[test]
+    fn a_pull_that_came_before_its_topic_was_deleted_begins_anew() {
+        let broker = open(&SimDisk::new(7).disk(), &Clock::manual(NOW_MS));
+        make(&broker, 5);
+        let [waits, at_0, other] = [5, 0, 5].map(|from| pull(&broker, 0, from, from).unwrap());
+        assert_eq!(seen(&broker, &other), (code::PULL_NOT_FOUND, 5, 0));
+        assert_eq!(committed(&broker), Some(5));
+        topics::forget(&broker, TOPIC);
+        assert_eq!(check_there(&broker, &waits).unwrap_err().code(), code::TOPIC_NOT_EXIST);
+        make(&broker, 7);
+        // It is no offset that anybody may go on from, though there is a message at it.
+        for late in [&waits, &other] {
+            assert!(check_there(&broker, late).is_ok());
+            assert_eq!(seen(&broker, late), (code::PULL_OFFSET_MOVED, 0, 0));
+        }
+        assert_eq!(committed(&broker), None);
+        assert_eq!(seen(&broker, &at_0), (code::SUCCESS, 7, 7));
+        close(broker);
+    }
+
+    #[test]
+    fn what_rides_on_a_pull_is_never_beyond_the_end() {
+        let broker = open(&SimDisk::new(7).disk(), &Clock::manual(NOW_MS));
+        make(&broker, 5);
+        for (commit, kept) in [(3, Some(3)), (6, Some(3)), (-1, Some(3)), (i64::MAX, Some(3)), (5, Some(5)), (0, Some(0))] {
+            assert_eq!(pulled(&broker, 0, 5, commit), (code::PULL_NOT_FOUND, 5, 0));
+            assert_eq!(committed(&broker), kept, "{commit}");
+        }
+        close(broker);
+    }
+
+    /// Without `SYNC_FLUSH` a crash shortens the log under the clients, and their offsets are beyond its end.
+    #[test]
+    fn a_crash_that_shortens_the_log_is_no_new_beginning() {
+        for was_deleted in [false, true] {
+            let (sim, clock) = (SimDisk::new(7), Clock::manual(NOW_MS));
+            let config = || BrokerConfig { flush_disk_type: FlushDiskType::AsyncFlush, ..crate::testing::config() };
+            let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+            if was_deleted {
+                make(&broker, 9);
+                topics::forget(&broker, TOPIC);
+            }
+            make(&broker, 4);
+            broker.store.flush();
+            assert_eq!(pulled(&broker, next_connection(), 2, 2), (code::SUCCESS, 4, 2));
+            services::save_tables(&broker);
+            (0..3).for_each(|_| _ = put(&broker, TOPIC, QUEUE, "", "body"));
+            assert_eq!(pulled(&broker, next_connection(), 7, 7), (code::PULL_NOT_FOUND, 7, 0));
+            drop(broker);
+            sim.crash();
+            let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+            let (_, max) = broker.store.bounds(TOPIC, QUEUE).unwrap();
+            assert!((4..7).contains(&max.0), "{max:?}");
+            // Where the topic was deleted before, the offset may be one of that time: it goes on where its group has come to.
+            let to = if was_deleted { 2 } else { max.0 };
+            assert_eq!(pulled(&broker, next_connection(), 7, 7), (code::PULL_OFFSET_MOVED, to, 0), "{was_deleted}");
+            assert_eq!(committed(&broker), Some(2));
+            close(broker);
+        }
     }
 }

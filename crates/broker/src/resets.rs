@@ -11,6 +11,7 @@
 use crate::offsets::bounds;
 use crate::relay::Later;
 use crate::tables::clients::Member;
+use crate::tables::lives::Claim;
 use crate::{Broker, Call, Refusal};
 use roxmq_protocol::body::{GetConsumerStatusBody, MessageQueue, MessageQueueForC, ResetOffsetBody, ResetOffsetBodyForC, TopicConfig};
 use roxmq_protocol::header::Language;
@@ -75,7 +76,7 @@ fn targets(broker: &Broker, request: &request::ResetOffset<'_>, queues: Range<i3
 fn target(broker: &Broker, request: &request::ResetOffset<'_>, queue_id: i32) -> Result<i64, Refusal> {
     let (min, max) = bounds(broker, &request.topic, queue_id);
     if let Some(offset) = request.offset.filter(|offset| *offset >= 0 && request.queue_id >= 0) {
-        if !(min.0..=max.0 + 1).contains(&offset) {
+        if !(min.0..=max.0).contains(&offset) {
             let text = format!("Target offset {offset} not in consume queue range [{}-{}]", min.0, max.0);
             return Err(Refusal::Failed(text));
         }
@@ -108,6 +109,16 @@ fn move_at_clients(broker: &Broker, request: &request::ResetOffset<'_>, topic: &
     check_versions(&members)?;
     let (plain, list) = bodies(&offsets);
     for member in members {
+        for (queue, offset) in &offsets {
+            let claim = Claim {
+                topic: &request.topic,
+                queue_id: queue.queue_id,
+                group: &request.group,
+                connection: member.peer.id(),
+                offset: *offset,
+            };
+            broker.lives.tell(claim);
+        }
         let push = ResetClientOffset {
             topic: (&*request.topic).into(),
             group: (&*request.group).into(),

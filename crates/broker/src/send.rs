@@ -207,6 +207,7 @@ pub fn prepare_one(
         return Err(Refusal::BrokerNotWritable(config.broker_name.clone()).into());
     }
     names::check_topic(&request.topic)?;
+    broker.check_group_length(&request.producer_group)?;
     if names::is_send_forbidden(&request.topic) {
         return Err(Refusal::SendForbidden(request.topic.into_owned()).into());
     }
@@ -376,6 +377,7 @@ fn destination(
         return Ok((found, None));
     }
     let unknown = || Refusal::TopicUnknown(request.topic.to_string());
+    names::check_new_topic(&request.topic)?;
     let (topic, change) = topics::create_for_send(broker, request).ok_or_else(unknown)?;
     Ok((known.find(broker, &topic.topic_name).ok_or_else(unknown)?, change))
 }

@@ -13,6 +13,7 @@ pub mod clients;
 pub mod deleted;
 pub mod groups;
 pub mod journal;
+pub mod lives;
 pub mod locks;
 pub mod modes;
 pub mod offsets;

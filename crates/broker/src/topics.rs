@@ -15,9 +15,9 @@ use roxmq_protocol::body::{
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::light::is_light;
 use roxmq_protocol::request;
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, next_connection};
 use roxmq_store::Store;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tracing::{info, warn};
 
@@ -106,8 +106,14 @@ pub fn create_for_send(broker: &Broker, request: &request::SendMessage<'_>) -> O
         return Some((topic, None));
     }
     info!(topic = topic.topic_name, queues = topic.write_queue_nums, "made a topic on its first send");
-    let change = broker.registration.topic_changed(&topic.topic_name);
+    let change = made(broker, &topic.topic_name);
     Some((topic, Some(change)))
+}
+
+/// A topic is new: the number of the change that NameServers are told of.
+fn made(broker: &Broker, topic: &str) -> u64 {
+    broker.lives.began(topic, broker.store.was_deleted(topic), next_connection());
+    broker.registration.topic_changed(topic)
 }
 
 /// A group's retry topic, made if there is none.
@@ -118,7 +124,7 @@ pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) -> Arc<TopicCo
     }
     let (topic, is_new) = broker.topics.add(topic(&name, queues.max(1), READ_WRITE));
     if is_new {
-        broker.registration.topic_changed(&name);
+        made(broker, &name);
     }
     topic
 }
@@ -140,7 +146,7 @@ pub fn keep(broker: &Broker, topic: &str) -> Result<(), Refusal> {
 /// Makes a topic of the broker's own, in which messages are laid aside, if there is none.
 pub fn add_parking_topic(broker: &Broker, name: &str) {
     if broker.topics.find(name).is_none() && broker.topics.add(topic(name, 1, READ_WRITE)).1 {
-        broker.registration.topic_changed(name);
+        made(broker, name);
     }
 }
 
@@ -196,7 +202,10 @@ pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateTopics) -
 /// The topic as it will be.
 fn checked(broker: &Broker, sent: TopicConfig, changes: &Attributes) -> Result<TopicConfig, Refusal> {
     let config = broker.config();
-    names::check_topic(&sent.topic_name)?;
+    match broker.topics.find(&sent.topic_name) {
+        Some(_) => names::check_topic(&sent.topic_name)?,
+        None => names::check_new_topic(&sent.topic_name)?,
+    }
     if config.guard_system_topics && names::is_system_topic(&sent.topic_name) {
         return Err(Refusal::SystemTopic(sent.topic_name));
     }
@@ -220,11 +229,14 @@ fn put(broker: &Broker, topic: TopicConfig) -> Option<u64> {
     let name = topic.topic_name.clone();
     broker.deleted.forget(&name);
     let is_known = broker.topics.find(&name).is_some();
-    let changed = broker.topics.put(topic);
-    if changed && is_known {
-        broker.reading_changed();
+    if !broker.topics.put(topic) {
+        return None;
     }
-    changed.then(|| broker.registration.topic_changed(&name))
+    if !is_known {
+        return Some(made(broker, &name));
+    }
+    broker.reading_changed();
+    Some(broker.registration.topic_changed(&name))
 }
 
 /// Code 21.
@@ -286,26 +298,43 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) 
     Ok(Changed::told(change))
 }
 
-/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes. The number of the
-/// change that NameServers are told of, if it was there.
+/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes. What waits under
+/// another topic to be delivered to it stays: whoever sent it was told that it will be. The number of the change that NameServers are told
+/// of, if it was there.
 pub fn forget(broker: &Broker, topic: &str) -> Option<u64> {
-    let was_there = broker.topics.remove(topic);
-    broker.offsets.forget_topic(topic);
-    broker.request_modes.forget_topic(topic);
-    broker.store.delete_topic(topic);
-    broker.statistics.forget(topic);
-    services::save_offsets(broker);
-    was_there.then(|| broker.registration.changed())
+    forget_all(broker, &[topic])
 }
 
-/// Code 316: drops the queues of topics that are in no table. They can only come from a log that knows more than the table.
+fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
+    let mut were_there = false;
+    for topic in topics {
+        let was_there = broker.topics.remove(topic);
+        if was_there || broker.topics.is_light(topic) || !broker.store.queues_of(topic).is_empty() {
+            // Before its offsets go: whoever commits one looks whether a topic was deleted meanwhile.
+            broker.lives.ended(topic, next_connection());
+        }
+        broker.lives.was_read(topic, broker.offsets.forget_topic(topic));
+        broker.request_modes.forget_topic(topic);
+        broker.groups.forget_topic(topic);
+        broker.locks.forget_topic(topic);
+        were_there |= was_there;
+    }
+    broker.store.delete_topics(topics.iter().copied());
+    for topic in topics {
+        broker.statistics.forget_topic(topic);
+        broker.look_again_at_all(topic);
+    }
+    services::save_offsets(broker);
+    were_there.then(|| broker.registration.changed())
+}
+
+/// Code 316: forgets topics that are in no table but have queues, which can only come from a log that knows more than the table, or offsets.
 pub fn clean_unused(broker: &Broker, _: &Call<'_>, _: request::CleanUnusedTopic) -> Result<Answer, Refusal> {
-    let mut gone: Vec<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
-    gone.dedup();
-    gone.retain(|topic| topic != names::MARKS_TOPIC && !is_light(topic));
-    gone.retain(|topic| broker.topics.find(topic).is_none());
+    let mut gone: BTreeSet<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
+    gone.extend(broker.offsets.topics());
+    gone.retain(|topic| topic != names::MARKS_TOPIC && !is_light(topic) && broker.topics.find(topic).is_none());
     if !gone.is_empty() {
-        broker.store.delete_topics(gone.iter().map(String::as_str));
+        forget_all(broker, &gone.iter().map(String::as_str).collect::<Vec<_>>());
     }
     Ok(Answer::ok())
 }

@@ -8,7 +8,9 @@
 //! + Orders 0 3                       three messages for queue 0 of the topic
 //! * 5                                five ms pass
 //! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
-//! > a/CPP 34 topic=T                 request 34 on connection `a`, by a client in that language (JAVA if not said), and its answer
+//! ! restart                          the broker is stopped and started again; every connection is a new one
+//! > a/CPP/407 34 topic=T             request 34 on connection `a`, by a client in that language and of that version (JAVA and 513 if not
+//!                                    said), and its answer
 //! >> a 11 topic=T                    the same, but its answer comes later; the broker has seen it before the script goes on
 //! > a 310! topic=T                   one way: there is no answer
 //! > a@127.0.0.2 34                   the same, on a connection made to that address
@@ -71,6 +73,41 @@ fn resets_by_clients() {
 #[test]
 fn assignment() {
     check("assignment");
+}
+
+#[test]
+fn deleted_topics() {
+    check("deleted_topics");
+}
+
+#[test]
+fn deleted_light_queues() {
+    check("deleted_light_queues");
+}
+
+#[test]
+fn deleted_groups() {
+    check("deleted_groups");
+}
+
+#[test]
+fn order() {
+    check("order");
+}
+
+#[test]
+fn odd_clients() {
+    check("odd_clients");
+}
+
+#[test]
+fn long_names() {
+    check("long_names");
+}
+
+#[test]
+fn counters() {
+    check("counters");
 }
 
 #[test]
@@ -171,11 +208,13 @@ fn check(name: &str) {
 
 struct Script {
     broker: RunningBroker,
+    config: BrokerConfig,
     disk: SimDisk,
     clock: Clock,
     address: SocketAddr,
     connections: BTreeMap<String, Wire>,
-    shows_brokers: bool,
+    /// The address that the broker has found out.
+    found: Option<String>,
     sent: usize,
 }
 
@@ -197,16 +236,18 @@ impl Script {
             ..load::<BrokerConfig>(&settings).unwrap().config
         };
         let (disk, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
-        let setup = Setup {
-            address_is_chosen: config.broker_ip1.is_none() && found.is_some(),
-            advertised_host: config.broker_ip1.clone().unwrap_or_else(|| found.unwrap_or("127.0.0.1").into()),
-            config,
-            clock: clock.clone(),
-            disk: disk.disk(),
-        };
-        let broker = RunningBroker::start(setup).unwrap();
+        let broker = start(config.clone(), found, &disk, &clock);
         let address = SocketAddr::from(([127, 0, 0, 1], broker.addresses()[0].port()));
-        Script { broker, disk, clock, address, connections: BTreeMap::new(), shows_brokers: found.is_some(), sent: 0 }
+        let found = found.map(str::to_owned);
+        Script { broker, config, found, disk, clock, address, connections: BTreeMap::new(), sent: 0 }
+    }
+
+    fn restart(mut self) -> Script {
+        self.connections.clear();
+        self.broker.stop();
+        self.broker = start(self.config.clone(), self.found.as_deref(), &self.disk, &self.clock);
+        self.address = SocketAddr::from(([127, 0, 0, 1], self.broker.addresses()[0].port()));
+        self
     }
 
     fn run(mut self, script: &str) -> String {
@@ -226,6 +267,7 @@ impl Script {
             }
             match step {
                 "+" => self.store(rest),
+                "!" => self = self.restart(),
                 "~" => self.disk.forget_cached(),
                 "*" => self.clock.advance(Duration::from_millis(rest.parse().unwrap())),
                 ">" => seen.push_str(&self.ask(rest, &body)),
@@ -257,7 +299,7 @@ impl Script {
     fn wire(&mut self, connection: &str) -> &mut Wire {
         let host = connection.split_once('@').map(|(_, host)| host.parse().unwrap());
         let address = SocketAddr::new(host.unwrap_or(self.address.ip()), self.address.port());
-        let shows_brokers = self.shows_brokers;
+        let shows_brokers = self.found.is_some();
         self.connections.entry(connection.to_owned()).or_insert_with(|| Wire::new(address, shows_brokers))
     }
 
@@ -276,11 +318,12 @@ impl Script {
     /// The connection, and whether an answer comes.
     fn write(&mut self, request: &str, body: &[u8]) -> (String, bool) {
         let mut words = request.split(' ');
-        let (connection, language) = words.next().map(|who| who.split_once('/').unwrap_or((who, "JAVA"))).unwrap();
+        let mut who = words.next().unwrap().split('/');
+        let (connection, language, version) = (who.next().unwrap(), who.next().unwrap_or("JAVA"), who.next().unwrap_or("513"));
         let code = words.next().unwrap();
         let (code, is_oneway) = code.strip_suffix('!').map_or((code, false), |code| (code, true));
         let fields: Vec<(&str, &str)> = words.filter_map(|word| word.split_once('=')).collect();
-        self.wire(connection).write(code.parse().unwrap(), is_oneway, language, &fields, body);
+        self.wire(connection).write(code.parse().unwrap(), is_oneway, (language, version), &fields, body);
         (connection.to_owned(), !is_oneway)
     }
 
@@ -300,6 +343,18 @@ impl Script {
             .map(|line| if line.starts_with('<') { format!("{line}\n") } else { format!("< {line}\n") })
             .collect()
     }
+}
+
+/// `found` is an address that the broker has found out, if none is configured.
+fn start(config: BrokerConfig, found: Option<&str>, disk: &SimDisk, clock: &Clock) -> RunningBroker {
+    let setup = Setup {
+        address_is_chosen: config.broker_ip1.is_none() && found.is_some(),
+        advertised_host: config.broker_ip1.clone().unwrap_or_else(|| found.unwrap_or("127.0.0.1").into()),
+        config,
+        clock: clock.clone(),
+        disk: disk.disk(),
+    };
+    RunningBroker::start(setup).unwrap()
 }
 
 /// A blocking connection.
@@ -322,12 +377,12 @@ impl Wire {
         Wire { stream, shows_brokers, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new() }
     }
 
-    fn write(&mut self, code: i32, is_oneway: bool, language: &str, fields: &[(&str, &str)], body: &[u8]) {
+    fn write(&mut self, code: i32, is_oneway: bool, (language, version): (&str, &str), fields: &[(&str, &str)], body: &[u8]) {
         self.opaque += 1;
         let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
         let (opaque, flag) = (self.opaque, if is_oneway { 2 } else { 0 });
         let header = format!(
-            r#"{{"code":{code},"flag":{flag},"language":"{language}","opaque":{opaque},"version":513,"extFields":{{{}}}}}"#,
+            r#"{{"code":{code},"flag":{flag},"language":"{language}","opaque":{opaque},"version":{version},"extFields":{{{}}}}}"#,
             fields.join(",")
         );
         self.write_frame(&header, body);
@@ -426,7 +481,7 @@ fn shown(bytes: &[u8], shows_brokers: bool) -> String {
     text.push('\n');
     match std::str::from_utf8(frame.body) {
         Ok("") => {}
-        Ok(body) if body.starts_with('{') => writeln!(text, "< {body}").unwrap(),
+        Ok(body) if body.starts_with('{') => writeln!(text, "< {}", without_ports(body)).unwrap(),
         _ => match records(frame.body).collect::<Result<Vec<_>, _>>() {
             Ok(records) => {
                 let one = |record: &Record<'_>| {
@@ -455,6 +510,18 @@ fn told_of_addresses(record: &Record<'_>) -> String {
     }
     if let Some(first) = record.properties().find(name::ORIGIN_MESSAGE_ID) {
         write!(text, " first {first}").unwrap();
+    }
+    text
+}
+
+/// The ports that clients happen to have.
+fn without_ports(body: &str) -> String {
+    let mut parts = body.split("127.0.0.1:");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let port = &part[..part.len() - rest.len()];
+        write!(text, "127.0.0.1:{}{rest}", if port == "0" { "0" } else { "?" }).unwrap();
     }
     text
 }

@@ -23,7 +23,7 @@ pub use connection::{Connection, ConnectionId};
 pub use guard::{Panicked, guarded, guarded_later};
 pub use message::{Answer, CallError, Incoming, Received, Ticket};
 pub use server::{Listen, Server, ServerOptions};
-pub use shard::{Peer, ShardHandle};
+pub use shard::{Peer, ShardHandle, next_connection};
 
 use std::net::SocketAddr;
 use std::rc::Rc;

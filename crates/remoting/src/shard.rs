@@ -53,6 +53,11 @@ pub struct ShardHandle(Arc<Mailbox>);
 
 static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
 
+/// The number that the next connection gets: those that are there, or were, have lower ones.
+pub fn next_connection() -> ConnectionId {
+    NEXT_CONNECTION.load(Ordering::Relaxed)
+}
+
 impl ShardHandle {
     pub(crate) fn new() -> ShardHandle {
         ShardHandle(Arc::new(Mailbox { letters: Mutex::default(), waiting: Notify::new(), connections: AtomicUsize::new(0) }))

@@ -286,6 +286,11 @@ impl Store {
         }
     }
 
+    /// Was a topic of that name deleted? Remembered for as long as records of the deleted one are in the log.
+    pub fn was_deleted(&self, topic: &str) -> bool {
+        self.index.read().dead_before.contains_key(topic)
+    }
+
     /// How the store is doing.
     pub fn stats(&self) -> Stats {
         let space = self.disk.space(&self.log_dir).ok();

@@ -141,7 +141,7 @@ impl Model {
             assert!(*next <= last + 1, "{} was left out", last + 1);
         }
         if let Some((last, _)) = handled[before..].last() {
-            offsets.commit(GROUP, TOPIC, queue, last + 1);
+            offsets.commit(GROUP, TOPIC, queue, last + 1, || true);
         }
     }
 

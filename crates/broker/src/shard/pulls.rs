@@ -5,7 +5,7 @@ use crate::Refusal;
 use crate::pull::Parked;
 use crate::tables::arrivals::QueueKey;
 use roxmq_protocol::code;
-use roxmq_remoting::{Connection, ConnectionId, Incoming};
+use roxmq_remoting::{Connection, ConnectionId, Incoming, Ticket};
 use roxmq_store::Patience;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,9 +29,9 @@ pub(super) struct Due {
 impl BrokerShard {
     pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, lite: bool) {
         let config = Arc::clone(&self.flow.borrow().config);
-        let pull = match crate::pull::prepare(&self.broker, &config, &request.header.fields, lite) {
+        let pull = match crate::pull::prepare(&self.broker, &config, from.id, &request.header.fields, lite) {
             Ok(pull) => pull,
-            Err(refusal) => return from.answer(request.ticket(), refusal.answer().fields(crate::pull::refused(&refusal))),
+            Err(refusal) => return refuse(from, request.ticket(), &refusal),
         };
         let now = self.broker.clock.elapsed();
         let parked = Parked { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, pull.hold), pull };
@@ -57,6 +57,9 @@ impl BrokerShard {
 
     /// Answers a pull, or parks it when there is nothing and it may wait.
     pub(super) fn serve_pull(&self, parked: Parked, now: Duration) {
+        if let Err(refusal) = crate::pull::check_there(&self.broker, &parked.pull) {
+            return refuse(&parked.from, parked.ticket, &refusal);
+        }
         let mut look = self.look.borrow_mut();
         let result = crate::pull::read(&self.broker, &parked.pull, Patience::MemoryOnly, &mut look);
         if result.needs_disk {
@@ -86,11 +89,10 @@ impl BrokerShard {
     pub(super) fn serve_from_disk(&self, parked: Parked) {
         let Parked { from, ticket, pull, .. } = parked;
         let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-        let read = move || peer.answer(ticket, answered(|| Ok(crate::pull::answer_from_disk(&broker, &pull, peer.met_as()))));
+        let read = move || peer.answer(ticket, answered(|| crate::pull::answer_from_disk(&broker, &pull, peer.met_as())));
         let queued = self.broker.pool.read_old(read);
         if !queued {
-            let refusal = Refusal::Busy("too many reads of old messages wait");
-            from.answer(ticket, refusal.answer().fields(crate::pull::refused(&refusal)));
+            refuse(&from, ticket, &Refusal::Busy("too many reads of old messages wait"));
         }
     }
 
@@ -131,7 +133,7 @@ impl BrokerShard {
                 checked.map_err(|refusal| refusals.push(refusal)).is_err()
             });
             for (parked, refusal) in forbidden.into_iter().zip(refusals) {
-                parked.from.answer(parked.ticket, refusal.answer().fields(crate::pull::refused(&refusal)));
+                refuse(&parked.from, parked.ticket, &refusal);
             }
         }
     }
@@ -202,6 +204,10 @@ impl Waiting {
     pub(super) fn holds_of(&self, connection: ConnectionId) -> bool {
         self.pulls.iter().any(|pull| pull.from.id == connection)
     }
+}
+
+fn refuse(from: &Rc<Connection>, ticket: Ticket, refusal: &Refusal) {
+    from.answer(ticket, refusal.answer().fields(crate::pull::refused(refusal)));
 }
 
 /// When the time of a pull that waits is over. Times end together, every 100 ms, so that whoever looks for them has that often to look and no

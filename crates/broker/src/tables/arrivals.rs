@@ -59,6 +59,13 @@ impl Arrivals {
         self.count.load(Ordering::SeqCst) == 0
     }
 
+    /// All queues of a topic that somebody waits for, with the shards to tell.
+    pub fn of_topic(&self, topic: &str) -> Vec<(QueueKey, Vec<usize>)> {
+        let waiting = self.waiting.lock();
+        let Some((topic, queues)) = waiting.get_key_value(topic) else { return Vec::new() };
+        queues.iter().map(|(queue_id, shards)| (QueueKey { topic: Arc::clone(topic), queue_id: *queue_id }, shards.clone())).collect()
+    }
+
     /// The shards to tell of a message of the queue, and the queue's shared name.
     pub fn waiting(&self, topic: &str, queue_id: u32) -> Option<(QueueKey, Vec<usize>)> {
         if self.is_empty() {

@@ -31,6 +31,8 @@ pub struct Member {
     pub seen_ms: i64,
     /// Fingerprint of its last full heartbeat.
     pub fingerprint: i32,
+    /// How it consumes itself, whatever the others of its group do.
+    pub message_model: MessageModel,
 }
 
 /// What a group subscribes to on one topic, ready to be compared with.
@@ -233,6 +235,14 @@ impl Clients {
     /// How a connected group consumes.
     pub fn message_model(&self, group: &str) -> Option<MessageModel> {
         self.consumers.read().get(group).map(|group| group.message_model)
+    }
+
+    /// How a member of a group consumes; one that nobody knows consumes like the others.
+    pub fn message_model_of(&self, group: &str, client_id: &str) -> Option<MessageModel> {
+        let consumers = self.consumers.read();
+        let group = consumers.get(group)?;
+        let member = group.members.values().find(|member| member.client_id == client_id);
+        Some(member.map_or(group.message_model, |member| member.message_model))
     }
 
     /// A consumer group with its members.

@@ -145,18 +145,27 @@ impl Groups {
         if changed == bits {
             return;
         }
-        table.forbid(group, topic, changed);
+        self.forbid(&mut table, group, topic, changed);
+    }
+
+    fn forbid(&self, table: &mut Table, group: &str, topic: &str, bits: i32) {
+        table.forbid(group, topic, bits);
         self.forbids.store(!table.forbidden.is_empty(), Ordering::Release);
-        self.changed(
-            &mut table,
-            Change {
-                table: changes::Table::Forbidden,
-                key: group.to_owned(),
-                other: topic.to_owned(),
-                bits: Some(changed),
-                ..Change::default()
-            },
-        );
+        let (key, other) = (group.to_owned(), topic.to_owned());
+        self.changed(table, Change { table: changes::Table::Forbidden, key, other, bits: Some(bits), ..Change::default() });
+    }
+
+    /// Forgets what groups may not do with a topic.
+    pub fn forget_topic(&self, topic: &str) {
+        if !self.forbids.load(Ordering::Acquire) {
+            return;
+        }
+        let mut table = self.table.write();
+        let groups: Vec<String> =
+            table.forbidden.iter().filter(|(_, topics)| topics.contains_key(topic)).map(|(group, _)| group.clone()).collect();
+        for group in groups {
+            self.forbid(&mut table, &group, topic, 0);
+        }
     }
 
     /// The whole table.

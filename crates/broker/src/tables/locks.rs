@@ -21,15 +21,25 @@ impl Held {
     }
 }
 
-/// The table of locks: group -> queue -> who holds it.
+/// The table of locks.
 #[derive(Default)]
-pub struct Locks(Mutex<HashMap<String, HashMap<Queue, Held>>>);
+pub struct Locks(Mutex<HashMap<String, OfGroup>>);
+
+/// What the members of one group hold.
+#[derive(Default)]
+struct OfGroup {
+    held: HashMap<Queue, Held>,
+    /// Members that broadcast: each holds whatever it asks for, and takes it from nobody. By client id, with the time they asked last.
+    broadcasting: HashMap<String, Duration>,
+}
 
 impl Locks {
     /// Locks what is free and renews what the client holds already. The queues that it holds now.
     pub fn lock(&self, group: &str, client_id: &str, queues: impl IntoIterator<Item = Queue>, now: Duration) -> Vec<Queue> {
         let mut groups = self.0.lock();
-        let held = groups.entry(group.to_owned()).or_default();
+        let of_group = groups.entry(group.to_owned()).or_default();
+        of_group.broadcasting.remove(client_id);
+        let held = &mut of_group.held;
         let mut granted = Vec::new();
         for queue in queues {
             match held.get_mut(&queue) {
@@ -42,6 +52,15 @@ impl Locks {
         granted
     }
 
+    /// A member that broadcasts asks for queues: it gets them all, and what it held alone is free.
+    pub fn lock_broadcasting(&self, group: &str, client_id: &str, now: Duration) {
+        let mut groups = self.0.lock();
+        let of_group = groups.entry(group.to_owned()).or_default();
+        of_group.held.retain(|_, held| held.client_id != client_id);
+        of_group.broadcasting.retain(|_, asked| now.saturating_sub(*asked) < LIFE);
+        of_group.broadcasting.insert(client_id.to_owned(), now);
+    }
+
     /// Gives up what the client holds of these queues.
     pub fn unlock(&self, group: &str, client_id: &str, queues: &[Queue]) {
         self.release(group, |queue, held| held.client_id == client_id && queues.contains(queue));
@@ -49,22 +68,46 @@ impl Locks {
 
     /// The client has left the group: everything it holds there is free at once.
     pub fn client_left(&self, group: &str, client_id: &str) {
+        if let Some(of_group) = self.0.lock().get_mut(group) {
+            of_group.broadcasting.remove(client_id);
+        }
         self.release(group, |_, held| held.client_id == client_id);
+    }
+
+    /// The group is deleted: what those hold who are not its members is free. The others go on consuming, and make it again.
+    pub fn forget_group(&self, group: &str, is_member: impl Fn(&str) -> bool) {
+        self.release(group, |_, held| !is_member(&held.client_id));
+    }
+
+    /// The topic is deleted: there is nothing to be held.
+    pub fn forget_topic(&self, topic: &str) {
+        let mut groups = self.0.lock();
+        groups.values_mut().for_each(|of_group| of_group.held.retain(|(name, _), _| name != topic));
+        groups.retain(|_, of_group| !of_group.is_empty());
     }
 
     /// Does anybody of the group hold a lock, so that it consumes in order?
     pub fn is_ordered(&self, group: &str, now: Duration) -> bool {
-        self.0.lock().get(group).is_some_and(|held| held.values().any(|held| held.is_live(now)))
+        self.0.lock().get(group).is_some_and(|of_group| {
+            of_group.held.values().any(|held| held.is_live(now))
+                || of_group.broadcasting.values().any(|asked| now.saturating_sub(*asked) < LIFE)
+        })
     }
 
     fn release(&self, group: &str, which: impl Fn(&Queue, &Held) -> bool) {
         let mut groups = self.0.lock();
-        if let Some(held) = groups.get_mut(group) {
-            held.retain(|queue, held| !which(queue, held));
-            if held.is_empty() {
+        if let Some(of_group) = groups.get_mut(group) {
+            of_group.held.retain(|queue, held| !which(queue, held));
+            if of_group.is_empty() {
                 groups.remove(group);
             }
         }
+    }
+}
+
+impl OfGroup {
+    fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.broadcasting.is_empty()
     }
 }
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{ConsumerOffsetSerializeWrapper, DataVersion};
 use roxmq_store::Store;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -54,9 +54,18 @@ impl Offsets {
         self.table.lock().committed.get(topic)?.get(group)?.get(&queue_id).copied()
     }
 
-    /// Commits an offset, unless a reset waits to be told to the group.
-    pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+    /// Commits an offset, unless a reset waits to be told to the group. False, and nothing is done, if it `is_current` no more: asked
+    /// when nobody else can change the table.
+    pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64, is_current: impl FnOnce() -> bool) -> bool {
         let mut table = self.table.lock();
+        let is_current = is_current();
+        if is_current {
+            self.put_committed(&mut table, group, topic, queue_id, offset);
+        }
+        is_current
+    }
+
+    fn put_committed(&self, table: &mut Table, group: &str, topic: &str, queue_id: i32, offset: i64) {
         let reset_waits = table.resets.get(topic).and_then(|groups| groups.get(group)).is_some_and(|queues| queues.contains_key(&queue_id));
         if !reset_waits {
             put(&mut table.committed, group, topic, queue_id, offset);
@@ -82,9 +91,16 @@ impl Offsets {
         }
     }
 
-    /// A group pulls a queue from this offset on.
-    pub fn note_pull(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
-        put(&mut self.table.lock().pulled, group, topic, queue_id, offset);
+    /// A group pulls a queue from this offset on, and perhaps commits another. Nothing is done if it `is_current` no more.
+    pub fn note_pull(&self, group: &str, topic: &str, queue_id: i32, offset: i64, commit: Option<i64>, is_current: impl FnOnce() -> bool) {
+        let mut table = self.table.lock();
+        if !is_current() {
+            return;
+        }
+        put(&mut table.pulled, group, topic, queue_id, offset);
+        if let Some(commit) = commit {
+            self.put_committed(&mut table, group, topic, queue_id, commit);
+        }
     }
 
     /// From where a group last pulled a queue.
@@ -135,6 +151,11 @@ impl Offsets {
         table.committed.iter().filter(|(_, groups)| groups.contains_key(group)).map(|(topic, _)| topic.clone()).collect()
     }
 
+    /// The topics on which any group has committed.
+    pub fn topics(&self) -> Vec<String> {
+        self.table.lock().committed.keys().cloned().collect()
+    }
+
     /// Copies a group's offsets on a topic to another group.
     pub fn copy(&self, from: &str, to: &str, topic: &str) {
         let mut table = self.table.lock();
@@ -142,26 +163,41 @@ impl Offsets {
             && let Some(offsets) = groups.get(from).cloned()
         {
             groups.insert(to.to_owned(), offsets);
+            // A reset before is overtaken by it.
+            if let Some(groups) = table.resets.get_mut(topic)
+                && groups.remove(to).is_some()
+                && groups.is_empty()
+            {
+                table.resets.remove(topic);
+            }
             self.file.touch();
         }
     }
 
-    /// Forgets all offsets on a topic.
-    pub fn forget_topic(&self, topic: &str) {
+    /// Forgets all offsets on a topic. The groups and queues that had some.
+    pub fn forget_topic(&self, topic: &str) -> HashSet<(String, i32)> {
         let mut table = self.table.lock();
-        table.committed.remove(topic);
-        table.resets.remove(topic);
-        table.pulled.remove(topic);
+        let gone = [table.committed.remove(topic), table.pulled.remove(topic), table.resets.remove(topic)];
         self.file.touch();
+        drop(table);
+        let queues = |(group, queues): (String, BTreeMap<i32, i64>)| queues.into_keys().map(move |queue_id| (group.clone(), queue_id));
+        gone.into_iter().flatten().flatten().flat_map(queues).collect()
     }
 
     /// Forgets all offsets of a group.
     pub fn forget_group(&self, group: &str) {
         let mut table = self.table.lock();
-        table.committed.values_mut().for_each(|groups| drop(groups.remove(group)));
-        table.committed.retain(|_, groups| !groups.is_empty());
-        table.pulled.values_mut().for_each(|groups| drop(groups.remove(group)));
+        forget(&mut table.committed, group);
+        forget(&mut table.pulled, group);
+        forget(&mut table.resets, group);
         self.file.touch();
+    }
+
+    /// Forgets how far a group has pulled, and what it would have to be told; not what it has committed.
+    pub fn forget_reader(&self, group: &str) {
+        let mut table = self.table.lock();
+        forget(&mut table.pulled, group);
+        forget(&mut table.resets, group);
     }
 
     /// The whole table.
@@ -188,6 +224,11 @@ impl Offsets {
 
 /// topic -> group -> queue -> offset
 type ByQueue = HashMap<String, HashMap<String, BTreeMap<i32, i64>>>;
+
+fn forget(table: &mut ByQueue, group: &str) {
+    table.values_mut().for_each(|groups| drop(groups.remove(group)));
+    table.retain(|_, groups| !groups.is_empty());
+}
 
 fn put(table: &mut ByQueue, group: &str, topic: &str, queue_id: i32, offset: i64) {
     // The usual case finds everything there and allocates nothing.

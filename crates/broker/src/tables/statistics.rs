@@ -25,6 +25,11 @@ pub enum Moved {
 /// How many kinds there are.
 const KINDS: usize = Moved::BrokerGets as usize + 1;
 
+impl Moved {
+    /// In the order of their numbers.
+    const ALL: [Moved; KINDS] = [Moved::Puts, Moved::Gets, Moved::SendBacks, Moved::BrokerPuts, Moved::BrokerGets];
+}
+
 /// In what something that moved is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
@@ -105,31 +110,47 @@ struct Windows {
     day: VecDeque<Sample>,
 }
 
-/// How often each window takes a sample, and how many it keeps (one more than its intervals).
-const MINUTE: (Duration, usize) = (Duration::from_secs(10), 7);
-const HOUR: (Duration, usize) = (Duration::from_secs(600), 7);
-const DAY: (Duration, usize) = (Duration::from_secs(3600), 25);
-
-fn push(window: &mut VecDeque<Sample>, (every, keep): (Duration, usize), sample: Sample) {
-    // Half a second of slack: a sampler that wakes a little early must not skip a whole interval.
-    let slack = Duration::from_millis(500);
-    if window.back().is_none_or(|last| sample.at + slack >= last.at + every) {
-        window.push_back(sample);
-        if window.len() > keep {
-            window.pop_front();
-        }
-    }
+/// How often a window takes a sample, and how far back it looks.
+#[derive(Clone, Copy)]
+struct Window {
+    every: Duration,
+    span: Duration,
 }
 
-fn over(window: &VecDeque<Sample>, now: Sample, unit: Unit) -> BrokerStatsItem {
-    let Some(first) = window.front() else { return BrokerStatsItem::default() };
-    let sum = now.sum(unit) - first.sum(unit);
-    let seconds = (now.at.saturating_sub(first.at)).as_secs_f64();
-    let times = now.times - first.times;
-    BrokerStatsItem {
-        avgpt: if times > 0 { sum as f64 / times as f64 } else { 0.0 },
-        sum: sum as i64,
-        tps: if seconds > 0.0 { sum as f64 / seconds } else { 0.0 },
+const MINUTE: Window = Window { every: Duration::from_secs(10), span: Duration::from_secs(60) };
+const HOUR: Window = Window { every: Duration::from_secs(600), span: Duration::from_secs(3600) };
+const DAY: Window = Window { every: Duration::from_secs(3600), span: Duration::from_secs(24 * 3600) };
+
+/// A sampler that wakes a little early must not skip a whole interval.
+const SLACK: Duration = Duration::from_millis(500);
+
+impl Window {
+    /// Where a counter begins: it was made within the interval that ends now, and had counted nothing at its begin. Java does the same, so
+    /// that what is counted before the first sample is in the figures.
+    fn begin(self, now: Duration) -> Sample {
+        Sample { at: now.saturating_sub(self.every), ..Sample::default() }
+    }
+
+    fn push(self, samples: &mut VecDeque<Sample>, sample: Sample) {
+        if samples.is_empty() {
+            samples.push_back(self.begin(sample.at));
+        }
+        if samples.back().is_some_and(|last| sample.at + SLACK >= last.at + self.every) {
+            samples.push_back(sample);
+        }
+        // The first one kept is where the span begins.
+        while samples.get(1).is_some_and(|second| second.at + self.span <= sample.at + SLACK) {
+            samples.pop_front();
+        }
+    }
+
+    /// What moved in the span that ends now.
+    fn figures(self, samples: &VecDeque<Sample>, now: Sample, unit: Unit) -> BrokerStatsItem {
+        let first = samples.front().copied().unwrap_or_else(|| self.begin(now.at));
+        let sum = now.sum(unit).saturating_sub(first.sum(unit));
+        let times = now.times.saturating_sub(first.times);
+        let seconds = now.at.saturating_sub(first.at).max(self.every).as_secs_f64();
+        BrokerStatsItem { avgpt: if times > 0 { sum as f64 / times as f64 } else { 0.0 }, sum: sum as i64, tps: sum as f64 / seconds }
     }
 }
 
@@ -167,9 +188,9 @@ impl Statistics {
         for counter in self.counters.read().iter().flat_map(HashMap::values) {
             let sample = counter.sample(now);
             let mut windows = counter.windows.lock();
-            push(&mut windows.minute, MINUTE, sample);
-            push(&mut windows.hour, HOUR, sample);
-            push(&mut windows.day, DAY, sample);
+            MINUTE.push(&mut windows.minute, sample);
+            HOUR.push(&mut windows.hour, sample);
+            DAY.push(&mut windows.day, sample);
         }
     }
 
@@ -180,9 +201,9 @@ impl Statistics {
         let sample = counter.sample(now);
         let windows = counter.windows.lock();
         Some(BrokerStatsData {
-            stats_day: over(&windows.day, sample, unit),
-            stats_hour: over(&windows.hour, sample, unit),
-            stats_minute: over(&windows.minute, sample, unit),
+            stats_day: DAY.figures(&windows.day, sample, unit),
+            stats_hour: HOUR.figures(&windows.hour, sample, unit),
+            stats_minute: MINUTE.figures(&windows.minute, sample, unit),
         })
     }
 
@@ -191,11 +212,28 @@ impl Statistics {
         self.figures(statistic, key, now).map_or(0.0, |figures| figures.stats_minute.tps)
     }
 
-    /// Drops the counters whose key is `name`, or `name` beside an `@`.
-    pub fn forget(&self, name: &str) {
-        let is_of_it = |key: &str| key.split('@').any(|part| part == name);
+    /// Drops the counters of a topic. One of its name is counted from 0.
+    pub fn forget_topic(&self, topic: &str) {
+        self.forget(|moved, key| match moved {
+            Moved::Puts => key == topic,
+            Moved::Gets | Moved::SendBacks => key.split_once('@').is_some_and(|(of, _)| of == topic),
+            Moved::BrokerPuts | Moved::BrokerGets => false,
+        });
+    }
+
+    /// Drops the counters of a consumer group.
+    pub fn forget_group(&self, group: &str) {
+        self.forget(|moved, key| match moved {
+            Moved::Gets | Moved::SendBacks => key.split_once('@').is_some_and(|(_, by)| by == group),
+            Moved::Puts | Moved::BrokerPuts | Moved::BrokerGets => false,
+        });
+    }
+
+    fn forget(&self, is_of_it: impl Fn(Moved, &str) -> bool) {
         let mut counters = self.counters.write();
-        counters.iter_mut().for_each(|counters| counters.retain(|key, _| !is_of_it(key)));
+        for (counters, moved) in counters.iter_mut().zip(Moved::ALL) {
+            counters.retain(|key, _| !is_of_it(moved, key));
+        }
         self.forgotten.fetch_add(1, Ordering::Release);
     }
 
@@ -209,23 +247,101 @@ impl Statistics {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn sums(statistics: &Statistics, now: Duration) -> Option<(i64, i64, i64)> {
+        let figures = statistics.figures(Statistic::TOPIC_PUT_NUMS, "t", now)?;
+        Some((figures.stats_minute.sum, figures.stats_hour.sum, figures.stats_day.sum))
+    }
+
+    /// Samples as the service takes them, every 10 s up to this second.
+    fn sample(statistics: &Statistics, seconds: std::ops::RangeInclusive<u32>) {
+        seconds.filter(|second| second % 10 == 0).for_each(|second| statistics.sample(SECOND * second));
+    }
+
     #[test]
     fn a_minute_of_steady_sends() {
         let statistics = Statistics::default();
-        for second in 0..=120u64 {
-            if second % 10 == 0 {
-                statistics.sample(Duration::from_secs(second));
-            }
+        for second in 0..=120 {
+            sample(&statistics, second..=second);
             statistics.add(Moved::Puts, "t", 3, 100);
         }
-        // The first was counted behind the first sample, and began the counter.
-        for (name, minute, hour, average) in [("TOPIC_PUT_SIZE", 6100, 11_100, 100.0), ("TOPIC_PUT_NUMS", 183, 333, 3.0)] {
+        for (name, minute, hour, average) in [("TOPIC_PUT_SIZE", 6100, 12_100, 100.0), ("TOPIC_PUT_NUMS", 183, 363, 3.0)] {
             let statistic = Statistic::named(name).unwrap();
-            let figures = statistics.figures(statistic, "t", Duration::from_secs(120)).unwrap();
+            let figures = statistics.figures(statistic, "t", SECOND * 120).unwrap();
             assert_eq!((figures.stats_minute.sum, figures.stats_minute.avgpt), (minute, average), "{name}");
-            assert_eq!(figures.stats_hour.sum, hour, "{name}");
+            assert_eq!((figures.stats_hour.sum, figures.stats_day.sum), (hour, hour), "{name}");
             assert!(statistics.figures(statistic, "u", Duration::ZERO).is_none());
         }
         assert!(statistics.figures(Statistic::GROUP_GET_NUMS, "t", Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn what_comes_before_the_first_sample_is_counted() {
+        // Right after the start, and long after it; before the first sample, at it, and when its span is over.
+        for start in [0, 3, 100_000] {
+            let statistics = Statistics::default();
+            statistics.counter(Moved::Puts, "other").add(1, 1);
+            sample(&statistics, 0..=start);
+            (0..5).for_each(|_| statistics.add(Moved::Puts, "t", 1, 10));
+            assert_eq!(sums(&statistics, SECOND * start), Some((5, 5, 5)), "{start}");
+            sample(&statistics, start + 1..=start + 60);
+            assert_eq!(sums(&statistics, SECOND * (start + 50)), Some((5, 5, 5)), "{start}");
+            sample(&statistics, start + 61..=start + 90);
+            assert_eq!(sums(&statistics, SECOND * (start + 90)), Some((0, 5, 5)), "{start}");
+            sample(&statistics, start + 91..=start + 5000);
+            assert_eq!(sums(&statistics, SECOND * (start + 5000)), Some((0, 0, 5)), "{start}");
+            // A burst after so long a time.
+            (0..600).for_each(|_| statistics.add(Moved::Puts, "t", 1, 10));
+            sample(&statistics, start + 5001..=start + 5010);
+            assert_eq!(sums(&statistics, SECOND * (start + 5010)), Some((600, 600, 605)), "{start}");
+            let figures = statistics.figures(Statistic::TOPIC_PUT_NUMS, "t", SECOND * (start + 5010)).unwrap();
+            assert!((600.0 / 70.0..=10.0).contains(&figures.stats_minute.tps), "{}", figures.stats_minute.tps);
+        }
+    }
+
+    #[test]
+    fn a_burst_is_no_rate_of_its_own() {
+        let statistics = Statistics::default();
+        (0..600).for_each(|_| statistics.add(Moved::Puts, "t", 1, 10));
+        let rate = |at: Duration| statistics.rate(Statistic::TOPIC_PUT_NUMS, "t", at);
+        assert_eq!((rate(SECOND / 10), rate(SECOND * 5)), (60.0, 60.0), "over ten seconds at least");
+    }
+
+    #[test]
+    fn a_sampler_that_was_held_up_does_not_stretch_the_minute() {
+        let statistics = Statistics::default();
+        statistics.add(Moved::Puts, "t", 1, 10);
+        sample(&statistics, 0..=100);
+        statistics.add(Moved::Puts, "t", 1, 10);
+        statistics.sample(SECOND * 400);
+        statistics.sample(SECOND * 460);
+        assert_eq!(sums(&statistics, SECOND * 460), Some((0, 2, 2)));
+    }
+
+    #[test]
+    fn counting_begins_at_0_for_what_was_deleted() {
+        let statistics = Statistics::default();
+        let all = |key: &str| {
+            let of = |statistic| statistics.figures(statistic, key, SECOND * 20).map(|figures| figures.stats_day.sum);
+            [of(Statistic::TOPIC_PUT_NUMS), of(Statistic::GROUP_GET_NUMS), of(Statistic(Moved::SendBacks, Unit::Messages))]
+        };
+        let count = || {
+            // A group may have a topic's name.
+            ["t", "g"].iter().for_each(|key| statistics.add(Moved::Puts, key, 1, 1));
+            for key in ["t@g", "t@h", "g@t"] {
+                statistics.add(Moved::Gets, key, 2, 2);
+                statistics.add(Moved::SendBacks, key, 3, 3);
+            }
+        };
+        count();
+        sample(&statistics, 0..=10);
+        statistics.forget_group("g");
+        assert_eq!((all("t@g"), all("t@h"), all("g@t")), ([None; 3], [None, Some(2), Some(3)], [None, Some(2), Some(3)]));
+        assert_eq!((all("t"), all("g")), ([Some(1), None, None], [Some(1), None, None]));
+        statistics.forget_topic("t");
+        assert_eq!((all("t"), all("t@h"), all("g@t")), ([None; 3], [None; 3], [None, Some(2), Some(3)]));
+        count();
+        assert_eq!((all("t"), all("g"), all("g@t")), ([Some(1), None, None], [Some(2), None, None], [None, Some(4), Some(6)]));
     }
 }

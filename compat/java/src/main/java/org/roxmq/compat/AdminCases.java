@@ -1,11 +1,23 @@
 package org.roxmq.compat;
 
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.TopicConfig;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 
@@ -13,6 +25,8 @@ import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 final class AdminCases {
     static final List<Case> ALL = List.of(
         Case.of("admin-topic-life", AdminCases::topicLife),
+        Case.of("admin-topic-made-again", scene -> madeAgain(scene, 25)),
+        Case.of("admin-topic-made-again-young", scene -> madeAgain(scene, 1)),
         Case.of("admin-topic-permissions", AdminCases::permissions),
         Case.of("admin-topic-read-and-write-queues", AdminCases::readAndWriteQueues),
         Case.of("admin-cluster", AdminCases::cluster),
@@ -42,6 +56,82 @@ final class AdminCases {
         scene.createTopic(topic, 2);
         Check.equal(0L, scene.producer().maxOffset(Scene.queue(topic, 0)), "messages of the topic created again");
         Check.equal(0L, scene.producer().send(Scene.message(topic, "body"), Scene.queue(topic, 0)).getQueueOffset(), "queue offset");
+    }
+
+    /**
+     * A topic is deleted and made again under consumers that have read all of it, {@code each} messages of each queue: they get the new ones
+     * from the first on, also where the new queue soon is longer than the old one was. With Java they miss what comes before their old
+     * offsets, or before they have looked again.
+     */
+    private static void madeAgain(Scene scene, int each) throws Exception {
+        String topic = scene.createdTopic(4);
+        List<String> old = fill(scene, topic, "old", each);
+        Map<String, List<String>> seen = new TreeMap<>();
+        Inbox push = scene.receive(scene.group(), topic, "*");
+        seen.put("push", Collections.synchronizedList(new ArrayList<>()));
+        DefaultMQPushConsumer ordered = scene.push(scene.group());
+        seen.put("ordered", Collections.synchronizedList(new ArrayList<>()));
+        ordered.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+            messages.forEach(message -> seen.get("ordered").add(Scene.text(message)));
+            return ConsumeOrderlyStatus.SUCCESS;
+        });
+        DefaultMQPushConsumer broadcasting = scene.push(scene.group());
+        var clustering = broadcasting.getMessageModel();
+        broadcasting.setMessageModel(Enum.valueOf(clustering.getDeclaringClass(), "BROADCASTING"));
+        seen.put("broadcasting", Collections.synchronizedList(new ArrayList<>()));
+        broadcasting.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            messages.forEach(message -> seen.get("broadcasting").add(Scene.text(message)));
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        for (DefaultMQPushConsumer consumer : List.of(ordered, broadcasting)) {
+            consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+            consumer.subscribe(topic, "*");
+            consumer.start();
+        }
+        DefaultLitePullConsumer lite = scene.litePull(scene.group());
+        seen.put("lite", Collections.synchronizedList(new ArrayList<>()));
+        lite.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        lite.subscribe(topic, "*");
+        lite.start();
+        await(scene, push, lite, seen, old);
+
+        scene.admin().deleteTopicInBroker(Set.of(Scene.BROKER_ADDRESS), topic);
+        deleteInNameServers(scene.admin(), topic);
+        scene.admin().createAndUpdateTopicConfig(Scene.BROKER_ADDRESS, new TopicConfig(topic, 4, 4, 6));
+        List<String> fresh = fill(scene, topic, "new", 3);
+        if (!Scene.AGAINST_JAVA) {
+            await(scene, push, lite, seen, fresh);
+        }
+    }
+
+    private static List<String> fill(Scene scene, String topic, String prefix, int each) throws Exception {
+        List<String> bodies = new ArrayList<>();
+        for (int number = 0; number < 4 * each; number++) {
+            bodies.add(prefix + number);
+            scene.producer().send(Scene.message(topic, prefix + number), Scene.queue(topic, number % 4));
+        }
+        return bodies;
+    }
+
+    /** A client that is sent to another offset waits 10 s, and then for its next look at its queues. */
+    private static void await(Scene scene, Inbox push, DefaultLitePullConsumer lite, Map<String, List<String>> seen, List<String> bodies)
+        throws Exception {
+        StringBuilder missing = new StringBuilder();
+        try {
+            Scene.until("all messages", 100, () -> {
+                lite.poll(20).forEach(message -> seen.get("lite").add(Scene.text(message)));
+                seen.put("push", push.bodies());
+                missing.setLength(0);
+                for (var consumer : seen.entrySet()) {
+                    Set<String> left = new TreeSet<>(bodies);
+                    left.removeAll(new ArrayList<>(consumer.getValue()));
+                    missing.append(left.isEmpty() ? "" : " " + consumer.getKey() + left);
+                }
+                return missing.length() == 0;
+            });
+        } catch (Check.Failed late) {
+            throw new Check.Failed(late.getMessage() + "; missing:" + missing);
+        }
     }
 
     /** The call with three arguments takes topic and cluster in 4.9, cluster and topic in 5; that with two exists in 5 alone. */

@@ -15,7 +15,8 @@ final class OrderCases {
     static final List<Case> ALL = List.of(
         Case.of("order-suspended-queue", OrderCases::suspended),
         Case.of("order-given-up-after-times", OrderCases::givenUp),
-        Case.of("order-taken-over", OrderCases::takenOver));
+        Case.of("order-taken-over", OrderCases::takenOver),
+        Case.of("order-broadcasting", OrderCases::broadcasting));
 
     private interface Handler {
         boolean handle(String body, int queue, int times);
@@ -115,6 +116,38 @@ final class OrderCases {
                 expected.add("queue" + queue + "-" + each + "-1");
             }
             Check.equal(expected, of(seen, "queue" + queue + "-").stream().distinct().collect(Collectors.toList()), "order in queue " + queue);
+        }
+    }
+
+    /** Members of a group that broadcasts each get all messages in order, whoever asked for the queues first. Old clients lock them. */
+    private static void broadcasting(Scene scene) throws Exception {
+        String topic = scene.createdTopic(2);
+        String group = scene.group();
+        List<List<String>> seen = new ArrayList<>();
+        for (int member = 0; member < 2; member++) {
+            List<String> bodies = Collections.synchronizedList(new ArrayList<>());
+            seen.add(bodies);
+            DefaultMQPushConsumer consumer = scene.push(group);
+            var clustering = consumer.getMessageModel();
+            consumer.setMessageModel(Enum.valueOf(clustering.getDeclaringClass(), "BROADCASTING"));
+            consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+            consumer.subscribe(topic, "*");
+            consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+                messages.forEach(message -> bodies.add(Scene.text(message)));
+                return ConsumeOrderlyStatus.SUCCESS;
+            });
+            consumer.start();
+        }
+        List<String> one = sendTo(scene, topic, 0, "one", 5);
+        List<String> two = sendTo(scene, topic, 1, "two", 5);
+        if (Scene.AGAINST_JAVA) {
+            // There the first of 4.x keeps the queues from the second.
+            return;
+        }
+        for (List<String> bodies : seen) {
+            Scene.until("all messages at each member", () -> of(bodies, "one").size() >= 5 && of(bodies, "two").size() >= 5);
+            Check.equal(one, of(bodies, "one"), "one queue");
+            Check.equal(two, of(bodies, "two"), "the other queue");
         }
     }
 
