@@ -284,12 +284,22 @@ fn settings_change_at_run_time() {
     let frame = frame::split(&sent).unwrap().unwrap();
     let header = header::read(&frame).unwrap();
     let call = Call { header: &header, body: frame.body, channel: 1, remote: HOST, local: HOST };
-    assert_eq!(shown(routes::answer(&script.server, &call)), "< 0");
+    let answer = routes::answer(&script.server, &call);
+    let remark = "listenPort takes effect after a restart; unknown key noSuchKey (request, line 3)";
+    assert_eq!((answer.code, answer.remark.as_deref()), (0, Some(remark)));
     assert_eq!(script.ask("c 206", ""), r#"< 1 | "disable""#);
     let settings = script.ask("c 319", "");
     assert!(settings.contains("enableAllTopicList=false\n") && settings.contains("listenPort=9876\n"), "{settings}");
     let saved = script.server.disk.read(&script.server.config().config_path).unwrap().unwrap();
     assert_eq!(String::from_utf8(saved).unwrap(), "enableAllTopicList=false\nlistenPort=1234\n");
+
+    for (waits, expected) in [("needWaitForService=true", "< 1 | "), ("waitSecondsForService=1", "< 17 | ")] {
+        script.wait(1_000);
+        let call = Call { body: waits.as_bytes(), ..call };
+        assert_eq!(shown(routes::answer(&script.server, &call)), "< 0");
+        let answer = script.ask("c 105 topic=T", "");
+        assert!(answer.starts_with(expected), "{waits}: {answer}");
+    }
 
     let call = Call { body: b"kvConfigPath=/etc/passwd", ..call };
     assert!(shown(routes::answer(&script.server, &call)).starts_with("< 16 | "));
