@@ -8,6 +8,7 @@
 //! + Orders 0 3                       three messages for queue 0 of the topic
 //! * 5                                five ms pass
 //! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
+//! ~ stuck                            every sync waits from now on, until `~ sound`
 //! ! restart                          the broker is stopped and started again; every connection is a new one
 //! > a/CPP/407 34 topic=T             request 34 on connection `a`, by a client in that language and of that version (JAVA and 513 if not
 //!                                    said), and its answer
@@ -21,6 +22,7 @@
 //! < 0 changed=true | "remark"        the answer's code, fields, remark
 //! < {"a":1}                          its body; of one that is settings only those in the request's field `keys`
 //! ? a                                waits for what comes next at `a`: an answer, or a request of the broker that is no notice (40)
+//! ? a code                           the same, and only its code is looked at
 //! = a {"a":1}                        `a` answers the broker's last request with success and this body
 //! ```
 //!
@@ -39,6 +41,7 @@ use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// A broken test ends after this; nothing depends on it otherwise.
@@ -162,6 +165,16 @@ fn addresses_configured() {
 }
 
 #[test]
+fn a_disk_that_hangs() {
+    check("a_disk_that_hangs");
+}
+
+#[test]
+fn transactions() {
+    check("transactions");
+}
+
+#[test]
 fn bodies() {
     check("bodies");
 }
@@ -213,9 +226,28 @@ struct Script {
     clock: Clock,
     address: SocketAddr,
     connections: BTreeMap<String, Wire>,
+    gate: Arc<Gate>,
     /// The address that the broker has found out.
     found: Option<String>,
     sent: usize,
+}
+
+/// What syncs of the disk wait at.
+#[derive(Default)]
+struct Gate {
+    is_closed: Mutex<bool>,
+    moved: Condvar,
+}
+
+impl Gate {
+    fn set(&self, is_closed: bool) {
+        *self.is_closed.lock().unwrap() = is_closed;
+        self.moved.notify_all();
+    }
+
+    fn pass(&self) {
+        drop(self.moved.wait_while(self.is_closed.lock().unwrap(), |is_closed| *is_closed).unwrap());
+    }
 }
 
 impl Script {
@@ -236,10 +268,13 @@ impl Script {
             ..load::<BrokerConfig>(&settings).unwrap().config
         };
         let (disk, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+        let gate = Arc::new(Gate::default());
+        let passed = Arc::clone(&gate);
+        disk.before_each_sync(move || passed.pass());
         let broker = start(config.clone(), found, &disk, &clock);
         let address = SocketAddr::from(([127, 0, 0, 1], broker.addresses()[0].port()));
         let found = found.map(str::to_owned);
-        Script { broker, config, found, disk, clock, address, connections: BTreeMap::new(), sent: 0 }
+        Script { broker, config, found, disk, gate, clock, address, connections: BTreeMap::new(), sent: 0 }
     }
 
     fn restart(mut self) -> Script {
@@ -268,7 +303,8 @@ impl Script {
             match step {
                 "+" => self.store(rest),
                 "!" => self = self.restart(),
-                "~" => self.disk.forget_cached(),
+                "~" if rest == "cold" => self.disk.forget_cached(),
+                "~" => self.gate.set(rest == "stuck"),
                 "*" => self.clock.advance(Duration::from_millis(rest.parse().unwrap())),
                 ">" => seen.push_str(&self.ask(rest, &body)),
                 ">>" => {
@@ -276,7 +312,14 @@ impl Script {
                     // Requests of a connection are taken in their order.
                     assert!(self.ask(&format!("{connection} 30 topic=Orders queueId=99"), b"").starts_with("< 0"));
                 }
-                "?" => seen.push_str(&self.wire(rest).next()),
+                "?" => match rest.strip_suffix(" code") {
+                    Some(connection) => {
+                        let answer = self.wire(connection).next();
+                        seen.extend(answer.split_inclusive(' ').take(2).map(str::trim_end).collect::<Vec<_>>().join(" ").lines().take(1));
+                        seen.push('\n');
+                    }
+                    None => seen.push_str(&self.wire(rest).next()),
+                },
                 "=" => {
                     let (connection, body) = rest.split_once(' ').unwrap();
                     self.wire(connection).answer(body);
@@ -486,7 +529,10 @@ fn shown(bytes: &[u8], shows_brokers: bool) -> String {
             Ok(records) => {
                 let one = |record: &Record<'_>| {
                     let body = shown_body(record.body);
-                    if shows_brokers { format!("{body}{}", told_of_addresses(record)) } else { body }
+                    let checks =
+                        record.properties().find(name::TRANSACTION_CHECK_TIMES).map_or(String::new(), |times| format!(" checked {times}"));
+                    let addresses = if shows_brokers { told_of_addresses(record) } else { String::new() };
+                    format!("{body}{checks}{addresses}")
                 };
                 let all: Vec<String> = records.iter().map(one).collect();
                 writeln!(text, "< {}", all.join(", ")).unwrap();
