@@ -9,7 +9,7 @@
 //! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
 //! > a/CPP 34 topic=T                 request 34 on connection `a`, by a client in that language (JAVA if not said), and its answer
 //! >> a 11 topic=T                    the same, but its answer comes later; the broker has seen it before the script goes on
-//! {"a":1}                            the body of the request, if it has one
+//! {"a":1}                            the body of the request, if it has one; text that is no JSON in `backquotes`
 //! < 0 changed=true | "remark"        the answer's code, fields, remark
 //! < {"a":1}                          its body
 //! ? a                                waits for what comes next at `a`: an answer, or a request of the broker that is no notice (40)
@@ -68,6 +68,26 @@ fn assignment() {
 #[test]
 fn retry_filter() {
     check("retry_filter");
+}
+
+#[test]
+fn queries() {
+    check("queries");
+}
+
+#[test]
+fn progress() {
+    check("progress");
+}
+
+#[test]
+fn deletions() {
+    check("deletions");
+}
+
+#[test]
+fn settings() {
+    check("settings");
 }
 
 /// The clock stands still, so no lock runs out: they go with their client.
@@ -152,9 +172,9 @@ impl Script {
             let Some((step, rest)) = line.split_once(' ') else { continue };
             let mut body = String::new();
             if step.starts_with('>')
-                && let Some(next) = lines.next_if(|next| next.starts_with('{'))
+                && let Some(next) = lines.next_if(|next| next.starts_with(['{', '`']))
             {
-                body = next.to_owned();
+                body = next.trim_matches('`').to_owned();
                 seen.push_str(next);
                 seen.push('\n');
             }
