@@ -151,7 +151,7 @@ async fn tell(broker: &Arc<Broker>, topics: &[String]) -> bool {
             });
         }
     }
-    calls.join_all().await.into_iter().all(|told| told)
+    all_answered(calls).await
 }
 
 /// What the broker allows of a topic's permission: what it is set to, and no writing with a fenced store, which takes no messages at all.
@@ -175,7 +175,16 @@ async fn register(broker: &Arc<Broker>) -> bool {
             note(&broker, &name_server, outcome)
         });
     }
-    calls.join_all().await.into_iter().all(|answered| answered)
+    all_answered(calls).await
+}
+
+/// Whether every call was answered. One that panics was not, and is tried again like any other.
+async fn all_answered(mut calls: JoinSet<bool>) -> bool {
+    let mut all = true;
+    while let Some(answered) = calls.join_next().await {
+        all &= answered.unwrap_or(false);
+    }
+    all
 }
 
 fn note(broker: &Broker, name_server: &str, outcome: Result<(), CallError>) -> bool {
@@ -257,8 +266,27 @@ pub async fn leave(broker: &Arc<Broker>) {
                 broker_id: config.broker_id as i64,
             };
             // A NameServer that is gone finds out by itself.
-            let _ = broker.registration.client.call(&name_server, &request, b"", LEAVE_TIMEOUT).await;
+            broker.registration.client.call(&name_server, &request, b"", LEAVE_TIMEOUT).await.is_ok()
         });
     }
-    calls.join_all().await;
+    all_answered(calls).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_panics_is_one_that_was_not_answered() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let answered = |calls: &[Option<bool>]| {
+            runtime.block_on(async {
+                let mut all = JoinSet::new();
+                calls.iter().copied().for_each(|call| drop(all.spawn(async move { call.expect("planted") })));
+                all_answered(all).await
+            })
+        };
+        assert!(answered(&[]) && answered(&[Some(true), Some(true)]));
+        assert!(!answered(&[Some(true), Some(false)]) && !answered(&[Some(true), None]));
+    }
 }
