@@ -134,6 +134,26 @@ fn settings() {
 }
 
 #[test]
+fn settings_refused() {
+    check("settings_refused");
+}
+
+#[test]
+fn queries() {
+    check("queries");
+}
+
+#[test]
+fn progress() {
+    check("progress");
+}
+
+#[test]
+fn deletions() {
+    check("deletions");
+}
+
+#[test]
 fn attributes() {
     check("attributes");
 }
