@@ -280,8 +280,9 @@ pub fn prepare_one(
         topic: stored_topic,
         queue_id: stored_queue,
         flag: request.flag,
-        // A half message is an ordinary record of its queue; what it is shows when it is decided.
-        sys_flag: if is_half { sys_flag::with_transaction(request.sys_flag, sys_flag::TRANSACTION_NOT) } else { request.sys_flag },
+        // A half message is an ordinary record of its queue; what it is shows when it is decided. Of any other message these bits would
+        // only say that it is in no queue.
+        sys_flag: sys_flag::with_transaction(request.sys_flag, sys_flag::TRANSACTION_NOT),
         born_timestamp: request.born_timestamp,
         born_host: born_host(&config, sender.address),
         store_host: broker.advertised,

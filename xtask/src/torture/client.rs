@@ -114,12 +114,26 @@ impl Client {
         let mut out = Vec::new();
         let opaque = self.put(&mut out, request, body);
         self.write(&out)?;
+        self.answer_to(opaque)
+    }
+
+    fn answer_to(&mut self, opaque: i32) -> io::Result<Answer> {
         loop {
             let answer = self.next()?;
             if answer.opaque == opaque {
                 return Ok(answer);
             }
         }
+    }
+
+    /// Asks for anything, by its code and the names of its fields.
+    pub fn ask(&mut self, code: i32, fields: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+        self.opaque += 1;
+        let mut out = Vec::new();
+        let fields = |sink: &mut header::FieldSink<'_>| fields.iter().for_each(|(name, value)| sink.text(name, value));
+        header::write_frame(&mut out, Encoding::Json, Top::request(self.opaque, code, false), fields, body);
+        self.write(&out)?;
+        self.answer_to(self.opaque)
     }
 
     /// Appends a send to `out`; its number.

@@ -3,7 +3,7 @@
  * A failing disk: counts pwrite64, fsync and fdatasync on files below EIO_UNDER in the 8 bytes of the file EIO_COUNTER, and fails number EIO_AT with EIO.
  * With EIO_KIND=short the failing write first writes half of its bytes, as a disk does that fails in the middle.
  *
- * A slow disk: each fsync and fdatasync first takes up to SLOW_MS_MAX ms, at random.
+ * A slow disk: each fsync and fdatasync first takes up to SLOW_MS_MAX ms, at random, and the ms in the 8 bytes of the file SLOW_FILE.
  *
  * A clock that jumps: CLOCK_REALTIME is ahead by the nanoseconds in the 8 bytes of the file CLOCK_FILE. */
 #define _GNU_SOURCE
@@ -25,6 +25,7 @@ static uint64_t fail_at;
 static const char *under;
 static int is_short;
 static unsigned slow_ms_max;
+static _Atomic uint64_t *slow_ms;
 static _Atomic int64_t *ahead_ns;
 static ssize_t (*real_pwrite64)(int, const void *, size_t, off64_t);
 static int (*real_fsync)(int);
@@ -49,6 +50,7 @@ __attribute__((constructor)) static void begin(void) {
     counter = shared(path);
     const char *slow = getenv("SLOW_MS_MAX");
     slow_ms_max = slow ? atoi(slow) : 0;
+    slow_ms = shared(getenv("SLOW_FILE"));
     ahead_ns = shared(getenv("CLOCK_FILE"));
 }
 
@@ -75,10 +77,13 @@ ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at) {
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at) { return pwrite64(fd, bytes, len, at); }
 
 static void dawdle(void) {
-    if (!slow_ms_max) return;
-    struct timespec now;
-    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
-    unsigned ms = (unsigned)(((uint64_t)now.tv_nsec * 2654435761u >> 16) % (slow_ms_max + 1));
+    uint64_t ms = slow_ms ? atomic_load(slow_ms) : 0;
+    if (slow_ms_max) {
+        struct timespec now;
+        syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+        ms += ((uint64_t)now.tv_nsec * 2654435761u >> 16) % (slow_ms_max + 1);
+    }
+    if (!ms) return;
     struct timespec pause = {ms / 1000, (long)(ms % 1000) * 1000000};
     nanosleep(&pause, NULL);
 }

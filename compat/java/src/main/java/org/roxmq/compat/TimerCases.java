@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageAccessor;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -15,6 +16,7 @@ final class TimerCases {
         Case.of("timer-times", TimerCases::times),
         Case.of("timer-refused", TimerCases::refused),
         Case.of("timer-recall", TimerCases::recall),
+        Case.of("timer-many-properties", TimerCases::manyProperties),
         Case.of("timer-restart", TimerCases::restart).alone());
 
     /** Java's times are rounded down to a second, and looked at a second before. */
@@ -117,6 +119,27 @@ final class TimerCases {
         fields.put("topic", topic);
         fields.put("recallHandle", handle);
         return connection.ask(370, fields);
+    }
+
+    /** A message is refused when it is sent, or delivered; whatever becomes of it, the next one is delivered. */
+    private static void manyProperties(Scene scene) throws Exception {
+        String topic = scene.createdTopic(1);
+        Inbox inbox = scene.receive(scene.group(), topic, "tag");
+        List<String> due = new ArrayList<>();
+        for (int length : new int[] {31_000, 32_000, 32_200, 32_300, 32_400, 32_500, 32_560, 32_600, 32_700}) {
+            Message message = timed(topic, "properties of " + length, MILLISECONDS, 2_000);
+            message.putUserProperty("long", "x".repeat(length));
+            try {
+                scene.producer().send(message);
+                due.add("properties of " + length);
+            } catch (MQBrokerException refusal) {
+                Check.equal(13, refusal.getResponseCode(), refusal.getErrorMessage());
+                Check.that(length > 32_000, "properties of " + length + " are refused");
+            }
+        }
+        scene.producer().send(timed(topic, "behind them", MILLISECONDS, 2_500));
+        due.add("behind them");
+        inbox.awaitExactly(due);
     }
 
     private static void restart(Scene scene) throws Exception {

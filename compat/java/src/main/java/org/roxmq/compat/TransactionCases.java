@@ -211,6 +211,13 @@ final class TransactionCases {
             return !found.isEmpty();
         });
         Check.equal(CHECKS_MAX, producer.asked.size(), "questions");
+        List<String> counted = new ArrayList<>();
+        List<String> expected = new ArrayList<>();
+        for (int number = 0; number < CHECKS_MAX; number++) {
+            counted.add(producer.asked.get(number).getProperty("TRANSACTION_CHECK_TIMES"));
+            expected.add(String.valueOf(number + 1));
+        }
+        Check.equal(expected, counted, "how often the producer was asked, as each question says");
         Check.equal("unknown", Scene.text(found.get(0)), "message laid aside");
         Check.equal(topic, found.get(0).getProperty("REAL_TOPIC"), "topic it is for");
         Check.equal(List.of(), inbox.bodies(), "delivered");
