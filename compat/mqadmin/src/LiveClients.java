@@ -1,3 +1,7 @@
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Paths;
 import java.util.HashMap;
@@ -30,6 +34,7 @@ final class LiveClients {
     /** Messages that a group has received since it was last waited for them. */
     private final Map<String, AtomicInteger> received = new HashMap<>();
     private DefaultMQProducer producer;
+    private Socket odd;
 
     LiveClients(String nameserver, String brokerName, Map<String, String> variables, DefaultMQAdminExt admin) {
         this.nameserver = nameserver;
@@ -67,6 +72,9 @@ final class LiveClients {
             case "@file":
                 Files.writeString(Paths.get(words[1]), words[2]);
                 break;
+            case "@odd":
+                odd(words[1], words[2]);
+                break;
             case "@stop-consume":
                 consumers.remove(words[1]).shutdown();
                 break;
@@ -75,7 +83,10 @@ final class LiveClients {
         }
     }
 
-    void stop() {
+    void stop() throws IOException {
+        if (odd != null) {
+            odd.close();
+        }
         consumers.values().forEach(DefaultMQPushConsumer::shutdown);
         if (producer != null) {
             producer.shutdown();
@@ -94,6 +105,23 @@ final class LiveClients {
     }
 
     /** A traced producer sends one message to a traced consumer; returns when all its traces are found. $TRACED_ID is its id. */
+    /** A consumer and producer whose version is none. */
+    private void odd(String group, String topic) throws Exception {
+        String body = "{\"clientID\":\"odd\",\"producerDataSet\":[{\"groupName\":\"" + group + "\"}],\"consumerDataSet\":[{\"groupName\":\"" + group
+            + "\",\"consumeType\":\"CONSUME_PASSIVELY\",\"messageModel\":\"CLUSTERING\",\"consumeFromWhere\":\"CONSUME_FROM_LAST_OFFSET\","
+            + "\"subscriptionDataSet\":[{\"topic\":\"" + topic + "\",\"subString\":\"*\",\"expressionType\":\"TAG\",\"subVersion\":1}]}]}";
+        String header = "{\"code\":34,\"flag\":0,\"language\":\"CPP\",\"opaque\":1,\"version\":-1,\"extFields\":{}}";
+        String[] address = variables.get("BROKER").split(":");
+        odd = new Socket(address[0], Integer.parseInt(address[1]));
+        DataOutputStream out = new DataOutputStream(odd.getOutputStream());
+        out.writeInt(4 + header.length() + body.length());
+        out.writeInt(header.length());
+        out.writeBytes(header + body);
+        out.flush();
+        // The answer: the client is known now.
+        new DataInputStream(odd.getInputStream()).readInt();
+    }
+
     private void trace(String topic, String producers, String consumers) throws Exception {
         DefaultMQProducer sending = new DefaultMQProducer(producers, true, null);
         sending.setNamesrvAddr(nameserver);

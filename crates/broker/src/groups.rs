@@ -109,7 +109,7 @@ fn forget(broker: &Broker, group: &str, with_offsets: bool) {
         true => broker.offsets.forget_group(group),
         false => broker.offsets.forget_reader(group),
     }
-    broker.locks.forget_group(group, |client_id| broker.clients.consumer(group, client_id).is_some());
+    broker.locks.forget_group(group, &broker.clients.consumer_ids(group));
     broker.statistics.forget_group(group);
     if with_offsets {
         topics::forget(broker, &names::retry_topic(group));

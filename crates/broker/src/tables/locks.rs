@@ -75,8 +75,8 @@ impl Locks {
     }
 
     /// The group is deleted: what those hold who are not its members is free. The others go on consuming, and make it again.
-    pub fn forget_group(&self, group: &str, is_member: impl Fn(&str) -> bool) {
-        self.release(group, |_, held| !is_member(&held.client_id));
+    pub fn forget_group(&self, group: &str, members: &[String]) {
+        self.release(group, |_, held| !members.contains(&held.client_id));
     }
 
     /// The topic is deleted: there is nothing to be held.
