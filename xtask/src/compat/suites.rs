@@ -19,6 +19,8 @@ pub enum Topology {
     Single,
     /// Two NameServers and two brokers, each a process of its own.
     Cluster,
+    /// One NameServer and three brokers, each a process of its own; the second and third broker are Java's, of two versions.
+    Mixed,
 }
 
 /// Every suite, in the order of a full run.
@@ -35,6 +37,7 @@ pub const SUITES: &[Suite] = &[
     cluster("cluster-go", "go", &["cluster"]),
     cluster("cluster-node", "node", &["cluster"]),
     cluster("cluster-python", "python", &["cluster"]),
+    Suite { name: "mixed", folder: "java", arguments: &["5.5.0", "mixed"], topology: Topology::Mixed },
 ];
 
 /// The suite of that name.
