@@ -44,7 +44,7 @@ pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Res
     let mut refused = None;
     for producer in &data.producer_data_set {
         let name = &producer.group_name;
-        if let Err(refusal) = broker.check_group_length(name).and_then(|()| names::check_printable("producer group", name)) {
+        if let Err(refusal) = names::check_printable("producer group", name) {
             refused = Some(refusal);
             continue;
         }

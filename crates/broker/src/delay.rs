@@ -8,7 +8,7 @@
 use crate::marks;
 use crate::names;
 use crate::tables::TableFile;
-use crate::{Broker, Refusal, parking};
+use crate::{Broker, Refusal, parking, topics};
 use parking_lot::Mutex;
 use roxmq_protocol::body::DelayOffsetSerializeWrapper;
 use roxmq_protocol::properties::{PropertiesBuf, name};
@@ -251,8 +251,14 @@ pub fn destination(broker: &Broker, record: &Record<'_>) -> Destination {
     let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
     match broker.topics.find(topic) {
         Some(found) => Destination::Queue(topic.to_owned(), queue_that_is_read(queue_id, found.read_queue_nums)),
-        None if topic.starts_with(names::RETRY_PREFIX) => Destination::Queue(topic.to_owned(), queue_id),
-        None => Destination::Deleted(topic.to_owned()),
+        None => match topic.strip_prefix(names::RETRY_PREFIX).and_then(|group| broker.groups.find(group)) {
+            // Whoever consumes makes it again.
+            Some(group) => {
+                topics::add_retry_topic(broker, &group.group_name, group.retry_queue_nums);
+                Destination::Queue(topic.to_owned(), queue_that_is_read(queue_id, group.retry_queue_nums))
+            }
+            None => Destination::Deleted(topic.to_owned()),
+        },
     }
 }
 

@@ -207,7 +207,6 @@ pub fn prepare_one(
         return Err(Refusal::BrokerNotWritable(config.broker_name.clone()).into());
     }
     names::check_topic(&request.topic)?;
-    broker.check_group_length(&request.producer_group)?;
     if names::is_send_forbidden(&request.topic) {
         return Err(Refusal::SendForbidden(request.topic.into_owned()).into());
     }

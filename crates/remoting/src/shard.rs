@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn a_full_mailbox_still_takes_what_is_owed() {
         let handle = ShardHandle::new();
-        let peer = Peer::new(handle.clone(), 1, "127.0.0.1:1".parse().unwrap());
+        let peer = Peer::new(handle.clone(), 1, "127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
         let lie_there = || handle.0.letters.lock().len();
         handle.0.letters.lock().extend((0..MAILBOX_MAX).map(|_| Letter::Close { to: 2 }));
         peer.tell(&NotifyConsumerIdsChanged { consumer_group: "g".into() }, b"");

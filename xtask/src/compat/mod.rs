@@ -122,7 +122,7 @@ fn run_confirmed(suite: &Suite, target: &Target, wanted: &Wanted) -> Result<Tran
 /// Starts the servers, runs the program, stops the servers. An error says why the suite could not run.
 fn run_suite(suite: &Suite, target: &Target, wanted: &Wanted) -> Result<Transcript, String> {
     let folder = Folder::create(wanted.keep)?;
-    let mut servers = Servers::plan(target, suite.topology, &folder)?;
+    let mut servers = Servers::plan(target, suite.topology, &folder, &repository())?;
     servers.start_all().map_err(|why| format!("servers did not start: {why}"))?;
     let servers = Arc::new(Mutex::new(servers));
     let control = control::serve(&folder, Arc::clone(&servers))?;

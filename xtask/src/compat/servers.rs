@@ -107,9 +107,9 @@ impl Target {
 
 impl Servers {
     /// Chooses ports and writes configuration; starts nothing.
-    pub fn plan(target: &Target, topology: Topology, folder: &Folder) -> Result<Servers, String> {
+    pub fn plan(target: &Target, topology: Topology, folder: &Folder, repository: &Path) -> Result<Servers, String> {
         let (nameservers, brokers) = match topology {
-            Topology::Single | Topology::Bare => (&NAMESERVERS[..1], &BROKERS[..1]),
+            Topology::Single | Topology::Mixed | Topology::Bare => (&NAMESERVERS[..1], &BROKERS[..1]),
             Topology::Own => (&NAMESERVERS[..0], &BROKERS[..0]),
             Topology::Cluster => (&NAMESERVERS[..], &BROKERS[..]),
         };
@@ -163,18 +163,42 @@ impl Servers {
                     servers.all.push(server);
                 }
                 for (name, port) in brokers.iter().zip(&broker_ports) {
-                    let mut server = servers.server(name, &java)?;
-                    server.broker_port = Some(*port);
-                    let mut settings = broker_settings(topology, &server, *port);
-                    settings.push(("namesrvAddr".to_owned(), addresses(&nameserver_ports)));
-                    settings.push(("haListenPort".to_owned(), (port + 1).to_string()));
-                    settings.extend(JAVA_BROKER_SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-                    server.arguments = as_java_arguments(&server, classpath, JAVA_BROKER, &settings)?;
-                    servers.all.push(server);
+                    servers.add_java_broker(topology, name, *port, &nameserver_ports, classpath)?;
                 }
             }
         }
+        if topology == Topology::Mixed {
+            for (name, version) in JAVA_BROKERS {
+                let classpath = classpath(repository, "compat/java/server", &format!("-Drocketmq.version={version}"))?;
+                let port = ports::free(&[-2, 0, 1], &mut taken)?;
+                servers.add_java_broker(topology, name, port, &nameserver_ports, &classpath)?;
+            }
+        }
         Ok(servers)
+    }
+
+    fn add_java_broker(
+        &mut self,
+        topology: Topology,
+        name: &'static str,
+        port: u16,
+        nameserver_ports: &[u16],
+        classpath: &str,
+    ) -> Result<(), String> {
+        let mut server = self.server(name, &java_program())?;
+        server.broker_port = Some(port);
+        // Versions before 5.0 do not start without one.
+        let logging = server.home.join("conf");
+        fs::create_dir_all(&logging)
+            .and_then(|()| fs::write(logging.join("logback_broker.xml"), JAVA_LOGGING))
+            .map_err(|error| format!("{}: {error}", logging.display()))?;
+        let mut settings = broker_settings(topology, &server, port);
+        settings.push(("namesrvAddr".to_owned(), addresses(nameserver_ports)));
+        settings.push(("haListenPort".to_owned(), (port + 1).to_string()));
+        settings.extend(JAVA_BROKER_SETTINGS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        server.arguments = as_java_arguments(&server, classpath, JAVA_BROKER, &settings)?;
+        self.all.push(server);
+        Ok(())
     }
 
     fn server(&self, name: &'static str, program: &Path) -> Result<Server, String> {
@@ -454,6 +478,8 @@ fn until(time_max: Duration, mut done: impl FnMut() -> bool) -> bool {
 
 const NAMESERVERS: [&str; 2] = ["nameserver-1", "nameserver-2"];
 const BROKERS: [&str; 2] = [FIRST_BROKER, "broker-b"];
+/// The brokers beside the first one in a mixed cluster, and their versions: the newest, and the last of 4.x whose server Maven Central has.
+const JAVA_BROKERS: [(&str, &str); 2] = [("broker-b", JAVA_VERSION), ("broker-c", "4.9.7")];
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const START_TIME_MAX: Duration = Duration::from_secs(90);
 const STOP_TIME_MAX: Duration = Duration::from_secs(60);
@@ -485,6 +511,13 @@ const JAVA_BROKER: &JavaMain = &JavaMain {
         "--add-opens=java.base/jdk.internal.ref=ALL-UNNAMED",
     ],
 };
+
+/// What brokers of 4.x log: warnings, with the rest of what they print.
+const JAVA_LOGGING: &str = r#"<configuration>
+  <appender name="output" class="ch.qos.logback.core.ConsoleAppender"><encoder><pattern>%d %p %m%n</pattern></encoder></appender>
+  <root level="WARN"><appender-ref ref="output"/></root>
+</configuration>
+"#;
 
 /// Beyond the settings of every broker.
 const JAVA_BROKER_SETTINGS: &[(&str, &str)] = &[

@@ -23,6 +23,8 @@ pub enum Topology {
     Bare,
     /// None: the suite starts RoxMQ itself, in networks that it makes.
     Own,
+    /// One NameServer and three brokers, each a process of its own; the second and third broker are Java's, of two versions.
+    Mixed,
 }
 
 /// Every suite, in the order of a full run.
@@ -41,6 +43,7 @@ pub const SUITES: &[Suite] = &[
     cluster("cluster-go", "go", &["cluster"]),
     cluster("cluster-node", "node", &["cluster"]),
     cluster("cluster-python", "python", &["cluster"]),
+    Suite { name: "mixed", folder: "java", arguments: &["5.5.0", "mixed"], topology: Topology::Mixed },
 ];
 
 /// The suite of that name.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::{Fault, SimDisk};
+use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::record::{QueueOffset, records};
 use roxmq_store::{Patience, ReadLimits, ReadStatus};
 use std::collections::HashMap;
@@ -213,6 +214,7 @@ impl World {
             match try_open(&self.sim.disk(), &self.clock, self.config.clone()) {
                 Ok(broker) => {
                     let broker = Arc::new(broker);
+                    broker.topics.add(TopicConfig { topic_name: topic(true), ..TopicConfig::default() });
                     deletions::watch(&broker);
                     self.kept_to = self.kept_to.min(broker.store.watermarks().written().0);
                     return self.broker = Some(broker);

@@ -8,6 +8,7 @@ use crate::{Broker, changing, delay, deletions, light, parking, retry, room, tim
 use roxmq_env::clock::Clock;
 use roxmq_env::config::BrokerConfig;
 use roxmq_env::disk::SimDisk;
+use roxmq_protocol::body::{SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, name};
 use roxmq_protocol::record::{LogOffset, Record};
 use roxmq_protocol::request::{ConsumerSendBack, EndTransaction, SendMessage};
@@ -38,7 +39,9 @@ impl Place {
     }
 
     fn open_with(&self, segment_bytes: u64, config: BrokerConfig) -> Broker {
-        try_open_with(segment_bytes, &self.sim.disk(), &self.clock, config).unwrap()
+        let broker = try_open_with(segment_bytes, &self.sim.disk(), &self.clock, config).unwrap();
+        broker.topics.add(TopicConfig { topic_name: impossible_topic(), ..TopicConfig::default() });
+        broker
     }
 }
 
@@ -59,6 +62,26 @@ fn reason_of(properties: &str) -> &str {
 
 fn find(properties: &str, name: &str) -> Option<String> {
     Properties::new(properties).find(name).map(str::to_owned)
+}
+
+#[test]
+fn what_waits_for_a_topic_that_was_deleted_goes_with_it() {
+    let place = Place::new();
+    let broker = place.open();
+    for topic in ["deleted", "%RETRY%gone", "%RETRY%there", TOPIC] {
+        let properties = delay::waiting_properties("DELAY\u{1}1\u{2}", topic, 0);
+        put(&broker, DELAY_TOPIC, delay::queue_of(1), &properties, topic);
+    }
+    broker.groups.put(SubscriptionGroupConfig { group_name: "there".into(), ..SubscriptionGroupConfig::default() });
+    place.clock.advance(ms(1000));
+    delay::deliver_due(&broker);
+    let mut went_to: Vec<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
+    went_to.retain(|topic| ![DELAY_TOPIC, names::MARKS_TOPIC].contains(&&**topic));
+    went_to.sort();
+    assert_eq!(went_to, ["%RETRY%there", TOPIC]);
+    assert!(broker.topics.find("%RETRY%there").is_some(), "its group is there, and reads it");
+    assert_eq!(broker.figures.parked_messages(), 0);
+    close(broker);
 }
 
 #[test]

@@ -42,15 +42,16 @@ public final class Main {
         boolean cluster = arguments.contains("cluster");
         List<String> words = new ArrayList<>(arguments.subList(1, arguments.size()));
         words.remove("cluster");
+        boolean mixed = words.remove("mixed");
         boolean onlyBinary = Boolean.getBoolean("compat.binary");
         List<Case> wanted = new ArrayList<>();
-        for (Case each : cluster ? ClusterCases.ALL : Case.all()) {
+        for (Case each : cluster ? ClusterCases.ALL : mixed ? MixedCases.ALL : Case.all()) {
             if (each.named(words) && (!onlyBinary || each.binaryToo)) {
                 wanted.add(each);
             }
         }
         runAlone(wanted.stream().filter(each -> each.first));
-        Thread again = cluster || onlyBinary ? null : runAgainWithBinaryHeaders(wanted, arguments);
+        Thread again = cluster || mixed || onlyBinary ? null : runAgainWithBinaryHeaders(wanted, arguments);
         runAtOnce(wanted);
         if (again != null) {
             again.join();
