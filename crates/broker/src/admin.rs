@@ -27,7 +27,7 @@ pub fn config(broker: &Broker, _: &Call<'_>, _: request::BrokerConfig) -> Result
 pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerConfig) -> Result<Answer, Refusal> {
     let text = std::str::from_utf8(call.body).map_err(|_| Refusal::Failed("the settings are not UTF-8".into()))?;
     // The file is written before the settings are in force, and nobody who looks them up waits for that.
-    let mut version = broker.settings_version.lock();
+    let _turn = broker.settings_turn.lock();
     let config = broker.config();
     let update: Update<BrokerConfig> = Update::parse(&*config, text).map_err(|error| match error {
         ConfigError::Forbidden { .. } => Refusal::Forbidden(error.to_string()),
@@ -41,6 +41,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
     let mut answer = Answer::ok();
     answer.remark = update.remark().map(Into::into);
     take(broker, update.running);
+    let mut version = broker.settings_version.lock();
     *version = version.next(broker.clock.now_ms(), 0);
     Ok(answer)
 }

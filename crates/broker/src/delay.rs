@@ -11,6 +11,7 @@ use crate::tables::TableFile;
 use crate::{Broker, Refusal, parking, topics};
 use parking_lot::Mutex;
 use roxmq_protocol::body::DelayOffsetSerializeWrapper;
+use roxmq_protocol::light::{LIGHT_QUEUE_ID, is_light};
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, LogOffset, QueueOffset, Record, records};
 use roxmq_store::{Batch, Patience, ReadLimits, ReadStatus, Store};
@@ -129,9 +130,11 @@ fn levels() -> impl Iterator<Item = i32> {
 /// Where the oldest message lies in the log that waits for its level.
 pub fn waits_from(broker: &Broker) -> Option<LogOffset> {
     let oldest = |level: i32| {
-        let (min, _) = broker.store.bounds(names::DELAY_TOPIC, queue_of(level))?;
+        let (min, max) = broker.store.bounds(names::DELAY_TOPIC, queue_of(level))?;
         let first = min.max(QueueOffset(broker.delayed.cursor(level)));
-        broker.store.index_entry(names::DELAY_TOPIC, queue_of(level), first).map(|entry| entry.log_offset)
+        // Where it cannot be read, or damage was not passed over yet, anything may wait.
+        let found = || broker.store.index_entry(names::DELAY_TOPIC, queue_of(level), first).map_or(LogOffset(0), |entry| entry.log_offset);
+        (first < max).then(found)
     };
     levels().filter_map(oldest).min()
 }
@@ -251,6 +254,8 @@ pub fn destination(broker: &Broker, record: &Record<'_>) -> Destination {
     let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
     match broker.topics.find(topic) {
         Some(found) => Destination::Queue(topic.to_owned(), queue_that_is_read(queue_id, found.read_queue_nums)),
+        // Light queues are there without being made, also while they are switched off.
+        None if is_light(topic) => Destination::Queue(topic.to_owned(), LIGHT_QUEUE_ID),
         None => match topic.strip_prefix(names::RETRY_PREFIX).and_then(|group| broker.groups.find(group)) {
             // Whoever consumes makes it again.
             Some(group) => {

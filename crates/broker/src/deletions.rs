@@ -12,7 +12,9 @@ use roxmq_protocol::record::LogOffset;
 use roxmq_store::Reason;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tracing::error;
 
 /// How much of the log is not needed any more. What is stored later lies behind it, so these only grow.
 #[derive(Default)]
@@ -24,7 +26,19 @@ pub struct Deletions {
     decided_to: AtomicI64,
     /// Before it lies no timed message that was not stored again.
     rolled_to: AtomicI64,
+    rolling: Mutex<Rolling>,
 }
+
+/// A part of the log that is being prepared.
+#[derive(Default)]
+struct Rolling {
+    progress: timer::Progress,
+    /// Up to where it did not work the last time, and since when.
+    fails: Option<(LogOffset, Duration)>,
+}
+
+/// After this time what cannot be read in a part of the log does not keep it any more.
+const GIVES_UP_AFTER: Duration = Duration::from_secs(600);
 
 /// Has the store ask before it deletes.
 pub fn watch(broker: &Arc<Broker>) {
@@ -48,8 +62,9 @@ pub async fn run(broker: Arc<Broker>) {
     loop {
         broker.deletions.bell.notified().await;
         let working = Arc::clone(&broker);
-        // A panic is logged by the runtime; the store asks again.
-        let _ = tokio::task::spawn_blocking(move || prepare(&working)).await;
+        if tokio::task::spawn_blocking(move || prepare(&working)).await.is_err() {
+            error!("preparing a deletion failed inside the broker; the store asks again");
+        }
     }
 }
 
@@ -64,9 +79,14 @@ pub fn prepare(broker: &Broker) -> bool {
         }
         deletions.decided_to.fetch_max(end.0, Ordering::AcqRel);
     }
-    if !timer::roll(broker, end) {
+    let mut rolling = deletions.rolling.lock();
+    let now = broker.clock.elapsed();
+    let since = rolling.fails.filter(|(of, _)| *of == end).map_or(now, |(_, since)| since);
+    if !timer::roll(broker, end, now - since >= GIVES_UP_AFTER, &mut rolling.progress) {
+        rolling.fails = Some((end, since));
         return false;
     }
+    rolling.fails = None;
     deletions.rolled_to.fetch_max(end.0, Ordering::AcqRel);
     broker.store.ask_again();
     true
@@ -85,13 +105,12 @@ pub fn delete_expired(broker: &Broker) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::TIMER_TOPIC;
+    use crate::names::{self, TIMER_TOPIC};
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, try_open, try_put};
     use roxmq_env::clock::Clock;
     use roxmq_env::config::BrokerConfig;
     use roxmq_env::disk::SimDisk;
     use std::path::Path;
-    use std::time::Duration;
 
     const DAY_MS: i64 = 86_400_000;
     const RESERVE_BYTES: u64 = 48 << 10;
@@ -135,6 +154,73 @@ mod tests {
         clock.advance(days(40));
         timer::deliver_due(&broker);
         assert_eq!(delivered(&broker), (0..30).map(|n| format!("{n:02}")).collect::<Vec<_>>(), "nothing that waits was lost");
+        close(Arc::into_inner(broker).unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_read_now_is_neither_taken_for_delivered_nor_deleted() {
+        let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+        let open = || try_open(&sim.disk(), &clock, testing::config()).unwrap();
+        let broker = open();
+        wait(&broker, 1, "tomorrow");
+        wait(&broker, 40, "far");
+        let delayed = delay::waiting_properties("DELAY\u{1}18\u{2}", TOPIC, QUEUE);
+        put(&broker, names::DELAY_TOPIC, delay::queue_of(18), &delayed, "in 2 h");
+        for _ in 0..40 {
+            put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(1000));
+        }
+        close(broker);
+        let broker = Arc::new(open());
+        watch(&broker);
+        let first = broker.config().store_root.join("commitlog/00000000000000000000");
+        sim.forbid(&first);
+        clock.advance(days(5));
+        timer::deliver_due(&broker);
+        delay::deliver_due(&broker);
+        let keep_house = || {
+            for _ in 0..5 {
+                clock.advance(Duration::from_secs(60));
+                broker.store.tick();
+                prepare(&broker);
+            }
+        };
+        keep_house();
+        assert_eq!(broker.store.min_log_offset(), LogOffset(0), "it is kept");
+        assert_eq!(delivered(&broker), Vec::<String>::new());
+        sim.allow(&first);
+        timer::deliver_due(&broker);
+        delay::deliver_due(&broker);
+        let mut there = delivered(&broker);
+        there.sort();
+        assert_eq!(there, ["in 2 h", "tomorrow"]);
+        keep_house();
+        assert!(broker.store.min_log_offset() > LogOffset(0), "and goes when it can");
+        clock.advance(days(40));
+        timer::deliver_due(&broker);
+        assert_eq!(delivered(&broker).len(), 3);
+        close(Arc::into_inner(broker).unwrap());
+    }
+
+    #[test]
+    fn what_can_never_be_read_does_not_keep_the_log_for_ever() {
+        let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+        let broker = try_open(&sim.disk(), &clock, testing::config()).unwrap();
+        wait(&broker, 40, "far");
+        for _ in 0..40 {
+            put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(1000));
+        }
+        close(broker);
+        let broker = Arc::new(try_open(&sim.disk(), &clock, testing::config()).unwrap());
+        watch(&broker);
+        sim.forbid(&broker.config().store_root.join("commitlog/00000000000000000000"));
+        clock.advance(days(5));
+        for _ in 0..4 {
+            broker.store.tick();
+            assert!(!prepare(&broker));
+            clock.advance(Duration::from_secs(150));
+        }
+        broker.store.tick();
+        assert!(prepare(&broker), "what is in it is given up");
         close(Arc::into_inner(broker).unwrap());
     }
 

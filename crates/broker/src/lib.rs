@@ -41,6 +41,7 @@ mod routes;
 mod send;
 mod services;
 mod shard;
+mod system_queue;
 mod tables;
 #[cfg(test)]
 mod testing;
@@ -125,6 +126,8 @@ pub struct Broker {
     settings_changes: AtomicU64,
     /// Held by who changes them, with the version that tools are told.
     settings_version: Mutex<DataVersion>,
+    /// Held while settings change, so that the file and those in force agree. Also while the file is written.
+    settings_turn: Mutex<()>,
     clock: Clock,
     disk: Disk,
     store: Arc<Store>,
@@ -326,6 +329,7 @@ impl Broker {
             config: RwLock::new(Arc::new(config)),
             settings_changes: AtomicU64::new(0),
             settings_version: Mutex::new(DataVersion::new(clock.now_ms())),
+            settings_turn: Mutex::default(),
             figures: Figures::new(&clock),
             pool: Pool::start()?,
             clock,

@@ -24,7 +24,7 @@ pub const MARKS_TOPIC: &str = "rmq_sys_delivery_marks";
 /// Where messages go that waited and cannot be carried on.
 pub const PARKING_TOPIC: &str = "rmq_sys_parked";
 /// Where half messages go that nobody would decide.
-pub const PARKED_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+pub const UNDECIDED_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 
 /// The longest name of a topic. In a record it has one byte for its length, and Java's newer form with two (V2) is read by Java alone.
 pub const TOPIC_BYTES_MAX: usize = 127;
@@ -46,14 +46,14 @@ const SYSTEM_TOPICS: [&str; 10] = [
     HALF_TOPIC,
     "RMQ_SYS_TRACE_TOPIC",
     OP_TOPIC,
-    PARKED_TOPIC,
+    UNDECIDED_TOPIC,
     "SELF_TEST_TOPIC",
     "OFFSET_MOVED_EVENT",
     "CHECKPOINT_TOPIC",
 ];
 
 const NO_SEND_TOPICS: [&str; 9] =
-    [DELAY_TOPIC, TIMER_TOPIC, MARKS_TOPIC, PARKING_TOPIC, HALF_TOPIC, OP_TOPIC, PARKED_TOPIC, "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT"];
+    [DELAY_TOPIC, TIMER_TOPIC, MARKS_TOPIC, PARKING_TOPIC, HALF_TOPIC, OP_TOPIC, UNDECIDED_TOPIC, "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT"];
 
 /// Groups that exist from the start.
 pub const SYSTEM_GROUPS: [&str; 8] = [

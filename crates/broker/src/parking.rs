@@ -8,7 +8,7 @@ use crate::delay::redelivered;
 use crate::names::PARKING_TOPIC;
 use crate::{Broker, topics};
 use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, LogOffset, Record};
+use roxmq_protocol::record::{Draft, LogOffset, Record, sys_flag};
 use roxmq_store::Batch;
 use tracing::warn;
 
@@ -64,7 +64,9 @@ pub fn park(broker: &Broker, waiting: &Record<'_>, topic: &str, reason: &str, ba
     ];
     let is_pushed = candidates.into_iter().any(|(properties, body)| {
         let draft = redelivered(waiting, broker.advertised, topic, 0, properties);
-        try_push(broker, Draft { body, ..draft }, batch).is_ok()
+        // A note is no compressed body, whatever the message was.
+        let sys_flag = if body == waiting.body { draft.sys_flag } else { draft.sys_flag & !sys_flag::OF_BODY };
+        try_push(broker, Draft { body, sys_flag, ..draft }, batch).is_ok()
     });
     debug_assert!(is_pushed, "a note fits into every log file");
     Parked::new(waiting, topic, reason)

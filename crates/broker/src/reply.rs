@@ -16,6 +16,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What may be added to a reply's properties when it is stored: the address of its sender.
+const BORN_HOST_BYTES: usize = 80;
 /// How long the client that asked may take to accept the reply.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -55,7 +57,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
     let queue_id = check(broker, &request, call.body, now)?;
     let mut properties = PropertiesBuf::from_text(&request.properties);
     properties.set(name::PUSH_REPLY_TIME, &now.to_string());
-    if properties.as_str().len() > PROPERTIES_BYTES_MAX {
+    if properties.as_str().len() + BORN_HOST_BYTES > PROPERTIES_BYTES_MAX {
         return Err(Refusal::Message(format!("msg properties length {} B, msg properties length limit 32KB.", properties.as_str().len())));
     }
     let asked = properties.find(name::REPLY_TO_CLIENT).unwrap_or_default().to_owned();

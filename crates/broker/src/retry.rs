@@ -97,8 +97,9 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
             Err(_) => Some(parking::park(broker, &record, &dead_letters, &reason, &mut batch)),
         };
     }
-    broker.append_own(&mut batch)?;
+    broker.put_own(&mut batch)?;
     parking::tell(broker, parked);
+    broker.settle(&batch).in_time()?;
     let key = format!("{}@{}", properties.find(name::RETRY_TOPIC).unwrap_or_default(), request.group);
     broker.statistics.add(Moved::SendBacks, &key, 1, record.body.len() as u64);
     Ok(())

@@ -489,7 +489,7 @@ fn stored_properties(sender: Sender, given: Properties<'_>, or_key: &str, flow: 
             name::UNIQ_KEY => own_key = Some(value),
             name::POP_CK | name::MSG_REGION | name::TRACE_ON | name::CLUSTER | name::ROXMQ_BORN_HOST => {}
             _ => {
-                may_wait |= MAY_WAIT.contains(&name);
+                may_wait |= matches!(name.as_bytes(), [b'D' | b'T', ..]) && MAY_WAIT.contains(&name);
                 append_property(out, name, value);
             }
         }

@@ -76,6 +76,7 @@ pub struct BrokerShard {
     unflushed: RefCell<VecDeque<Unflushed>>,
     untold: RefCell<Vec<Untold>>,
     deferred: RefCell<VecDeque<Deferred>>,
+    deferred_bytes: Cell<usize>,
     /// Topics are being made durable for what is deferred.
     is_settling: Cell<bool>,
     parked: RefCell<HashMap<QueueKey, Waiting>>,
@@ -107,6 +108,7 @@ impl BrokerShard {
             unflushed: RefCell::default(),
             untold: RefCell::default(),
             deferred: RefCell::default(),
+            deferred_bytes: Cell::new(0),
             is_settling: Cell::new(false),
             parked: RefCell::default(),
             due: RefCell::default(),

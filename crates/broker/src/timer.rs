@@ -25,7 +25,7 @@ pub use deliver::run;
 #[cfg(test)]
 pub use recall::{Handle, take_back};
 pub use recall::{handle, recall};
-pub use roll::roll;
+pub use roll::{Progress, roll};
 
 use crate::delay::waiting_properties;
 use crate::tables::TableFile;

@@ -286,10 +286,10 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) 
         broker.deleted.note(&request.topic);
     }
     let change = forget(broker, &request.topic);
-    match elsewhere::may_be_elsewhere(broker, &request.topic) {
-        _ if change.is_none() => {}
-        true => info!(topic = %request.topic, "deleted a topic; others may have it, so sends do not make it again for 5 minutes"),
-        false => {
+    if change.is_some() {
+        if elsewhere::may_be_elsewhere(broker, &request.topic) {
+            info!(topic = %request.topic, "deleted a topic; others may have it, so sends do not make it again for 5 minutes");
+        } else {
             broker.deleted.forget(&request.topic);
             info!(topic = %request.topic, "deleted a topic");
         }
@@ -299,8 +299,8 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) 
 }
 
 /// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes. What waits under
-/// another topic to be delivered to it stays: whoever sent it was told that it will be. The number of the change that NameServers are told
-/// of, if it was there.
+/// another topic to be delivered to it is dropped when it is due, unless the topic is there again by then. The number of the change that
+/// NameServers are told of, if it was there.
 pub fn forget(broker: &Broker, topic: &str) -> Option<u64> {
     forget_all(broker, &[topic])
 }
@@ -319,7 +319,8 @@ fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
         broker.locks.forget_topic(topic);
         were_there |= was_there;
     }
-    broker.store.delete_topics(topics.iter().copied());
+    // Who was made again meanwhile has its messages.
+    broker.store.delete_topics(topics.iter().copied().filter(|topic| broker.topics.is_light(topic) || broker.topics.find(topic).is_none()));
     for topic in topics {
         broker.statistics.forget_topic(topic);
         broker.look_again_at_all(topic);

@@ -15,17 +15,18 @@ mod checks;
 pub mod decisions;
 
 use crate::delay::redelivered;
-use crate::names::{HALF_TOPIC, MARKS_TOPIC, OP_TOPIC, PARKED_TOPIC};
+use crate::names::{HALF_TOPIC, MARKS_TOPIC, OP_TOPIC, UNDECIDED_TOPIC};
+use crate::system_queue::read_on;
 use crate::tables::TableFile;
 use crate::{Broker, Call, Refusal, parking, topics};
 pub use checks::CHECKS_QUEUE;
 use decisions::push_op;
 use parking_lot::Mutex;
 use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{LogOffset, MessageId, QueueOffset, Record, place, records};
+use roxmq_protocol::record::{LogOffset, MessageId, Record, place};
 use roxmq_protocol::request::{self, CheckTransaction};
 use roxmq_remoting::Answer;
-use roxmq_store::{Batch, Patience, ReadLimits, ReadStatus, Store};
+use roxmq_store::{Batch, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -33,9 +34,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tracing::{error, info, warn};
-
-/// Records read at once while catching up.
-const AT_ONCE: ReadLimits = ReadLimits { messages_max: 512, bytes_max: 4 << 20, scan_max: 4096, patience: Patience::WaitForDisk };
 
 /// Which half messages are open.
 pub struct Transactions {
@@ -124,19 +122,21 @@ impl State {
         offset < self.half_read && !self.open.contains_key(&offset)
     }
 
-    /// Reads what was added to the queues.
-    fn catch_up(&mut self, broker: &Broker) {
+    /// Reads what was added to the queues. False where the disk refuses: then not all that is open, or closed, is known.
+    #[must_use]
+    fn catch_up(&mut self, broker: &Broker) -> bool {
         let before = (self.half_read, self.op_read);
         let (ops_before, checks_before) = (self.op_read, self.checks_read);
-        self.half_read = read_on(broker, HALF_TOPIC, 0, self.half_read, |record| {
+        let halves = read_on(broker, HALF_TOPIC, 0, self.half_read, |record| {
             // Java stores a half message again for each check, and counts there.
             let checks = checks::said_in(record);
             let (log_offset, stored_ms) = (record.log_offset, record.store_timestamp);
             let open = Open { log_offset, stored_ms, checks, ops_before, checks_before };
             self.open.insert(record.queue_offset.0, open);
         });
+        self.half_read = halves.next;
         let half_read = self.half_read;
-        self.op_read = read_on(broker, OP_TOPIC, 0, self.op_read, |record| {
+        let ops = read_on(broker, OP_TOPIC, 0, self.op_read, |record| {
             let text = std::str::from_utf8(record.body).unwrap_or_default();
             for closed in text.split(',').filter_map(|offset| offset.trim().parse::<i64>().ok()) {
                 if self.open.remove(&closed).is_none() && closed >= half_read {
@@ -144,17 +144,20 @@ impl State {
                 }
             }
         });
+        self.op_read = ops.next;
         self.closed_early.retain(|closed| self.open.remove(closed).is_none() && *closed >= half_read);
-        self.checks_read = read_on(broker, MARKS_TOPIC, CHECKS_QUEUE, self.checks_read, |record| {
+        let checks = read_on(broker, MARKS_TOPIC, CHECKS_QUEUE, self.checks_read, |record| {
             for (offset, count) in checks::counted(record.body) {
                 if let Some(open) = self.open.get_mut(&offset) {
                     open.checks = open.checks.max(count);
                 }
             }
         });
+        self.checks_read = checks.next;
         if before != (self.half_read, self.op_read) {
             broker.transactions.file.touch();
         }
+        [halves, ops, checks].iter().all(|read| read.is_whole)
     }
 
     /// How often producers were asked about a half message that is open.
@@ -166,29 +169,11 @@ impl State {
 /// Where the oldest open half message lies in the log.
 pub fn waits_from(broker: &Broker) -> Option<LogOffset> {
     let mut state = broker.transactions.state.lock();
-    state.catch_up(broker);
-    state.open.values().map(|open| open.log_offset).next()
-}
-
-/// Hands over the records of a queue from an offset on. The offset behind the last one.
-fn read_on(broker: &Broker, topic: &str, queue_id: u32, from: i64, mut each: impl FnMut(&Record<'_>)) -> i64 {
-    let mut next = from;
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        if broker.store.bounds(topic, queue_id).is_none_or(|(_, max)| max.0 <= next) {
-            return next;
-        }
-        let read = broker.store.read(topic, queue_id, QueueOffset(next), AT_ONCE, &mut |_| true, &mut bytes);
-        if read.status == ReadStatus::Found {
-            records(&bytes).flatten().for_each(|record| each(&record));
-        }
-        // Without an advance there is nothing more; an offset before the first message is moved to it.
-        if read.next.0 <= next {
-            return next;
-        }
-        next = read.next.0;
+    if !state.catch_up(broker) {
+        // Anything may be open.
+        return Some(LogOffset(0));
     }
+    state.open.values().map(|open| open.log_offset).next()
 }
 
 /// Asks producers about what is open, for as long as the broker lives.
@@ -227,21 +212,24 @@ fn ask_all(broker: &Broker) {
 /// One round. `ask` is told how often this half message is asked about with this time, and says whether there was anybody to ask: only
 /// then it counts as one of the times that a producer is given.
 ///
-/// Decisions go on meanwhile: the state is locked for moments, and not while messages are read or the disk is waited for.
+/// Decisions go on meanwhile: the state is not locked while half messages are read, nor while a write is waited for.
 pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> bool) {
     let open: Vec<(i64, LogOffset)> = {
         let mut state = broker.transactions.state.lock();
-        state.catch_up(broker);
+        if !state.catch_up(broker) {
+            // Else producers would be asked about what they have decided.
+            return warn!("half messages are not checked: what was decided cannot be read now");
+        }
         state.open.iter().map(|(offset, open)| (*offset, open.log_offset)).collect()
     };
     let mut asked = Vec::new();
     let mut batch = broker.store.batch();
     for (offset, log_offset) in open {
-        let Some(bytes) = broker.store.message_at(log_offset) else {
-            if log_offset < broker.store.min_log_offset() {
-                warn!(offset, "a half message is gone from the log, undecided");
-                broker.transactions.state.lock().open.remove(&offset);
-            }
+        // What the disk refuses to read now it may read in the next round.
+        let Ok(found) = broker.store.find_message(log_offset) else { continue };
+        let Some(bytes) = found else {
+            warn!(offset, "a half message is gone from the log, or damaged, undecided");
+            broker.transactions.state.lock().open.remove(&offset);
             continue;
         };
         let Ok((record, _)) = Record::parse(&bytes) else { continue };
@@ -323,15 +311,15 @@ fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> bool {
 
 /// Lays an undecided half message aside, where tools find it. `batch` then holds what has to become durable.
 fn park(broker: &Broker, half: &Record<'_>, checks: u32, batch: &mut Batch) -> Result<(), Refusal> {
-    topics::add_parking_topic(broker, PARKED_TOPIC);
+    topics::add_parking_topic(broker, UNDECIDED_TOPIC);
     batch.clear();
     push_op(broker, half.queue_offset.0, batch)?;
     let counted = checks::with_times(half.properties, checks);
-    let draft = redelivered(half, broker.advertised, PARKED_TOPIC, 0, &counted);
-    let cut = parking::try_push(broker, draft, batch).err().map(|reason| parking::park(broker, half, PARKED_TOPIC, &reason, batch));
+    let draft = redelivered(half, broker.advertised, UNDECIDED_TOPIC, 0, &counted);
+    let cut = parking::try_push(broker, draft, batch).err().map(|reason| parking::park(broker, half, UNDECIDED_TOPIC, &reason, batch));
     broker.put_whole(batch)?;
     parking::tell(broker, cut);
-    warn!(offset = half.queue_offset.0, "a transaction was checked as often as allowed, and is laid aside in {PARKED_TOPIC}");
+    warn!(offset = half.queue_offset.0, "a transaction was checked as often as allowed, and is laid aside in {UNDECIDED_TOPIC}");
     Ok(())
 }
 
@@ -350,8 +338,8 @@ pub fn put_back(broker: &Broker, id: &str) -> Result<(), Refusal> {
     let bytes = broker.store.message_at(parsed.log_offset);
     let bytes = bytes.ok_or_else(|| Refusal::Failed(format!("no message with the id {id}")))?;
     let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
-    if record.topic != PARKED_TOPIC {
-        return Err(Refusal::Failed(format!("the message {id} is not in {PARKED_TOPIC}")));
+    if record.topic != UNDECIDED_TOPIC {
+        return Err(Refusal::Failed(format!("the message {id} is not in {UNDECIDED_TOPIC}")));
     }
     let mut properties = PropertiesBuf::from_text(record.properties);
     properties.remove(name::TRANSACTION_CHECK_TIMES).remove(parking::REASON);
@@ -364,7 +352,7 @@ pub fn put_back(broker: &Broker, id: &str) -> Result<(), Refusal> {
 #[cfg(test)]
 pub fn checks_of(broker: &Broker, offset: i64) -> u32 {
     let mut state = broker.transactions.state.lock();
-    state.catch_up(broker);
+    let _ = state.catch_up(broker);
     state.checks(offset)
 }
 
@@ -372,7 +360,7 @@ pub fn checks_of(broker: &Broker, offset: i64) -> u32 {
 #[cfg(test)]
 pub fn open_offsets(broker: &Broker) -> Vec<i64> {
     let mut state = broker.transactions.state.lock();
-    state.catch_up(broker);
+    let _ = state.catch_up(broker);
     state.open.keys().copied().collect()
 }
 
@@ -381,11 +369,13 @@ mod tests {
     use super::decisions::{COMMIT, ROLLBACK, decide, decide_all};
     use super::*;
     use crate::delay;
+    use crate::system_queue::AT_ONCE;
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, open, put, seen_in, try_open};
     use roxmq_env::clock::Clock;
     use roxmq_env::config::BrokerConfig;
     use roxmq_env::disk::SimDisk;
     use roxmq_protocol::properties::Properties;
+    use roxmq_protocol::record::{QueueOffset, records};
 
     fn put_half(broker: &Broker, body: &str) -> request::EndTransaction<'static> {
         let properties = format!("PGROUP\u{1}producers\u{2}UNIQ_KEY\u{1}{body}\u{2}");
@@ -419,7 +409,7 @@ mod tests {
         assert_eq!(delivered(&broker), Vec::<String>::new());
         // It is laid aside, and can be taken up again.
         let mut bytes = Vec::new();
-        let read = broker.store.read(PARKED_TOPIC, 0, QueueOffset(0), AT_ONCE, &mut |_| true, &mut bytes);
+        let read = broker.store.read(UNDECIDED_TOPIC, 0, QueueOffset(0), AT_ONCE, &mut |_| true, &mut bytes);
         assert_eq!(read.messages, 1);
         let parked = records(&bytes).next().unwrap().unwrap().message_id().to_string();
         assert!(put_back(&broker, "nonsense").is_err());
@@ -460,7 +450,7 @@ mod tests {
         assert_eq!(asked_in_a_round(&broker, &clock), []);
         assert_eq!(open_offsets(&broker), Vec::<i64>::new());
         let parked: Vec<_> =
-            seen_in(&broker, PARKED_TOPIC, 0).into_iter().map(|(body, properties)| (body, times_in(&properties))).collect();
+            seen_in(&broker, UNDECIDED_TOPIC, 0).into_iter().map(|(body, properties)| (body, times_in(&properties))).collect();
         assert_eq!(parked, [("first".to_owned(), Some("3".to_owned())), ("second".to_owned(), Some("3".to_owned()))]);
         close(broker);
     }
@@ -484,7 +474,7 @@ mod tests {
         // A parked one begins anew when it is resumed.
         put_half(&broker, "parked");
         (0..=broker.config().transaction_checks_max).for_each(|_| drop(asked_in_a_round(&broker, &clock)));
-        let parked = broker.store.index_entry(PARKED_TOPIC, 0, QueueOffset(0)).unwrap().log_offset;
+        let parked = broker.store.index_entry(UNDECIDED_TOPIC, 0, QueueOffset(0)).unwrap().log_offset;
         put_back(&broker, &MessageId { store_host: broker.advertised, log_offset: parked }.to_string()).unwrap();
         assert_eq!(asked_in_a_round(&broker, &clock), [(3, 1)]);
         close(broker);

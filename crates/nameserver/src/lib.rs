@@ -223,13 +223,19 @@ impl NameServer {
         if !self.table.read().has_silent(self.now()) {
             return;
         }
+        let mut ends_wipes = false;
         self.take_off(|table, policy| {
+            let wiped = table.wiped().count();
             let gone = table.expire(self.now(), policy);
+            ends_wipes = table.wiped().count() != wiped;
             if !gone.brokers.is_empty() {
                 warn!(brokers = ?gone.brokers, "brokers have been silent for too long");
             }
             gone
         });
+        if ends_wipes {
+            self.members.changed();
+        }
     }
 
     /// Has a restart know which brokers there are.

@@ -63,6 +63,9 @@ pub mod sys_flag {
     /// Deflate with a zlib header; so is 0, which older clients write.
     pub const COMPRESSION_ZLIB: i32 = 0x300;
 
+    /// The bits that say what the body is.
+    pub const OF_BODY: i32 = COMPRESSED | COMPRESSION_MASK | NEED_UNWRAP | INNER_BATCH;
+
     /// The transaction bits of `flag`.
     pub fn transaction(flag: i32) -> i32 {
         flag & TRANSACTION_MASK

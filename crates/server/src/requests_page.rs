@@ -8,7 +8,7 @@ const HEAD: &str = "# Requests
 
 Made from the declarations in `crates/protocol/src/request` and the routes of the roles; do not edit. Fields travel as text: `name` must be
 there, `name?` may be missing, `name=x` is x when missing. Who serves it: `broker` with its lane (`send`, `pull` and `turn` run on the
-connection's shard, `pool` on a few threads, `change` as well and answered when it is durable, `decide` as well and many at a time, `relay` waits for a
+connection's shard, `pool` on a few threads, `write` on others that may wait for the disk, `change` there and answered when it is durable, `decide` many at a time, `relay` waits for a
 client), `NameServer`, or `client` for what a broker asks a client. `nobody yet` is no request that this version answers.
 
 | code | name | served by | fields | what |

@@ -229,43 +229,62 @@ impl Store {
         ReadResult { messages, last_store_time, ..answer(status, QueueOffset(next)) }
     }
 
-    /// What the index knows of one message.
+    /// What the index knows of one message; `None` also if it cannot be read now.
     pub fn index_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<IndexEntry> {
-        self.entry(topic, queue_id, offset.0).map(|(entry, _)| public(&entry))
+        self.find_entry(topic, queue_id, offset).ok().flatten()
+    }
+
+    /// What the index knows of one message.
+    ///
+    /// # Errors
+    /// When the disk refuses: it may know something.
+    pub fn find_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> io::Result<Option<IndexEntry>> {
+        Ok(self.entry(topic, queue_id, offset.0)?.map(|(entry, _)| public(&entry)))
+    }
+
+    /// One whole record, checked; `None` if none starts there, none that may be seen, or if it cannot be read now.
+    pub fn message_at(&self, at: LogOffset) -> Option<Vec<u8>> {
+        self.find_message(at).ok().flatten()
     }
 
     /// One whole record, checked; `None` if none starts there, or none that may be seen.
-    pub fn message_at(&self, at: LogOffset) -> Option<Vec<u8>> {
+    ///
+    /// # Errors
+    /// When the disk refuses: there may be one.
+    pub fn find_message(&self, at: LogOffset) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
-        let segment = self.segments.at(at.0)?;
-        let is_there = crate::recovery::record_at(&segment, at.0, &mut bytes).unwrap_or(false);
+        let Some(segment) = self.segments.at(at.0) else { return Ok(None) };
+        let is_there = crate::recovery::record_at(&segment, at.0, &mut bytes)?;
         if !is_there || at.plus(bytes.len()) > self.readable() {
-            return None;
+            return Ok(None);
         }
-        let (record, _) = Record::parse(&bytes).ok()?;
+        let Ok((record, _)) = Record::parse(&bytes) else { return Ok(None) };
         // Where the index knows the record too, its envelope can be checked as well.
-        let is_damaged = match self.entry(record.topic, record.queue_id, record.queue_offset.0) {
+        let is_damaged = match self.entry(record.topic, record.queue_id, record.queue_offset.0)? {
             Some((entry, _)) if entry.log_offset == at.0 => {
                 entry.envelope != facts::envelope_crc(&bytes, record.sys_flag, record.body.len())
             }
             _ => self.index.read().is_dead(record.topic, at.0),
         };
-        (!is_damaged).then_some(bytes)
+        Ok((!is_damaged).then_some(bytes))
     }
 
     /// The entry of one offset; with its store time if that is in memory.
-    pub(crate) fn entry(&self, topic: &str, queue_id: u32, offset: i64) -> Option<(Entry, Option<i64>)> {
+    pub(crate) fn entry(&self, topic: &str, queue_id: u32, offset: i64) -> io::Result<Option<(Entry, Option<i64>)>> {
         let mut tail = Vec::new();
         let mut entries = Vec::new();
-        let located = self.index.read().queue(topic, queue_id)?.locate(offset, self.readable().0, 1, &mut tail);
-        match located {
+        let located = match self.index.read().queue(topic, queue_id) {
+            Some(queue) => queue.locate(offset, self.readable().0, 1, &mut tail),
+            None => return Ok(None),
+        };
+        Ok(match located {
             Located::Tail => tail.first().map(|found| (found.entry, Some(found.store_time))),
             Located::File { file, at, .. } => {
-                file.entries(at, 1, &mut entries).ok()?;
+                file.entries(at, 1, &mut entries)?;
                 entries.first().map(|entry| (*entry, None))
             }
             Located::Gap(_) | Located::End => None,
-        }
+        })
     }
 }
 

@@ -158,8 +158,9 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     let known_queues = Known::load(places.disk, places.index, &files.ranges, &ranges, checkpoint.as_ref(), &index.read())?;
     let missing = known_queues.missing(ranges, begins, &index.read());
     if !missing.is_empty() {
-        // Nothing was deleted yet.
+        // Nothing was deleted yet, and the next start must find what this one found.
         if !places.opens_with_missing {
+            segments.cut_last(files_end)?;
             return Err(Refused::Missing(missing));
         }
         tracing::warn!("{missing}; the rest is served");

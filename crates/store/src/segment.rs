@@ -214,6 +214,14 @@ impl Segments {
         Ok(())
     }
 
+    /// Takes back what [`Segments::extend_last`] did: the last file ends at `end` again.
+    pub fn cut_last(&self, end: i64) -> io::Result<()> {
+        match self.last().filter(|last| last.end() > end && last.base <= end) {
+            Some(last) => last.file.file()?.set_len((end - last.base) as u64),
+            None => Ok(()),
+        }
+    }
+
     pub fn replace_last(&self, segment: Arc<Segment>) {
         let mut list = self.list.write();
         list.pop();

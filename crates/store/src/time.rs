@@ -40,7 +40,7 @@ impl Store {
 
     /// When a message was stored, ms since 1970.
     pub fn store_time(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<i64> {
-        let (entry, store_time) = self.entry(topic, queue_id, offset.0)?;
+        let (entry, store_time) = self.entry(topic, queue_id, offset.0).ok()??;
         store_time.or_else(|| {
             let mut bytes = Vec::new();
             self.segments.at(entry.log_offset)?.read(entry.log_offset, entry.size as usize, &mut bytes).ok()?;
@@ -67,12 +67,16 @@ impl Store {
     }
 
     fn with_message(&self, topic: &str, queue_id: u32, from: i64, max: i64) -> QueueOffset {
-        let found = (from..max).take(DAMAGE_PASSED_OVER_MAX).find(|offset| self.entry(topic, queue_id, *offset).is_some());
+        let found =
+            (from..max).take(DAMAGE_PASSED_OVER_MAX).find(|offset| self.entry(topic, queue_id, *offset).is_ok_and(|entry| entry.is_some()));
         QueueOffset(found.unwrap_or(from.min(max)))
     }
 
     fn with_message_before(&self, topic: &str, queue_id: u32, end: i64, min: i64) -> QueueOffset {
-        let found = (min..end).rev().take(DAMAGE_PASSED_OVER_MAX).find(|offset| self.entry(topic, queue_id, *offset).is_some());
+        let found = (min..end)
+            .rev()
+            .take(DAMAGE_PASSED_OVER_MAX)
+            .find(|offset| self.entry(topic, queue_id, *offset).is_ok_and(|entry| entry.is_some()));
         QueueOffset(found.unwrap_or(min))
     }
 }

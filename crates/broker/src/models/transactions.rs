@@ -3,7 +3,7 @@
 use super::cases;
 use super::world::{After, Mishap, Reader, Seen, World, a_while, flush, mishap};
 use crate::delay::{deliver_due, waiting_properties};
-use crate::names::{HALF_TOPIC, PARKED_TOPIC};
+use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
 use crate::testing::{QUEUE, TOPIC, try_put};
 use crate::transaction::decisions::{COMMIT, ROLLBACK, decide};
 use crate::transaction::{check_open, checks_of, open_offsets, put_back};
@@ -101,7 +101,7 @@ impl Model {
             flush,
             halves: BTreeMap::new(),
             half_queue: Reader::of(HALF_TOPIC, 0),
-            parked: Reader::of(PARKED_TOPIC, 0),
+            parked: Reader::of(UNDECIDED_TOPIC, 0),
             consumer: Reader::of(TOPIC, QUEUE),
             has_producers: true,
             sent: 0,

@@ -1,6 +1,6 @@
 //! On every way on which a message may wait: one that cannot be carried on, and others behind it.
 
-use crate::names::{self, DELAY_TOPIC, HALF_TOPIC, PARKED_TOPIC, PARKING_TOPIC, TIMER_TOPIC};
+use crate::names::{self, DELAY_TOPIC, HALF_TOPIC, PARKING_TOPIC, TIMER_TOPIC, UNDECIDED_TOPIC};
 use crate::send::{self, Unprepared};
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
 use crate::transaction::decisions::{COMMIT, decide};
@@ -249,7 +249,7 @@ fn an_undecided_half_message_is_parked_however_long_it_is() {
         transaction::check_open(&broker, |_, _| true);
     }
     assert_eq!(transaction::open_offsets(&broker), Vec::<i64>::new());
-    let parked = seen_in(&broker, PARKED_TOPIC, 0);
+    let parked = seen_in(&broker, UNDECIDED_TOPIC, 0);
     assert_eq!(parked.len(), 3);
     assert_eq!(parked[2].0, "short");
     assert!(parked[..2].iter().all(|(body, _)| body.contains("a log file holds 16376")), "{}", parked[0].0);

@@ -20,6 +20,9 @@ use std::time::Duration;
 /// also when producers have sent far more than that.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 
+/// Bytes of bodies of sends that wait until their topics are durable.
+const DEFERRED_BYTES_MAX: usize = 64 << 20;
+
 /// A send whose record is in the batch, and who waits for its answer.
 pub(super) struct Pending {
     from: Rc<Connection>,
@@ -86,6 +89,11 @@ impl BrokerShard {
 
     /// Has the send wait, and the pool make its topic durable meanwhile.
     fn defer(&self, deferred: Deferred, owed: u64) {
+        let bytes = self.deferred_bytes.get() + deferred.request.body().len();
+        if bytes > DEFERRED_BYTES_MAX {
+            return self.refuse(&deferred, &Refusal::Busy("too many sends wait for new topics"));
+        }
+        self.deferred_bytes.set(bytes);
         self.deferred.borrow_mut().push_back(deferred);
         if self.is_settling.replace(true) {
             return;
@@ -109,6 +117,7 @@ impl BrokerShard {
         let Some(settled) = self.inbox.settled.lock().take() else { return };
         self.is_settling.set(false);
         let deferred = std::mem::take(&mut *self.deferred.borrow_mut());
+        self.deferred_bytes.set(0);
         for deferred in deferred {
             let header = deferred.request.header();
             match self.prepare(&deferred.from, &header, deferred.request.body(), deferred.form) {

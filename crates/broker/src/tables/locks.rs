@@ -49,6 +49,11 @@ impl Locks {
             }
             granted.push(queue);
         }
+        // Nobody else clears away what its holder never comes back to.
+        held.retain(|_, held| held.is_live(now));
+        if of_group.is_empty() {
+            groups.remove(group);
+        }
         granted
     }
 

@@ -56,12 +56,17 @@ pub fn deliver_due(broker: &Broker) -> Option<i64> {
     let log_end = broker.store.readable().0;
     let marks_end = broker.store.queue_next(MARKS_TOPIC, MARKS_QUEUE).map_or(0, |next| next.0);
     let mut batch = broker.store.batch();
+    broker.timers.waiting.lock().try_again();
     loop {
         // Let go after each batch, so that a recall never waits for long.
         let mut waiting = broker.timers.waiting.lock();
-        waiting.catch_up(broker, now_ms);
+        let is_known = waiting.catch_up(broker, now_ms);
         let due = waiting.due(now_ms, AT_ONCE);
         if due.is_empty() {
+            if !is_known || waiting.has_put_off() {
+                // Not all that was due is delivered. It is tried again in a second.
+                return None;
+            }
             if waiting.all_done(now_ms, log_end, marks_end) {
                 broker.timers.file.touch();
             }
@@ -93,12 +98,23 @@ fn deliver(broker: &Broker, waiting: &mut Waiting, due: &[(Timer, i64)], batch: 
     let bytes_max = BYTES_AT_ONCE.min(broker.store.whole_bytes_max() / 2);
     let mut size = 0;
     for (timer, at) in due {
-        let Some(bytes) = broker.store.message_at(LogOffset(*at)) else {
+        let found = broker.store.find_message(LogOffset(*at));
+        if let Err(error) = &found
+            && let Some(tries) = waiting.put_off(*timer, *at)
+        {
+            if tries == 1 {
+                warn!(%error, due_ms = timer.due_ms, log_offset = at, "retrying a timed message that cannot be read");
+            }
+            continue;
+        }
+        let Some(bytes) = found.ok().flatten() else {
             // It may just have been stored again, and its old copy deleted.
-            waiting.catch_up(broker, timer.due_ms);
-            if waiting.newest(*timer) == Some(*at) {
+            let is_known = waiting.catch_up(broker, timer.due_ms);
+            if is_known && waiting.newest(*timer).is_none_or(|newest| newest == *at) {
                 error!(due_ms = timer.due_ms, log_offset = at, "a timed message is gone from the log");
                 waiting.close(*timer);
+            } else if !is_known {
+                let _ = waiting.put_off(*timer, *at);
             }
             continue;
         };

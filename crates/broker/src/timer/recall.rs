@@ -93,7 +93,9 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
 pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Refusal> {
     // Held until the recall is in the log: a message is either delivered or recalled.
     let mut waiting = broker.timers.waiting.lock();
-    waiting.catch_up(broker, now_ms);
+    if !waiting.catch_up(broker, now_ms) {
+        return Err(Refusal::Failed("recall failed, what was delivered cannot be read from the disk now".into()));
+    }
     let timer = find(broker, handle).ok_or_else(|| Refusal::IllegalOperation("recall failed, no such message waits".into()))?;
     let (timer, log_offset) = timer;
     if !waiting.is_open(timer, log_offset) {

@@ -2,21 +2,38 @@
 
 use super::ORIGIN;
 use super::deliver::set_within;
-use super::waiting::{AT_ONCE, Entry, MARKS_QUEUE, Timer, Waiting, mark};
+use super::waiting::{Entry, MARKS_QUEUE, Timer, Waiting, mark};
 use crate::delay::redelivered;
 use crate::names::{PARKING_TOPIC, TIMER_TOPIC};
+use crate::system_queue::AT_ONCE;
 use crate::{Broker, Refusal, marks, parking};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
+use roxmq_store::ReadStatus;
+use std::collections::BTreeMap;
 use tracing::{info, warn};
+
+/// How far the log was rolled before an end that it is about to lose: by queue of the timer topic, the next offset to look at. What was
+/// stored again once is not stored again because a later one could not be.
+#[derive(Debug, Default)]
+pub struct Progress {
+    end: LogOffset,
+    next: BTreeMap<u32, QueueOffset>,
+}
 
 /// Stores again what waits in the log before `end`. Is nothing in it needed any more?
 ///
-/// It may take room from the reserve of a full disk: what is deleted then is more than what is stored again.
-pub fn roll(broker: &Broker, end: LogOffset) -> bool {
+/// It may take room from the reserve of a full disk, which is there for what makes room. Where the disk refuses to read, that part is
+/// passed over if `gives_up`.
+pub fn roll(broker: &Broker, end: LogOffset, gives_up: bool, progress: &mut Progress) -> bool {
+    if progress.end != end {
+        *progress = Progress { end, ..Progress::default() };
+    }
     let mut rolled = 0;
     for queue in broker.store.queues_of(TIMER_TOPIC) {
-        match roll_queue(broker, queue, end) {
+        let first = broker.store.bounds(TIMER_TOPIC, queue).map_or(QueueOffset(0), |(min, _)| min);
+        let next = progress.next.entry(queue).or_insert(first);
+        match roll_queue(broker, queue, end, gives_up, next) {
             Ok(of_queue) => rolled += of_queue,
             Err(refusal) => {
                 warn!(%refusal, "kept the oldest part of the log: timed messages in it could not be stored again");
@@ -24,27 +41,37 @@ pub fn roll(broker: &Broker, end: LogOffset) -> bool {
             }
         }
     }
-    if rolled == 0 {
-        return true;
+    if rolled > 0 {
+        info!(rolled, "stored timed messages again: the oldest part of the log is to be deleted");
     }
-    info!(rolled, "stored timed messages again: the oldest part of the log is to be deleted");
     // Only what is on the disk may stand in for what is deleted.
     broker.store.flush()
 }
 
-fn roll_queue(broker: &Broker, queue: u32, end: LogOffset) -> Result<usize, Refusal> {
-    let mut next = broker.store.bounds(TIMER_TOPIC, queue).map_or(QueueOffset(0), |(min, _)| min);
+fn roll_queue(broker: &Broker, queue: u32, end: LogOffset, gives_up: bool, next: &mut QueueOffset) -> Result<usize, Refusal> {
     let mut rolled = 0;
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        let read = broker.store.read(TIMER_TOPIC, queue, next, AT_ONCE, &mut |entry| entry.log_offset < end, &mut bytes);
+        let read = broker.store.read(TIMER_TOPIC, queue, *next, AT_ONCE, &mut |entry| entry.log_offset < end, &mut bytes);
         rolled += store_again(broker, &bytes)?;
-        let is_behind_end = broker.store.index_entry(TIMER_TOPIC, queue, read.next).is_none_or(|entry| entry.log_offset >= end);
-        if read.next <= next || is_behind_end {
+        let is_unread = read.status == ReadStatus::OffsetFoundNull;
+        let following = if is_unread && gives_up { read.next.max(*next).plus(1) } else { read.next };
+        if is_unread && !gives_up {
+            *next = read.next.max(*next);
+            return Err(Refusal::Failed(format!("offset {next} of queue {queue} cannot be read")));
+        }
+        let unread = |error| Refusal::Failed(format!("the index of queue {queue} cannot be read: {error}"));
+        let entry = match broker.store.find_entry(TIMER_TOPIC, queue, following) {
+            Err(error) if !gives_up => return Err(unread(error)),
+            found => found.ok().flatten(),
+        };
+        let is_at_end = broker.store.bounds(TIMER_TOPIC, queue).is_none_or(|(_, max)| following >= max);
+        let is_behind = entry.is_some_and(|entry| entry.log_offset >= end);
+        if following <= *next || is_behind || is_at_end {
             return Ok(rolled);
         }
-        next = read.next;
+        *next = following;
     }
 }
 
@@ -52,7 +79,9 @@ fn roll_queue(broker: &Broker, queue: u32, end: LogOffset) -> Result<usize, Refu
 fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
     // Held meanwhile, so that nothing is delivered between the look and the append.
     let mut waiting = broker.timers.waiting.lock();
-    waiting.know_marks(broker);
+    if !waiting.know_marks(broker) {
+        return Err(Refusal::Failed("what was delivered cannot be read".into()));
+    }
     let mut batch = broker.store.batch();
     for record in records(bytes).flatten() {
         let Some(Entry { timer, is_recall }) = Entry::of(&record) else { continue };

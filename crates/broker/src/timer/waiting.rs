@@ -2,22 +2,22 @@
 
 use super::{Done, HOUR_MS, HOURS, ORIGIN, deliver, hour_of, queue_of_hour};
 use crate::names::{MARKS_TOPIC, TIMER_TOPIC};
+use crate::system_queue::read_on;
 use crate::{Broker, marks};
 use roxmq_protocol::properties::name;
-use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
-use roxmq_store::{Patience, ReadLimits, ReadStatus};
+use roxmq_protocol::record::{LogOffset, Record};
 use std::collections::{BTreeMap, HashMap};
 use tracing::warn;
 
+/// How often a message is tried that the disk refuses to read; there is a second between two tries.
+const TRIES_MAX: u32 = 600;
 /// Messages in memory; of more, only the nearest are, and the others are read again when it is their turn.
 const ROOM: usize = 1 << 19;
 /// The queue of the marks that speak of timers.
 pub const MARKS_QUEUE: u32 = marks::OTHERS_FROM_QUEUE;
-/// Records read at once.
-pub const AT_ONCE: ReadLimits = ReadLimits { messages_max: 1024, bytes_max: 4 << 20, scan_max: 4096, patience: Patience::WaitForDisk };
 
 /// One message that waits: when it is due, and where its first copy was stored. This is also the order of delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timer {
     pub due_ms: i64,
     pub origin: i64,
@@ -42,6 +42,15 @@ pub struct Waiting {
     /// First copies of what was recalled, and when it would have been due.
     recalled: HashMap<i64, i64>,
     are_marks_read: bool,
+    /// What the disk refused to read when it was their turn, and how often: it is tried again, and meanwhile others go on.
+    unread: HashMap<Timer, Unread>,
+}
+
+/// A message that could not be read.
+#[derive(Clone, Copy)]
+struct Unread {
+    at: i64,
+    tries: u32,
 }
 
 struct Reading {
@@ -86,6 +95,7 @@ impl Waiting {
             delivered_before: HashMap::new(),
             recalled: HashMap::new(),
             are_marks_read: false,
+            unread: HashMap::new(),
         }
     }
 
@@ -98,9 +108,11 @@ impl Waiting {
             && !self.recalled.contains_key(&timer.origin)
     }
 
-    /// Reads what came into the queues of the hours that are near.
-    pub fn catch_up(&mut self, broker: &Broker, now_ms: i64) {
-        self.know_marks(broker);
+    /// Reads what came into the queues of the hours that are near. False where the disk refuses: not all that is near is known then.
+    pub fn catch_up(&mut self, broker: &Broker, now_ms: i64) -> bool {
+        if !self.know_marks(broker) {
+            return false;
+        }
         self.turn_to_hours(broker, now_ms);
         let is_short = self.horizon_ms != i64::MAX && now_ms >= self.horizon_ms - deliver::LOOK_AHEAD_MS;
         if is_short || (self.near.is_empty() && self.horizon_ms != i64::MAX) {
@@ -108,26 +120,29 @@ impl Waiting {
             self.reading.values_mut().for_each(|reading| reading.next = 0);
         }
         let queues: Vec<u32> = self.reading.keys().copied().collect();
+        let mut is_whole = true;
         for queue in queues {
-            self.read_queue(broker, queue);
+            is_whole &= self.read_queue(broker, queue);
         }
+        is_whole
     }
 
-    /// Reads the marks once. Until then what was delivered seems to wait.
-    pub fn know_marks(&mut self, broker: &Broker) {
-        if !self.are_marks_read {
-            self.read_marks(broker, LogOffset(i64::MAX));
-            self.are_marks_read = true;
-        }
+    /// Reads the marks once. Until they are read what was delivered seems to wait.
+    #[must_use]
+    pub fn know_marks(&mut self, broker: &Broker) -> bool {
+        self.are_marks_read = self.are_marks_read || self.read_marks(broker, LogOffset(i64::MAX));
+        self.are_marks_read
     }
 
-    /// What the marks before `end` name was delivered before this start.
-    pub fn read_marks(&mut self, broker: &Broker, end: LogOffset) {
-        read_on(broker, MARKS_TOPIC, MARKS_QUEUE, self.done.marks, |record| {
+    /// What the marks before `end` name was delivered before this start. False where the disk refuses.
+    #[must_use]
+    pub fn read_marks(&mut self, broker: &Broker, end: LogOffset) -> bool {
+        let read = read_on(broker, MARKS_TOPIC, MARKS_QUEUE, self.done.marks, |record| {
             if record.log_offset < end {
                 self.delivered_before.extend(marked(record).map(|timer| (timer.origin, timer.due_ms)));
             }
         });
+        read.is_whole
     }
 
     /// Opens the queues of the hours that have come near, and drops those that are over.
@@ -157,17 +172,41 @@ impl Waiting {
         self.reading.retain(|_, reading| reading.due_before_ms > over);
     }
 
-    fn read_queue(&mut self, broker: &Broker, queue: u32) {
-        let Some(reading) = self.reading.get(&queue) else { return };
+    fn read_queue(&mut self, broker: &Broker, queue: u32) -> bool {
+        let Some(reading) = self.reading.get(&queue) else { return true };
         let (from, due_before_ms) = (reading.next, reading.due_before_ms);
-        let next = read_on(broker, TIMER_TOPIC, queue, from, |record| match Entry::of(record) {
+        let read = read_on(broker, TIMER_TOPIC, queue, from, |record| match Entry::of(record) {
             None => warn!(queue, offset = record.queue_offset.0, "a record of {TIMER_TOPIC} has no time; it is passed over"),
             Some(entry) if entry.timer.due_ms >= due_before_ms => {}
             Some(Entry { timer, is_recall: true }) => self.recall(timer),
             Some(Entry { timer, is_recall: false }) => self.take(timer, record.log_offset.0),
         });
         if let Some(reading) = self.reading.get_mut(&queue) {
-            reading.next = next;
+            reading.next = read.next;
+        }
+        read.is_whole
+    }
+
+    /// The disk refuses to read what is due: it is tried again in the next round. How often it was tried now; `None` if that was too
+    /// often, and it is given up.
+    pub fn put_off(&mut self, timer: Timer, at: i64) -> Option<u32> {
+        self.near.remove(&timer);
+        let unread = self.unread.entry(timer).or_insert(Unread { at, tries: 0 });
+        unread.tries += 1;
+        (unread.tries <= TRIES_MAX).then_some(unread.tries)
+    }
+
+    /// Was anything put off that is due?
+    pub fn has_put_off(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// A new round: what was put off is due again.
+    pub fn try_again(&mut self) {
+        for (timer, unread) in &self.unread {
+            if self.near.len() < self.room {
+                self.near.entry(*timer).or_insert(unread.at);
+            }
         }
     }
 
@@ -213,12 +252,14 @@ impl Waiting {
     /// Was delivered, or cannot be any more.
     pub fn close(&mut self, timer: Timer) {
         self.near.remove(&timer);
+        self.unread.remove(&timer);
         self.delivered.insert(timer.origin, timer.due_ms);
     }
 
     /// Is never delivered.
     pub fn recall(&mut self, timer: Timer) {
         self.near.remove(&timer);
+        self.unread.remove(&timer);
         self.recalled.insert(timer.origin, timer.due_ms);
     }
 
@@ -260,23 +301,4 @@ pub fn named_in(mark: &[u8]) -> impl Iterator<Item = Timer> + use<'_> {
         let (due_ms, origin) = word.split_once(':')?;
         Some(Timer { due_ms: due_ms.parse().ok()?, origin: origin.parse().ok()? })
     })
-}
-
-/// Hands over the records of a queue from an offset on. The offset behind the last one.
-pub fn read_on(broker: &Broker, topic: &str, queue: u32, from: i64, mut each: impl FnMut(&Record<'_>)) -> i64 {
-    let mut next = from;
-    let mut bytes = Vec::new();
-    while broker.store.bounds(topic, queue).is_some_and(|(_, max)| max.0 > next) {
-        bytes.clear();
-        let read = broker.store.read(topic, queue, QueueOffset(next), AT_ONCE, &mut |_| true, &mut bytes);
-        if read.status == ReadStatus::Found {
-            records(&bytes).flatten().for_each(|record| each(&record));
-        }
-        // Without an advance there is nothing more now; an offset before the first message is moved to it.
-        if read.next.0 <= next {
-            break;
-        }
-        next = read.next.0;
-    }
-    next
 }

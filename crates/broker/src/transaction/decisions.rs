@@ -129,7 +129,10 @@ pub fn decide_all(broker: &Broker, requests: Vec<Result<request::EndTransaction<
     let appended = {
         // Held until all is in the log: two decisions about one half message come one after the other, and the second finds it closed.
         let mut state = broker.transactions.state.lock();
-        state.catch_up(broker);
+        if !state.catch_up(broker) {
+            let unread = Refusal::Failed("what was decided before cannot be read now".into());
+            return vec![Err(unread); halves.len()];
+        }
         let mut closing = Closing::new(broker);
         for (number, half) in halves.iter().enumerate() {
             let half = match half {

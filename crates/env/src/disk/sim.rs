@@ -181,6 +181,11 @@ impl SimDisk {
         self.0.lock().forbidden.insert(clean(path));
     }
 
+    /// Takes back what [`SimDisk::forbid`] did.
+    pub fn allow(&self, path: &Path) {
+        self.0.lock().forbidden.remove(&clean(path));
+    }
+
     fn call_before_sync(&self) {
         let hook = self.0.lock().before_sync.clone();
         hook.iter().for_each(|Hook(hook)| hook());

@@ -129,6 +129,13 @@ impl Asker {
         assert!(routes.keys().all(|found| *found == brokers) && codes.keys().all(|code| *code == 1), "routes {routes:?}, codes {codes:?}");
     }
 
+    /// From the beginning on it has only seen routes with as many brokers at least, or "not ready".
+    fn has_seen_at_least(&self, brokers: usize) {
+        let seen = self.seen.lock().expect("no panic");
+        let Seen { routes, codes } = &*seen;
+        assert!(routes.keys().all(|found| *found >= brokers) && codes.keys().all(|code| *code == 1), "routes {routes:?}, codes {codes:?}");
+    }
+
     fn stop(self) {
         self.stops.store(true, Ordering::SeqCst);
         self.thread.join().expect("no panic");
@@ -202,7 +209,8 @@ fn a_nameserver_of_its_own_stops_and_starts_beside_two_brokers() {
         let started = Instant::now();
         asker.sees(2);
         println!("{how}: both brokers are back after {:?}", started.elapsed());
-        asker.has_seen_only(2);
+        // Without the file it waits for two seconds, and a slow machine may take longer over one of them.
+        if how == "lose the file" { asker.has_seen_at_least(1) } else { asker.has_seen_only(2) }
     }
     asker.stop();
     drop(brokers);

@@ -78,6 +78,8 @@ fn one(options: &Options, fault: &Fault<'_>, random: &mut Rng, counts: &mut Coun
     let flush = if random.bool() { "SYNC_FLUSH" } else { "ASYNC_FLUSH" };
     let mut launch = launch(options, flush);
     launch.settings.extend(["mappedFileSizeCommitLog=131072", "maxMessageSize=65536"].map(str::to_owned));
+    // The NameServer's file is not the broker's: it can be written or not, and sends go on.
+    launch.settings.push(format!("nameserver.kvConfigPath={}", options.folder.join("namesrv/kvConfig.json").display()));
     let sound = launch.clone();
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let what = [
