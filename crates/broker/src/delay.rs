@@ -8,7 +8,8 @@
 use crate::marks;
 use crate::names;
 use crate::tables::TableFile;
-use crate::{Broker, Refusal, parking, topics};
+use crate::trouble::Troubles;
+use crate::{Broker, Refusal, parking, timer, topics};
 use parking_lot::Mutex;
 use roxmq_protocol::body::DelayOffsetSerializeWrapper;
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, is_light};
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// How often the levels are looked at; a message is late by at most this, and never early.
 pub const LOOK_PERIOD: Duration = Duration::from_millis(50);
@@ -32,6 +33,8 @@ pub struct Delayed {
     cursors: Mutex<BTreeMap<i32, i64>>,
     /// Levels whose next message was stored by a clock that was ahead of what it shows now.
     ahead: Mutex<BTreeMap<i32, Ahead>>,
+    /// Levels of which nothing can be stored.
+    refused: Troubles<i32>,
 }
 
 /// What was stored by a clock that has gone back since: when that was noticed, and up to which offset.
@@ -58,7 +61,7 @@ impl Delayed {
                 }
             }
         }
-        Ok(Delayed { file, cursors: Mutex::new(cursors), ahead: Mutex::default() })
+        Ok(Delayed { file, cursors: Mutex::new(cursors), ahead: Mutex::default(), refused: Troubles::default() })
     }
 
     /// The next offset to be delivered of a level.
@@ -204,8 +207,13 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let due: Vec<Record<'_>> = records(&bytes).map_while(Result::ok).take_while(is_due).collect();
     let Some(next) = due.last().map(|last| last.queue_offset.0 + 1) else { return false };
     if let Err(refusal) = deliver(broker, level, &due, next, batch) {
-        warn!(%refusal, level, "delayed messages wait: the store takes nothing");
+        if broker.delayed.refused.begins(level) {
+            warn!(%refusal, level, "delayed messages wait: the store takes nothing");
+        }
         return false;
+    }
+    if broker.delayed.refused.ends(&level) {
+        info!(level, "delayed messages go on");
     }
     broker.delayed.advance(level, next);
     due.len() == read.messages as usize
@@ -297,6 +305,8 @@ impl Dropped {
 pub fn waiting_properties(properties: &str, topic: &str, queue_id: u32) -> String {
     let mut waiting = PropertiesBuf::from_text(properties);
     waiting.set(name::REAL_TOPIC, topic).set(name::REAL_QID, &queue_id.to_string());
+    // That one is the broker's to give.
+    waiting.remove(timer::ORIGIN);
     waiting.into_string()
 }
 

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How soon they are asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Asks about topics to which sends were refused, for as long as the broker lives.
+/// Asks about topics that were deleted, for as long as the broker lives.
 pub async fn run(broker: Arc<Broker>) {
     loop {
         for topic in broker.deleted.to_ask().await {

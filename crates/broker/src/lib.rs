@@ -48,6 +48,7 @@ mod testing;
 mod timer;
 mod topics;
 mod transaction;
+mod trouble;
 
 pub use error::Refusal;
 pub use routes::{Served, served};

@@ -188,7 +188,7 @@ pub fn prepare(
         Some(bytes) if bytes > 0 => (bytes as u64).min(config.pull_bytes_max),
         _ => config.pull_bytes_max,
     };
-    let scan_bytes = config.filter_scan_bytes.max(messages_max * JAVA_INDEX_ENTRY_BYTES);
+    let scan_bytes = config.filter_scan_bytes.max(messages_max.saturating_mul(JAVA_INDEX_ENTRY_BYTES));
     Ok(PreparedPull {
         group,
         queue: QueueKey { topic: request.topic.as_ref().into(), queue_id: request.queue_id as u32 },

@@ -78,6 +78,8 @@ struct NameServer {
     /// It is waited for.
     answers: AtomicBool,
     is_registered: AtomicBool,
+    /// That it does not answer was said.
+    fails: AtomicBool,
     /// It is in the settings no more, or the broker stops.
     leave: Notify,
 }
@@ -199,6 +201,7 @@ pub async fn run(broker: Arc<Broker>) {
                     // At the start nobody has answered yet; later there are others.
                     answers: AtomicBool::new(are_first),
                     is_registered: AtomicBool::new(false),
+                    fails: AtomicBool::new(false),
                     leave: Notify::new(),
                 });
                 let task = tokio::spawn(serve(Arc::clone(&broker), Arc::clone(&name_server), before));
@@ -314,6 +317,7 @@ fn note(broker: &Broker, name_server: &NameServer, outcome: Option<Result<u64, C
             Some(Ok(changes)) => {
                 name_server.told.store(changes, Ordering::SeqCst);
                 name_server.answers.store(true, Ordering::SeqCst);
+                name_server.fails.store(false, Ordering::SeqCst);
                 if !name_server.is_registered.swap(true, Ordering::SeqCst) {
                     info!(name_server = name_server.address, "registered");
                 }
@@ -321,8 +325,9 @@ fn note(broker: &Broker, name_server: &NameServer, outcome: Option<Result<u64, C
             }
             Some(Err(error)) => {
                 name_server.answers.store(false, Ordering::SeqCst);
-                if name_server.is_registered.swap(false, Ordering::SeqCst) && !registration.stops.load(Ordering::SeqCst) {
-                    warn!(name_server = name_server.address, %error, "the NameServer does not answer; trying on");
+                name_server.is_registered.store(false, Ordering::SeqCst);
+                if !name_server.fails.swap(true, Ordering::SeqCst) && !registration.stops.load(Ordering::SeqCst) {
+                    warn!(name_server = name_server.address, %error, "the NameServer does not answer; retrying");
                 }
             }
             None => name_server.answers.store(false, Ordering::SeqCst),

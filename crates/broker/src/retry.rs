@@ -72,7 +72,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
     let retried = match is_over {
         true => Err("it was tried as often as allowed".to_owned()),
         false => {
-            let asked = if request.delay_level == 0 { FIRST_LEVEL + record.reconsume_times } else { request.delay_level };
+            let asked = if request.delay_level == 0 { FIRST_LEVEL.saturating_add(record.reconsume_times) } else { request.delay_level };
             let level = asked.clamp(1, config.delay_ladder.levels_ms().len() as i32);
             // The group's settings may ask for more queues than the topic was made with: nobody would read those.
             let topic = topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);

@@ -6,7 +6,7 @@ use crate::destinations::{Destination, Destinations};
 use crate::error::Refusal;
 use crate::names;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::{Broker, bodies, delay, light, parking, retry, room, timer, topics};
+use crate::{Broker, bodies, delay, light, parking, retry, room, timer, topics, transaction};
 use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -218,8 +218,8 @@ pub fn prepare_one(
     if destination.perm & PERM_WRITE == 0 {
         return Err(Refusal::TopicNotWritable(request.topic.into_owned()).into());
     }
-    // A retry was let in before, by the settings of then, and would hold up what its group has to handle next.
-    let is_new = !request.topic.starts_with(names::RETRY_PREFIX);
+    // A retry was let in before, by the settings of then, and would hold up what its group has to handle next. It was delivered before.
+    let is_new = !request.topic.starts_with(names::RETRY_PREFIX) || request.reconsume_times <= 0;
     let queue_id = match dead_letter {
         Some(_) => 0,
         None => queue(&request.topic, request.queue_id, destination.read_queue_nums, destination.write_queue_nums)?,
@@ -304,6 +304,9 @@ pub fn prepare_one(
             flow.properties = timer::timed_properties(&flow.properties, destination.name(), queue_id, due_ms);
         } else if is_half || level.is_some() {
             flow.properties = delay::waiting_properties(&flow.properties, destination.name(), queue_id);
+            if is_half {
+                flow.properties = transaction::never_checked(&flow.properties);
+            }
         } else if dead_letter.is_some() {
             flow.properties = retry::laid_aside(&flow.properties);
         }
@@ -437,9 +440,15 @@ fn push_members(
         bodies::check(draft.sys_flag, item.body)?;
         let given = Properties::new(item.properties);
         // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
-        let may_wait = stored_properties(sender, given, unique_key, flow);
-        if may_wait && Asked::of(given).waits(&flow.config) {
-            return Err(batch_waits());
+        let may_ask = stored_properties(sender, given, unique_key, flow);
+        if may_ask {
+            let asked = Asked::of(given);
+            if asked.waits(&flow.config) {
+                return Err(batch_waits());
+            }
+            if asked.is_inner_batch {
+                return Err(bodies::no_inner_batch());
+            }
         }
         let mut light_bytes = 0;
         if serves_light && let Some((named, bytes)) = light::asked(&flow.config, draft.topic, given.find(name::INNER_MULTI_DISPATCH))? {
@@ -479,17 +488,17 @@ fn is_hidden(config: &BrokerConfig, client: SocketAddr) -> bool {
 /// What is stored, in `flow.properties`: what the producer gave without `POP_CK`, with its unique key, or `or_key` if it gave none, and
 /// the broker's own marks.
 ///
-/// Whether there is any property that may ask to wait.
+/// Whether there is any property that may ask for what a batch cannot have.
 fn stored_properties(sender: Sender, given: Properties<'_>, or_key: &str, flow: &mut Flow) -> bool {
     let out = &mut flow.properties;
     out.clear();
-    let (mut own_key, mut may_wait) = (None, false);
+    let (mut own_key, mut may_ask) = (None, false);
     for (name, value) in given.iter() {
         match name {
             name::UNIQ_KEY => own_key = Some(value),
             name::POP_CK | name::MSG_REGION | name::TRACE_ON | name::CLUSTER | name::ROXMQ_BORN_HOST => {}
             _ => {
-                may_wait |= matches!(name.as_bytes(), [b'D' | b'T', ..]) && MAY_WAIT.contains(&name);
+                may_ask |= matches!(name.as_bytes(), [b'D' | b'I' | b'T', ..]) && MAY_ASK.contains(&name);
                 append_property(out, name, value);
             }
         }
@@ -497,12 +506,19 @@ fn stored_properties(sender: Sender, given: Properties<'_>, or_key: &str, flow: 
     append_property(out, name::UNIQ_KEY, own_key.unwrap_or(or_key));
     out.push_str(&flow.marks.properties);
     append_born_host(out, &flow.config, sender.address);
-    may_wait
+    may_ask
 }
 
-/// Properties that may ask for a message to wait.
-const MAY_WAIT: [&str; 6] =
-    [name::DELAY, name::TRAN_MSG, name::TIMER_DELAY_SEC, name::TIMER_DELAY_MS, name::TIMER_DELIVER_MS, name::TIMER_DEL_UNIQKEY];
+/// Properties that may ask for a message to wait, or to be an inner batch.
+const MAY_ASK: [&str; 7] = [
+    name::DELAY,
+    name::TRAN_MSG,
+    name::TIMER_DELAY_SEC,
+    name::TIMER_DELAY_MS,
+    name::TIMER_DELIVER_MS,
+    name::TIMER_DEL_UNIQKEY,
+    name::INNER_NUM,
+];
 
 /// Appends a property to those of a message that is being stored.
 pub fn append_property(out: &mut String, name: &str, value: &str) {

@@ -29,6 +29,7 @@ pub use roll::{Progress, roll};
 
 use crate::delay::waiting_properties;
 use crate::tables::TableFile;
+use crate::trouble::Troubles;
 use crate::{Broker, Refusal};
 use counts::Counts;
 use parking_lot::Mutex;
@@ -60,6 +61,8 @@ pub struct Timers {
     bell: Notify,
     /// How things were at the start, until what waited then is counted.
     at_open: Mutex<Option<(LogOffset, Done)>>,
+    /// Nothing can be stored.
+    refused: Troubles<()>,
 }
 
 /// Everything that was due up to `due_ms` and is stored before `log_offset` was delivered, or is named by a mark from `marks` on.
@@ -88,6 +91,7 @@ impl Timers {
             passed_ms: AtomicI64::new(done.due_ms),
             bell: Notify::new(),
             at_open: Mutex::new(Some((log_end, done))),
+            refused: Troubles::default(),
         })
     }
 

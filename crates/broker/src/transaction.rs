@@ -18,8 +18,9 @@ use crate::delay::redelivered;
 use crate::names::{HALF_TOPIC, MARKS_TOPIC, OP_TOPIC, UNDECIDED_TOPIC};
 use crate::system_queue::read_on;
 use crate::tables::TableFile;
+use crate::trouble::Troubles;
 use crate::{Broker, Call, Refusal, parking, topics};
-pub use checks::CHECKS_QUEUE;
+pub use checks::{CHECKS_QUEUE, never_checked};
 use decisions::push_op;
 use parking_lot::Mutex;
 use roxmq_protocol::properties::{PropertiesBuf, name};
@@ -41,6 +42,9 @@ pub struct Transactions {
     state: Mutex<State>,
     /// How many in the last round had nobody who could be asked.
     unasked: AtomicU32,
+    /// Nothing can be stored of the checks.
+    uncounted: Troubles<()>,
+    unparked: Troubles<()>,
 }
 
 #[derive(Default)]
@@ -85,7 +89,13 @@ impl Transactions {
     pub fn load(file: TableFile) -> io::Result<Transactions> {
         let marks: Marks = file.load()?.unwrap_or_default();
         let state = State { half_read: marks.half, op_read: marks.op, checks_read: marks.checks, ..State::default() };
-        Ok(Transactions { file, state: Mutex::new(state), unasked: AtomicU32::new(0) })
+        Ok(Transactions {
+            file,
+            state: Mutex::new(state),
+            unasked: AtomicU32::new(0),
+            uncounted: Troubles::default(),
+            unparked: Troubles::default(),
+        })
     }
 
     /// Writes the marks if they moved: from where the open ones, and only few more, are found again.
@@ -245,13 +255,25 @@ pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> bool
                 }
             }
             Check::Park => match park(broker, &record, open.checks, &mut batch) {
-                Ok(()) => drop(state.open.remove(&offset)),
-                Err(refusal) => warn!(%refusal, "an undecided transaction could not be parked; it is tried again"),
+                Ok(()) => {
+                    state.open.remove(&offset);
+                    broker.transactions.unparked.ends(&());
+                }
+                Err(refusal) if broker.transactions.unparked.begins(()) => {
+                    warn!(%refusal, "undecided transactions cannot be parked; it is tried again");
+                }
+                Err(_) => {}
             },
         }
     }
-    if let Err(refusal) = checks::count(broker, &asked) {
-        warn!(%refusal, "could not write down how often producers were asked; after a restart they are asked more often");
+    if !asked.is_empty() {
+        match checks::count(broker, &asked) {
+            Ok(()) => drop(broker.transactions.uncounted.ends(&())),
+            Err(refusal) if broker.transactions.uncounted.begins(()) => {
+                warn!(%refusal, "could not write down how often producers were asked; after a restart they are asked more often");
+            }
+            Err(_) => {}
+        }
     }
     broker.settle(&batch);
 }

@@ -114,6 +114,11 @@ fn counters() {
 }
 
 #[test]
+fn retries() {
+    check("retries");
+}
+
+#[test]
 fn retry_filter() {
     check("retry_filter");
 }

@@ -9,6 +9,7 @@ use roxmq_env::clock::Clock;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -18,6 +19,10 @@ use tracing::warn;
 pub const REMEMBERED: Duration = Duration::from_secs(300);
 /// Deletions that are remembered; of more of them the oldest are forgotten.
 const TOPICS_MAX: usize = 1000;
+
+/// How often it is found out about some of them without a send, and about how many.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+const LOOK_AT_ONCE: usize = 16;
 
 /// The deletions.
 pub struct Deleted {
@@ -34,6 +39,8 @@ struct State {
     until_ms: BTreeMap<String, i64>,
     /// Of which a send wants to know whether they are elsewhere.
     to_ask: BTreeSet<String>,
+    /// The last one that was asked about without a send.
+    asked_to: String,
 }
 
 /// What is in the file.
@@ -61,7 +68,7 @@ impl Deleted {
         let now_ms = clock.now_ms();
         until_ms.retain(|_, until_ms| *until_ms > now_ms);
         let count = AtomicUsize::new(until_ms.len());
-        let state = Mutex::new(State { until_ms, to_ask: BTreeSet::new() });
+        let state = Mutex::new(State { until_ms, ..State::default() });
         Ok(Deleted { clock: clock.clone(), file, state, count, asked: Notify::new() })
     }
 
@@ -75,6 +82,7 @@ impl Deleted {
             oldest.and_then(|topic| state.until_ms.remove(&topic));
         }
         self.changed(&state);
+        self.asked.notify_one();
     }
 
     /// It may be made again: somebody did so on purpose, or it is nowhere else.
@@ -108,10 +116,22 @@ impl Deleted {
         false
     }
 
-    /// Waits until sends were refused; of which topics.
+    /// Waits until somebody should find out whether topics are still elsewhere: at once of those to which sends were refused, and of some
+    /// of the others now and then, since a client may make a topic anew on another broker by the very send that is refused here.
     pub async fn to_ask(&self) -> BTreeSet<String> {
-        self.asked.notified().await;
-        std::mem::take(&mut self.state.lock().to_ask)
+        match self.count.load(Ordering::Acquire) {
+            0 => self.asked.notified().await,
+            _ => drop(tokio::time::timeout(LOOK_PERIOD, self.asked.notified()).await),
+        }
+        let mut state = self.state.lock();
+        let mut to_ask = std::mem::take(&mut state.to_ask);
+        let after = std::mem::take(&mut state.asked_to);
+        let others = state.until_ms.range::<String, _>((Bound::Excluded(&after), Bound::Unbounded)).map(|(topic, _)| topic.clone());
+        let others: Vec<String> = others.take(LOOK_AT_ONCE).collect();
+        // After the last one it begins anew.
+        state.asked_to = others.last().filter(|_| others.len() == LOOK_AT_ONCE).cloned().unwrap_or_default();
+        to_ask.extend(others);
+        to_ask
     }
 
     /// Writes the table if it changed.

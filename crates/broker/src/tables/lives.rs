@@ -48,7 +48,7 @@ struct Life {
     number: u64,
     /// Connections with lower numbers were there when it began.
     since: ConnectionId,
-    /// The groups and queues that were read in the life before; `None` if nobody knows.
+    /// The groups and queues that were read in any life before; `None` if nobody knows.
     read_before: Option<HashSet<(String, i32)>>,
 }
 
@@ -100,15 +100,22 @@ impl Lives {
     /// The topic is deleted; `next` is the number of the next connection.
     pub fn ended(&self, topic: &str, next: ConnectionId) {
         let mut table = self.table.write();
-        table.add(topic, next, Some(HashSet::new()));
+        // Who has not heard that an earlier life ended may still send an offset of it.
+        let read_before = table.topics.get_mut(topic).map_or_else(|| Some(HashSet::new()), |life| life.read_before.take());
+        table.add(topic, next, read_before);
         self.marks.fetch_or(mark(topic), Ordering::AcqRel);
         self.deletions.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Who had read the topic that was deleted.
     pub fn was_read(&self, topic: &str, by: HashSet<(String, i32)>) {
-        if let Some(life) = self.table.write().topics.get_mut(topic) {
-            life.read_before = (by.len() <= READERS_MAX).then_some(by);
+        if let Some(life) = self.table.write().topics.get_mut(topic)
+            && let Some(read_before) = &mut life.read_before
+        {
+            read_before.extend(by);
+            if read_before.len() > READERS_MAX {
+                life.read_before = None;
+            }
         }
     }
 
@@ -246,6 +253,17 @@ mod tests {
         lives.was_read("t", [("g".to_owned(), 0)].into());
         lives.began("t", true, 20);
         lives
+    }
+
+    #[test]
+    fn who_heard_of_none_of_two_new_lives_is_doubted_in_the_second() {
+        let lives = anew();
+        lives.ended("t", 20);
+        lives.was_read("t", HashSet::new());
+        lives.began("t", true, 20);
+        assert!(!lives.may_read(claim(OLD, "g", 2), 0) && !lives.may_commit(claim(OLD, "g", 2), 0));
+        assert!(lives.may_read(claim(OLD, "other", 2), 0), "it read neither");
+        assert!(lives.may_read(claim(OLD, "g", 0), 0) && lives.may_read(claim(OLD, "g", 2), 0));
     }
 
     #[test]

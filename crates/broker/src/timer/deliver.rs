@@ -13,7 +13,7 @@ use roxmq_store::Batch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 /// What is due within this time is in memory.
 pub const LOOK_AHEAD_MS: i64 = 300_000;
@@ -74,8 +74,13 @@ pub fn deliver_due(broker: &Broker) -> Option<i64> {
             return waiting.next_due_ms();
         }
         if let Err(refusal) = deliver(broker, &mut waiting, &due, &mut batch) {
-            warn!(%refusal, "timed messages wait: the store takes nothing");
+            if broker.timers.refused.begins(()) {
+                warn!(%refusal, "timed messages wait: the store takes nothing");
+            }
             return None;
+        }
+        if broker.timers.refused.ends(&()) {
+            info!("timed messages go on");
         }
         drop(waiting);
         // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark. Waited for all the

@@ -42,6 +42,30 @@ fn times_that_are_asked_for() {
     assert!(matches!(Times::of(Properties::new("TIMER_DELAY_SEC\u{1}3\u{2}")).due(now, &off), Err(Refusal::Failed(_))));
 }
 
+/// A producer's property of the broker's own name, by which copies of one message are known to be the same.
+#[test]
+fn no_producer_says_which_message_its_own_is_a_copy_of() {
+    let (disk, clock) = (SimDisk::new(2).disk(), Clock::manual(NOW_MS));
+    let broker = open(&disk, &clock);
+    let due_ms = NOW_MS + 1000;
+    let send = |given: &str, body: &str| {
+        put(&broker, TIMER_TOPIC, queue_of(&broker, due_ms, NOW_MS), &timed_properties(given, TOPIC, QUEUE, due_ms), body);
+        broker.timers.arrived(TOPIC, due_ms);
+    };
+    send("", "first");
+    for (n, origin) in ["x", "1.5", " 1", "99999999999999999999", "5", "5", "0"].into_iter().enumerate() {
+        send(&format!("TIMER_ORIGIN\u{1}{origin}\u{2}"), &format!("{n}"));
+    }
+    // As an older version stored it.
+    let unreadable = format!("{}TIMER_ORIGIN\u{1}x\u{2}", timed_properties("", TOPIC, QUEUE, due_ms));
+    put(&broker, TIMER_TOPIC, queue_of(&broker, due_ms, NOW_MS), &unreadable, "unreadable");
+    broker.timers.arrived(TOPIC, due_ms);
+    clock.advance(ms(1000));
+    deliver_due(&broker);
+    assert_eq!(delivered(&broker), ["first", "0", "1", "2", "3", "4", "5", "6", "unreadable"]);
+    assert_eq!(broker.timers.waiting_count(), 0);
+}
+
 #[test]
 fn a_clock_that_went_back_hides_nothing_and_repeats_nothing() {
     let disk = SimDisk::new(1).disk();

@@ -70,10 +70,8 @@ impl Entry {
     pub fn of(record: &Record<'_>) -> Option<Entry> {
         let properties = record.properties();
         let due_ms = properties.find(name::TIMER_OUT_MS)?.parse().ok()?;
-        let origin = match properties.find(ORIGIN) {
-            Some(origin) => origin.parse().ok()?,
-            None => record.log_offset.0,
-        };
+        // What cannot be read was not given by the broker, which then knows of no earlier copy.
+        let origin = properties.find(ORIGIN).and_then(|origin| origin.parse().ok()).unwrap_or(record.log_offset.0);
         Some(Entry { timer: Timer { due_ms, origin }, is_recall: properties.find(name::TIMER_DEL_UNIQKEY).is_some() })
     }
 }

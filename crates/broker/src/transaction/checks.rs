@@ -40,6 +40,13 @@ pub fn said_in(half: &Record<'_>) -> u32 {
     half.properties().find(name::TRANSACTION_CHECK_TIMES).and_then(|times| times.parse().ok()).unwrap_or(0)
 }
 
+/// The properties of a new half message. One that was committed after a check tells its consumers of it, and they may send it on.
+pub fn never_checked(properties: &str) -> String {
+    let mut properties = PropertiesBuf::from_text(properties);
+    properties.remove(name::TRANSACTION_CHECK_TIMES);
+    properties.into_string()
+}
+
 /// The properties with the count, if there was a check, and there is room for it.
 pub fn with_times(properties: &str, times: u32) -> String {
     let mut counted = PropertiesBuf::from_text(properties);

@@ -106,7 +106,7 @@ table! {
             segment_bytes: u64 = 1 << 30, "mappedFileSizeCommitLog", Bytes(64 << 10..=(1 << 31) - 1), "bytes", Restart,
                 "The size of one log file. The log is deleted in pieces of this size.";
             start_with_missing_log: bool = true, "startWithMissingLog", YesNo, "", Restart,
-                "Whether the broker starts when log files are missing, empty or too short that it knows to have been there, and serves the rest. Otherwise the start is refused and nothing is deleted, so that the files can be brought back.";
+                "Whether the broker starts when log files are missing, empty or too short that it knows to have been there, and serves the rest. Otherwise the start is refused and nothing is deleted, so that the files can be brought back. Files that are missing at the front of the log pass for deleted ones.";
             max_message_bytes: u64 = 4 << 20, "maxMessageSize", Bytes(1 << 10..=MESSAGE_BYTES_LIMIT), "bytes", Now,
                 "The largest body of a message, as it is sent. What is stored already is kept and carried on, however large.";
             ipv6_born_hosts: bool = false, "storeIPv6BornHosts", YesNo, "", Now,

@@ -50,7 +50,17 @@ pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterBr
     };
     let registered = server.table.write().register(registration, &server.policy(), server.now());
     match registered {
-        Registered::Accepted { is_new, master, notice } => {
+        Registered::Accepted { is_new, rival, master, notice } => {
+            if let Some(other) = rival {
+                warn!(
+                    cluster,
+                    broker_name,
+                    broker_id = request.broker_id,
+                    addr,
+                    other,
+                    "two brokers register under one name and id; each takes the other's place"
+                );
+            }
             if is_new {
                 info!(cluster, broker_name, broker_id = request.broker_id, addr, "a broker registered");
                 server.members.changed();

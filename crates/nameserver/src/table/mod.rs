@@ -100,6 +100,8 @@ pub enum Registered {
     Accepted {
         /// Whether nothing was registered under this name, id and address.
         is_new: bool,
+        /// The address of another broker that is connected under the same name and id. It is said once.
+        rival: Option<Box<str>>,
         /// The group's master, if it is another one and alive.
         master: Option<Master>,
         /// Who should hear of a new lowest id.
@@ -176,6 +178,8 @@ struct Group {
     members: BTreeMap<i64, Member>,
     acting_master: bool,
     zone_name: Option<String>,
+    /// It was said that two brokers take each other's place.
+    has_rivals: bool,
 }
 
 /// One registration.
@@ -264,6 +268,9 @@ impl RouteTable {
         // The same process under another id: a replica that became master, or the reverse.
         group.members.retain(|&known, member| known == id || is_other_process(member, &broker.addr, broker.channel));
         let before = group.members.remove(&id);
+        // One that is still connected, at another address: two brokers that were given one name.
+        let rival = before.as_ref().filter(|member| member.addr != broker.addr && member.channel != broker.channel);
+        let rival = rival.filter(|_| !std::mem::replace(&mut group.has_rivals, true)).map(|member| member.addr.as_str().into());
         let is_new = before.as_ref().is_none_or(|member| member.cluster != broker.cluster || member.addr != broker.addr);
         let before = before.filter(|_| !is_new);
         let is_late = before.as_ref().is_some_and(|member| member.channel == broker.channel && is_older(version, member.version));
@@ -301,7 +308,7 @@ impl RouteTable {
         }
         let notice = (is_lower && policy.notify_min_broker_id).then(|| self.min_id_change(&name, None, broker.ha_addr)).flatten();
         let master = (id != MASTER_ID).then(|| self.master_of(&name)).flatten();
-        Registered::Accepted { is_new, master, notice }
+        Registered::Accepted { is_new, rival, master, notice }
     }
 
     /// A broker says goodbye on a connection.
