@@ -126,7 +126,7 @@ impl Servers {
         let mut servers = Servers { all: Vec::new(), folder: folder.path().to_owned(), topology };
         match target {
             Target::RoxMq { .. } if topology == Topology::Own => {}
-            Target::RoxMq { program } if topology != Topology::Cluster => {
+            Target::RoxMq { program } if matches!(topology, Topology::Single | Topology::Bare) => {
                 let mut server = servers.server(FIRST_BROKER, program)?;
                 server.nameserver_port = Some(nameserver_ports[0]);
                 server.broker_port = Some(broker_ports[0]);
