@@ -1,12 +1,14 @@
 //! A broker on a simulated disk and a clock that stands still, without sockets.
 
+use crate::transaction::decisions::COMMIT;
 use crate::{Broker, Refusal, Setup, StartError, store_config};
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::TopicConfig;
-use roxmq_protocol::record::{Draft, QueueOffset, records};
+use roxmq_protocol::record::{Draft, LogOffset, QueueOffset, records};
+use roxmq_protocol::request::EndTransaction;
 use roxmq_store::{Patience, Placed, ReadLimits, Store, StoreConfig};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -49,6 +51,20 @@ pub fn close(broker: Broker) {
     broker.pool.stop();
     crate::services::close_tables(&broker);
     broker.store.shutdown();
+}
+
+/// The request of `producers` that commits a half message.
+pub fn commit_of(half: QueueOffset, log_offset: LogOffset) -> EndTransaction<'static> {
+    EndTransaction {
+        topic: None,
+        producer_group: "producers".into(),
+        tran_state_table_offset: half.0,
+        commit_log_offset: log_offset.0,
+        commit_or_rollback: COMMIT,
+        from_transaction_check: false,
+        msg_id: None,
+        transaction_id: None,
+    }
 }
 
 /// Stores one message.

@@ -388,7 +388,7 @@ pub fn open_offsets(broker: &Broker) -> Vec<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::decisions::{COMMIT, ROLLBACK, decide, decide_all};
+    use super::decisions::{ROLLBACK, decide, decide_all};
     use super::*;
     use crate::delay;
     use crate::system_queue::AT_ONCE;
@@ -402,16 +402,7 @@ mod tests {
     fn put_half(broker: &Broker, body: &str) -> request::EndTransaction<'static> {
         let properties = format!("PGROUP\u{1}producers\u{2}UNIQ_KEY\u{1}{body}\u{2}");
         let placed = put(broker, HALF_TOPIC, 0, &delay::waiting_properties(&properties, TOPIC, QUEUE), body);
-        request::EndTransaction {
-            topic: None,
-            producer_group: "producers".into(),
-            tran_state_table_offset: placed.queue_offset.0,
-            commit_log_offset: placed.log_offset.0,
-            commit_or_rollback: COMMIT,
-            from_transaction_check: false,
-            msg_id: None,
-            transaction_id: None,
-        }
+        testing::commit_of(placed.queue_offset, placed.log_offset)
     }
 
     #[test]

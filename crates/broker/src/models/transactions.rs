@@ -4,12 +4,12 @@ use super::cases;
 use super::world::{After, Mishap, Reader, Seen, World, a_while, flush, mishap};
 use crate::delay::{deliver_due, waiting_properties};
 use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
-use crate::testing::{QUEUE, TOPIC, try_put};
+use crate::testing::{QUEUE, TOPIC, commit_of, try_put};
 use crate::transaction::decisions::{COMMIT, ROLLBACK, decide};
 use crate::transaction::{check_open, checks_of, open_offsets, put_back};
 use proptest::prelude::*;
 use roxmq_env::config::FlushDiskType;
-use roxmq_protocol::record::{LogOffset, MessageId};
+use roxmq_protocol::record::{LogOffset, MessageId, QueueOffset};
 use roxmq_protocol::request::EndTransaction;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -174,14 +174,9 @@ impl Model {
         let which = which % self.halves.len();
         let (offset, half) = self.halves.iter_mut().nth_back(which).expect("one of them");
         let request = EndTransaction {
-            topic: None,
             producer_group: GROUP.into(),
-            tran_state_table_offset: *offset,
-            commit_log_offset: half.log_offset,
             commit_or_rollback: if how == How::Committed { COMMIT } else { ROLLBACK },
-            from_transaction_check: false,
-            msg_id: None,
-            transaction_id: None,
+            ..commit_of(QueueOffset(*offset), LogOffset(half.log_offset))
         };
         match decide(self.world.broker(), &request) {
             Ok(()) if half.closed.is_none() => {

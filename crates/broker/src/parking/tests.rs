@@ -3,14 +3,14 @@
 use crate::names::{self, DELAY_TOPIC, HALF_TOPIC, PARKING_TOPIC, TIMER_TOPIC, UNDECIDED_TOPIC};
 use crate::send::{self, Unprepared};
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
-use crate::transaction::decisions::{COMMIT, decide};
+use crate::transaction::decisions::decide;
 use crate::{Broker, changing, delay, deletions, light, parking, retry, room, timer, topics, transaction};
 use roxmq_env::clock::Clock;
 use roxmq_env::config::BrokerConfig;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::body::{SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, name};
-use roxmq_protocol::record::{LogOffset, Record};
+use roxmq_protocol::record::{LogOffset, QueueOffset, Record};
 use roxmq_protocol::request::{ConsumerSendBack, EndTransaction, SendMessage};
 use roxmq_store::Placed;
 use std::sync::Arc;
@@ -203,16 +203,7 @@ const DAY_MS: i64 = 86_400_000;
 fn put_half(broker: &Broker, properties: &str, body: &str) -> EndTransaction<'static> {
     let properties = delay::waiting_properties(&format!("PGROUP\u{1}producers\u{2}{properties}"), TOPIC, QUEUE);
     let placed = put(broker, HALF_TOPIC, 0, &properties, body);
-    EndTransaction {
-        topic: None,
-        producer_group: "producers".into(),
-        tran_state_table_offset: placed.queue_offset.0,
-        commit_log_offset: placed.log_offset.0,
-        commit_or_rollback: COMMIT,
-        from_transaction_check: false,
-        msg_id: None,
-        transaction_id: None,
-    }
+    testing::commit_of(placed.queue_offset, placed.log_offset)
 }
 
 #[test]
@@ -380,21 +371,12 @@ fn seen_in_plain_send(broker: &Broker) -> String {
 
 fn seen_half(broker: &Broker) -> EndTransaction<'static> {
     let offsets = log_offsets(broker, HALF_TOPIC, 0);
-    EndTransaction {
-        topic: None,
-        producer_group: "producers".into(),
-        tran_state_table_offset: 0,
-        commit_log_offset: offsets[0].0,
-        commit_or_rollback: COMMIT,
-        from_transaction_check: false,
-        msg_id: None,
-        transaction_id: None,
-    }
+    testing::commit_of(QueueOffset(0), offsets[0])
 }
 
 fn log_offsets(broker: &Broker, topic: &str, queue_id: u32) -> Vec<LogOffset> {
     let Some((min, max)) = broker.store.bounds(topic, queue_id) else { return Vec::new() };
-    let entry = |offset| broker.store.index_entry(topic, queue_id, roxmq_protocol::record::QueueOffset(offset)).unwrap().log_offset;
+    let entry = |offset| broker.store.index_entry(topic, queue_id, QueueOffset(offset)).unwrap().log_offset;
     (min.0..max.0).map(entry).collect()
 }
 
