@@ -3,8 +3,8 @@
 use crate::filter::Expression;
 use crate::names;
 use crate::tables::{changes, deleted, is_intact};
-use crate::timer::decoders as timers;
-use crate::transaction;
+use crate::waiting::timer::decoders as timers;
+use crate::waiting::transaction;
 use roxmq_protocol::body::{
     ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, MessageRequestModeSerializeWrapper, SubscriptionGroupWrapper,
     TopicConfigSerializeWrapper,

@@ -1,19 +1,33 @@
 //! Which request goes to which handler, and how it is run: one line each.
 //!
-//! - `send` and `pull` are the hot paths: see `shard.rs` and `shard/`.
+//! - `send` and `pull` are the hot paths: see `shard/`.
 //! - `turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
 //! - `pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
 //! - `write`: as `pool`, on threads that may wait until something is written.
-//! - `change`: as `write`, and answered once the change is durable: see `changing.rs`.
+//! - `change`: as `write`, and answered once the change is durable: see `announce/changing.rs`.
 //! - `decide`: decisions about half messages, on the pool and many at a time.
 //! - `relay`: a client, or a NameServer, has to answer first.
 
-use crate::changing::Changed;
-use crate::relay::Later;
-use crate::{
-    Broker, Call, Refusal, admin, assignment, consumers, groups, offsets, order, progress, query, relay, reply, resets, retry, timer,
-    topics, transaction,
-};
+use crate::announce::changing::Changed;
+use crate::broker::Broker;
+use crate::broker::Call;
+use crate::error::Refusal;
+use crate::requests::admin;
+use crate::requests::assignment;
+use crate::requests::consumers;
+use crate::requests::groups;
+use crate::requests::offsets;
+use crate::requests::order;
+use crate::requests::progress;
+use crate::requests::query;
+use crate::requests::relay;
+use crate::requests::relay::Later;
+use crate::requests::reply;
+use crate::requests::resets;
+use crate::requests::send_back;
+use crate::requests::topics;
+use crate::waiting::timer;
+use crate::waiting::transaction;
 use roxmq_protocol::request::{self, HeaderFields, Request};
 use roxmq_remoting::Answer;
 use std::sync::Arc;
@@ -123,7 +137,7 @@ routes! {
 
     SendReplyV1             => relay, reply::long;
     SendReplyV2             => relay, reply::short;
-    ConsumerSendBack        => write, retry::send_back;
+    ConsumerSendBack        => write, send_back::send_back;
     RecallMessage           => write, timer::recall;
     EndTransaction          => decide;
     ResumeTransaction       => write, transaction::resume;

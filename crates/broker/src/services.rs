@@ -13,8 +13,14 @@
 //! | clients | 10 s | drops clients that went silent |
 //! | statistics | 10 s | takes the samples |
 
+use crate::announce::elsewhere;
+use crate::announce::registration;
+use crate::broker::Broker;
 use crate::tables::is_full;
-use crate::{Broker, delay, deletions, elsewhere, registration, timer, transaction};
+use crate::waiting::delay;
+use crate::waiting::deletions;
+use crate::waiting::timer;
+use crate::waiting::transaction;
 use roxmq_env::teeth::{Tooth, bites};
 use std::io;
 use std::sync::Arc;

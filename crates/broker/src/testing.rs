@@ -1,7 +1,11 @@
 //! A broker on a simulated disk and a clock that stands still, without sockets.
 
-use crate::transaction::decisions::COMMIT;
-use crate::{Broker, Refusal, Setup, StartError, store_config};
+use crate::broker::Broker;
+use crate::broker::Setup;
+use crate::broker::StartError;
+use crate::broker::store_config;
+use crate::error::Refusal;
+use crate::waiting::transaction::decisions::COMMIT;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};

@@ -3,9 +3,11 @@
 
 use super::cases;
 use super::world::{After, Mishap, Reader, World, a_while, flush, mishap, poison, topic};
-use crate::delay::{deliver_due, queue_of, waiting_properties};
+use crate::broker::Broker;
+use crate::error::Refusal;
+use crate::names;
 use crate::testing::{QUEUE, TOPIC};
-use crate::{Broker, Refusal, names};
+use crate::waiting::delay::{deliver_due, queue_of, waiting_properties};
 use proptest::prelude::*;
 use roxmq_env::config::FlushDiskType;
 use roxmq_protocol::record::Draft;

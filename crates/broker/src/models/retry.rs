@@ -2,10 +2,10 @@
 
 use super::cases;
 use super::world::{After, Mishap, Reader, Seen, World, a_while, mishap};
-use crate::delay::deliver_due;
 use crate::names;
-use crate::retry::take_back;
+use crate::requests::send_back::take_back;
 use crate::testing::{QUEUE, TOPIC, try_put};
+use crate::waiting::delay::deliver_due;
 use proptest::prelude::*;
 use roxmq_env::config::FlushDiskType;
 use roxmq_protocol::body::SubscriptionGroupConfig;

@@ -3,10 +3,11 @@
 
 use super::cases;
 use super::world::{After, Mishap, Reader, World, a_while, flush, mishap, poison, topic};
+use crate::broker::Broker;
+use crate::error::Refusal;
 use crate::names::{PARKING_TOPIC, TIMER_TOPIC};
 use crate::testing::{QUEUE, TOPIC};
-use crate::timer::{self, Handle, deliver_due, queue_of, take_back, timed_properties};
-use crate::{Broker, Refusal};
+use crate::waiting::timer::{self, Handle, deliver_due, queue_of, take_back, timed_properties};
 use proptest::prelude::*;
 use roxmq_env::config::FlushDiskType;
 use roxmq_protocol::record::Draft;

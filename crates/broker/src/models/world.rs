@@ -1,7 +1,10 @@
 //! What can happen to a broker besides requests, and what do consumers see of it?
 
+use crate::broker::Broker;
+use crate::names;
+use crate::services;
 use crate::testing::{self, try_open};
-use crate::{Broker, deletions, names, services};
+use crate::waiting::deletions;
 use proptest::prelude::*;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::{BrokerConfig, FlushDiskType};

@@ -1,8 +1,8 @@
 //! Pulls on a shard: answered at once, by the pool when the disk has to be read, or parked until a message comes.
 
 use super::{BrokerShard, answered};
-use crate::Refusal;
-use crate::pull::Parked;
+use crate::error::Refusal;
+use crate::requests::pull::Parked;
 use crate::tables::arrivals::QueueKey;
 use roxmq_protocol::code;
 use roxmq_remoting::{Connection, ConnectionId, Incoming, Ticket};
@@ -29,7 +29,7 @@ pub(super) struct Due {
 impl BrokerShard {
     pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, lite: bool) {
         let config = Arc::clone(&self.flow.borrow().config);
-        let pull = match crate::pull::prepare(&self.broker, &config, from.id, &request.header.fields, lite) {
+        let pull = match crate::requests::pull::prepare(&self.broker, &config, from.id, &request.header.fields, lite) {
             Ok(pull) => pull,
             Err(refusal) => return refuse(from, request.ticket(), &refusal),
         };
@@ -57,11 +57,11 @@ impl BrokerShard {
 
     /// Answers a pull, or parks it when there is nothing and it may wait.
     pub(super) fn serve_pull(&self, parked: Parked, now: Duration) {
-        if let Err(refusal) = crate::pull::check_there(&self.broker, &parked.pull) {
+        if let Err(refusal) = crate::requests::pull::check_there(&self.broker, &parked.pull) {
             return refuse(&parked.from, parked.ticket, &refusal);
         }
         let mut look = self.look.borrow_mut();
-        let result = crate::pull::read(&self.broker, &parked.pull, Patience::MemoryOnly, &mut look);
+        let result = crate::requests::pull::read(&self.broker, &parked.pull, Patience::MemoryOnly, &mut look);
         if result.needs_disk {
             return self.serve_from_disk(parked);
         }
@@ -89,7 +89,7 @@ impl BrokerShard {
     pub(super) fn serve_from_disk(&self, parked: Parked) {
         let Parked { from, ticket, pull, .. } = parked;
         let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-        let read = move || peer.answer(ticket, answered(|| crate::pull::answer_from_disk(&broker, &pull, peer.met_as())));
+        let read = move || peer.answer(ticket, answered(|| crate::requests::pull::answer_from_disk(&broker, &pull, peer.met_as())));
         let queued = self.broker.pool.read_old(read);
         if !queued {
             refuse(&from, ticket, &Refusal::Busy("too many reads of old messages wait"));
@@ -129,7 +129,7 @@ impl BrokerShard {
         for queue in queues {
             let mut refusals = Vec::new();
             let forbidden = self.unpark(&queue, |waiting| {
-                let checked = crate::pull::recheck(&self.broker, &waiting.pull);
+                let checked = crate::requests::pull::recheck(&self.broker, &waiting.pull);
                 checked.map_err(|refusal| refusals.push(refusal)).is_err()
             });
             for (parked, refusal) in forbidden.into_iter().zip(refusals) {
@@ -207,7 +207,7 @@ impl Waiting {
 }
 
 fn refuse(from: &Rc<Connection>, ticket: Ticket, refusal: &Refusal) {
-    from.answer(ticket, refusal.answer().fields(crate::pull::refused(refusal)));
+    from.answer(ticket, refusal.answer().fields(crate::requests::pull::refused(refusal)));
 }
 
 /// When the time of a pull that waits is over. Times end together, every 100 ms, so that whoever looks for them has that often to look and no

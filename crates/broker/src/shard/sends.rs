@@ -1,10 +1,12 @@
 //! Sends on a shard: gathered in a turn, appended together, answered when they are as durable as they should be.
 
 use super::{BrokerShard, taken};
+use crate::announce::changing;
+use crate::announce::registration;
+use crate::error::Refusal;
+use crate::requests::send::{self, Prepared, Unprepared};
 use crate::routes::SendForm;
-use crate::send::{self, Prepared, Unprepared};
 use crate::tables::arrivals::QueueKey;
-use crate::{Refusal, changing, registration};
 use roxmq_protocol::code;
 use roxmq_protocol::header::Header;
 use roxmq_protocol::light::LIGHT_QUEUE_ID;

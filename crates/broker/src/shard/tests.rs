@@ -1,7 +1,9 @@
 //! What a panic in a handler costs, on whichever thread it runs: its own request, and nobody else.
 
+use crate::broker::Setup;
 use crate::routes::planted;
-use crate::{RunningBroker, Setup, testing};
+use crate::running::RunningBroker;
+use crate::testing;
 use roxmq_env::clock::Clock;
 use roxmq_env::config::BrokerConfig;
 use roxmq_env::disk::SimDisk;

@@ -4,7 +4,7 @@
 use super::TableFile;
 use super::changes::{self, Change};
 use super::journal::Journal;
-use crate::attributes::without_signs;
+use crate::requests::attributes::without_signs;
 use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};

@@ -2,7 +2,8 @@
 
 use crate::names;
 use crate::tables::{changes, journal};
-use crate::{delay, transaction};
+use crate::waiting::delay;
+use crate::waiting::transaction;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::{
     ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, SubscriptionGroupWrapper, TopicConfigSerializeWrapper,

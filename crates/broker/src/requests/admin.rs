@@ -1,0 +1,248 @@
+//! The broker itself: settings (25, 26), figures (28, 315), replication (907). Follows Java's `AdminBrokerProcessor`.
+
+use crate::broker::Broker;
+use crate::broker::Call;
+use crate::error::Refusal;
+use crate::names;
+use crate::requests::topics;
+use crate::tables::statistics::Statistic;
+use crate::waiting::delay;
+use crate::waiting::transaction;
+use roxmq_env::config::{BrokerConfig, ConfigError, Table, Update, properties};
+use roxmq_protocol::body::{HaRuntimeInfo, KVTable};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request::{self, VersionReply};
+use roxmq_remoting::Answer;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// Version text that tools show and the exporter compares: the RocketMQ release whose behaviour this is.
+const VERSION_SHOWN: &str = "V5_5_0";
+
+/// Code 26.
+pub fn config(broker: &Broker, _: &Call<'_>, _: request::BrokerConfig) -> Result<Answer, Refusal> {
+    let version = json::to_vec(&*broker.settings_version.lock(), Dialect::Standard);
+    let version = String::from_utf8_lossy(&version).into_owned();
+    Ok(Answer::body(broker.config().to_properties().into_bytes()).fields(VersionReply { version: version.into() }))
+}
+
+/// Code 25. The remark says what takes effect later or never.
+pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerConfig) -> Result<Answer, Refusal> {
+    let text = std::str::from_utf8(call.body).map_err(|_| Refusal::Failed("the settings are not UTF-8".into()))?;
+    // The file is written before the settings are in force, and nobody who looks them up waits for that.
+    let _turn = broker.settings_turn.lock();
+    let config = broker.config();
+    let update: Update<BrokerConfig> = Update::parse(&*config, text).map_err(|error| match error {
+        ConfigError::Forbidden { .. } => Refusal::Forbidden(error.to_string()),
+        other => Refusal::Failed(other.to_string()),
+    })?;
+    if let Some(path) = &config.config_path {
+        save(broker, path, &update).map_err(|error| Refusal::Failed(error.to_string()))?;
+    }
+    info!(changed = ?update.changed, after_restart = ?update.after_restart, "a tool changed settings");
+    update.notices.iter().for_each(|notice| warn!("{notice}"));
+    let mut answer = Answer::ok();
+    answer.remark = update.remark().map(Into::into);
+    take(broker, update.running);
+    let mut version = broker.settings_version.lock();
+    *version = version.next(broker.clock.now_ms(), 0);
+    Ok(answer)
+}
+
+/// Has settings be in force, and all that follows from them.
+fn take(broker: &Broker, settings: BrokerConfig) {
+    broker.store.set_retention(crate::broker::store_config(&settings).retention());
+    broker.store.set_flush_interval(settings.flush_interval_ms);
+    // Some system topics are there only with a setting.
+    topics::add_system_topics(&broker.topics, &settings);
+    broker.take_settings(settings);
+    // The permission, order and limits of topics travel with the registration.
+    broker.topics.touch();
+    broker.registration.settings_changed();
+    broker.reading_changed();
+}
+
+/// Keeps the changes in the file that the broker was started with.
+fn save(broker: &Broker, path: &Path, update: &Update<BrokerConfig>) -> io::Result<()> {
+    let unreadable = |what: String| io::Error::other(format!("{}: {what}", path.display()));
+    let text = String::from_utf8(broker.disk.read(path)?.unwrap_or_default()).map_err(|error| unreadable(error.to_string()))?;
+    let merged = properties::merge(&text, &update.saved).map_err(|bad| unreadable(format!("line {} cannot be read", bad.line)))?;
+    broker.disk.replace_atomically(path, merged.as_bytes())
+}
+
+/// Code 28. Every key that `clusterList`, the Dashboard and the exporter read is there and parses.
+pub fn runtime_info(broker: &Broker, _: &Call<'_>, _: request::RuntimeInfo) -> Result<Answer, Refusal> {
+    Ok(Answer::body(json::to_vec(&KVTable { table: runtime_table(broker) }, Dialect::Fastjson)))
+}
+
+fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
+    let mut table = BTreeMap::new();
+    let mut put = |key: &str, value: String| drop(table.insert(key.to_owned(), value));
+    let config = broker.config();
+    let now = broker.clock.elapsed();
+    let now_ms = broker.clock.now_ms();
+    let totals = broker.figures.totals(now);
+    let store = broker.store.stats();
+    let watermarks = broker.store.watermarks();
+
+    put("brokerVersionDesc", VERSION_SHOWN.into());
+    put("brokerVersion", roxmq_protocol::header::OUR_VERSION.to_string());
+    put("brokerActive", "true".into());
+    put("bootTimestamp", broker.started_ms.to_string());
+    put("runtime", up_time(now_ms - broker.started_ms));
+    put("startAcceptSendRequestTimeStamp", config.accept_sends_from_ms.to_string());
+
+    put("putTps", broker.figures.rates(now, |totals| totals.put_messages));
+    put("getFoundTps", broker.figures.rates(now, |totals| totals.gets_found));
+    put("getMissTps", broker.figures.rates(now, |totals| totals.gets_missed));
+    put("getTotalTps", broker.figures.rates(now, |totals| totals.gets_found + totals.gets_missed));
+    let transferred = broker.figures.rates(now, |totals| totals.got_messages);
+    put("getTransferredTps", transferred.clone());
+    // Tools of the 4.x line read the key in its old spelling.
+    put("getTransferedTps", transferred);
+    put("putMessageTimesTotal", totals.put_messages.to_string());
+    put("putMessageFailedTimes", totals.put_failures.to_string());
+    put("putMessageSizeTotal", totals.put_bytes.to_string());
+    put("putMessageAverageSize", format!("{:.1}", totals.put_bytes as f64 / totals.put_messages.max(1) as f64));
+    // Times inside the store are not kept one by one: a mutex is held for microseconds, and nothing queues before it.
+    put("putMessageDistributeTime", DISTRIBUTION_EMPTY.into());
+    for key in ["putMessageEntireTimeMax", "getMessageEntireTimeMax", "pageCacheLockTimeMills", "dispatchMaxBuffer"] {
+        put(key, "0".into());
+    }
+    put("putLatency99", "0.00".into());
+    put("putLatency999", "0.00".into());
+
+    put("commitLogMinOffset", broker.store.min_log_offset().0.to_string());
+    put("commitLogMaxOffset", broker.store.max_log_offset().0.to_string());
+    // Not one of Java's: what the start did not find of the log.
+    put("commitLogMissingBytes", broker.store.missing().bytes().to_string());
+    put("dispatchBehindBytes", (watermarks.written().0 - watermarks.dispatched().0).max(0).to_string());
+    put("remainHowManyDataToFlush", shown_bytes((watermarks.written().0 - watermarks.flushed().0).max(0) as u64));
+    put("remainHowManyDataToCommit", shown_bytes(0));
+    put("remainTransientStoreBufferNumbs", i32::MAX.to_string());
+    put("earliestMessageTimeStamp", broker.store.earliest_store_time().unwrap_or(-1).to_string());
+    let ratio = store.disk_used_ratio.to_string();
+    put("commitLogDiskRatio", ratio.clone());
+    let folder = config.commit_log_dir.clone().unwrap_or_else(|| config.store_root.join("commitlog"));
+    put(&format!("commitLogDiskRatio_{}", folder.display()), ratio.clone());
+    put("consumeQueueDiskRatio", ratio);
+    let (total, free) = (store.disk_total_bytes, store.disk_free_bytes);
+    put("commitLogDirCapacity", format!("Total : {}, Free : {}.", shown_bytes(total), shown_bytes(free)));
+
+    let [yesterday, today] = broker.figures.mornings();
+    put("msgPutTotalYesterdayMorning", yesterday.0.to_string());
+    put("msgPutTotalTodayMorning", today.0.to_string());
+    put("msgPutTotalTodayNow", totals.put_messages.to_string());
+    put("msgGetTotalYesterdayMorning", yesterday.1.to_string());
+    put("msgGetTotalTodayMorning", today.1.to_string());
+    put("msgGetTotalTodayNow", totals.got_messages.to_string());
+
+    // There are no queues before threads here: a request is acted upon in the turn in which it is read.
+    let capacities = [
+        ("send", config.sends_waiting_max),
+        ("pull", config.pulls_waiting_max),
+        ("litePull", config.pulls_waiting_max),
+        ("query", config.pulls_waiting_max),
+        ("ack", config.pulls_waiting_max),
+    ];
+    for (name, capacity) in capacities {
+        put(&format!("{name}ThreadPoolQueueSize"), "0".into());
+        put(&format!("{name}ThreadPoolQueueCapacity"), capacity.to_string());
+        put(&format!("{name}ThreadPoolQueueHeadWaitTimeMills"), "0".into());
+    }
+    put("EndTransactionQueueSize", broker.decisions.waiting_count().to_string());
+    put("EndTransactionThreadPoolQueueCapacity", transaction::decisions::WAITING_MAX.to_string());
+    // As in Java, levels that nothing ever waited in are left out.
+    for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
+        let max = broker.store.bounds(names::DELAY_TOPIC, delay::queue_of(level)).map_or(0, |(_, max)| max.0);
+        if max > 0 {
+            put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.delayed.cursor(level)));
+        }
+    }
+    // What waits is read when it comes near, so nothing is ever behind.
+    for key in ["timerReadBehind", "timerOffsetBehind"] {
+        put(key, "0".into());
+    }
+    put("timerCongestNum", broker.timers.waiting_count().to_string());
+    for key in ["timerEnqueueTps", "timerDequeueTps"] {
+        put(key, "0.0".into());
+    }
+    put("topicCount", broker.topics.count().to_string());
+    put("groupCount", broker.groups.count().to_string());
+    // Not one of Java's: what could not be carried on, and lies where operators find it.
+    put("messagesParked", broker.figures.parked_messages().to_string());
+    // Not one of Java's: whose members subscribe differently at this moment.
+    put("groupsSubscribedDifferently", broker.clients.groups_at_odds().to_string());
+    table
+}
+
+const DISTRIBUTION_EMPTY: &str = "[<=0ms]:0 [0~10ms]:0 [10~50ms]:0 [50~100ms]:0 [100~200ms]:0 [200~500ms]:0 [500ms~1s]:0 [1~2s]:0 \
+                                  [2~3s]:0 [3~4s]:0 [4~5s]:0 [5~10s]:0 [10s~]:0 ";
+
+/// As Java words it: `[ 0 days, 1 hours, 2 minutes, 3 seconds ]`.
+fn up_time(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    format!("[ {days} days, {hours} hours, {minutes} minutes, {} seconds ]", seconds % 60)
+}
+
+fn shown_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut amount = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while amount >= 1024.0 && unit + 1 < UNITS.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    format!("{amount:.1} {}", UNITS[unit])
+}
+
+/// Code 315.
+pub fn statistic(broker: &Broker, _: &Call<'_>, request: request::BrokerStats<'_>) -> Result<Answer, Refusal> {
+    let now: Duration = broker.clock.elapsed();
+    let figures = Statistic::named(&request.stats_name).and_then(|statistic| broker.statistics.figures(statistic, &request.stats_key, now));
+    match figures {
+        Some(figures) => Ok(Answer::body(json::to_vec(&figures, Dialect::Fastjson))),
+        None => Err(Refusal::Failed(format!("The stats <{}> <{}> not exist", request.stats_name, request.stats_key))),
+    }
+}
+
+/// Code 907: a master without replicas.
+pub fn replication(broker: &Broker, _: &Call<'_>, _: request::HaStatus) -> Result<Answer, Refusal> {
+    let body = HaRuntimeInfo { master: true, master_commit_log_max_offset: broker.store.max_log_offset().0, ..HaRuntimeInfo::default() };
+    Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, TOPIC, close, put, try_open};
+    use roxmq_env::clock::Clock;
+    use roxmq_env::disk::SimDisk;
+
+    #[test]
+    fn missing_files_of_the_log_are_shown_or_refuse_the_start() {
+        let (sim, clock) = (SimDisk::new(1), Clock::manual(testing::NOW_MS));
+        let open = |start_with_missing_log| try_open(&sim.disk(), &clock, BrokerConfig { start_with_missing_log, ..testing::config() });
+        let broker = open(false).unwrap();
+        while broker.store.stats().segments < 4 {
+            put(&broker, TOPIC, 0, "", &"body".repeat(100));
+            broker.store.tick();
+        }
+        assert_eq!(runtime_table(&broker)["commitLogMissingBytes"], "0");
+        let folder = broker.config().store_root.join("commitlog");
+        close(broker);
+        sim.disk().remove(&folder.join(format!("{:020}", 16 << 10))).unwrap();
+        let refused = open(false).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains("16384 bytes of the commit log are missing") && refused.contains("startWithMissingLog"), "{refused}");
+        let broker = open(true).unwrap();
+        assert_eq!(runtime_table(&broker)["commitLogMissingBytes"], "16384");
+        close(broker);
+    }
+}

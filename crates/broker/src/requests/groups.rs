@@ -1,0 +1,122 @@
+//! Subscription groups: made and changed (200, 225), listed (201, 352), kept from a topic (353), deleted (207). Java:
+//! `SubscriptionGroupManager`.
+
+use crate::announce::changing::Changed;
+use crate::broker::Broker;
+use crate::broker::Call;
+use crate::error::Refusal;
+use crate::names;
+use crate::requests::attributes;
+use crate::requests::topics;
+use crate::tables::groups::Groups;
+use roxmq_protocol::body::{GroupForbidden, SubscriptionGroupConfig, SubscriptionGroupList};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request;
+use roxmq_remoting::Answer;
+use tracing::info;
+
+/// Groups in one answer to 201 when the caller asks for pages.
+const PAGE_MAX: i32 = 2000;
+
+/// Adds the groups that are there from the start.
+pub fn add_system_groups(groups: &Groups) {
+    for group in names::SYSTEM_GROUPS {
+        if groups.find(group).is_none() {
+            let broadcast = group.starts_with("CID_ONS");
+            groups.put(SubscriptionGroupConfig {
+                group_name: group.to_owned(),
+                consume_broadcast_enable: true,
+                consume_from_min_enable: !broadcast,
+                ..SubscriptionGroupConfig::default()
+            });
+        }
+    }
+}
+
+/// Code 200.
+pub fn update(broker: &Broker, call: &Call<'_>, _: request::UpdateGroup) -> Result<Changed, Refusal> {
+    if call.body.is_empty() {
+        return Err(Refusal::BodyEmpty);
+    }
+    put(broker, checked(broker, json::from_slice(call.body)?)?);
+    Ok(Changed::answer(Answer::ok()))
+}
+
+/// Code 225.
+pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -> Result<Changed, Refusal> {
+    let sent: SubscriptionGroupList = json::from_slice(call.body)?;
+    // All of them are taken, or none.
+    let groups = sent.group_config_list.into_iter().map(|group| checked(broker, group)).collect::<Result<Vec<_>, _>>()?;
+    groups.into_iter().for_each(|group| put(broker, group));
+    Ok(Changed::answer(Answer::ok()))
+}
+
+/// The group as it will be: of its attributes the request has the changes.
+fn checked(broker: &Broker, sent: SubscriptionGroupConfig) -> Result<SubscriptionGroupConfig, Refusal> {
+    broker.check_group(&sent.group_name)?;
+    let known = broker.groups.find(&sent.group_name);
+    let attributes = attributes::changed(attributes::OF_GROUPS, known.as_deref().map(|group| &group.attributes), &sent.attributes)?;
+    Ok(SubscriptionGroupConfig { attributes, ..sent })
+}
+
+fn put(broker: &Broker, group: SubscriptionGroupConfig) {
+    broker.groups.put(group);
+    broker.reading_changed();
+}
+
+/// Code 353. In Java allowing one topic again allows the group all others too.
+pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'_>) -> Result<Changed, Refusal> {
+    if let Some(readable) = request.readable {
+        broker.check_group(&request.group)?;
+        names::check_topic(&request.topic)?;
+        broker.groups.set_readable(&request.group, &request.topic, readable);
+        broker.reading_changed();
+        info!(group = %request.group, topic = %request.topic, readable, "a tool said what a group may read");
+    }
+    let body = GroupForbidden {
+        readable: Some(broker.groups.may_read(&request.group, &request.topic)),
+        group: request.group.into_owned(),
+        topic: request.topic.into_owned(),
+    };
+    Ok(Changed::answer(Answer::body(json::to_vec(&body, Dialect::Fastjson))))
+}
+
+/// Code 201.
+pub fn all(broker: &Broker, _: &Call<'_>, request: request::AllGroupConfig<'_>) -> Result<Answer, Refusal> {
+    let mut all = broker.groups.all();
+    let total = all.subscription_group_table.len() as i32;
+    if let Some(first) = request.group_seq {
+        let count = request.max_group_num.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+        all.subscription_group_table = all.subscription_group_table.into_iter().skip(first.max(0) as usize).take(count as usize).collect();
+    }
+    Ok(Answer::body(json::to_vec(&all, Dialect::Fastjson)).fields(request::GroupTotalReply { total_group_num: Some(total) }))
+}
+
+/// Code 352.
+pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> Result<Answer, Refusal> {
+    let group = broker.groups.find(&request.group).ok_or_else(|| Refusal::GroupUnknown(request.group.to_string()))?;
+    Ok(Answer::body(json::to_vec(&*group, Dialect::Fastjson)))
+}
+
+/// Code 207.
+pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) -> Result<Changed, Refusal> {
+    forget(broker, &request.group_name, request.clean_offset == Some(true));
+    info!(group = %request.group_name, "deleted a group");
+    Ok(Changed::answer(Answer::ok()))
+}
+
+/// Takes everything about a group away. How far it has come, and what it was to try again, only if that is asked for; its dead letters stay.
+fn forget(broker: &Broker, group: &str, with_offsets: bool) {
+    broker.groups.remove(group);
+    broker.request_modes.forget_group(group);
+    match with_offsets {
+        true => broker.offsets.forget_group(group),
+        false => broker.offsets.forget_reader(group),
+    }
+    broker.locks.forget_group(group, &broker.clients.consumer_ids(group));
+    broker.statistics.forget_group(group);
+    if with_offsets {
+        topics::forget(broker, &names::retry_topic(group));
+    }
+    broker.reading_changed();
+}

@@ -1,0 +1,19 @@
+//! What is answered to each request? One file for each group of request codes; `routes.rs` says which handler takes which code.
+
+pub mod admin;
+pub mod assignment;
+pub mod attributes;
+pub mod consumers;
+pub mod destinations;
+pub mod groups;
+pub mod offsets;
+pub mod order;
+pub mod progress;
+pub mod pull;
+pub mod query;
+pub mod relay;
+pub mod reply;
+pub mod resets;
+pub mod send;
+pub mod send_back;
+pub mod topics;

@@ -1,0 +1,135 @@
+//! Offsets: of queues (29-32), of groups (14, 15, 43), copied (314).
+//!
+//! Follows Java's `ConsumerManageProcessor` and `AdminBrokerProcessor`.
+
+use crate::broker::Broker;
+use crate::broker::Call;
+use crate::error::Refusal;
+use crate::tables::lives::Claim;
+use roxmq_protocol::body::TopicConfig;
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::record::QueueOffset;
+use roxmq_protocol::request::{self, OffsetReply, TimestampReply};
+use roxmq_remoting::Answer;
+use roxmq_store::Boundary;
+use std::sync::Arc;
+
+/// The offsets between which a queue's messages lie; an unknown queue is an empty one.
+pub fn bounds(broker: &Broker, topic: &str, queue_id: i32) -> (QueueOffset, QueueOffset) {
+    u32::try_from(queue_id).ok().and_then(|queue_id| broker.store.bounds(topic, queue_id)).unwrap_or_default()
+}
+
+/// Where a group begins on a queue of which it knows nothing yet: where it has committed, or else at the oldest message.
+pub fn beginning(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> i64 {
+    let (min, max) = bounds(broker, topic, queue_id);
+    let committed = broker.offsets.find(group, topic, queue_id);
+    committed.filter(|offset| (min.0..=max.0).contains(offset)).unwrap_or(min.0)
+}
+
+/// Answers with an offset of a queue, for a group or without one.
+fn told(broker: &Broker, call: &Call<'_>, topic: &str, queue_id: i32, group: &str, offset: i64) -> Answer {
+    broker.lives.tell(Claim { topic, queue_id, group, connection: call.peer.id(), offset });
+    Answer::with(OffsetReply { offset })
+}
+
+/// Code 30. An unknown queue is an empty one, as in Java.
+pub fn max(broker: &Broker, call: &Call<'_>, request: request::MaxOffset<'_>) -> Result<Answer, Refusal> {
+    let offset = bounds(broker, &request.topic, request.queue_id).1.0;
+    Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
+}
+
+/// Code 31.
+pub fn min(broker: &Broker, call: &Call<'_>, request: request::MinOffset<'_>) -> Result<Answer, Refusal> {
+    let offset = bounds(broker, &request.topic, request.queue_id).0.0;
+    Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
+}
+
+/// Code 29.
+pub fn by_time(broker: &Broker, call: &Call<'_>, request: request::SearchOffsetByTimestamp<'_>) -> Result<Answer, Refusal> {
+    let is_upper = request.boundary_type.as_deref().is_some_and(|boundary| boundary.eq_ignore_ascii_case("upper"));
+    let boundary = if is_upper { Boundary::Upper } else { Boundary::Lower };
+    let offset = match u32::try_from(request.queue_id) {
+        Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, request.timestamp, boundary).0,
+        Err(_) => 0,
+    };
+    Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
+}
+
+/// Code 32.
+pub fn earliest_time(broker: &Broker, _: &Call<'_>, request: request::EarliestStoreTime<'_>) -> Result<Answer, Refusal> {
+    let (min, max) = bounds(broker, &request.topic, request.queue_id);
+    let timestamp = if min == max { None } else { broker.store.store_time(&request.topic, request.queue_id as u32, min) };
+    Ok(Answer::with(TimestampReply { timestamp: timestamp.unwrap_or(-1) }))
+}
+
+/// Code 14. Without a committed offset a group begins at 0 where the queue still has its first message, or none at all: nothing can be
+/// skipped by that. Otherwise the client decides by its own `consumeFromWhere`.
+pub fn committed(broker: &Broker, call: &Call<'_>, request: request::QueryConsumerOffset<'_>) -> Result<Answer, Refusal> {
+    let told = |offset| Ok(told(broker, call, &request.topic, request.queue_id, &request.consumer_group, offset));
+    if let Some(offset) = broker.offsets.find(&request.consumer_group, &request.topic, request.queue_id) {
+        return told(offset);
+    }
+    if request.set_zero_if_not_found == Some(false) {
+        return Err(Refusal::NotFound("Not found, do not set to zero, maybe this group boot first".into()));
+    }
+    let (min, _) = bounds(broker, &request.topic, request.queue_id);
+    if min.0 <= 0 && broker.topics.find(&request.topic).is_some() {
+        return told(0);
+    }
+    Err(Refusal::NotFound("Not found, maybe this group consumer boot first".into()))
+}
+
+/// Code 15. Nobody can have consumed what the queue does not have yet: an offset beyond its end is from before its topic was deleted and
+/// made again, or from before a crash, and the group would pass over what comes up to there.
+pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumerOffset<'_>) -> Result<Answer, Refusal> {
+    let request::UpdateConsumerOffset { consumer_group: group, topic, queue_id, commit_offset: offset } = request;
+    loop {
+        let deletions = broker.lives.deletions();
+        if broker.groups.find(&group).is_none() {
+            return Err(Refusal::GroupNotFound(group.into_owned()));
+        }
+        let Some(config) = broker.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic.into_owned())) };
+        let (_, max) = bounds(broker, &topic, queue_id);
+        let has_queue = (0..config.read_queue_nums.max(config.write_queue_nums)).contains(&queue_id) || (queue_id >= 0 && max.0 > 0);
+        if !has_queue || !(0..=max.0).contains(&offset) {
+            let text = format!("queue {queue_id} of {topic} cannot be committed at offset {offset}: it ends at {}", max.0);
+            return Err(Refusal::Argument(text));
+        }
+        let claim = Claim { topic: &topic, queue_id, group: &group, connection: call.peer.id(), offset };
+        if !broker.lives.may_commit(claim, beginning(broker, &group, &topic, queue_id)) {
+            return Err(Refusal::Argument(format!(
+                "offset {offset} of queue {queue_id} is from before {topic} was deleted and made again"
+            )));
+        }
+        // Once more if a topic, perhaps this one, has just been deleted.
+        if broker.offsets.commit(&group, &topic, queue_id, offset, || broker.lives.deletions() == deletions) {
+            return Ok(Answer::ok());
+        }
+    }
+}
+
+/// Code 43.
+pub fn all(broker: &Broker, _: &Call<'_>, _: request::AllConsumerOffset) -> Result<Answer, Refusal> {
+    Ok(Answer::body(json::to_vec(&broker.offsets.all(), Dialect::Fastjson)))
+}
+
+/// Code 314.
+pub fn copy(broker: &Broker, _: &Call<'_>, request: request::CloneOffset<'_>) -> Result<Answer, Refusal> {
+    broker.check_group(&request.dest_group)?;
+    let topics = match request.topic.as_deref().filter(|topic| !topic.trim().is_empty()) {
+        Some(topic) => vec![topic.to_owned()],
+        None => broker.offsets.topics_of(&request.src_group),
+    };
+    // What a living group does not subscribe to is left, unless it is called offline.
+    let living = broker.clients.consumer_group(&request.src_group).filter(|_| request.offline != Some(true));
+    let is_read = |topic: &str| living.as_ref().is_none_or(|group| group.subscriptions.contains_key(topic));
+    for topic in topics.iter().filter(|topic| broker.topics.find(topic).is_some() && is_read(topic)) {
+        broker.offsets.copy(&request.src_group, &request.dest_group, topic);
+    }
+    Ok(Answer::ok())
+}
+
+/// The topic, or the refusal that it is unknown.
+pub fn known_topic(broker: &Broker, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
+    broker.topics.find(topic).ok_or_else(|| Refusal::TopicNotFound(topic.to_owned()))
+}

@@ -1,0 +1,154 @@
+//! Request-reply: a consumer's reply goes to the client that asked (324, 325, pushed with 326). Java: `ReplyMessageProcessor`.
+//!
+//! The reply is an ordinary send to `<cluster>_REPLY_TOPIC` that names the client in `REPLY_TO_CLIENT`. It is pushed to that client's
+//! connection, and stored too unless `storeReplyMessageEnable` is off. A reply that reaches nobody is refused, so that its sender knows.
+
+use crate::broker::Broker;
+use crate::broker::Call;
+use crate::error::Refusal;
+use crate::message::bodies;
+use crate::names;
+use crate::requests::relay::Later;
+use crate::requests::send;
+use crate::shard::taken;
+use crate::tables::topics::PERM_WRITE;
+use roxmq_protocol::code;
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
+use roxmq_protocol::record::{Draft, MessageId};
+use roxmq_protocol::request::{PushReply, SendMarks, SendMessage, SendReply, SendReplyV1, SendReplyV2};
+use roxmq_remoting::{Answer, Peer};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What may be added to a reply's properties when it is stored: the address of its sender.
+const BORN_HOST_BYTES: usize = 80;
+/// How long the client that asked may take to accept the reply.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Code 324.
+pub fn long(broker: &Arc<Broker>, call: &Call<'_>, request: SendReplyV1<'_>) -> Result<Later, Refusal> {
+    Ok(marked(broker, push(broker, call, request.0)))
+}
+
+/// Code 325.
+pub fn short(broker: &Arc<Broker>, call: &Call<'_>, request: SendReplyV2<'_>) -> Result<Later, Refusal> {
+    Ok(marked(broker, push(broker, call, request.0)))
+}
+
+/// The answer with what every answer to a send says, whatever becomes of the reply.
+fn marked(broker: &Broker, pushed: Result<Stored, Refusal>) -> Later {
+    let config = broker.config();
+    Box::pin(async move {
+        let stored = match pushed {
+            Ok(stored) => stored.await,
+            Err(refusal) => Err(refusal),
+        };
+        Ok(match stored {
+            Ok(reply) => {
+                let SendMarks { region_id, trace_on } = send::marks(&config);
+                Answer::with(SendReply { region_id, trace_on, ..reply })
+            }
+            Err(refusal) => send::refused(&config, &refusal),
+        })
+    })
+}
+
+/// What is answered to a reply once it was pushed.
+type Stored = Pin<Box<dyn Future<Output = Result<SendReply<'static>, Refusal>> + Send>>;
+
+fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Result<Stored, Refusal> {
+    let now = broker.clock.now_ms();
+    let queue_id = check(broker, &request, call.body, now)?;
+    let mut properties = PropertiesBuf::from_text(&request.properties);
+    properties.set(name::PUSH_REPLY_TIME, &now.to_string());
+    if properties.as_str().len() + BORN_HOST_BYTES > PROPERTIES_BYTES_MAX {
+        return Err(Refusal::Message(format!("msg properties length {} B, msg properties length limit 32KB.", properties.as_str().len())));
+    }
+    let asked = properties.find(name::REPLY_TO_CLIENT).unwrap_or_default().to_owned();
+    let member = broker
+        .clients
+        .producer(&asked)
+        .ok_or_else(|| Refusal::Failed(format!("push reply message fail, channel of <{asked}> not found.")))?;
+    let pushed = PushReply {
+        producer_group: request.producer_group.into_owned().into(),
+        topic: request.topic.into_owned().into(),
+        default_topic: request.default_topic.into_owned().into(),
+        default_topic_queue_nums: request.default_topic_queue_nums,
+        queue_id,
+        sys_flag: request.sys_flag,
+        born_timestamp: request.born_timestamp,
+        flag: request.flag,
+        properties: properties.into_string().into(),
+        reconsume_times: request.reconsume_times,
+        unit_mode: request.unit_mode,
+        born_host: format!("/{}", call.peer.remote()).into(),
+        store_host: format!("/{}", member.peer.met_as()).into(),
+        store_timestamp: now,
+    };
+    let (broker, body, sender) = (Arc::clone(broker), call.body.to_vec(), call.peer.clone());
+    Ok(Box::pin(async move {
+        let answered = member.peer.call(pushed.clone(), body.clone(), TIMEOUT).await;
+        let accepted = answered.is_ok_and(|answer| answer.header().code == code::SUCCESS);
+        if !accepted {
+            return Err(Refusal::Failed(format!("push reply message to {asked} fail.")));
+        }
+        if !broker.config().store_replies {
+            return Ok(told("0".into(), pushed.queue_id, 0));
+        }
+        let writing = Arc::clone(&broker);
+        let stored = broker.pool.written(move || taken(|| store(&writing, &pushed, &body, &sender))).await;
+        stored.unwrap_or(Err(Refusal::Busy("too many such requests wait")))
+    }))
+}
+
+/// What may not be stored is not pushed either. The queue it goes to. A broker that takes no sends passes replies on all the same: they
+/// belong to a request that was taken.
+fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> Result<i32, Refusal> {
+    let config = broker.config();
+    if now < config.accept_sends_from_ms as i64 {
+        return Err(Refusal::NotYet(config.accept_sends_from_ms as i64));
+    }
+    names::check_topic(&request.topic)?;
+    if names::is_send_forbidden(&request.topic) {
+        return Err(Refusal::SendForbidden(request.topic.to_string()));
+    }
+    let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
+    if topic.perm & PERM_WRITE == 0 {
+        return Err(Refusal::TopicNotWritable(request.topic.to_string()));
+    }
+    send::check_length(&config, body)?;
+    bodies::check(request.sys_flag, body)?;
+    send::queue(&request.topic, request.queue_id, topic.read_queue_nums, topic.write_queue_nums).map(|queue_id| queue_id as i32)
+}
+
+fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], sender: &Peer) -> Result<SendReply<'static>, Refusal> {
+    let queue_id = pushed.queue_id.max(0) as u32;
+    let config = broker.config();
+    let mut properties = PropertiesBuf::from_text(&pushed.properties);
+    properties.remove(name::ROXMQ_BORN_HOST);
+    let mut properties = properties.into_string();
+    send::append_born_host(&mut properties, &config, sender.remote());
+    let mut batch = broker.store.batch();
+    batch.push(Draft {
+        topic: &pushed.topic,
+        queue_id,
+        flag: pushed.flag,
+        sys_flag: pushed.sys_flag,
+        born_timestamp: pushed.born_timestamp,
+        born_host: send::born_host(&config, sender.remote()),
+        store_host: broker.advertised,
+        reconsume_times: pushed.reconsume_times,
+        prepared_transaction_offset: 0,
+        body,
+        properties: &properties,
+    })?;
+    broker.append_own(&mut batch)?;
+    let place = batch.placed(0);
+    let msg_id = MessageId { store_host: sender.met_as(), log_offset: place.log_offset }.to_string();
+    Ok(told(msg_id, pushed.queue_id, place.queue_offset.0))
+}
+
+fn told(msg_id: String, queue_id: i32, queue_offset: i64) -> SendReply<'static> {
+    SendReply { msg_id: msg_id.into(), queue_id, queue_offset, transaction_id: None, region_id: None, trace_on: None }
+}

@@ -1,0 +1,72 @@
+//! How does a broker start, serve and stop?
+
+use crate::announce::registration;
+use crate::broker::{Broker, Setup, StartError};
+use crate::services;
+use crate::shard::BrokerShard;
+use roxmq_env::slices::ask_for_short_slices;
+use roxmq_remoting::{Listen, Server, ServerOptions};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Open connections above which further ones are closed at once.
+const CONNECTIONS_MAX: usize = 60_000;
+
+/// A broker that serves.
+pub struct RunningBroker {
+    broker: Arc<Broker>,
+    server: Server,
+}
+
+impl RunningBroker {
+    /// Opens the data folder, listens, registers with the NameServers and serves.
+    ///
+    /// # Errors
+    /// When the folder, a table or an address cannot be used.
+    pub fn start(setup: Setup) -> Result<RunningBroker, StartError> {
+        let config = &setup.config;
+        let options = ServerOptions {
+            name: "broker",
+            shards: if config.shards == 0 { std::thread::available_parallelism()?.get() } else { config.shards as usize },
+            idle_max: Duration::from_secs(config.connection_idle_s),
+            connections_max: CONNECTIONS_MAX,
+        };
+        let listen =
+            [config.listen_port, config.fast_listen_port()].map(|port| Listen { address: SocketAddr::new(config.bind_address, port) });
+        let broker = Arc::new(Broker::open(setup)?);
+        let for_shards = Arc::clone(&broker);
+        let server = Server::start(&listen, options, move |handle| {
+            if !ask_for_short_slices() {
+                tracing::debug!("no short slices for a shard: it may wait some milliseconds for a core");
+            }
+            BrokerShard::new(Arc::clone(&for_shards), handle)
+        })?;
+        services::start(&broker);
+        Ok(RunningBroker { broker, server })
+    }
+
+    /// The broker's state.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// Addresses listened on: all requests, and the VIP port.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.server.addresses()
+    }
+
+    /// A stop is near: NameServers that go away now are stopped as well.
+    pub fn about_to_stop(&self) {
+        self.broker.registration.about_to_stop();
+    }
+
+    /// Leaves the NameServers, answers what is under way, saves the tables, flushes the log and marks the stop as clean.
+    pub fn stop(self) {
+        self.broker.pool.block_on(registration::leave(&self.broker));
+        self.server.stop();
+        self.broker.pool.stop();
+        services::close_tables(&self.broker);
+        self.broker.store.shutdown();
+    }
+}

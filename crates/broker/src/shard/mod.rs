@@ -1,0 +1,255 @@
+//! One shard of the broker: what a turn gathers, and what is done at its end.
+//!
+//! ```text
+//!  request -> send: draft into the batch, a pending answer     pull: answer now, or park
+//!  turn    -> one append for the batch
+//!          -> answers whose messages are durable; the others wait for the flush watermark
+//!          -> parked pulls whose queue got a message, as many as it is the turn of
+//! ```
+
+mod pace;
+mod pulls;
+mod sends;
+#[cfg(test)]
+mod tests;
+
+use crate::broker::Broker;
+use crate::broker::Call;
+use crate::error::Refusal;
+use crate::requests::pull::Look;
+use crate::requests::send::Flow;
+use crate::routes::{self, Route};
+use crate::tables::arrivals::QueueKey;
+use crate::waiting::transaction::decisions::Asked;
+use pace::Pace;
+use parking_lot::Mutex;
+use pulls::{Due, Waiting};
+use roxmq_protocol::code;
+use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle, guarded, guarded_later};
+use roxmq_store::{Batch, Placed};
+use sends::{Deferred, Pending, Unflushed, Untold};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What other threads leave for a shard: queues that got a message, whether somebody changed what may be read, and whether the topics are
+/// durable that sends wait for.
+#[derive(Default)]
+pub struct Inbox {
+    arrived: Mutex<Vec<QueueKey>>,
+    recheck: AtomicBool,
+    settled: Mutex<Option<Result<(), Refusal>>>,
+}
+
+/// A shard as the rest of the broker sees it.
+pub struct ShardDoor {
+    /// Wakes it.
+    pub handle: ShardHandle,
+    /// What is left for it.
+    pub inbox: Arc<Inbox>,
+}
+
+impl ShardDoor {
+    /// Tells the shard that a queue got a message.
+    pub fn tell(&self, queue: QueueKey) {
+        self.inbox.arrived.lock().push(queue);
+        self.handle.wake();
+    }
+
+    /// Has the shard ask of every pull that waits whether it still may.
+    pub fn recheck(&self) {
+        self.inbox.recheck.store(true, Ordering::Release);
+        self.handle.wake();
+    }
+}
+
+/// The broker's work on one thread.
+pub struct BrokerShard {
+    broker: Arc<Broker>,
+    number: usize,
+    inbox: Arc<Inbox>,
+    batch: RefCell<Batch>,
+    pending: RefCell<Vec<Pending>>,
+    placed: RefCell<Vec<Placed>>,
+    unflushed: RefCell<VecDeque<Unflushed>>,
+    untold: RefCell<Vec<Untold>>,
+    deferred: RefCell<VecDeque<Deferred>>,
+    deferred_bytes: Cell<usize>,
+    /// Topics are being made durable for what is deferred.
+    is_settling: Cell<bool>,
+    parked: RefCell<HashMap<QueueKey, Waiting>>,
+    /// In the order of their turns.
+    due: RefCell<VecDeque<Due>>,
+    pace: RefCell<Pace>,
+    parked_count: Cell<usize>,
+    /// No parked pull's time is over before.
+    next_late: Cell<Duration>,
+    flow: RefCell<Flow>,
+    look: RefCell<Look>,
+}
+
+impl BrokerShard {
+    /// A shard of `broker`, reached through `handle` from now on.
+    pub fn new(broker: Arc<Broker>, handle: ShardHandle) -> BrokerShard {
+        let inbox = Arc::new(Inbox::default());
+        let number = broker.add_shard(ShardDoor { handle: handle.clone(), inbox: Arc::clone(&inbox) });
+        broker.store.wake_when_flushed(Arc::new(move || handle.wake()));
+        let flow = Flow::new(&broker);
+        let batch = broker.store.batch();
+        BrokerShard {
+            broker,
+            number,
+            inbox,
+            batch: RefCell::new(batch),
+            pending: RefCell::default(),
+            placed: RefCell::default(),
+            unflushed: RefCell::default(),
+            untold: RefCell::default(),
+            deferred: RefCell::default(),
+            deferred_bytes: Cell::new(0),
+            is_settling: Cell::new(false),
+            parked: RefCell::default(),
+            due: RefCell::default(),
+            pace: RefCell::default(),
+            parked_count: Cell::new(0),
+            next_late: Cell::new(Duration::MAX),
+            flow: RefCell::new(flow),
+            look: RefCell::default(),
+        }
+    }
+}
+
+impl Service for BrokerShard {
+    fn met_as(&self, local: SocketAddr) -> SocketAddr {
+        self.broker.met_as.on(local.ip())
+    }
+
+    fn request(&self, from: &Rc<Connection>, request: Incoming<'_>) {
+        let ticket = request.ticket();
+        let Some(route) = routes::find(request.header.code) else {
+            let remark = format!(" request type {} not supported", request.header.code);
+            return from.answer(ticket, Answer::refused(code::REQUEST_CODE_NOT_SUPPORTED, remark));
+        };
+        match route {
+            Route::Send(form) => {
+                self.flow.borrow_mut().refresh(&self.broker);
+                self.take_send(from, &request, form);
+            }
+            Route::Pull { lite } => {
+                self.flow.borrow_mut().refresh(&self.broker);
+                self.take_pull(from, &request, lite);
+            }
+            Route::Turn(handler) => {
+                let peer = from.peer();
+                let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
+                from.answer(ticket, answered(|| handler(&self.broker, &call)));
+            }
+            Route::Decide => {
+                let asked = Asked { request: request.keep(), peer: from.peer(), ticket };
+                match self.broker.decisions.push(&self.broker, asked) {
+                    true => from.owes(),
+                    false => from.answer(ticket, Refusal::Busy("too many decisions wait").answer()),
+                }
+            }
+            Route::Pool(handler) | Route::Write(handler) => {
+                let (broker, peer) = (Arc::clone(&self.broker), from.peer());
+                let kept = request.keep();
+                let work = move || {
+                    let header = kept.header();
+                    let call = Call { header: &header, body: kept.body(), peer: &peer };
+                    peer.answer(ticket, answered(|| handler(&broker, &call)));
+                };
+                let pool = &self.broker.pool;
+                let is_taken = if matches!(route, Route::Write(_)) { pool.write(work) } else { pool.look_up(work) };
+                if !is_taken {
+                    from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
+                }
+            }
+            Route::Change(handler) => {
+                let (broker, peer) = (Arc::clone(&self.broker), from.peer());
+                let kept = request.keep();
+                let work = move || {
+                    let header = kept.header();
+                    let call = Call { header: &header, body: kept.body(), peer: &peer };
+                    match taken(|| handler(&broker, &call)) {
+                        Ok(changed) => broker.promises.push(&broker, peer, ticket, changed),
+                        Err(refusal) => peer.answer(ticket, refusal.answer()),
+                    }
+                };
+                if !self.broker.pool.write(work) {
+                    from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
+                }
+            }
+            Route::Relay(handler) => {
+                let peer = from.peer();
+                let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
+                match taken(|| handler(&self.broker, &call)) {
+                    Ok(answer) => {
+                        let queued = self.broker.pool.spawn(async move {
+                            let answer = guarded_later(answer).await.unwrap_or_else(|panicked| Err(panicked.into()));
+                            peer.answer(ticket, answer.unwrap_or_else(|refusal| refusal.answer()));
+                        });
+                        if !queued {
+                            from.answer(ticket, Refusal::Busy("too many relayed requests wait").answer());
+                        }
+                    }
+                    Err(refusal) => from.answer(ticket, refusal.answer()),
+                }
+            }
+        }
+    }
+
+    fn turn(&self) -> Duration {
+        self.take_deferred();
+        self.append();
+        self.flow.borrow_mut().refresh(&self.broker);
+        if self.inbox.recheck.swap(false, Ordering::AcqRel) {
+            self.refuse_forbidden();
+        }
+        let arrived = std::mem::take(&mut *self.inbox.arrived.lock());
+        arrived.iter().for_each(|queue| self.arrived(queue));
+        self.answer_flushed();
+        self.answer_told();
+        self.answer_late();
+        self.serve_due().unwrap_or_else(|| self.rest())
+    }
+
+    fn closed(&self, connection: &Connection) {
+        let queues: Vec<QueueKey> = {
+            let parked = self.parked.borrow();
+            parked.iter().filter(|(_, waiting)| waiting.holds_of(connection.id)).map(|(queue, _)| queue.clone()).collect()
+        };
+        for queue in queues {
+            self.unpark(&queue, |pull| pull.from.id == connection.id);
+        }
+        crate::requests::consumers::connection_lost(&self.broker, connection.id);
+    }
+}
+
+impl BrokerShard {
+    /// How long nothing that waits has to be looked at, unless somebody wakes the shard.
+    fn rest(&self) -> Duration {
+        match self.unflushed.borrow().is_empty() && self.untold.borrow().is_empty() && self.deferred.borrow().is_empty() {
+            false => LOOK_AGAIN,
+            true if self.parked_count.get() == 0 => Duration::MAX,
+            true => self.next_late.get().saturating_sub(self.broker.clock.elapsed()),
+        }
+    }
+}
+
+/// How often is looked whether a flush takes too long, or the NameServers have taken note of a topic.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What a handler answers, whatever becomes of it.
+fn answered(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
+    taken(handler).unwrap_or_else(|refusal| refusal.answer())
+}
+
+/// What a handler says; a panic in it is a failure of this request alone.
+pub fn taken<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    guarded(handler).unwrap_or_else(|panicked| Err(panicked.into()))
+}

@@ -1,0 +1,82 @@
+//! How many messages of each topic wait for a time (61).
+//!
+//! Counted while serving; what waited before is counted once after a start. Java: `TimerMetrics`.
+
+use super::waiting::{Entry, Waiting};
+use crate::broker::Broker;
+use crate::broker::Call;
+use crate::error::Refusal;
+use crate::names::TIMER_TOPIC;
+use crate::waiting::system_queue::read_on;
+use parking_lot::Mutex;
+use roxmq_protocol::body::{TimerCount, TimerMetricsBody};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::properties::name;
+use roxmq_protocol::record::LogOffset;
+use roxmq_protocol::request;
+use roxmq_remoting::Answer;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Messages that wait, by the topic they go to.
+#[derive(Default)]
+pub struct Counts(Mutex<BTreeMap<String, i64>>);
+
+impl Counts {
+    /// So many more.
+    pub fn add(&self, topic: &str, more: i64) {
+        let mut counts = self.0.lock();
+        match counts.get_mut(topic) {
+            Some(count) => *count += more,
+            None => drop(counts.insert(topic.to_owned(), more)),
+        }
+    }
+
+    /// Of all topics.
+    pub fn total(&self) -> i64 {
+        self.0.lock().values().sum()
+    }
+}
+
+/// Code 61.
+pub fn metrics(broker: &Broker, _: &Call<'_>, _: request::TimerMetrics) -> Result<Answer, Refusal> {
+    let time_stamp = broker.clock.now_ms();
+    let counts = broker.timers.counts.0.lock();
+    let waiting = counts.iter().filter(|(_, count)| **count > 0);
+    let timing_count = waiting.map(|(topic, count)| (topic.clone(), TimerCount { count: *count, time_stamp })).collect();
+    Ok(Answer::body(json::to_vec(&TimerMetricsBody { timing_count, data_version: None }, Dialect::Fastjson)))
+}
+
+/// Counts what was waiting when the log ended at `end`; what is delivered meanwhile is taken off by who delivers it.
+pub fn count_from_before(broker: &Broker, end: LogOffset, mut then: Waiting) {
+    // Where the disk refuses, the count is off until the next start; nothing depends on it.
+    let _ = then.read_marks(broker, end);
+    let mut topics: Vec<Arc<str>> = Vec::new();
+    for queue in broker.store.queues_of(TIMER_TOPIC) {
+        let mut open: HashMap<i64, Arc<str>> = HashMap::new();
+        let mut recalled = Vec::new();
+        let _ = read_on(broker, TIMER_TOPIC, queue, 0, |record| {
+            let Some(entry) = Entry::of(record).filter(|_| record.log_offset < end) else { return };
+            if entry.is_recall {
+                recalled.push(entry.timer.origin);
+            } else if then.is_open(entry.timer, record.log_offset.0) {
+                open.insert(entry.timer.origin, shared(&mut topics, record.properties().find(name::REAL_TOPIC).unwrap_or_default()));
+            }
+        });
+        recalled.iter().for_each(|origin| drop(open.remove(origin)));
+        let mut of_queue: BTreeMap<Arc<str>, i64> = BTreeMap::new();
+        open.into_values().for_each(|topic| *of_queue.entry(topic).or_default() += 1);
+        of_queue.iter().for_each(|(topic, count)| broker.timers.counts.add(topic, *count));
+    }
+}
+
+/// One copy of each name is enough.
+fn shared(topics: &mut Vec<Arc<str>>, topic: &str) -> Arc<str> {
+    match topics.binary_search_by(|known| (**known).cmp(topic)) {
+        Ok(at) => Arc::clone(&topics[at]),
+        Err(at) => {
+            topics.insert(at, Arc::from(topic));
+            Arc::clone(&topics[at])
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Delivery of what is due.
+
+use super::ORIGIN;
+use super::counts::count_from_before;
+use super::waiting::{MARKS_QUEUE, Timer, Waiting, mark};
+use crate::broker::Broker;
+use crate::error::Refusal;
+use crate::names::{MARKS_TOPIC, PARKING_TOPIC};
+use crate::waiting::cursors;
+use crate::waiting::delay::{Destination, Dropped, UNSAID, destination, redelivered};
+use crate::waiting::parking;
+use roxmq_protocol::light::light_room_of;
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
+use roxmq_protocol::record::{LogOffset, Record};
+use roxmq_store::Batch;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tracing::{error, info, warn};
+
+/// What is due within this time is in memory.
+pub const LOOK_AHEAD_MS: i64 = 300_000;
+/// How often is looked for what came in, when the bell is not rung.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// Between two looks: much that comes in at once is delivered at once.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Messages, and bytes, delivered with one append.
+const AT_ONCE: usize = 128;
+const BYTES_AT_ONCE: usize = 1 << 20;
+
+/// Delivers for as long as the broker lives.
+pub async fn run(broker: Arc<Broker>) {
+    let working = Arc::clone(&broker);
+    drop(tokio::task::spawn_blocking(move || {
+        if let Some((end, done)) = working.timers.at_open.lock().take() {
+            count_from_before(&working, end, Waiting::after(done));
+        }
+    }));
+    loop {
+        let working = Arc::clone(&broker);
+        let next_due_ms = match tokio::task::spawn_blocking(move || deliver_due(&working)).await {
+            Ok(next_due_ms) => next_due_ms,
+            Err(_) => {
+                error!("delivering timed messages failed inside the broker; it goes on");
+                None
+            }
+        };
+        tokio::time::sleep(PAUSE).await;
+        let left_ms = next_due_ms.map(|due_ms| (due_ms - broker.clock.now_ms()).max(0) as u64);
+        let wait = left_ms.map_or(LOOK_PERIOD, |left_ms| LOOK_PERIOD.min(Duration::from_millis(left_ms)));
+        // A second without the bell, or its sound: both mean to look.
+        let _ = tokio::time::timeout(wait, broker.timers.bell.notified()).await;
+    }
+}
+
+/// Delivers everything that is due now. When the next one is due, as far as is known.
+pub fn deliver_due(broker: &Broker) -> Option<i64> {
+    let now_ms = broker.clock.now_ms();
+    let log_end = broker.store.readable().0;
+    let marks_end = broker.store.queue_next(MARKS_TOPIC, MARKS_QUEUE).map_or(0, |next| next.0);
+    let mut batch = broker.store.batch();
+    broker.timers.waiting.lock().try_again();
+    loop {
+        // Let go after each batch, so that a recall never waits for long.
+        let mut waiting = broker.timers.waiting.lock();
+        let is_known = waiting.catch_up(broker, now_ms);
+        let due = waiting.due(now_ms, AT_ONCE);
+        if due.is_empty() {
+            if !is_known || waiting.has_put_off() {
+                // Not all that was due is delivered. It is tried again in a second.
+                return None;
+            }
+            if waiting.all_done(now_ms, log_end, marks_end) {
+                broker.timers.file.touch();
+            }
+            broker.timers.passed_ms.store(waiting.done.due_ms, Ordering::Relaxed);
+            return waiting.next_due_ms();
+        }
+        if let Err(refusal) = deliver(broker, &mut waiting, &due, &mut batch) {
+            if broker.timers.refused.begins(()) {
+                warn!(%refusal, "timed messages wait: the store takes nothing");
+            }
+            return None;
+        }
+        if broker.timers.refused.ends(&()) {
+            info!("timed messages go on");
+        }
+        drop(waiting);
+        // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark. Waited for all the
+        // same, so that no more is ahead of the disk than this.
+        broker.settle(&batch);
+        batch.clear();
+    }
+}
+
+/// A message on its way.
+struct Delivery {
+    timer: Timer,
+    bytes: Vec<u8>,
+}
+
+/// Delivers the first of `due`, as many as go into one append.
+fn deliver(broker: &Broker, waiting: &mut Waiting, due: &[(Timer, i64)], batch: &mut Batch) -> Result<(), Refusal> {
+    let mut deliveries = Vec::new();
+    // One append is one whole batch, which has to fit into a segment.
+    let bytes_max = BYTES_AT_ONCE.min(broker.store.whole_bytes_max() / 2);
+    let mut size = 0;
+    for (timer, at) in due {
+        let found = broker.store.find_message(LogOffset(*at));
+        if let Err(error) = &found
+            && let Some(tries) = waiting.put_off(*timer, *at)
+        {
+            if tries == 1 {
+                warn!(%error, due_ms = timer.due_ms, log_offset = at, "retrying a timed message that cannot be read");
+            }
+            continue;
+        }
+        let Some(bytes) = found.ok().flatten() else {
+            // It may just have been stored again, and its old copy deleted.
+            let is_known = waiting.catch_up(broker, timer.due_ms);
+            if is_known && waiting.newest(*timer).is_none_or(|newest| newest == *at) {
+                error!(due_ms = timer.due_ms, log_offset = at, "a timed message is gone from the log");
+                waiting.close(*timer);
+            } else if !is_known {
+                let _ = waiting.put_off(*timer, *at);
+            }
+            continue;
+        };
+        size += bytes.len();
+        if size > bytes_max && !deliveries.is_empty() {
+            break;
+        }
+        deliveries.push(Delivery { timer: *timer, bytes });
+    }
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    cursors::begin(broker, MARKS_QUEUE, &mark(deliveries.iter().map(|delivery| delivery.timer)), batch)?;
+    let mut parked = Vec::new();
+    let mut dropped = Dropped::default();
+    let mut topics = Vec::new();
+    for (record, _) in deliveries.iter().filter_map(|delivery| Record::parse(&delivery.bytes).ok()) {
+        topics.push(record.properties().find(name::REAL_TOPIC).unwrap_or_default().to_owned());
+        match destination(broker, &record) {
+            Destination::Queue(topic, queue_id) => {
+                let properties = delivered_properties(&record, broker.clock.now_ms());
+                let draft = redelivered(&record, broker.advertised, &topic, queue_id, &properties);
+                parked.extend(parking::push(broker, &record, draft, batch));
+            }
+            Destination::Deleted(topic) => dropped.add(topic),
+            Destination::Unsaid => parked.push(parking::park(broker, &record, PARKING_TOPIC, UNSAID, batch)),
+        }
+    }
+    broker.put_whole(batch)?;
+    deliveries.iter().for_each(|delivery| waiting.close(delivery.timer));
+    topics.iter().for_each(|topic| broker.timers.counts.add(topic, -1));
+    parking::tell(broker, parked);
+    dropped.tell();
+    Ok(())
+}
+
+/// What consumers see: as the producer sent it, with the times of its waiting where there is room for them.
+fn delivered_properties(record: &Record<'_>, now_ms: i64) -> String {
+    let mut properties = PropertiesBuf::from_text(record.properties);
+    properties.remove(ORIGIN);
+    let bytes_max = PROPERTIES_BYTES_MAX - light_room_of(record.properties());
+    if properties.find(name::TIMER_ENQUEUE_MS).is_none() {
+        set_within(&mut properties, name::TIMER_ENQUEUE_MS, record.store_timestamp, bytes_max);
+    }
+    set_within(&mut properties, name::TIMER_DEQUEUE_MS, now_ms, bytes_max);
+    properties.into_string()
+}
+
+/// Sets a property that only informs, unless there is no room for it.
+pub fn set_within(properties: &mut PropertiesBuf, name: &str, value: i64, bytes_max: usize) {
+    let value = value.to_string();
+    if properties.as_str().len() + name.len() + value.len() + 2 <= bytes_max {
+        properties.set(name, &value);
+    }
+}

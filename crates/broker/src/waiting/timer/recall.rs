@@ -1,0 +1,146 @@
+//! A timed message is taken back before it is due (370).
+//!
+//! Follows Java's `RecallMessageProcessor` and `RecallMessageHandle`. Java answers that a message was recalled whether there is one or
+//! not; here what cannot be recalled any more is refused.
+
+use super::waiting::{Entry, Timer};
+use super::{ORIGIN, queue_of};
+use crate::broker::Broker;
+use crate::broker::Call;
+use crate::error::Refusal;
+use crate::names::TIMER_TOPIC;
+use crate::tables::topics::PERM_WRITE;
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE};
+use roxmq_env::config::BrokerConfig;
+use roxmq_protocol::properties::name;
+use roxmq_protocol::record::{Draft, Record};
+use roxmq_protocol::request::{self, RecallReply, SendMarks};
+use roxmq_remoting::Answer;
+
+const VERSION: &str = "v1";
+/// As Java's decoder, with padding or without.
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::URL_SAFE, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+
+/// What a handle says.
+pub struct Handle {
+    pub topic: String,
+    pub broker: String,
+    pub due_ms: i64,
+    unique_key: String,
+}
+
+/// The handle of a message that waits: base64url of `v1 topic broker time id`.
+pub fn handle(broker_name: &str, topic: &str, due_ms: i64, unique_key: &str) -> String {
+    URL_SAFE.encode(format!("{VERSION} {topic} {broker_name} {due_ms} {unique_key}"))
+}
+
+impl Handle {
+    pub fn parse(text: &str) -> Option<Handle> {
+        let decoded = String::from_utf8(LENIENT.decode(text).ok()?).ok()?;
+        let words: Vec<&str> = decoded.split(' ').collect();
+        let [VERSION, topic, broker, due_ms, unique_key] = words[..] else { return None };
+        Some(Handle {
+            topic: topic.to_owned(),
+            broker: broker.to_owned(),
+            due_ms: due_ms.parse().unwrap_or(-1),
+            unique_key: unique_key.to_owned(),
+        })
+    }
+}
+
+/// Code 370. Every answer names the region: Java's client writes no trace of a recall without.
+pub fn recall(broker: &Broker, _: &Call<'_>, request: request::RecallMessage<'_>) -> Result<Answer, Refusal> {
+    let config = broker.config();
+    let region_id = Some(request::Text::Owned(config.region_id.clone()));
+    Ok(match recalled(broker, &config, request) {
+        Ok(unique_key) => Answer::with(RecallReply { msg_id: unique_key.into(), region_id }),
+        Err(refusal) => refusal.answer().fields(SendMarks { region_id, trace_on: None }),
+    })
+}
+
+/// The unique key of the message that was taken back.
+fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMessage<'_>) -> Result<String, Refusal> {
+    if !config.recall_messages {
+        return Err(Refusal::Forbidden("recall failed, operation is forbidden".into()));
+    }
+    let now_ms = broker.clock.now_ms();
+    if now_ms < config.accept_sends_from_ms as i64 {
+        return Err(Refusal::RecallClosed);
+    }
+    if config.broker_permission as i32 & PERM_WRITE == 0 && !config.recall_when_draining {
+        return Err(Refusal::RecallClosed);
+    }
+    if broker.topics.find(&request.topic).is_none() {
+        return Err(Refusal::TopicNotFound(request.topic.into_owned()));
+    }
+    let illegal = |why: &str| Refusal::IllegalOperation(format!("recall failed, {why}"));
+    let handle = Handle::parse(&request.recall_handle).ok_or_else(|| illegal("the recall handle cannot be read"))?;
+    if handle.topic != request.topic {
+        return Err(illegal("topic not match"));
+    }
+    if handle.broker != config.broker_name {
+        return Err(illegal("the message is at another broker"));
+    }
+    if handle.due_ms <= now_ms || handle.due_ms - now_ms > (config.timer_max_delay_s as i64).saturating_mul(1000) {
+        return Err(illegal("timestamp invalid: the message is due already, or further ahead than messages can be"));
+    }
+    take_back(broker, &handle, now_ms)?;
+    Ok(handle.unique_key)
+}
+
+pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Refusal> {
+    // Held until the recall is in the log: a message is either delivered or recalled.
+    let mut waiting = broker.timers.waiting.lock();
+    if !waiting.catch_up(broker, now_ms) {
+        return Err(Refusal::Failed("recall failed, what was delivered cannot be read from the disk now".into()));
+    }
+    let timer = find(broker, handle).ok_or_else(|| Refusal::IllegalOperation("recall failed, no such message waits".into()))?;
+    let (timer, log_offset) = timer;
+    if !waiting.is_open(timer, log_offset) {
+        return Err(Refusal::IllegalOperation("recall failed, the message was delivered or recalled already".into()));
+    }
+    let mut batch = broker.store.batch();
+    let properties = [
+        (name::TIMER_DEL_UNIQKEY, &*handle.unique_key),
+        (name::TIMER_OUT_MS, &timer.due_ms.to_string()),
+        (ORIGIN, &timer.origin.to_string()),
+        (name::REAL_TOPIC, &handle.topic),
+    ];
+    let properties: String = properties.iter().map(|(name, value)| format!("{name}\u{1}{value}\u{2}")).collect();
+    batch.push(Draft {
+        topic: TIMER_TOPIC,
+        queue_id: queue_of(broker, timer.due_ms, now_ms),
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: now_ms,
+        born_host: broker.advertised,
+        store_host: broker.advertised,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body: b"0",
+        properties: &properties,
+    })?;
+    broker.put_whole(&mut batch)?;
+    waiting.recall(timer);
+    drop(waiting);
+    broker.timers.counts.add(&handle.topic, -1);
+    broker.settle(&batch).in_time()
+}
+
+/// The message that waits, and where its newest copy is.
+fn find(broker: &Broker, handle: &Handle) -> Option<(Timer, i64)> {
+    let found = broker.store.query(TIMER_TOPIC, &handle.unique_key, 0, i64::MAX, COPIES_MAX, true);
+    found.iter().find_map(|bytes| {
+        let (record, _) = Record::parse(bytes).ok()?;
+        let entry = Entry::of(&record).filter(|entry| !entry.is_recall)?;
+        let is_it = entry.timer.due_ms == handle.due_ms && record.properties().find(name::REAL_TOPIC) == Some(&*handle.topic);
+        is_it.then_some((entry.timer, record.log_offset.0))
+    })
+}
+
+/// Copies of one message that are looked at; there are two while it is stored again.
+const COPIES_MAX: usize = 64;

@@ -1,0 +1,133 @@
+//! A message that waits longer than the log keeps it is stored again before its part of the log is deleted.
+
+use super::ORIGIN;
+use super::deliver::set_within;
+use super::waiting::{Entry, MARKS_QUEUE, Timer, Waiting, mark};
+use crate::broker::Broker;
+use crate::error::Refusal;
+use crate::names::{PARKING_TOPIC, TIMER_TOPIC};
+use crate::waiting::cursors;
+use crate::waiting::delay::redelivered;
+use crate::waiting::parking;
+use crate::waiting::system_queue::AT_ONCE;
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
+use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
+use roxmq_store::ReadStatus;
+use std::collections::BTreeMap;
+use tracing::{info, warn};
+
+/// How far the log was rolled before an end that it is about to lose: by queue of the timer topic, the next offset to look at. What was
+/// stored again once is not stored again because a later one could not be.
+#[derive(Debug, Default)]
+pub struct Progress {
+    end: LogOffset,
+    next: BTreeMap<u32, QueueOffset>,
+}
+
+/// Stores again what waits in the log before `end`. Is nothing in it needed any more?
+///
+/// It may take room from the reserve of a full disk, which is there for what makes room. Where the disk refuses to read, that part is
+/// passed over if `gives_up`.
+pub fn roll(broker: &Broker, end: LogOffset, gives_up: bool, progress: &mut Progress) -> bool {
+    if progress.end != end {
+        *progress = Progress { end, ..Progress::default() };
+    }
+    let mut rolled = 0;
+    for queue in broker.store.queues_of(TIMER_TOPIC) {
+        let first = broker.store.bounds(TIMER_TOPIC, queue).map_or(QueueOffset(0), |(min, _)| min);
+        let next = progress.next.entry(queue).or_insert(first);
+        match roll_queue(broker, queue, end, gives_up, next) {
+            Ok(of_queue) => rolled += of_queue,
+            Err(refusal) => {
+                warn!(%refusal, "kept the oldest part of the log: timed messages in it could not be stored again");
+                return false;
+            }
+        }
+    }
+    if rolled > 0 {
+        info!(rolled, "stored timed messages again: the oldest part of the log is to be deleted");
+    }
+    // Only what is on the disk may stand in for what is deleted.
+    broker.store.flush()
+}
+
+fn roll_queue(broker: &Broker, queue: u32, end: LogOffset, gives_up: bool, next: &mut QueueOffset) -> Result<usize, Refusal> {
+    let mut rolled = 0;
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        let read = broker.store.read(TIMER_TOPIC, queue, *next, AT_ONCE, &mut |entry| entry.log_offset < end, &mut bytes);
+        rolled += store_again(broker, &bytes)?;
+        let is_unread = read.status == ReadStatus::OffsetFoundNull;
+        let following = if is_unread && gives_up { read.next.max(*next).plus(1) } else { read.next };
+        if is_unread && !gives_up {
+            *next = read.next.max(*next);
+            return Err(Refusal::Failed(format!("offset {next} of queue {queue} cannot be read")));
+        }
+        let unread = |error| Refusal::Failed(format!("the index of queue {queue} cannot be read: {error}"));
+        let entry = match broker.store.find_entry(TIMER_TOPIC, queue, following) {
+            Err(error) if !gives_up => return Err(unread(error)),
+            found => found.ok().flatten(),
+        };
+        let is_at_end = broker.store.bounds(TIMER_TOPIC, queue).is_none_or(|(_, max)| following >= max);
+        let is_behind = entry.is_some_and(|entry| entry.log_offset >= end);
+        if following <= *next || is_behind || is_at_end {
+            return Ok(rolled);
+        }
+        *next = following;
+    }
+}
+
+/// Stores those of the records again that still mean something. How many.
+fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
+    // Held meanwhile, so that nothing is delivered between the look and the append.
+    let mut waiting = broker.timers.waiting.lock();
+    if !waiting.know_marks(broker) {
+        return Err(Refusal::Failed("what was delivered cannot be read".into()));
+    }
+    let mut batch = broker.store.batch();
+    for record in records(bytes).flatten() {
+        let Some(Entry { timer, is_recall }) = Entry::of(&record) else { continue };
+        let means_something = match is_recall {
+            true => timer.due_ms > waiting.done.due_ms,
+            false => waiting.is_open(timer, record.log_offset.0),
+        };
+        if !means_something {
+            continue;
+        }
+        let properties = rolled_properties(&record, timer.origin);
+        let draft = redelivered(&record, broker.advertised, TIMER_TOPIC, record.queue_id, &properties);
+        if let Err(reason) = parking::try_push(broker, draft, &mut batch) {
+            park(broker, &mut waiting, timer, &record, &reason)?;
+        }
+    }
+    if !batch.is_empty() {
+        batch.use_reserve();
+        broker.put_own(&mut batch)?;
+    }
+    Ok(batch.len())
+}
+
+/// A message that cannot be stored again must not keep the log from being deleted.
+fn park(broker: &Broker, waiting: &mut Waiting, timer: Timer, record: &Record<'_>, reason: &str) -> Result<(), Refusal> {
+    let mut batch = broker.store.batch();
+    cursors::begin(broker, MARKS_QUEUE, &mark([timer].into_iter()), &mut batch)?;
+    let parked = parking::park(broker, record, PARKING_TOPIC, reason, &mut batch);
+    batch.use_reserve();
+    broker.put_whole(&mut batch)?;
+    waiting.close(timer);
+    broker.timers.counts.add(record.properties().find(name::REAL_TOPIC).unwrap_or_default(), -1);
+    parking::tell(broker, [parked]);
+    Ok(())
+}
+
+fn rolled_properties(record: &Record<'_>, origin: i64) -> String {
+    let mut properties = PropertiesBuf::from_text(record.properties);
+    let times: u32 = properties.find(name::TIMER_ROLL_TIMES).and_then(|times| times.parse().ok()).unwrap_or(0);
+    properties.set(ORIGIN, &origin.to_string());
+    if properties.find(name::TIMER_ENQUEUE_MS).is_none() {
+        set_within(&mut properties, name::TIMER_ENQUEUE_MS, record.store_timestamp, PROPERTIES_BYTES_MAX);
+    }
+    set_within(&mut properties, name::TIMER_ROLL_TIMES, i64::from(times.saturating_add(1)), PROPERTIES_BYTES_MAX);
+    properties.into_string()
+}
