@@ -20,7 +20,7 @@ mod model;
 mod tests;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,17 +31,16 @@ use parking_lot::{Mutex, RwLock};
 use roxmq_env::clock::Clock;
 use roxmq_env::config::NameServerConfig;
 use roxmq_env::disk::Disk;
-use roxmq_protocol::header::Header;
 use roxmq_protocol::request::NotifyMinBrokerIdChange;
 use roxmq_remoting::client::Client;
-use roxmq_remoting::{Answer, Connection, Incoming, Listen, Server, ServerOptions, Service, guarded};
+use roxmq_remoting::{Answer, Call, Connection, Incoming, Listen, Server, ServerOptions, Service, guarded};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 
 use crate::kv::KvConfig;
 use crate::members::Members;
-use crate::table::{ChannelId, Gone, MinIdChange, Policy, RouteTable, Viewer};
+use crate::table::{ChannelId, Gone, MinIdChange, Policy, RouteTable};
 
 /// Connections above which further ones are closed.
 const CONNECTIONS_MAX: usize = 100_000;
@@ -120,21 +119,6 @@ pub(crate) struct NameServer {
     notices: mpsc::Sender<MinIdChange>,
     /// It stops: nobody leaves the table any more.
     stops: AtomicBool,
-}
-
-/// A request and the connection it came on.
-pub(crate) struct Call<'a> {
-    header: &'a Header<'a>,
-    body: &'a [u8],
-    channel: ChannelId,
-    remote: IpAddr,
-    local: IpAddr,
-}
-
-impl Call<'_> {
-    fn viewer(&self) -> Viewer {
-        Viewer { client: self.remote, dialled: self.local }
-    }
 }
 
 impl NameServer {
@@ -250,8 +234,7 @@ struct Shard {
 
 impl Service for Shard {
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>) {
-        let call =
-            Call { header: &request.header, body: request.frame.body, channel: from.id, remote: from.remote.ip(), local: from.local.ip() };
+        let call = Call { header: &request.header, body: request.frame.body, peer: &from.peer() };
         from.answer(request.ticket(), guarded(|| routes::answer(&self.state, &call)).unwrap_or_else(Answer::from));
     }
 

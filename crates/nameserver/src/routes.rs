@@ -1,42 +1,32 @@
-//! Which handler answers which request? One line each. Those that say what there is, and so what there is not, need a complete table.
+//! Which handler answers which request? One row each. Requests that ask what there is, and so what there is not, need a complete table.
 
-use roxmq_protocol::request::{self as ask, HeaderFields, Request};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call, routes};
 
+use crate::NameServer;
 use crate::error::Refusal;
-use crate::handlers::{config, keys, lists, registration, topics};
-use crate::{Call, NameServer};
+use crate::handlers::{Handled, config, keys, lists, registration, topics};
 
-macro_rules! routes {
-    ($($request:ident $(($needs:ident))? => $handler:path,)*) => {
-        /// Answers one request.
-        pub(crate) fn answer(server: &NameServer, call: &Call<'_>) -> Answer {
-            if needs_all(call.header.code) && !server.is_complete() {
-                return Refusal::NotReady.into();
-            }
-            let answer = match call.header.code {
-                $(ask::$request::CODE => {
-                    ask::$request::read(&call.header.fields).map_err(Refusal::from).and_then(|request| $handler(server, call, request))
-                })*
-                #[cfg(test)]
-                PANICS => panic!("planted"),
-                code => Err(Refusal::NotSupported(code)),
-            };
-            answer.unwrap_or_else(Answer::from)
-        }
+type Handler = fn(&NameServer, &Call<'_>) -> Handled;
 
-        fn needs_all(code: i32) -> bool {
-            match code {
-                $($(ask::$request::CODE => stringify!($needs) == "complete",)?)*
-                _ => false,
-            }
-        }
+/// When a request is answered. All are answered at once, on the connection's shard.
+#[derive(Clone, Copy)]
+enum Lane {
+    /// From the start on.
+    Always(Handler),
+    /// Refused with "not ready" until the table is complete.
+    Complete(Handler),
+}
 
-        /// The codes of the requests that a NameServer serves.
-        pub fn served() -> Vec<i32> {
-            vec![$(ask::$request::CODE),*]
-        }
+/// Answers one request.
+pub(crate) fn answer(server: &NameServer, call: &Call<'_>) -> Answer {
+    #[cfg(test)]
+    assert_ne!(call.header.code, PANICS, "planted");
+    let answer = match find(call.header.code).map(|route| route.lane) {
+        None => Err(Refusal::NotSupported(call.header.code)),
+        Some(Lane::Complete(_)) if !server.is_complete() => Err(Refusal::NotReady),
+        Some(Lane::Always(handler) | Lane::Complete(handler)) => handler(server, call),
     };
+    answer.unwrap_or_else(Answer::from)
 }
 
 /// What a handler would be asked for that panics.
@@ -44,31 +34,32 @@ macro_rules! routes {
 pub(crate) const PANICS: i32 = -1001;
 
 routes! {
-    RouteByTopic (complete)             => topics::route,
-    RegisterTopic                       => topics::register,
-    DeleteTopicInNameServer             => topics::delete,
-    WipeWritePerm                       => topics::wipe_write_perm,
-    AddWritePerm                        => topics::add_write_perm,
+    Lane;
+    RouteByTopic             => Complete, Any,      topics::route;
+    RegisterTopic            => Always,   Internal, topics::register;
+    DeleteTopicInNameServer  => Always,   Admin,    topics::delete;
+    WipeWritePerm            => Always,   Admin,    topics::wipe_write_perm;
+    AddWritePerm             => Always,   Admin,    topics::add_write_perm;
 
-    RegisterBroker                      => registration::register,
-    UnregisterBroker                    => registration::unregister,
-    QueryDataVersion                    => registration::data_version,
-    BrokerHeartbeat                     => registration::heartbeat,
+    RegisterBroker           => Always,   Internal, registration::register;
+    UnregisterBroker         => Always,   Internal, registration::unregister;
+    QueryDataVersion         => Always,   Internal, registration::data_version;
+    BrokerHeartbeat          => Always,   Internal, registration::heartbeat;
 
-    ClusterInfo (complete)              => lists::cluster_info,
-    BrokerMemberGroup (complete)        => lists::member_group,
-    TopicsOfNameServer (complete)       => lists::topics,
-    TopicsByCluster (complete)          => lists::topics_of_cluster,
-    SystemTopicsOfNameServer (complete) => lists::system_topics,
-    UnitTopics (complete)               => lists::unit_topics,
-    UnitSubTopics (complete)            => lists::unit_sub_topics,
-    UnitSubUnunitTopics (complete)      => lists::unit_sub_ununit_topics,
+    ClusterInfo              => Complete, Admin,    lists::cluster_info;
+    BrokerMemberGroup        => Complete, Internal, lists::member_group;
+    TopicsOfNameServer       => Complete, Admin,    lists::topics;
+    TopicsByCluster          => Complete, Admin,    lists::topics_of_cluster;
+    SystemTopicsOfNameServer => Complete, Admin,    lists::system_topics;
+    UnitTopics               => Complete, Admin,    lists::unit_topics;
+    UnitSubTopics            => Complete, Admin,    lists::unit_sub_topics;
+    UnitSubUnunitTopics      => Complete, Admin,    lists::unit_sub_ununit_topics;
 
-    PutKv                               => keys::put,
-    ReadKv                              => keys::read,
-    DeleteKv                            => keys::delete,
-    KvNamespace                         => keys::namespace,
+    PutKv                    => Always,   Admin,    keys::put;
+    ReadKv                   => Always,   Admin,    keys::read;
+    DeleteKv                 => Always,   Admin,    keys::delete;
+    KvNamespace              => Always,   Internal, keys::namespace;
 
-    UpdateNameServerConfig              => config::update,
-    NameServerConfig                    => config::read,
+    UpdateNameServerConfig   => Always,   Admin,    config::update;
+    NameServerConfig         => Always,   Admin,    config::read;
 }

@@ -22,7 +22,7 @@ use roxmq_env::config::{Origin, Setting, load};
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
-use roxmq_remoting::Ticket;
+use roxmq_remoting::{Peer, Ticket};
 
 use super::*;
 
@@ -95,9 +95,8 @@ impl Script {
         let frame = frame::split(&sent).unwrap().unwrap();
         let mut header = header::read(&frame).unwrap();
         header.version = version;
-        let (remote, local) = self.ends;
-        let answer = routes::answer(&self.server, &Call { header: &header, body: frame.body, channel, remote, local });
-        shown(answer)
+        let peer = peer(channel, self.ends);
+        shown(routes::answer(&self.server, &Call { header: &header, body: frame.body, peer: &peer }))
     }
 
     fn run(&mut self, script: &str) -> String {
@@ -119,6 +118,10 @@ impl Script {
         }
         out.join("\n")
     }
+}
+
+fn peer(channel: ChannelId, (remote, local): (IpAddr, IpAddr)) -> Peer {
+    Peer::unconnected(channel, SocketAddr::new(remote, 1), SocketAddr::new(local, 2))
 }
 
 fn shown(answer: roxmq_remoting::Answer) -> String {
@@ -219,7 +222,7 @@ fn a_compressed_body_is_read_even_when_it_is_announced_as_plain() {
         header::write_frame(&mut sent, Encoding::Json, Top::request(1, 103, false), all, &compressed);
         let frame = frame::split(&sent).unwrap().unwrap();
         let header = header::read(&frame).unwrap();
-        let call = Call { header: &header, body: frame.body, channel: 1, remote: HOST, local: HOST };
+        let call = Call { header: &header, body: frame.body, peer: &peer(1, (HOST, HOST)) };
         assert_eq!(shown(routes::answer(&script.server, &call)), "< 0");
     }
     let list = script.ask("c 206", "");
@@ -283,7 +286,7 @@ fn settings_change_at_run_time() {
     header::write_frame(&mut sent, Encoding::Json, Top::request(1, 318, false), |_| {}, change.as_bytes());
     let frame = frame::split(&sent).unwrap().unwrap();
     let header = header::read(&frame).unwrap();
-    let call = Call { header: &header, body: frame.body, channel: 1, remote: HOST, local: HOST };
+    let call = Call { header: &header, body: frame.body, peer: &peer(1, (HOST, HOST)) };
     let answer = routes::answer(&script.server, &call);
     let remark = "listenPort takes effect after a restart; unknown key noSuchKey (request, line 3)";
     assert_eq!((answer.code, answer.remark.as_deref()), (0, Some(remark)));

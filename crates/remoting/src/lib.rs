@@ -16,12 +16,14 @@ pub mod client;
 mod connection;
 mod guard;
 mod message;
+mod routes;
 mod server;
 mod shard;
 
 pub use connection::{Connection, ConnectionId};
 pub use guard::{Panicked, guarded, guarded_later};
 pub use message::{Answer, CallError, Incoming, Received, Ticket};
+pub use routes::{Access, Call, Route, Served};
 pub use server::{Listen, Server, ServerOptions};
 pub use shard::{Peer, ShardHandle, next_connection};
 

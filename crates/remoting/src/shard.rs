@@ -117,6 +117,11 @@ impl Peer {
         Peer { shard, id, remote, met_as }
     }
 
+    /// A peer without a connection, for tests of what is done with a request: what is sent to it is lost.
+    pub fn unconnected(id: ConnectionId, remote: SocketAddr, met_as: SocketAddr) -> Peer {
+        Peer::new(ShardHandle::new(), id, remote, met_as)
+    }
+
     /// The connection's number.
     pub fn id(&self) -> ConnectionId {
         self.id

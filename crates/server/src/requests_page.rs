@@ -25,7 +25,7 @@ fn page() -> String {
         if let Some(lane) = lanes.get(&row.code) {
             by.push(format!("broker ({lane})"));
         }
-        if names.contains(&row.code) {
+        if names.iter().any(|served| served.code == row.code) {
             by.push("NameServer".to_owned());
         }
         if clients.contains(&row.code) {

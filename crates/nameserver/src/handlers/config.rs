@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use roxmq_env::config::{ConfigError, Origin, Table, Update, properties};
 use roxmq_protocol::request::{NameServerConfig, UpdateNameServerConfig};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use tracing::{info, warn};
 
 use super::Handled;
-use crate::{Call, NameServer};
+use crate::NameServer;
 
 /// Changes what can be changed now and saves all of it for the next start, or does nothing.
 pub(crate) fn update(server: &NameServer, call: &Call<'_>, _: UpdateNameServerConfig) -> Handled {

@@ -1,11 +1,11 @@
 //! The key-value configuration.
 
 use roxmq_protocol::request::{DeleteKv, KvNamespace, KvValueReply, PutKv, ReadKv};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 
 use super::{Handled, with_body};
+use crate::NameServer;
 use crate::error::Refusal;
-use crate::{Call, NameServer};
 
 /// Keeps a value.
 pub(crate) fn put(server: &NameServer, _: &Call<'_>, request: PutKv<'_>) -> Handled {

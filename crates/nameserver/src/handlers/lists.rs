@@ -6,19 +6,21 @@ use roxmq_protocol::request::{
     UnitTopics,
 };
 
-use super::{Handled, with_body};
+use roxmq_remoting::Call;
+
+use super::{Handled, viewer, with_body};
+use crate::NameServer;
 use crate::error::Refusal;
 use crate::table::{self, RouteTable};
-use crate::{Call, NameServer};
 
 /// All clusters and brokers.
 pub(crate) fn cluster_info(server: &NameServer, call: &Call<'_>, _: ClusterInfo) -> Handled {
-    with_body(&server.table.read().cluster_info(&call.viewer()))
+    with_body(&server.table.read().cluster_info(&viewer(call)))
 }
 
 /// The living brokers of one group.
 pub(crate) fn member_group(server: &NameServer, call: &Call<'_>, request: BrokerMemberGroup<'_>) -> Handled {
-    let group = server.table.read().member_group(&request.cluster_name, &request.broker_name, &call.viewer());
+    let group = server.table.read().member_group(&request.cluster_name, &request.broker_name, &viewer(call));
     with_body(&GetBrokerMemberGroupResponseBody { broker_member_group: group })
 }
 
@@ -37,7 +39,7 @@ pub(crate) fn topics_of_cluster(server: &NameServer, _: &Call<'_>, request: Topi
 
 /// Names of clusters and brokers.
 pub(crate) fn system_topics(server: &NameServer, call: &Call<'_>, _: SystemTopicsOfNameServer) -> Handled {
-    with_body(&server.table.read().system_topics(&call.viewer()))
+    with_body(&server.table.read().system_topics(&viewer(call)))
 }
 
 /// Topics of units.

@@ -7,10 +7,11 @@ pub(crate) mod registration;
 pub(crate) mod topics;
 
 use roxmq_protocol::json::{self, Dialect};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use serde::Serialize;
 
 use crate::error::Refusal;
+use crate::table::Viewer;
 
 /// What a handler returns.
 pub(crate) type Handled = Result<Answer, Refusal>;
@@ -18,6 +19,11 @@ pub(crate) type Handled = Result<Answer, Refusal>;
 /// Success with a body as all clients read it.
 fn with_body(body: &impl Serialize) -> Handled {
     Ok(Answer::body(json::to_vec(body, Dialect::Fastjson)))
+}
+
+/// The asker, as the table has to know it to tell of addresses.
+fn viewer(call: &Call<'_>) -> Viewer {
+    Viewer { client: call.peer.remote().ip(), dialled: call.peer.met_as().ip() }
 }
 
 /// The zone of a broker or a client, in a field that Java's RPC hooks add (`MixAll.ZONE_NAME`).

@@ -6,14 +6,14 @@ use roxmq_env::address::Registered as AddressIs;
 use roxmq_protocol::body::{DataVersion, RegisterBrokerBody, RegistrationForm, body_crc32};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{BrokerHeartbeat, ChangedReply, QueryDataVersion, RegisterBroker, RegisterBrokerReply, UnregisterBroker};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use tracing::{info, warn};
 
-use super::Handled;
+use super::{Handled, viewer};
+use crate::NameServer;
 use crate::error::Refusal;
 use crate::kv::ORDER_TOPICS;
 use crate::table::{BrokerRef, Registered, Registration};
-use crate::{Call, NameServer};
 
 /// Brokers before this version register with a bare table of topics (`V3_0_11`).
 const VERSION_WITH_BODY: i32 = 37;
@@ -44,8 +44,8 @@ pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterBr
         acting_master: request.enable_acting_master,
         topics: body.topic_config_serialize_wrapper,
         filter_servers: body.filter_server_list,
-        channel: call.channel,
-        address_is: AddressIs::from_connection(request.auto_address == Some(true), call.remote, call.local),
+        channel: call.peer.id(),
+        address_is: AddressIs::from_connection(request.auto_address == Some(true), call.peer.remote().ip(), call.peer.met_as().ip()),
         started: request.started_ms,
     };
     let registered = server.table.write().register(registration, &server.policy(), server.now());
@@ -88,7 +88,7 @@ fn form(call: &Call<'_>, compressed: bool) -> RegistrationForm {
 }
 
 fn accepted(server: &NameServer, call: &Call<'_>, broker_name: &str, is_replica: bool) -> Answer {
-    let master = is_replica.then(|| server.table.read().master_for(broker_name, &call.viewer())).flatten();
+    let master = is_replica.then(|| server.table.read().master_for(broker_name, &viewer(call))).flatten();
     let (master_addr, ha_addr) = master.map(|master| (master.addr, master.ha_addr)).unzip();
     let reply = RegisterBrokerReply { ha_server_addr: ha_addr.flatten().map(Into::into), master_addr: master_addr.map(Into::into) };
     let order = server.config().return_order_config.then(|| server.kv.lock().namespace(ORDER_TOPICS)).flatten();
@@ -105,7 +105,7 @@ pub(crate) fn unregister(server: &NameServer, call: &Call<'_>, request: Unregist
         addr: request.broker_addr.into_owned(),
     };
     let BrokerRef { cluster, broker_name, broker_id, addr } = &broker;
-    match server.take_off(|table, policy| table.unregister(&broker, call.channel, policy)) {
+    match server.take_off(|table, policy| table.unregister(&broker, call.peer.id(), policy)) {
         true => info!(cluster, broker_name, broker_id, addr, "a broker unregistered"),
         false => info!(cluster, broker_name, broker_id, addr, "a goodbye of nobody who is registered so was ignored"),
     }

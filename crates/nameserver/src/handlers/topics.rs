@@ -7,13 +7,13 @@ use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{
     AddWritePerm, AddWriteReply, DeleteTopicInNameServer, RegisterTopic, RouteByTopic, WipeWritePerm, WipeWriteReply,
 };
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 
-use super::{Handled, ZONE_MODE, ZONE_NAME};
+use super::{Handled, ZONE_MODE, ZONE_NAME, viewer};
+use crate::NameServer;
 use crate::error::Refusal;
 use crate::kv::ORDER_TOPICS;
 use crate::table::{MASTER_ID, RouteTable};
-use crate::{Call, NameServer};
 
 /// Clients from this version on read strict JSON (`V4_9_4`).
 const VERSION_WITH_STANDARD_JSON: i32 = 401;
@@ -21,7 +21,7 @@ const VERSION_WITH_STANDARD_JSON: i32 = 401;
 /// Where is a topic?
 pub(crate) fn route(server: &NameServer, call: &Call<'_>, request: RouteByTopic<'_>) -> Handled {
     let config = server.config();
-    let route = server.table.read().route(&request.topic, &call.viewer(), &server.policy());
+    let route = server.table.read().route(&request.topic, &viewer(call), &server.policy());
     let mut route = route.ok_or_else(|| Refusal::NoRoute(request.topic.to_string()))?;
     if config.order_message {
         route.order_topic_conf = server.kv.lock().value(ORDER_TOPICS, &request.topic).map(str::to_owned);
