@@ -1,33 +1,20 @@
 //! Does the broker hold what it acknowledged? Asked after a run, of the broker itself.
 
-use crate::ask::{self, AskError, Asker};
-use crate::clock::Nanos;
-use crate::decided::Found;
-use crate::histogram::Histogram;
-use crate::options::{Delay, Options, Workload};
-use crate::read_back;
-use crate::report::{Check, Lateness};
-use crate::stamp::Stamp;
-use crate::tally::Offsets;
-use crate::transact::Outcome;
-use std::time::{Duration, Instant};
+pub(crate) mod found;
+pub(crate) mod read_back;
+pub(crate) mod told;
 
-/// What a run did, as far as its connections were told.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    /// Number of the run.
-    pub run: u32,
-    /// What to add to the time of a timed send on the run's clock for its time of delivery, in ns since 1970.
-    pub deliver_after: Nanos,
-    /// Acknowledged offsets, by queue.
-    pub acknowledged: Vec<Offsets>,
-    /// Acknowledged messages.
-    pub acknowledged_in_all: u64,
-    /// Received messages.
-    pub received_in_all: u64,
-    /// What is to be found in the topic, by connection and sequence, where the messages are compared one by one.
-    pub outcomes: Vec<Vec<Outcome>>,
-}
+use crate::check::found::Found;
+use crate::check::told::Told;
+use crate::load::outcome::Outcome;
+use crate::measure::histogram::Histogram;
+use crate::measure::tally::Offsets;
+use crate::options::{Delay, Options, Workload};
+use crate::report::Check;
+use crate::report::figures::Lateness;
+use crate::wire::ask::{self, AskError, Asker};
+use crate::wire::stamp::Stamp;
+use std::time::{Duration, Instant};
 
 /// Where the messages of a topic were before a run.
 pub struct Before {

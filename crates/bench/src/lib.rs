@@ -3,32 +3,20 @@
 //! The generator speaks RocketMQ's protocol, so it measures any broker that does. It must not be what is measured: requests are copies
 //! of prepared frames, many go in one write, many answers come in one read.
 
-pub mod ask;
-pub mod check;
-pub mod clock;
-pub mod decided;
-pub mod frames;
-pub mod help;
-pub mod histogram;
-pub mod idle;
-pub mod meters;
-pub mod options;
-pub mod plan;
-pub mod process;
-pub mod pull;
-pub mod queues;
-pub mod read_back;
-pub mod report;
-pub mod run;
-pub mod send;
-pub mod slices;
-pub mod slots;
-pub mod stamp;
-pub mod tally;
-pub mod timer;
-pub mod touch;
-pub mod transact;
-pub mod wire;
+mod check;
+#[cfg(test)]
+mod faulty_broker;
+mod help;
+mod load;
+mod measure;
+mod options;
+mod report;
+mod run;
+mod timer;
+mod touch;
+mod wire;
+
+pub use measure::process::anonymous_bytes;
 
 use help::HELP;
 use options::Command;

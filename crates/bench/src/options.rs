@@ -1,8 +1,8 @@
 //! What does the command line of `roxmq bench` ask for?
 
-use crate::queues::Queues;
-use crate::stamp::STAMP_BYTES;
 use crate::timer::{self, options::TimerOptions};
+use crate::wire::queues::Queues;
+use crate::wire::stamp::STAMP_BYTES;
 use roxmq_protocol::frame::Encoding;
 use std::ffi::OsString;
 use std::str::FromStr;

@@ -1,8 +1,11 @@
 //! What is told at the end of a run?
 
-use crate::histogram::Histogram;
-use crate::slices::Slice;
-use crate::tally::Tally;
+pub(crate) mod figures;
+pub(crate) mod words;
+
+use crate::measure::tally::Tally;
+use crate::report::figures::{Cost, Latency, Lateness, Slice};
+use crate::report::words::{duration, grouped};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -48,34 +51,6 @@ pub struct Report {
     pub check: Check,
     /// Everything that went wrong, by kind.
     pub errors: BTreeMap<String, u64>,
-}
-
-/// Latencies in µs.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Latency {
-    /// Half are not above.
-    pub p50_us: f64,
-    /// 99 % are not above.
-    pub p99_us: f64,
-    /// 99.9 % are not above.
-    pub p999_us: f64,
-    /// The longest.
-    pub max_us: f64,
-}
-
-/// What a process took.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Cost {
-    /// Process id.
-    pub process: u32,
-    /// CPU for each counted message, in µs.
-    pub cpu_us_per_message: f64,
-    /// CPU while it was counted, in cores.
-    pub cores: f64,
-    /// Resident anonymous memory at the end, in MB.
-    pub anonymous_mb: f64,
-    /// Resident pages of mapped files at the end, in MB.
-    pub file_mb: f64,
 }
 
 /// What was read beside the workload.
@@ -128,55 +103,6 @@ pub enum Check {
     Waiting,
     /// It does not agree.
     Failed(String),
-}
-
-/// How long after they were due messages came, in ms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Lateness {
-    /// Messages.
-    pub messages: u64,
-    /// Half are not above.
-    pub p50_ms: f64,
-    /// 99 % are not above.
-    pub p99_ms: f64,
-    /// 99.9 % are not above.
-    pub p999_ms: f64,
-    /// The latest.
-    pub max_ms: f64,
-}
-
-impl Lateness {
-    /// Of the values of a histogram.
-    pub fn of(histogram: &Histogram) -> Lateness {
-        let ms = |nanos: u64| nanos as f64 / 1e6;
-        Lateness {
-            messages: histogram.count(),
-            p50_ms: ms(histogram.quantile(0.5)),
-            p99_ms: ms(histogram.quantile(0.99)),
-            p999_ms: ms(histogram.quantile(0.999)),
-            max_ms: ms(histogram.max()),
-        }
-    }
-
-    /// For people.
-    pub fn text(&self) -> String {
-        let Lateness { p50_ms, p99_ms, p999_ms, max_ms, .. } = self;
-        let [p50, p99, p999, max] = [p50_ms, p99_ms, p999_ms, max_ms].map(|ms| duration(ms * 1e3));
-        format!("p50 {p50}   p99 {p99}   p99.9 {p999}   max {max}")
-    }
-}
-
-impl Latency {
-    /// Of the values of a histogram.
-    pub fn of(histogram: &Histogram) -> Latency {
-        let us = |nanos: u64| nanos as f64 / 1e3;
-        Latency {
-            p50_us: us(histogram.quantile(0.5)),
-            p99_us: us(histogram.quantile(0.99)),
-            p999_us: us(histogram.quantile(0.999)),
-            max_us: us(histogram.max()),
-        }
-    }
 }
 
 impl Report {
@@ -255,38 +181,5 @@ impl Report {
             let _ = writeln!(text, "  ERROR       {count} x {kind}");
         }
         text
-    }
-}
-
-/// A time for people.
-pub fn duration(us: f64) -> String {
-    match us {
-        us if us < 1000.0 => format!("{us:.0} us"),
-        us if us < 100_000.0 => format!("{:.2} ms", us / 1e3),
-        us => format!("{:.0} ms", us / 1e3),
-    }
-}
-
-/// A number for people.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_for_people() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([12.4, 1234.0, 250_000.0].map(duration), ["12 us", "1.23 ms", "250 ms"]);
     }
 }

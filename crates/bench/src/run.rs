@@ -1,22 +1,26 @@
 //! One run: connections, threads, the window that is counted, and the comparison at the end.
 
-use crate::ask::{AskError, Asker};
-use crate::check::{Before, Told};
-use crate::clock::{Clock, Window};
-use crate::meters::Meters;
+pub(crate) mod description;
+pub(crate) mod meters;
+pub(crate) mod plan;
+pub(crate) mod serve;
+pub(crate) mod slices;
+
+use crate::check::Before;
+use crate::check::told::Told;
+use crate::measure::tally::Tally;
 use crate::options::{Delay, Options, Target, Workload};
-use crate::plan::{Job, Plan};
-use crate::pull::{Progress, Puller};
-use crate::report::{Beside, Check, Cost, Latency, Report};
-use crate::slices::{self, Slice};
-use crate::tally::Tally;
-use crate::wire::{self, Load, Pauses};
+use crate::report::figures::{Cost, Latency, Slice};
+use crate::report::{Beside, Check, Report};
+use crate::run::meters::Meters;
+use crate::run::plan::{Job, Plan};
+use crate::run::serve::Shared;
+use crate::wire::ask::{AskError, Asker};
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 use thiserror::Error;
 
 /// Why there is nothing to report.
@@ -87,7 +91,7 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
         let share = if matches!(job, Job::Beside(_)) { options.threads } else { number % options.threads };
         shares[share].push((connect(address)?, job));
     }
-    let run = Run {
+    let run = Shared {
         clock,
         window,
         progress,
@@ -104,11 +108,11 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
         .filter(|share| !share.is_empty())
         .map(|share| {
             let run = run.clone();
-            std::thread::Builder::new().name("bench".into()).spawn(move || serve(share, &run))
+            std::thread::Builder::new().name("bench".into()).spawn(move || serve::serve(share, &run))
         })
         .collect::<Result<_, _>>()?;
 
-    sleep_until(&clock, window.counted_from);
+    clock.sleep_until(window.counted_from);
     let (from, cpu_from) = (clock.now(), meters.cpu());
     let looks = slices::look(&clock, &window, meters);
     let (until, cpu_until) = (clock.now(), meters.cpu());
@@ -186,105 +190,6 @@ fn connect(address: &str) -> Result<TcpStream, RunError> {
     Err(failed(last).into())
 }
 
-pub(crate) fn sleep_until(clock: &Clock, at: u64) {
-    std::thread::sleep(Duration::from_nanos(at.saturating_sub(clock.now())));
-}
-
-/// What the threads of a run share.
-#[derive(Clone)]
-struct Run {
-    clock: Clock,
-    window: Window,
-    progress: Arc<Progress>,
-    /// Senders that have not ended.
-    sending: Arc<AtomicUsize>,
-    patience: Duration,
-    /// How many groups receive each message.
-    groups: u64,
-    /// Whether a thread pauses when nothing is due.
-    is_paced: bool,
-    /// Held while the processes' CPU times are read.
-    metering: Arc<Mutex<()>>,
-}
-
-/// One thread: all its connections until they are done.
-fn serve(share: Vec<(TcpStream, Job)>, run: &Run) -> io::Result<Vec<Job>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let pauses = Arc::new(Pauses::default());
-    let jobs = runtime.block_on(async {
-        if run.is_paced {
-            keep_pauses_short();
-            let pauses = Arc::clone(&pauses);
-            tokio::spawn(async move { pauses.take().await });
-        }
-        let tasks: Vec<_> =
-            share.into_iter().map(|(stream, job)| tokio::spawn(work(stream, job, run.clone(), Arc::clone(&pauses)))).collect();
-        let mut jobs = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            jobs.push(task.await.map_err(io::Error::other)??);
-        }
-        Ok(jobs)
-    });
-    drop(run.metering.lock());
-    jobs
-}
-
-/// Asks the system not to make this thread's sleeps longer than asked for, which it does by 50 us to save wake-ups.
-fn keep_pauses_short() {
-    // Where it refuses, due times are kept less exactly, which latencies tell.
-    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-}
-
-async fn work(stream: TcpStream, job: Job, run: Run, pauses: Arc<Pauses>) -> io::Result<Job> {
-    let stream = tokio::net::TcpStream::from_std(stream)?;
-    tokio::time::sleep_until(run.clock.instant(run.window.start).into()).await;
-    match job {
-        Job::Send(mut sender) => {
-            if let Some(error) = drive(&stream, &mut sender, &run, &pauses, run.patience).await {
-                sender.tally.error(error);
-            }
-            sender.give_up();
-            run.progress.acknowledged.fetch_add(sender.tally.messages_in_all * run.groups, Ordering::AcqRel);
-            if run.sending.fetch_sub(1, Ordering::AcqRel) == 1 {
-                run.progress.sent.store(true, Ordering::Release);
-            }
-            Ok(Job::Send(sender))
-        }
-        Job::Transact(mut transactor) => {
-            if let Some(error) = drive(&stream, &mut transactor, &run, &pauses, run.patience).await {
-                transactor.tally.error(error);
-            }
-            transactor.give_up();
-            Ok(Job::Transact(transactor))
-        }
-        Job::Idle(mut idler) => {
-            if let Some(error) = drive(&stream, &mut idler, &run, &pauses, run.patience).await {
-                idler.tally.error(error);
-            }
-            Ok(Job::Idle(idler))
-        }
-        Job::Pull(puller) => Ok(Job::Pull(pull(&stream, puller, &run, &pauses).await)),
-        Job::Beside(puller) => Ok(Job::Beside(pull(&stream, puller, &run, &pauses).await)),
-    }
-}
-
-async fn pull(stream: &tokio::net::TcpStream, mut puller: Puller, run: &Run, pauses: &Pauses) -> Puller {
-    if let Some(error) = drive(stream, &mut puller, run, pauses, 2 * run.patience).await {
-        puller.tally.error(error);
-    }
-    puller
-}
-
-/// Runs a load until it is done, or the time is over; says what went wrong.
-async fn drive(stream: &tokio::net::TcpStream, load: &mut impl Load, run: &Run, pauses: &Pauses, grace: Duration) -> Option<String> {
-    let deadline = run.clock.instant(run.window.end) + grace;
-    match tokio::time::timeout_at(deadline.into(), wire::drive(stream, load, &run.clock, pauses)).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.to_string()),
-        Err(_) => Some(format!("not done {} s after the end", grace.as_secs_f64())),
-    }
-}
-
 fn report(options: &Options, address: &str, measured: Measured, check: Check) -> Report {
     let tally = measured.tally;
     Report {
@@ -294,7 +199,7 @@ fn report(options: &Options, address: &str, measured: Measured, check: Check) ->
             Workload::Idle => "heartbeat",
             Workload::Send | Workload::Pull | Workload::Tail | Workload::EndToEnd => "msg",
         },
-        what: what(options, address),
+        what: description::of(options, address),
         seconds: measured.seconds,
         requests: tally.requests,
         messages: tally.messages,
@@ -311,39 +216,5 @@ fn report(options: &Options, address: &str, measured: Measured, check: Check) ->
         slices: measured.slices,
         check,
         errors: tally.errors,
-    }
-}
-
-fn what(options: &Options, address: &str) -> String {
-    let Options { connections, in_flight, consumers, body_bytes, batch, pull_messages, .. } = options;
-    let pace = match options.rate {
-        Some(rate) if options.is_overload => format!("{connections} connections x {in_flight} in flight at most, {rate} msg/s due"),
-        Some(rate) => format!("{connections} connections, {rate} msg/s"),
-        None => format!("{connections} connections x {in_flight} in flight"),
-    };
-    let batches = if *batch > 1 { format!(" x {batch}") } else { String::new() };
-    let load = match options.workload {
-        Workload::Send => format!("{pace}, {body_bytes} B{batches}{}", delayed(options.delay)),
-        Workload::Transaction => {
-            let decided = if options.is_decision_answered { "decisions waited for" } else { "oneway decisions" };
-            format!("{pace}, {body_bytes} B, {decided}, {} % rolled back", options.rollbacks * 100.0)
-        }
-        Workload::Pull => format!("{connections} connections x {in_flight} in flight, {pull_messages} a pull"),
-        Workload::Idle => format!("{connections} connections that send heartbeats"),
-        Workload::Tail => format!("{connections} connections, {pull_messages} a pull{}", groups(options.groups)),
-        Workload::EndToEnd => format!("{pace}, {body_bytes} B{batches}, {consumers} connections that receive{}", groups(options.groups)),
-    };
-    format!("{load}, {}, {address}", options.queues().text())
-}
-
-fn groups(groups: u32) -> String {
-    if groups > 1 { format!(", {groups} groups") } else { String::new() }
-}
-
-fn delayed(delay: Option<Delay>) -> String {
-    match delay {
-        None => String::new(),
-        Some(Delay::Level(level)) => format!(", delay level {level}"),
-        Some(Delay::Time(delay)) => format!(", delivered in {} s", delay.as_secs_f64()),
     }
 }

@@ -5,21 +5,22 @@
 //!    memory              all are waiting: memory, CPU          memory, time to first ack              memory
 //! ```
 
-pub mod broker;
-pub mod dues;
-pub mod fill;
-pub mod options;
-pub mod outcome;
-pub mod report;
-pub mod watch;
+pub(crate) mod broker;
+pub(crate) mod dues;
+pub(crate) mod fill;
+pub(crate) mod options;
+pub(crate) mod outcome;
+pub(crate) mod report;
+pub(crate) mod watch;
 
-use crate::ask::{AskError, Asker};
-use crate::clock;
-use crate::plan;
-use crate::process;
-use crate::pull::Cursor;
-use crate::queues::Queues;
-use crate::tally::Tally;
+use crate::load::arrivals::Arrivals;
+use crate::load::pull::Cursor;
+use crate::measure::clock;
+use crate::measure::process;
+use crate::measure::tally::Tally;
+use crate::wire::ask::{AskError, Asker};
+use crate::wire::queues::Queues;
+use crate::wire::stamp::run_number;
 use broker::{BrokerError, Place, Running};
 use fill::Batch;
 use options::TimerOptions;
@@ -29,7 +30,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
-use watch::{Arrivals, Watch};
+use watch::Watch;
 
 /// Why there is nothing to report.
 #[derive(Debug, Error)]
@@ -59,7 +60,7 @@ pub fn run(options: &TimerOptions) -> Result<TimerReport, TimerError> {
     let place = Place::new(options)?;
     let broker = place.start()?;
     let (first_start, empty_mb) = (broker.start, memory_mb(&broker));
-    let arrivals = Arrivals::new(plan::run_number());
+    let arrivals = Arrivals::new(run_number());
     let watch = Watch::start(place.address(), queues(options), make_topic(&place, options)?, &arrivals)?;
 
     let Loaded { dues, start_ms, sent, mut errors } = load(options, &place, &broker, &arrivals)?;
@@ -200,7 +201,7 @@ fn what(options: &TimerOptions, place: &Place) -> String {
     format!(
         "{} messages over {days} days, {due_per_s} due a second for {seconds} s, {body_bytes} B, {queues} queues, \
          sent by {connections} connections x {in_flight}{kept}",
-        crate::report::grouped(options.messages)
+        crate::report::words::grouped(options.messages)
     )
 }
 

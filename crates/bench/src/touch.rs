@@ -4,7 +4,7 @@
 //! is measured on such memory is measured with its host. Anonymous memory is used rather than a file in memory: a file system in
 //! memory is mostly limited to half of it, and a file may be left behind.
 
-use crate::process;
+use crate::measure::process;
 use std::io;
 
 /// Writes to most of the memory that is free and gives it back. How many bytes that were.

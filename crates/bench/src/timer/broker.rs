@@ -1,7 +1,7 @@
 //! A broker of our own: this binary, on free ports and in a folder of its own, that is killed and started again.
 
-use crate::ask::{AskError, Asker};
 use crate::timer::options::TimerOptions;
+use crate::wire::ask::{AskError, Asker};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io;

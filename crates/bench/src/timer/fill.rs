@@ -1,14 +1,14 @@
 //! How do a million timed messages get to the broker? Over several connections, many under way on each; every answer is checked.
 
-use crate::clock::{Clock, Nanos};
-use crate::frames::{SendFrames, SendShape, WaitsFor};
-use crate::queues::Queues;
-use crate::send::{WRITE_BYTES_MAX, stored_at};
-use crate::slots::Slots;
-use crate::stamp::Stamp;
-use crate::tally::Tally;
+use crate::load::answer::stored_at;
+use crate::measure::clock::{Clock, Nanos};
+use crate::measure::tally::Tally;
 use crate::timer::options::TimerOptions;
-use crate::wire::{self, Load, Pauses};
+use crate::wire::connection::{self, Load, Pauses, WRITE_BYTES_MAX};
+use crate::wire::queues::Queues;
+use crate::wire::sends::{SendFrames, SendShape, WaitsFor};
+use crate::wire::slots::Slots;
+use crate::wire::stamp::Stamp;
 use roxmq_protocol::frame::{Encoding, Frame};
 use roxmq_protocol::header;
 use std::io;
@@ -35,7 +35,7 @@ pub fn fill(address: SocketAddr, queues: Queues, run: u32, options: &TimerOption
         queues,
         body_bytes: options.body_bytes,
         batch: 1,
-        born_timestamp: crate::clock::wall_ms(),
+        born_timestamp: crate::measure::clock::wall_ms(),
         waits_for: WaitsFor::Time,
     };
     let frames = Arc::new(SendFrames::new(&shape));
@@ -57,7 +57,7 @@ pub fn fill(address: SocketAddr, queues: Queues, run: u32, options: &TimerOption
                 tally: Tally::default(),
             };
             tasks.push(tokio::spawn(async move {
-                let driven = tokio::time::timeout(FILL_MAX, wire::drive(&stream, &mut filler, &clock, &Pauses::default())).await;
+                let driven = tokio::time::timeout(FILL_MAX, connection::drive(&stream, &mut filler, &clock, &Pauses::default())).await;
                 match driven {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => filler.tally.error(error.to_string()),

@@ -1,7 +1,7 @@
 //! What does the command line of `roxmq bench timer` ask for?
 
 use crate::options::{OptionError, flag_of, number, seconds};
-use crate::stamp::STAMP_BYTES;
+use crate::wire::stamp::STAMP_BYTES;
 use std::path::PathBuf;
 use std::time::Duration;
 

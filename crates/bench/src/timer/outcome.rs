@@ -1,19 +1,9 @@
 //! Did every timed message come, once and not early, and how late?
 
-use crate::histogram::Histogram;
-use crate::report::Lateness;
+use crate::load::arrivals::Arrival;
+use crate::measure::histogram::Histogram;
+use crate::report::figures::Lateness;
 use serde::Serialize;
-
-/// A timed message that came.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival {
-    /// Its number.
-    pub number: u64,
-    /// When it was stored in its topic, in ms since 1970.
-    pub stored_ms: i64,
-    /// When it was received, in ns since 1970.
-    pub received_ns: u64,
-}
 
 /// What happened when, in ms since 1970.
 #[derive(Clone, Copy, Debug)]

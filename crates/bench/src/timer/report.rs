@@ -1,6 +1,6 @@
 //! What is told at the end of `roxmq bench timer`?
 
-use crate::report::{duration, grouped};
+use crate::report::words::{duration, grouped};
 use crate::timer::broker::Start;
 use crate::timer::outcome::{Late, Outcome};
 use serde::Serialize;

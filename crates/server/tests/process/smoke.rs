@@ -96,7 +96,7 @@ fn figures_of_an_empty_broker() {
     assert_eq!(broker.connect().send("Smoke", 0, b"first"), 0);
     let first_ack = broker.started.elapsed();
     let anonymous =
-        roxmq_bench::process::anonymous_bytes(broker.id()).map_or_else(String::new, |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
+        roxmq_bench::anonymous_bytes(broker.id()).map_or_else(String::new, |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
     println!("empty store: first acknowledgement {first_ack:?} after the start, anonymous memory {anonymous}");
     assert!(broker.stop());
 }

@@ -2,13 +2,13 @@
 //!
 //! Each queue is read by a thread of its own, eight at a time, from where it ended before the run.
 
-use crate::ask::{AskError, Asker};
-use crate::check::Told;
-use crate::decided::Found;
+use crate::check::found::Found;
+use crate::check::told::Told;
 use crate::options::Options;
-use crate::queues::Queues;
 use crate::report::Check;
-use crate::stamp::Stamp;
+use crate::wire::ask::{AskError, Asker};
+use crate::wire::queues::Queues;
+use crate::wire::stamp::Stamp;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 

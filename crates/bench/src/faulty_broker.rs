@@ -1,8 +1,8 @@
 //! Does the bench notice what a broker does wrong? A small broker in this file does one thing wrong at a time.
 
-use roxmq_bench::options::{self, Command};
-use roxmq_bench::report::{Check, Report};
-use roxmq_bench::run;
+use crate::options::{self, Command};
+use crate::report::{Check, Report};
+use crate::run;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, FieldSink, Header, Top};
 use roxmq_protocol::properties::Properties;

@@ -1,36 +1,9 @@
 //! How do latency and memory change while a long run goes on?
 
-use crate::clock::{Clock, Nanos, Window};
-use crate::histogram::Histogram;
-use crate::meters::Meters;
-use crate::report::{Latency, duration};
-use crate::run::sleep_until;
-use serde::Serialize;
-
-/// One part of the counted time.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Slice {
-    /// When it ended, in seconds since counting began.
-    pub until_s: f64,
-    /// Counted latencies.
-    pub count: u64,
-    /// What they were.
-    pub latency: Latency,
-    /// The broker's anonymous memory at its end, in MB, if it is on this machine.
-    pub anonymous_mb: Option<f64>,
-    /// The broker's CPU in it, in cores.
-    pub cores: Option<f64>,
-}
-
-impl Slice {
-    /// For people.
-    pub fn text(&self) -> String {
-        let Latency { p50_us, p99_us, p999_us, .. } = self.latency;
-        let [p50, p99, p999] = [p50_us, p99_us, p999_us].map(duration);
-        let memory = self.anonymous_mb.map_or_else(String::new, |mb| format!("   {mb:.1} MB anonymous"));
-        format!("until {:.0} s   {} counted   p50 {p50}   p99 {p99}   p99.9 {p999}{memory}", self.until_s, self.count)
-    }
-}
+use crate::measure::clock::{Clock, Nanos, Window};
+use crate::measure::histogram::Histogram;
+use crate::report::figures::{Latency, Slice};
+use crate::run::meters::Meters;
 
 /// A look at the broker's process.
 pub struct Look {
@@ -47,7 +20,7 @@ pub fn look(clock: &Clock, window: &Window, meters: &Meters) -> Vec<Look> {
     };
     let mut looks = vec![look()];
     for slice in 0..window.slices {
-        sleep_until(clock, window.slice_end(slice));
+        clock.sleep_until(window.slice_end(slice));
         looks.push(look());
     }
     looks

@@ -1,12 +1,13 @@
 //! How does one connection pull? Each cursor reads one queue with one pull at a time; every record is checked.
 
-use crate::clock::{Nanos, Window};
-use crate::frames::{OPAQUE_MIN, OPAQUES, PullAsk, write_pull};
-use crate::queues::Queues;
-use crate::stamp::{self, Stamp};
-use crate::tally::Tally;
-use crate::timer::watch::Arrivals;
-use crate::wire::Load;
+use crate::load::arrivals::Arrivals;
+use crate::measure::clock::{Nanos, Window};
+use crate::measure::tally::Tally;
+use crate::wire::connection::Load;
+use crate::wire::pulls::{PullAsk, write_pull};
+use crate::wire::queues::Queues;
+use crate::wire::slots::{OPAQUE_MIN, OPAQUES};
+use crate::wire::stamp::{self, Stamp};
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{Encoding, Frame};
 use roxmq_protocol::header;

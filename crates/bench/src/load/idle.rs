@@ -1,10 +1,11 @@
 //! What does a connection do that has nothing to do? It sends a heartbeat now and then, as clients do, and waits.
 
-use crate::clock::{Nanos, Window};
-use crate::frames::{OPAQUE_MIN, PRODUCER_GROUP};
+use crate::measure::clock::{Nanos, Window};
+use crate::measure::tally::Tally;
 use crate::options::Options;
-use crate::tally::Tally;
-use crate::wire::Load;
+use crate::wire::connection::Load;
+use crate::wire::sends::PRODUCER_GROUP;
+use crate::wire::slots::OPAQUE_MIN;
 use roxmq_protocol::body::{HeartbeatData, ProducerData};
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{Encoding, Frame};

@@ -3,21 +3,14 @@
 //! Everything that changes has a fixed width, in JSON as in the binary header: an opaque has ten digits, and there is one template for
 //! each number of digits that a queue id can have.
 
-use crate::queues::{NUMBER_DIGITS, Queues};
-use crate::stamp::{self, Stamp};
+use crate::wire::queues::{NUMBER_DIGITS, Queues};
+use crate::wire::stamp::{self, Stamp};
 use roxmq_protocol::frame::Encoding;
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{self, BatchItem, sys_flag};
-use roxmq_protocol::request::{
-    HeaderFields, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullMessage, Request, SendBatchMessage, SendMessage, SendMessageV2,
-};
+use roxmq_protocol::request::{Request, SendBatchMessage, SendMessage, SendMessageV2};
 use std::ops::Range;
-
-/// The smallest opaque: ten digits, as all of them have.
-pub const OPAQUE_MIN: i32 = 1_000_000_000;
-/// How many opaques there are.
-pub const OPAQUES: i32 = 1_000_000_000;
 
 /// What all sends of a connection have in common.
 #[derive(Clone, Debug)]
@@ -199,50 +192,6 @@ fn properties(key: &str, waits_for: WaitsFor) -> String {
     properties.into_string()
 }
 
-/// Writes one pull. Pulls are few compared with messages, so they are not worth a template.
-pub fn write_pull(out: &mut Vec<u8>, encoding: Encoding, opaque: i32, ask: &PullAsk<'_>) {
-    let top = Top::request(opaque, PullMessage::CODE, false);
-    header::write_frame(out, encoding, top, |sink| ask.request().write(sink), b"");
-}
-
-/// What one pull asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct PullAsk<'a> {
-    /// Consumer group.
-    pub group: &'a str,
-    /// Topic.
-    pub topic: &'a str,
-    /// Queue of the topic.
-    pub queue: u32,
-    /// First queue offset wanted.
-    pub offset: i64,
-    /// Messages at most.
-    pub count: i32,
-    /// How long the broker may hold the pull when there is nothing, in ms; 0 for an answer at once.
-    pub hold_ms: i64,
-}
-
-impl<'a> PullAsk<'a> {
-    /// As a request.
-    pub fn request(&self) -> PullMessage<'a> {
-        let suspend = if self.hold_ms > 0 { PULL_SUSPEND } else { 0 };
-        PullMessage(Pull {
-            consumer_group: self.group.into(),
-            topic: self.topic.into(),
-            queue_id: self.queue as i32,
-            queue_offset: self.offset,
-            max_msg_nums: self.count,
-            sys_flag: PULL_SUBSCRIPTION | suspend,
-            commit_offset: 0,
-            suspend_timeout_ms: self.hold_ms,
-            subscription: Some("*".into()),
-            sub_version: 0,
-            expression_type: Some("TAG".into()),
-            max_msg_bytes: None,
-        })
-    }
-}
-
 /// The ranges in which two texts of the same length differ.
 fn differences(one: &[u8], other: &[u8]) -> Vec<Range<usize>> {
     assert_eq!(one.len(), other.len());
@@ -276,15 +225,10 @@ fn patch_digits(place: &mut [u8], mut number: u64) {
 
 /// A message's unique key: run, connection and sequence.
 fn patch_key(place: &mut [u8], stamp: &Stamp) {
-    let key = unique_key(stamp);
+    let key = stamp::unique_key(stamp);
     for (at, digit) in place.iter_mut().enumerate() {
         *digit = b"0123456789ABCDEF"[(key >> (124 - 4 * at)) as usize & 15];
     }
-}
-
-/// The number whose 32 hexadecimal digits are a message's unique key.
-pub fn unique_key(stamp: &Stamp) -> u128 {
-    u128::from(stamp.run) << 96 | u128::from(stamp.connection) << 64 | u128::from(stamp.sequence)
 }
 
 /// The group in whose name everything is sent.
@@ -296,6 +240,7 @@ const TIME_DIGITS: usize = 13;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::slots::OPAQUE_MIN;
     use roxmq_protocol::frame;
     use roxmq_protocol::properties::Properties;
     use roxmq_protocol::request::SendForm;

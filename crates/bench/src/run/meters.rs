@@ -1,7 +1,7 @@
 //! What do the broker's process and the generator's own take while something is counted?
 
-use crate::process;
-use crate::report::Cost;
+use crate::measure::process;
+use crate::report::figures::Cost;
 use std::net::ToSocketAddrs;
 
 /// The processes whose CPU and memory are looked at: the broker's and the generator's own.

@@ -1,63 +1,18 @@
 //! How does one connection send? As fast as answers come, or each message at its due time; every answer is checked.
 
-use crate::clock::{Nanos, Window};
-use crate::frames::SendFrames;
-use crate::slots::Slots;
-use crate::stamp::Stamp;
-use crate::tally::{Offsets, Tally};
-use crate::transact::Outcome;
-use crate::wire::Load;
+use crate::load::answer::stored_at;
+use crate::load::outcome::Outcome;
+use crate::load::pace::Pace;
+use crate::measure::clock::{Nanos, Window};
+use crate::measure::tally::{Offsets, Tally};
+use crate::wire::connection::{Load, WRITE_BYTES_MAX};
+use crate::wire::sends::SendFrames;
+use crate::wire::slots::Slots;
+use crate::wire::stamp::Stamp;
 use roxmq_protocol::code;
 use roxmq_protocol::frame::Frame;
-use roxmq_protocol::header::{self, Header};
+use roxmq_protocol::header;
 use std::sync::Arc;
-
-/// When requests go.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// Whenever fewer than so many are unanswered.
-    InFlight(usize),
-    /// At due times, whatever the answers do; latency counts from there.
-    Due {
-        /// Requests that may be unanswered.
-        unanswered_max: usize,
-        /// Whether what is due when that many are is not sent at all, rather than later.
-        is_shed: bool,
-        /// When the first is due, in ns after the window's start.
-        first: f64,
-        /// ns between two of this connection.
-        interval: f64,
-    },
-}
-
-impl Pace {
-    /// How many requests of a connection may be unanswered.
-    pub fn slots(&self) -> usize {
-        match self {
-            Pace::InFlight(count) => *count,
-            Pace::Due { unanswered_max, .. } => *unanswered_max,
-        }
-    }
-
-    /// When a connection's request is due, if it had so many before; `None` when it may go at once.
-    pub fn due(&self, window: &Window, requests: u64) -> Option<Nanos> {
-        match self {
-            Pace::InFlight(_) => None,
-            Pace::Due { first, interval, .. } => Some(window.start + (first + interval * requests as f64) as Nanos),
-        }
-    }
-
-    /// When the next request is to be sent, if that is now: the time from which its latency counts.
-    pub fn next(&self, window: &Window, requests: u64, now: Nanos) -> Option<Nanos> {
-        let due = self.due(window, requests).unwrap_or(now);
-        (due <= now && due < window.end && now >= window.start).then_some(due)
-    }
-
-    /// Whether all requests have gone that are to go.
-    pub fn is_over(&self, window: &Window, requests: u64, now: Nanos) -> bool {
-        now >= window.end && self.due(window, requests).is_none_or(|due| due >= window.end)
-    }
-}
 
 /// The sending side of one connection.
 pub struct Sender {
@@ -243,32 +198,6 @@ impl Load for Sender {
         matches!(self.pace, Pace::Due { .. })
     }
 }
-
-/// The queue offset that an answer tells, if everything in it is as it must be.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn stored_at(header: &Header<'_>, queue: u32, batch: u64) -> Result<i64, String> {
-    if header.code != code::SUCCESS {
-        let remark = header.remark.map(|remark| remark.unescape().into_owned()).unwrap_or_default();
-        return Err(format!("code {}: {}", header.code, remark.chars().take(80).collect::<String>()));
-    }
-    let number = |name: &str| header.fields.text(name).and_then(|text| text.parse::<i64>().ok());
-    if number("queueId") != Some(i64::from(queue)) {
-        return Err("answer names another queue".into());
-    }
-    let ids = header.fields.text("msgId").unwrap_or_default();
-    let is_id = |id: &str| matches!(id.len(), 32 | 56) && id.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if !ids.split(',').all(is_id) || ids.split(',').count() as u64 != batch {
-        return Err("msgId is not what it must be".into());
-    }
-    number("queueOffset").filter(|offset| *offset >= 0).ok_or_else(|| "queueOffset is missing".into())
-}
-
-/// Unanswered requests of one connection that sends at due times. Later ones wait, and their latency says so.
-pub const DUE_IN_FLIGHT_MAX: usize = 16 * 1024;
-/// Bytes made in one go.
-pub const WRITE_BYTES_MAX: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Is in the topic what was committed, once, and nothing that was rolled back?
 
-use crate::stamp::Stamp;
-use crate::transact::Outcome;
+use crate::load::outcome::Outcome;
+use crate::wire::stamp::Stamp;
 
 /// How often each message of a run was found in the topic.
 pub struct Found {

@@ -1,9 +1,10 @@
 //! One blocking connection for the questions before and after a run: route, topic, offsets.
 
-use crate::clock;
-use crate::frames::{PRODUCER_GROUP, PullAsk};
-use crate::queues::Queues;
-use crate::tally::Offsets;
+use crate::measure::clock;
+use crate::measure::tally::Offsets;
+use crate::wire::pulls::PullAsk;
+use crate::wire::queues::Queues;
+use crate::wire::sends::PRODUCER_GROUP;
 use roxmq_protocol::body::{TimerMetricsBody, TopicRouteData};
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{self, Encoding, Frame};

@@ -1,14 +1,16 @@
 //! What does each connection of a run do, and when?
 
-use crate::check::Told;
-use crate::clock::{self, Clock, Nanos, Window};
-use crate::frames::{SendFrames, SendShape, WaitsFor};
-use crate::idle::Idler;
+use crate::check::told::Told;
+use crate::load::idle::Idler;
+use crate::load::pace::{DUE_IN_FLIGHT_MAX, Pace};
+use crate::load::pull::{Cursor, Progress, Puller, PullerShape, Reading};
+use crate::load::send::{Sender, SenderShape};
+use crate::load::transact::{Transactor, TransactorShape};
+use crate::measure::clock::{self, Clock, Nanos, Window};
+use crate::measure::tally::Offsets;
 use crate::options::{Delay, Options, Workload};
-use crate::pull::{Cursor, Progress, Puller, PullerShape, Reading};
-use crate::send::{DUE_IN_FLIGHT_MAX, Pace, Sender, SenderShape};
-use crate::tally::Offsets;
-use crate::transact::{Transactor, TransactorShape};
+use crate::wire::sends::{SendFrames, SendShape, WaitsFor};
+use crate::wire::stamp::run_number;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,11 +92,6 @@ impl Plan {
         };
         Plan { jobs, clock, window, progress, told }
     }
-}
-
-/// A number by which the messages of this run are told from those of others.
-pub fn run_number() -> u32 {
-    clock::wall_ms() as u32 ^ std::process::id().rotate_left(16)
 }
 
 fn senders(options: &Options, window: Window, told: &Told, now: Duration) -> Vec<Job> {

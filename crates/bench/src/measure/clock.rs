@@ -20,6 +20,11 @@ impl Clock {
         self.0.elapsed().as_nanos() as Nanos
     }
 
+    /// Waits until `at`.
+    pub fn sleep_until(&self, at: Nanos) {
+        std::thread::sleep(Duration::from_nanos(at.saturating_sub(self.now())));
+    }
+
     /// When `at` is, for those who sleep.
     pub fn instant(&self, at: Nanos) -> Instant {
         self.0 + Duration::from_nanos(at)

@@ -1,7 +1,5 @@
 //! Which requests of a connection are unanswered? Each has a place, and an opaque that finds it again.
 
-use crate::frames::{OPAQUE_MIN, OPAQUES};
-
 /// The unanswered requests of one connection: no more than there are places.
 pub struct Slots<T> {
     places: Vec<Option<(i32, T)>>,
@@ -13,11 +11,6 @@ impl<T> Slots<T> {
     /// So many places, all free.
     pub fn new(places: usize) -> Slots<T> {
         Slots { places: (0..places).map(|_| None).collect(), free: (0..places as u32).rev().collect(), taken: 0 }
-    }
-
-    /// Whether no further request may be unanswered.
-    pub fn is_full(&self) -> bool {
-        self.free.is_empty()
     }
 
     /// Requests that have no answer.
@@ -45,6 +38,11 @@ impl<T> Slots<T> {
     }
 }
 
+/// The smallest opaque: ten digits, as all of them have.
+pub const OPAQUE_MIN: i32 = 1_000_000_000;
+/// How many opaques there are.
+pub const OPAQUES: i32 = 1_000_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,7 +52,7 @@ mod tests {
         let mut slots = Slots::new(2);
         let first = slots.put('a').expect("a place");
         let second = slots.put('b').expect("a place");
-        assert!(slots.is_full() && slots.put('c').is_none());
+        assert!(slots.put('c').is_none());
         assert_eq!((slots.take(second), slots.take(second), slots.unanswered()), (Some('b'), None, 1));
         let third = slots.put('c').expect("a place");
         assert_ne!(third, second, "the same place, and yet another opaque");

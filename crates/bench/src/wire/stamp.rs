@@ -10,6 +10,7 @@
 //! 32  n    filler: always the same bytes
 //! ```
 
+use crate::measure::clock;
 use std::sync::LazyLock;
 
 /// The shortest body there is, in bytes.
@@ -50,9 +51,19 @@ impl Stamp {
     }
 }
 
+/// A number by which the messages of this run are told from those of others.
+pub fn run_number() -> u32 {
+    clock::wall_ms() as u32 ^ std::process::id().rotate_left(16)
+}
+
 /// Does the body claim to be the bench's?
 pub fn is_marked(body: &[u8]) -> bool {
     body.starts_with(MARK)
+}
+
+/// The number whose 32 hexadecimal digits are a message's unique key.
+pub fn unique_key(stamp: &Stamp) -> u128 {
+    u128::from(stamp.run) << 96 | u128::from(stamp.connection) << 64 | u128::from(stamp.sequence)
 }
 
 /// A body of `bytes`, its stamp still blank.

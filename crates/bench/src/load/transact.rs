@@ -5,31 +5,21 @@
 //!                             END_TRANSACTION ──► answer    counted here with `--wait`
 //! ```
 
-use crate::clock::{Nanos, Window};
-use crate::frames::{self, PRODUCER_GROUP, SendFrames};
-use crate::send::{Pace, WRITE_BYTES_MAX, stored_at};
-use crate::slots::Slots;
-use crate::stamp::Stamp;
-use crate::tally::Tally;
-use crate::wire::Load;
+use crate::load::answer::stored_at;
+use crate::load::outcome::Outcome;
+use crate::load::pace::Pace;
+use crate::measure::clock::{Nanos, Window};
+use crate::measure::tally::Tally;
+use crate::wire::connection::{Load, WRITE_BYTES_MAX};
+use crate::wire::sends::{PRODUCER_GROUP, SendFrames};
+use crate::wire::slots::Slots;
+use crate::wire::stamp::{self, Stamp};
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{Encoding, Frame};
 use roxmq_protocol::header::{self, Header, Top};
 use roxmq_protocol::record::MessageId;
 use roxmq_protocol::request::{EndTransaction, HeaderFields, Request};
 use std::sync::Arc;
-
-/// What became of a half message, as far as its producer knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing was decided, or nobody knows whether the decision arrived.
-    #[default]
-    Undecided,
-    /// It is to be delivered.
-    Committed,
-    /// It is not.
-    RolledBack,
-}
 
 /// What is the same for all connections of a run.
 #[derive(Clone, Debug)]
@@ -152,7 +142,7 @@ impl Transactor {
     }
 
     fn write_decision(&self, out: &mut Vec<u8>, decision: &Decision) {
-        let key = format!("{:032X}", frames::unique_key(&self.stamp(decision.sequence, 0)));
+        let key = format!("{:032X}", stamp::unique_key(&self.stamp(decision.sequence, 0)));
         let request = EndTransaction {
             topic: Some(self.frames.queues().topic_of(decision.queue)),
             producer_group: PRODUCER_GROUP.into(),

@@ -1,7 +1,7 @@
 //! What did one connection see, and all of them together?
 
-use crate::clock::{Nanos, Window};
-use crate::histogram::Histogram;
+use crate::measure::clock::{Nanos, Window};
+use crate::measure::histogram::Histogram;
 use std::collections::BTreeMap;
 
 /// Counts and latencies. "Counted" is what came between the end of the warm-up and the end of the run.
