@@ -95,8 +95,7 @@ fn figures_of_an_empty_broker() {
     let mut broker = Running::start(folder.path(), &[]);
     assert_eq!(broker.connect().send("Smoke", 0, b"first"), 0);
     let first_ack = broker.started.elapsed();
-    let anonymous =
-        roxmq_bench::anonymous_bytes(broker.id()).map_or_else(String::new, |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
+    let anonymous = roxmq_bench::anonymous_bytes(broker.id()).map_or_else(String::new, |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
     println!("empty store: first acknowledgement {first_ack:?} after the start, anonymous memory {anonymous}");
     assert!(broker.stop());
 }
