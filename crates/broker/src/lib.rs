@@ -9,7 +9,8 @@
 //! - `announce`: what NameServers are told, and when a change counts as made;
 //! - `message`: rules about single messages;
 //! - `tables`: state, each part with its own lock and file;
-//! - `filter`: SQL92 expressions.
+//! - `filter`: SQL92 expressions;
+//! - `settings`: the keys of `broker.conf`.
 //!
 //! `broker.rs` puts the parts together.
 
@@ -29,6 +30,7 @@ mod requests;
 mod routes;
 mod running;
 mod services;
+pub mod settings;
 mod shard;
 mod tables;
 #[cfg(test)]

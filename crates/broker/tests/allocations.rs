@@ -1,9 +1,9 @@
 //! How often does a message that is sent ask for memory? Not at all, once the buffers have grown: a real broker, a real socket, and an
 //! allocator that counts.
 
+use roxmq_broker::settings::{BrokerConfig, FlushDiskType};
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_env::clock::Clock;
-use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};

@@ -28,9 +28,10 @@
 //!
 //! `UPDATE=1` writes what was seen into the scripts.
 
+use roxmq_broker::settings::BrokerConfig;
 use roxmq_broker::{RunningBroker, Setup};
+use roxmq_config::{Origin, Setting, load};
 use roxmq_env::clock::Clock;
-use roxmq_env::config::{BrokerConfig, Origin, Setting, load};
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Header};

@@ -1,9 +1,9 @@
 //! What NameServers hear from a broker, and how long others wait for them: over real sockets, with NameServers that answer, keep silent or
 //! are away. The broker's clock stands still, so that nothing that waits for a time goes on.
 
+use roxmq_broker::settings::BrokerConfig;
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_env::clock::Clock;
-use roxmq_env::config::BrokerConfig;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::body::{RegisterBrokerBody, RegistrationForm};
 use roxmq_protocol::frame::{self, Encoding};

@@ -1,11 +1,12 @@
-//! The outside world: clock and disk, real or simulated; this machine's addresses; the configuration tables; what the allocator, the
-//! scheduler and vital threads are asked for. Sockets are in `roxmq-remoting`; chance is asked for where it is needed.
+//! What does the outside world give us? A clock, a disk (real or simulated), what this machine is called and where it is found, and what the
+//! allocator, the scheduler and vital threads are asked for.
+//!
+//! Nothing here knows of brokers and messages. Sockets are in `roxmq-remoting`.
 
-pub mod address;
 pub mod allocator;
 pub mod clock;
-pub mod config;
 pub mod disk;
+pub mod machine;
 pub mod slices;
 pub mod teeth;
 pub mod vital;

@@ -1,7 +1,9 @@
 //! The decoders, each as a function of bytes.
 
 use crate::mutate::Source;
-use roxmq_env::config::{BrokerConfig, NameServerConfig, Update, properties};
+use roxmq_broker::settings::BrokerConfig;
+use roxmq_config::{Update, properties};
+use roxmq_nameserver::settings::NameServerConfig;
 use roxmq_protocol::body;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, Header};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use roxmq_env::config::ConfigError;
+use roxmq_config::ConfigError;
 use roxmq_protocol::body::RegistrationError;
 use roxmq_protocol::code;
 use roxmq_protocol::json::JsonError;

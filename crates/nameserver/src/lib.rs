@@ -10,6 +10,7 @@ mod handlers;
 mod kv;
 mod members;
 mod routes;
+pub mod settings;
 pub mod table;
 
 pub use members::BrokerIdentity;
@@ -27,9 +28,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::settings::NameServerConfig;
 use parking_lot::{Mutex, RwLock};
 use roxmq_env::clock::Clock;
-use roxmq_env::config::NameServerConfig;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::request::NotifyMinBrokerIdChange;
 use roxmq_remoting::client::Client;

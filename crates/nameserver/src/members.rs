@@ -21,8 +21,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::settings::NameServerConfig;
 use parking_lot::{Mutex, RwLock};
-use roxmq_env::config::NameServerConfig;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::json::{self, Dialect};
 use serde::{Deserialize, Serialize};

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use roxmq_env::config::{Origin, Setting, load};
+use roxmq_config::{Origin, Setting, load};
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};

@@ -12,6 +12,7 @@
 //!  other threads -> mailbox of the shard -> next turn
 //! ```
 
+pub mod address;
 pub mod client;
 mod connection;
 mod guard;

@@ -3,6 +3,8 @@
 mod args;
 mod check;
 #[cfg(test)]
+mod config_page;
+#[cfg(test)]
 mod requests_page;
 mod screen;
 mod serve;

@@ -2,12 +2,12 @@
 
 use crate::screen::{self, BrokerReady, NameServerReady, Ready};
 use crate::settings::{self, Settings};
+use roxmq_broker::settings::BrokerConfig;
 use roxmq_broker::{RunningBroker, Setup};
-use roxmq_env::address;
 use roxmq_env::clock::Clock;
-use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::Disk;
 use roxmq_nameserver::BrokerIdentity;
+use roxmq_remoting::address::Advertised;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
@@ -72,8 +72,7 @@ pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
 }
 
 fn start_broker(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<(RunningBroker, BrokerReady), Box<dyn Error>> {
-    let interfaces = address::interfaces().unwrap_or_default();
-    let chosen = address::advertised(config.broker_ip1.as_deref(), config.bind_address, &interfaces, address::outward());
+    let chosen = Advertised::of_this_machine(config.broker_ip1.as_deref(), config.bind_address);
     let shown = BrokerReady {
         name: config.broker_name.clone(),
         cluster: config.broker_cluster_name.clone(),
@@ -83,7 +82,7 @@ fn start_broker(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<(Runni
         auto: chosen.auto,
         nameservers: config.namesrv_addr.clone(),
         data: std::path::absolute(&config.store_root)?,
-        flush: shown_flush(config.flush_disk_type).to_owned(),
+        flush: config.flush_disk_type.to_string(),
         in_container: is_in_container(),
     };
     let running = RunningBroker::start(Setup { config, address_is_chosen: chosen.auto, advertised_host: chosen.host, clock, disk })?;
@@ -93,13 +92,6 @@ fn start_broker(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<(Runni
     }
     let shown = BrokerReady { advertised: running.broker().address().to_owned(), ..shown };
     Ok((running, shown))
-}
-
-fn shown_flush(kind: FlushDiskType) -> &'static str {
-    match kind {
-        FlushDiskType::AsyncFlush => "ASYNC_FLUSH",
-        FlushDiskType::SyncFlush => "SYNC_FLUSH",
-    }
 }
 
 fn print_screen(ready: &Ready) {

@@ -9,9 +9,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use roxmq_env::config::{
-    BrokerConfig, ConfigError, NameServerConfig, Notice, Origin, Setting, Table, load, settings_of_environment, settings_of_file,
-};
+use roxmq_broker::settings::BrokerConfig;
+use roxmq_config::{ConfigError, Notice, Origin, Setting, Table, load, settings_of_environment, settings_of_file};
+use roxmq_nameserver::settings::NameServerConfig;
 
 use crate::args::{Roles, Start};
 

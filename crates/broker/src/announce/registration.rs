@@ -12,16 +12,16 @@
 //! kept us waiting for [`PATIENCE`], is not waited for until it answers.
 
 use crate::broker::Broker;
+use crate::settings::BrokerConfig;
 use crate::tables::topics::PERM_WRITE;
 use parking_lot::{Condvar, Mutex};
-use roxmq_env::address::MetAs;
-use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{
     KVTable, QueueData, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicRouteData, body_crc32,
 };
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{RegisterBroker, RegisterBrokerReply, RegisterTopic, UnregisterBroker};
 use roxmq_remoting::CallError;
+use roxmq_remoting::address::MetAs;
 use roxmq_remoting::client::{Client, LinkNumber};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@
 
 use crate::broker::Broker;
 use crate::error::Refusal;
-use roxmq_env::config::BrokerConfig;
+use crate::settings::BrokerConfig;
 use roxmq_protocol::light::{allows_light, light_names, light_property_bytes};
 
 /// Whether messages go into light queues here.

@@ -6,10 +6,10 @@ use super::world::{After, Mishap, Reader, World, a_while, flush, mishap, poison,
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
+use crate::settings::FlushDiskType;
 use crate::testing::{QUEUE, TOPIC};
 use crate::waiting::delay::{deliver_due, queue_of, waiting_properties};
 use proptest::prelude::*;
-use roxmq_env::config::FlushDiskType;
 use roxmq_protocol::record::Draft;
 use roxmq_store::Batch;
 use std::time::Duration;

@@ -2,10 +2,10 @@
 
 use super::cases;
 use super::world::{After, Mishap, Reader, World, mishap};
+use crate::settings::FlushDiskType;
 use crate::tables::locks::{LIFE, Queue};
 use crate::testing::{TOPIC, try_put};
 use proptest::prelude::*;
-use roxmq_env::config::FlushDiskType;
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -3,12 +3,12 @@
 use super::cases;
 use super::world::{After, Mishap, Reader, Seen, World, a_while, flush, mishap};
 use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
+use crate::settings::FlushDiskType;
 use crate::testing::{QUEUE, TOPIC, commit_of, try_put};
 use crate::waiting::delay::{deliver_due, waiting_properties};
 use crate::waiting::transaction::decisions::{COMMIT, ROLLBACK, decide};
 use crate::waiting::transaction::{check_open, checks_of, open_offsets, put_back};
 use proptest::prelude::*;
-use roxmq_env::config::FlushDiskType;
 use roxmq_protocol::record::{LogOffset, MessageId, QueueOffset};
 use roxmq_protocol::request::EndTransaction;
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,11 +3,11 @@
 use crate::broker::Broker;
 use crate::names;
 use crate::services;
+use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::testing::{self, try_open};
 use crate::waiting::deletions;
 use proptest::prelude::*;
 use roxmq_env::clock::Clock;
-use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::{Fault, SimDisk};
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::record::{QueueOffset, records};

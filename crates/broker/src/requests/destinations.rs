@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn only_so_many_are_kept() {
-        let config = roxmq_env::config::BrokerConfig { light_queues: true, multi_dispatch: true, ..testing::config() };
+        let config = crate::settings::BrokerConfig { light_queues: true, multi_dispatch: true, ..testing::config() };
         let broker = try_open(&SimDisk::new(8).disk(), &Clock::manual(NOW_MS), config).unwrap();
         let mut destinations = Destinations::default();
         for number in 0..=KNOWN_MAX {

@@ -5,12 +5,12 @@ use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
 use crate::requests::offsets::beginning;
 use crate::requests::send_back;
+use crate::settings::BrokerConfig;
 use crate::tables::arrivals::QueueKey;
 use crate::tables::clients::{Subscription, Wanted, is_everything, is_tags};
 use crate::tables::lives::Claim;
 use crate::tables::statistics::Moved;
 use crate::tables::topics::PERM_READ;
-use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{MessageModel, SubscriptionData, SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::code;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -462,9 +462,9 @@ mod tests {
     use super::*;
     use crate::requests::topics;
     use crate::services;
+    use crate::settings::FlushDiskType;
     use crate::testing::{NOW_MS, QUEUE, TOPIC, close, open, put, try_open};
     use roxmq_env::clock::Clock;
-    use roxmq_env::config::FlushDiskType;
     use roxmq_env::disk::SimDisk;
     use roxmq_remoting::next_connection;
 

@@ -11,9 +11,9 @@ use crate::names::{self, AUTO_CREATE_TOPIC};
 use crate::requests::attributes::{self, Attributes};
 use crate::requests::send;
 use crate::services;
+use crate::settings::BrokerConfig;
 use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE, Topics};
 use crate::waiting::deletions;
-use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, KVTable, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType,
     TopicList,

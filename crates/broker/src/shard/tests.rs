@@ -3,9 +3,9 @@
 use crate::broker::Setup;
 use crate::routes::planted;
 use crate::running::RunningBroker;
+use crate::settings::BrokerConfig;
 use crate::testing;
 use roxmq_env::clock::Clock;
-use roxmq_env::config::BrokerConfig;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{self, Encoding};

@@ -66,10 +66,10 @@ mod tests {
     use crate::error::Refusal;
     use crate::names;
     use crate::services;
+    use crate::settings::{BrokerConfig, FlushDiskType};
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, delivered, try_open, try_put};
     use crate::waiting::delay;
     use roxmq_env::clock::Clock;
-    use roxmq_env::config::{BrokerConfig, FlushDiskType};
     use roxmq_env::disk::{Fault, SimDisk};
     use std::time::Duration;
 

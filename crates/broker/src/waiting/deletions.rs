@@ -109,9 +109,9 @@ pub fn delete_expired(broker: &Broker) {
 mod tests {
     use super::*;
     use crate::names::{self, TIMER_TOPIC};
+    use crate::settings::BrokerConfig;
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, try_open, try_put};
     use roxmq_env::clock::Clock;
-    use roxmq_env::config::BrokerConfig;
     use roxmq_env::disk::SimDisk;
     use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use roxmq_env::config::{ConfigError, Origin, Table, Update, properties};
+use roxmq_config::{ConfigError, Origin, Table, Update, properties};
 use roxmq_protocol::request::{NameServerConfig, UpdateNameServerConfig};
 use roxmq_remoting::{Answer, Call};
 use tracing::{info, warn};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use roxmq_env::address::Registered as AddressIs;
 use roxmq_protocol::body::{DataVersion, RegisterBrokerBody, RegistrationForm, body_crc32};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{BrokerHeartbeat, ChangedReply, QueryDataVersion, RegisterBroker, RegisterBrokerReply, UnregisterBroker};
+use roxmq_remoting::address::Registered as AddressIs;
 use roxmq_remoting::{Answer, Call};
 use tracing::{info, warn};
 

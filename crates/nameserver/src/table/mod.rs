@@ -28,8 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use roxmq_env::address::Registered as AddressIs;
 use roxmq_protocol::body::{DataVersion, QueueData, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicQueueMappingInfo};
+use roxmq_remoting::address::Registered as AddressIs;
 
 use self::whole::Told;
 

@@ -1,6 +1,6 @@
-//! What is told of a broker's address, and to whom? The rules are [`roxmq_env::address`]'s; here they meet the table's text.
+//! What is told of a broker's address, and to whom? The rules are [`roxmq_remoting::address`]'s; here they meet the table's text.
 
-use roxmq_env::address::{self, Registered};
+use roxmq_remoting::address::{self, Registered};
 use std::net::{IpAddr, SocketAddr};
 
 /// Who asks.

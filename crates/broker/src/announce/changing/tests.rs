@@ -1,12 +1,12 @@
 //! Is every change that was answered there after a crash at any write, after damage to any file, on a full disk?
 
 use super::*;
+use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::tables::changes;
 use crate::testing::{self, NOW_MS, try_open};
 use crate::verify_tables;
 use fastrand::Rng;
 use roxmq_env::clock::Clock;
-use roxmq_env::config::{BrokerConfig, FlushDiskType};
 use roxmq_env::disk::{Fault, SimDisk};
 use roxmq_protocol::body::{MessageRequestMode, SetMessageRequestModeRequestBody, SubscriptionGroupConfig, TopicConfig};
 use roxmq_store::verify::Report;

@@ -8,6 +8,7 @@ use crate::names::{self, DELAY_TOPIC, HALF_TOPIC, PARKING_TOPIC, TIMER_TOPIC, UN
 use crate::requests::send::{self, Unprepared};
 use crate::requests::send_back;
 use crate::requests::topics;
+use crate::settings::BrokerConfig;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
 use crate::waiting::delay;
 use crate::waiting::deletions;
@@ -16,7 +17,6 @@ use crate::waiting::timer;
 use crate::waiting::transaction;
 use crate::waiting::transaction::decisions::decide;
 use roxmq_env::clock::Clock;
-use roxmq_env::config::BrokerConfig;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::body::{SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, name};

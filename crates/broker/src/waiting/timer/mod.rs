@@ -29,12 +29,12 @@ pub use roll::{Progress, roll};
 
 use crate::broker::Broker;
 use crate::error::Refusal;
+use crate::settings::BrokerConfig;
 use crate::tables::TableFile;
 use crate::trouble::Troubles;
 use crate::waiting::delay::waiting_properties;
 use counts::Counts;
 use parking_lot::Mutex;
-use roxmq_env::config::BrokerConfig;
 use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
 use roxmq_protocol::record::LogOffset;
 use roxmq_store::Store;

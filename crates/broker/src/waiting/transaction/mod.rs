@@ -394,11 +394,11 @@ pub fn open_offsets(broker: &Broker) -> Vec<i64> {
 mod tests {
     use super::decisions::{ROLLBACK, decide, decide_all};
     use super::*;
+    use crate::settings::BrokerConfig;
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, open, put, seen_in, try_open};
     use crate::waiting::delay;
     use crate::waiting::system_queue::AT_ONCE;
     use roxmq_env::clock::Clock;
-    use roxmq_env::config::BrokerConfig;
     use roxmq_env::disk::SimDisk;
     use roxmq_protocol::properties::Properties;
     use roxmq_protocol::record::{QueueOffset, records};

@@ -9,10 +9,10 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::address_list;
+use crate::address_list;
 
 /// How values of `T` are read, printed and described.
-pub(super) trait Kind<T> {
+pub trait Kind<T> {
     /// The value that `text` (without blanks around it) stands for, or `None` if it is not allowed.
     fn parse(&self, text: &str) -> Option<T>;
     /// The text that [`Kind::parse`] reads as `value`.
@@ -22,10 +22,10 @@ pub(super) trait Kind<T> {
 }
 
 /// A whole number within a range.
-pub(super) struct Whole<T>(pub RangeInclusive<T>);
+pub struct Whole<T>(pub RangeInclusive<T>);
 
 /// `Whole`, as a table line writes it.
-pub(super) fn whole<T>(range: RangeInclusive<T>) -> Whole<T> {
+pub fn whole<T>(range: RangeInclusive<T>) -> Whole<T> {
     Whole(range)
 }
 
@@ -45,7 +45,7 @@ impl<T: FromStr + Display + PartialOrd> Kind<T> for Whole<T> {
 }
 
 /// A number of bytes: plain, as RocketMQ writes it, or with KiB, MiB, GiB or TiB.
-pub(super) struct Bytes(pub RangeInclusive<u64>);
+pub struct Bytes(pub RangeInclusive<u64>);
 
 impl Kind<u64> for Bytes {
     fn parse(&self, text: &str) -> Option<u64> {
@@ -79,7 +79,7 @@ fn bytes_in_words(bytes: u64) -> String {
 }
 
 /// A number of bytes where 0, or nothing, means that there is no limit.
-pub(super) struct OptionalBytes;
+pub struct OptionalBytes;
 
 impl Kind<Option<u64>> for OptionalBytes {
     fn parse(&self, text: &str) -> Option<Option<u64>> {
@@ -97,7 +97,7 @@ impl Kind<Option<u64>> for OptionalBytes {
 }
 
 /// `true` or `false` in any case. Java reads every other text as `false`; here it is an error.
-pub(super) struct YesNo;
+pub struct YesNo;
 
 impl Kind<bool> for YesNo {
     fn parse(&self, text: &str) -> Option<bool> {
@@ -112,7 +112,7 @@ impl Kind<bool> for YesNo {
 }
 
 /// A name: not empty, no blanks, none of the characters that separate lists.
-pub(super) struct Name;
+pub struct Name;
 
 impl Kind<String> for Name {
     fn parse(&self, text: &str) -> Option<String> {
@@ -129,7 +129,7 @@ impl Kind<String> for Name {
 }
 
 /// An address or host name without a port; nothing means that it is found out.
-pub(super) struct OptionalHost;
+pub struct OptionalHost;
 
 impl Kind<Option<String>> for OptionalHost {
     fn parse(&self, text: &str) -> Option<Option<String>> {
@@ -149,7 +149,7 @@ impl Kind<Option<String>> for OptionalHost {
 }
 
 /// An IP address of this machine.
-pub(super) struct Ip;
+pub struct Ip;
 
 impl Kind<IpAddr> for Ip {
     fn parse(&self, text: &str) -> Option<IpAddr> {
@@ -164,7 +164,7 @@ impl Kind<IpAddr> for Ip {
 }
 
 /// `host:port;host:port`.
-pub(super) struct Addresses;
+pub struct Addresses;
 
 impl Kind<Vec<String>> for Addresses {
     fn parse(&self, text: &str) -> Option<Vec<String>> {
@@ -179,7 +179,7 @@ impl Kind<Vec<String>> for Addresses {
 }
 
 /// Names separated by `;`.
-pub(super) struct Names;
+pub struct Names;
 
 impl Kind<Vec<String>> for Names {
     fn parse(&self, text: &str) -> Option<Vec<String>> {
@@ -195,7 +195,7 @@ impl Kind<Vec<String>> for Names {
 }
 
 /// A folder or file, with `~`, `$HOME` and `${user.home}` at its start replaced by the user's home.
-pub(super) struct PathText;
+pub struct PathText;
 
 impl Kind<PathBuf> for PathText {
     fn parse(&self, text: &str) -> Option<PathBuf> {
@@ -212,7 +212,7 @@ impl Kind<PathBuf> for PathText {
 }
 
 /// A path that may be left out.
-pub(super) struct OptionalPath;
+pub struct OptionalPath;
 
 impl Kind<Option<PathBuf>> for OptionalPath {
     fn parse(&self, text: &str) -> Option<Option<PathBuf>> {
@@ -237,7 +237,7 @@ fn with_home(text: &str, home: Option<&Path>) -> PathBuf {
 }
 
 /// Hours of the day separated by `;`, as `deleteWhen=04;16`.
-pub(super) struct Hours;
+pub struct Hours;
 
 impl Kind<Vec<u8>> for Hours {
     fn parse(&self, text: &str) -> Option<Vec<u8>> {
@@ -254,109 +254,18 @@ impl Kind<Vec<u8>> for Hours {
     }
 }
 
-/// The waiting times of the delay levels: level `n` waits for the `n`-th of them, from 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DelayLadder {
-    text: String,
-    levels_ms: Vec<u64>,
-}
-
-impl DelayLadder {
-    /// Waiting times in milliseconds; level `n` is at `n - 1`. Never empty.
-    pub fn levels_ms(&self) -> &[u64] {
-        &self.levels_ms
-    }
-
-    /// The waiting time of `level` in milliseconds. Levels above the last one wait as the last one does (Java: ScheduleMessageService);
-    /// `None` for level 0 and below, which do not wait.
-    pub fn delay_ms(&self, level: i32) -> Option<u64> {
-        let last = self.levels_ms.len();
-        let level = usize::try_from(level).ok().filter(|level| *level > 0)?;
-        self.levels_ms.get(level.min(last) - 1).copied()
-    }
-}
-
-impl Default for DelayLadder {
-    fn default() -> Self {
-        let text = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h";
-        Ladder.parse(text).expect("the ladder of Apache RocketMQ is legal")
-    }
-}
-
-/// `1s 5s 1m 2h 1d`, one waiting time for each delay level.
-pub(super) struct Ladder;
-
-impl Kind<DelayLadder> for Ladder {
-    fn parse(&self, text: &str) -> Option<DelayLadder> {
-        let levels_ms: Vec<u64> = text.split_whitespace().map(step_ms).collect::<Option<_>>()?;
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        (1..=LADDER_LEVELS_MAX).contains(&levels_ms.len()).then_some(DelayLadder { text, levels_ms })
-    }
-    fn print(&self, value: &DelayLadder) -> String {
-        value.text.clone()
-    }
-    fn allowed(&self) -> String {
-        format!("1 to {LADDER_LEVELS_MAX} waiting times such as 1s 5m 2h 1d, separated by blanks")
-    }
-}
-
-fn step_ms(step: &str) -> Option<u64> {
-    let unit_ms = match step.bytes().last()? {
-        b's' => 1_000,
-        b'm' => 60_000,
-        b'h' => 3_600_000,
-        b'd' => 86_400_000,
-        _ => return None,
-    };
-    // The last byte is ASCII, so this is a character boundary.
-    let count: u64 = step[..step.len() - 1].parse().ok()?;
-    count.checked_mul(unit_ms).filter(|ms| *ms <= STEP_MS_MAX)
-}
-
-/// When a send is acknowledged with respect to the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlushDiskType {
-    /// Once the message is written; the disk has it at most `flushIntervalCommitLog` later. A killed process loses nothing, a power cut
-    /// at most that interval.
-    AsyncFlush,
-    /// Once the disk has it.
-    SyncFlush,
-}
-
-/// What a broker is to the others of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BrokerRole {
-    /// It takes sends and acknowledges them without waiting for replicas.
-    AsyncMaster,
-}
-
-impl Display for FlushDiskType {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(&FLUSH_DISK_TYPE.print(self))
-    }
-}
-
-impl Display for BrokerRole {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(&BROKER_ROLE.print(self))
-    }
-}
-
 /// One of a few words.
-pub(super) struct Choice<T: 'static> {
+pub struct Choice<T: 'static> {
     words: &'static [(&'static str, T)],
     remark: &'static str,
 }
 
-/// The words of `flushDiskType`.
-pub(super) const FLUSH_DISK_TYPE: Choice<FlushDiskType> =
-    Choice { words: &[("ASYNC_FLUSH", FlushDiskType::AsyncFlush), ("SYNC_FLUSH", FlushDiskType::SyncFlush)], remark: "" };
-
-/// The words of `brokerRole`.
-pub(super) const BROKER_ROLE: Choice<BrokerRole> = Choice {
-    words: &[("ASYNC_MASTER", BrokerRole::AsyncMaster)],
-    remark: " (SYNC_MASTER and SLAVE promise a second copy, and replication is not served)",
-};
+impl<T> Choice<T> {
+    /// The legal words with what they stand for, and what to add when they are listed.
+    pub const fn new(words: &'static [(&'static str, T)], remark: &'static str) -> Self {
+        Choice { words, remark }
+    }
+}
 
 impl<T: Copy + PartialEq> Kind<T> for Choice<T> {
     fn parse(&self, text: &str) -> Option<T> {
@@ -373,9 +282,6 @@ impl<T: Copy + PartialEq> Kind<T> for Choice<T> {
 }
 
 const NAME_BYTES_MAX: usize = 255;
-const LADDER_LEVELS_MAX: usize = 64;
-/// Ten years: far beyond any use, and far from overflow when added to a clock.
-const STEP_MS_MAX: u64 = 10 * 365 * 86_400_000;
 
 #[cfg(test)]
 mod tests {
@@ -409,11 +315,8 @@ mod tests {
             ["10.0.0.1", "::1", "::1", "mq.example.org", "-", ""]
         );
         assert_eq!(["04", "4;16", "24", "", "x"].map(|t| through(&Hours, t)), ["04", "04;16", "-", "-", "-"]);
-        assert_eq!(
-            ["1s  5m 2h", "1d", "", "5", "s", "1w", "9999999999999h", "1é"].map(|t| through(&Ladder, t)),
-            ["1s 5m 2h", "1d", "-", "-", "-", "-", "-", "-"]
-        );
-        assert_eq!(["SYNC_FLUSH", "sync", ""].map(|t| through(&FLUSH_DISK_TYPE, t)), ["SYNC_FLUSH", "-", "-"]);
+        let colour = Choice::new(&[("RED", 1), ("BLUE", 2)], "");
+        assert_eq!(["BLUE", "blue", ""].map(|t| through(&colour, t)), ["BLUE", "-", "-"]);
         assert_eq!(["/data/a,/data/b", "", "/data"].map(|t| through(&PathText, t)), ["-", "-", "/data"]);
     }
 
@@ -432,14 +335,5 @@ mod tests {
             assert_eq!(with_home(text, home), Path::new(expected), "{text}");
         }
         assert_eq!(with_home("~/store", None), Path::new("~/store"));
-    }
-
-    #[test]
-    fn levels_count_from_one_and_end_at_the_last() {
-        let ladder = DelayLadder::default();
-        assert_eq!(ladder.levels_ms().len(), 18);
-        let delays = [-1, 0, 1, 3, 18, 19, i32::MAX].map(|level| ladder.delay_ms(level));
-        let last = Some(7_200_000);
-        assert_eq!(delays, [None, None, Some(1_000), Some(10_000), last, last, last]);
     }
 }

@@ -1,8 +1,10 @@
-//! Is every key of Apache RocketMQ known, and where do our defaults differ from its defaults on purpose?
+//! Are the settings tables whole, is every key of Apache RocketMQ known, and where do our defaults differ on purpose?
 //!
 //! The files in `data` were printed by RocketMQ 5.5.0 itself: the fields of its configuration classes, as new objects have them.
 
-use roxmq_env::config::{BrokerConfig, NameServerConfig, Notice, Origin, Setting, Table, load, properties};
+use roxmq_broker::settings::BrokerConfig;
+use roxmq_config::{Notice, Origin, Setting, Table, load, properties};
+use roxmq_nameserver::settings::NameServerConfig;
 
 fn java_defaults(text: &str) -> Vec<properties::Entry> {
     properties::parse(text).unwrap()
@@ -80,4 +82,22 @@ fn rocketmqs_defaults_ask_for_nothing_that_is_missing() {
     let loaded = load::<BrokerConfig>(&no_settings).unwrap();
     let warnings: Vec<String> = loaded.notices.iter().filter(|n| n.is_warning()).map(Notice::to_string).collect();
     assert_eq!(warnings, Vec::<String>::new());
+}
+
+#[test]
+fn every_default_is_legal_and_every_key_stands_once() {
+    fn check<C: Table>() {
+        let mut names: Vec<&str> = C::keys().iter().map(|key| key.name).collect();
+        for key in C::keys() {
+            let printed = key.print(&C::default());
+            assert!(key.set(&mut C::default(), &printed), "{}={printed}", key.name);
+        }
+        names.extend(C::java_keys().iter().flat_map(|group| group.keys).map(|(key, _)| *key));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+    check::<BrokerConfig>();
+    check::<NameServerConfig>();
 }

@@ -1,14 +1,33 @@
 //! Which settings does a broker have?
+//!
+//! One line of the table says everything about a key. To add one:
+//!
+//! 1. write its line below, in the section where a user looks for it, and take its name off `settings/java_keys.rs` if it stands there;
+//! 2. read the field where it acts, from `Broker::config()`. What the store acts on goes into `store_config`, which turns these settings
+//!    into the store's own (`StoreConfig`; of those, `Retention` is what may change while the store is open);
+//! 3. run `UPDATE=1 cargo test -p roxmq config_page`, which rewrites `docs/config.md`;
+//! 4. where the default is not RocketMQ's, give the reason in `crates/server/tests/settings`, which compares the two.
+//!
+//! `Now` is for keys whose every reader asks for the setting anew; other keys are `Restart`. A key on which nothing acts is `NotYet`.
+//! Two keys that must fit together are checked in `contradiction`.
 
+mod choices;
+mod delay_ladder;
+mod java_keys;
+#[cfg(test)]
+mod tests;
+
+pub use choices::{BrokerRole, FlushDiskType};
+pub use delay_ladder::DelayLadder;
+
+use crate::settings::choices::{BROKER_ROLE, FLUSH_DISK_TYPE};
+use crate::settings::delay_ladder::Ladder;
+use crate::settings::java_keys::JAVA_KEYS;
+use roxmq_config::kind::{Addresses, Bytes, Hours, Ip, Name, Names, OptionalBytes, OptionalHost, OptionalPath, PathText, YesNo, whole};
+use roxmq_config::{JavaKeys, Key, Kind, Table, table};
+use roxmq_env::machine;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-
-use super::java_keys::{BROKER_JAVA_KEYS, JavaKeys};
-use super::kind::{
-    Addresses, BROKER_ROLE, BrokerRole, Bytes, DelayLadder, FLUSH_DISK_TYPE, FlushDiskType, Hours, Ip, Kind, Ladder, Name, Names,
-    OptionalBytes, OptionalHost, OptionalPath, PathText, YesNo, whole,
-};
-use super::table::{Change, Key, Table, table};
 
 table! {
     /// The settings of a broker and its store.
@@ -217,7 +236,7 @@ impl Table for BrokerConfig {
     }
 
     fn java_keys() -> &'static [JavaKeys] {
-        BROKER_JAVA_KEYS
+        JAVA_KEYS
     }
 
     fn black_list(&self) -> &[String] {
@@ -252,8 +271,7 @@ impl BrokerConfig {
 
 /// This machine's name, as Java's BrokerIdentity finds it, or the name that Java takes when there is none.
 fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Name.parse(&name).unwrap_or_else(|| "DEFAULT_BROKER".into())
+    Name.parse(&machine::host_name()).unwrap_or_else(|| "DEFAULT_BROKER".into())
 }
 
 /// A frame with more than this could not be sent to clients.

@@ -19,18 +19,8 @@
 //! That an address was found out, not configured, travels as a field of the registration (103) that Java does not have,
 //! `roxmqAutoAddress`. A Java NameServer ignores it, a Java broker never sends it, and then addresses pass through unchanged.
 
-use std::ffi::CStr;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-
-/// An address of a network interface of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// The interface's name, such as `eth0`.
-    pub name: String,
-    /// One of its addresses; an interface with several stands several times.
-    pub address: IpAddr,
-}
+use roxmq_env::machine::{self, Interface};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What a broker tells the NameServers about where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +32,9 @@ pub struct Advertised {
 }
 
 impl Advertised {
-    /// [`advertised`] with what this machine's interfaces and routing table say.
-    ///
-    /// # Errors
-    /// When the system does not list its interfaces.
-    pub fn of_this_machine(configured: Option<&str>, listen: IpAddr) -> io::Result<Self> {
-        Ok(advertised(configured, listen, &interfaces()?, outward()))
+    /// [`advertised`] with what this machine's interfaces and routing table say. A system that does not list its interfaces has none.
+    pub fn of_this_machine(configured: Option<&str>, listen: IpAddr) -> Self {
+        advertised(configured, listen, &machine::interfaces().unwrap_or_default(), machine::outward())
     }
 }
 
@@ -90,7 +77,7 @@ pub fn advertised(configured: Option<&str>, listen: IpAddr, interfaces: &[Interf
     }
     let best = interfaces
         .iter()
-        .filter(|interface| Some(interface.address) == outward || !is_unusable(interface.address))
+        .filter(|interface| Some(interface.address) == outward || !machine::is_local_only(interface.address))
         .min_by_key(|interface| (rating(interface), Some(interface.address) != outward, interface.address.is_ipv6()));
     let address = best.map(|interface| interface.address).or(outward).unwrap_or(Ipv4Addr::LOCALHOST.into());
     Advertised { host: address.to_string(), auto: true }
@@ -110,7 +97,7 @@ fn rating(interface: &Interface) -> Reach {
     let named = |prefixes: &[&str]| prefixes.iter().any(|prefix| interface.name.starts_with(prefix));
     if interface.address.is_loopback() {
         Reach::Loopback
-    } else if is_link_local(interface.address) {
+    } else if machine::is_link_local(interface.address) {
         Reach::LinkLocal
     } else if named(&BRIDGES) {
         Reach::Bridge
@@ -171,15 +158,10 @@ pub fn reachable_for(client: IpAddr, local: IpAddr, broker: SocketAddr, register
         Registered::AutoHere => local,
         Registered::AutoElsewhere { seen_from } => {
             let shut_in = is_docker_default(guess) && !is_docker_default(seen_from) && !is_docker_default(client);
-            if is_unusable(guess) || shut_in { seen_from } else { guess }
+            if machine::is_local_only(guess) || shut_in { seen_from } else { guess }
         }
     };
     SocketAddr::new(host, broker.port())
-}
-
-/// Whether an address says nothing to another machine.
-fn is_unusable(address: IpAddr) -> bool {
-    address.is_loopback() || address.is_unspecified() || is_link_local(address)
 }
 
 /// Whether an address cannot stand in an answer: the scope of a link-local IPv6 address has a meaning on one machine only.
@@ -187,78 +169,9 @@ fn is_scoped(address: IpAddr) -> bool {
     address.is_unspecified() || matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    }
-}
-
 /// 172.16.0.0/12, from which Docker takes the networks of its containers.
 fn is_docker_default(address: IpAddr) -> bool {
     matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 172 && (16..32).contains(&v4.octets()[1]))
-}
-
-/// The addresses of this machine's interfaces that are up.
-pub fn interfaces() -> io::Result<Vec<Interface>> {
-    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
-    // SAFETY: getifaddrs writes a pointer to a list that it allocated, or fails and writes nothing.
-    if unsafe { libc::getifaddrs(&mut list) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let mut found = Vec::new();
-    let mut at = list;
-    while !at.is_null() {
-        // SAFETY: `at` is an entry of the list, which is freed below and not before.
-        let entry = unsafe { &*at };
-        let is_up = entry.ifa_flags & libc::IFF_UP as libc::c_uint != 0;
-        // SAFETY: an entry's address is null or points to a socket address of the family that it names.
-        if let Some(address) = unsafe { ip_of(entry.ifa_addr) }.filter(|_| is_up) {
-            // SAFETY: an entry's name is a C string that lives as long as the list.
-            let name = unsafe { CStr::from_ptr(entry.ifa_name) }.to_string_lossy().into_owned();
-            found.push(Interface { name, address });
-        }
-        at = entry.ifa_next;
-    }
-    // SAFETY: the list came from getifaddrs, and nothing refers to it any more.
-    unsafe { libc::freeifaddrs(list) };
-    Ok(found)
-}
-
-/// # Safety
-/// `address` is null or points to a socket address of the family that it names.
-unsafe fn ip_of(address: *const libc::sockaddr) -> Option<IpAddr> {
-    if address.is_null() {
-        return None;
-    }
-    // SAFETY: the caller vouches for the pointer; each cast is to the type of the family. Unaligned reads, as nothing promises alignment.
-    unsafe {
-        match i32::from((*address).sa_family) {
-            libc::AF_INET => {
-                let v4 = address.cast::<libc::sockaddr_in>().read_unaligned();
-                Some(Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr)).into())
-            }
-            libc::AF_INET6 => {
-                let v6 = address.cast::<libc::sockaddr_in6>().read_unaligned();
-                Some(Ipv6Addr::from(v6.sin6_addr.s6_addr).into())
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The address from which this machine would reach the world: what the routing table says, without sending anything. `None` without a
-/// default route.
-pub fn outward() -> Option<IpAddr> {
-    // Addresses for documentation: routed like any other, assigned to nobody.
-    let v4 = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
-    let v6 = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9));
-    [v4, v6].into_iter().find_map(|far| {
-        let near: IpAddr = if far.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let socket = UdpSocket::bind((near, 0)).ok()?;
-        socket.connect(far).ok()?;
-        Some(socket.local_addr().ok()?.ip()).filter(|address| !is_unusable(*address))
-    })
 }
 
 /// Names of interfaces that lead to containers and virtual machines of this machine.
@@ -292,7 +205,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn machine(text: &str) -> Vec<Interface> {
+    fn on_machine(text: &str) -> Vec<Interface> {
         let interface = |part: &str| {
             let (name, address) = part.split_once('=').unwrap();
             Interface { name: name.into(), address: ip(address) }
@@ -329,7 +242,7 @@ mod tests {
         ] {
             let configured = (!configured.is_empty()).then_some(configured);
             let outward = (!outward.is_empty()).then(|| ip(outward));
-            let Advertised { host, auto } = advertised(configured, ip(listen), &machine(interfaces), outward);
+            let Advertised { host, auto } = advertised(configured, ip(listen), &on_machine(interfaces), outward);
             let chosen = format!("{host}{}", if auto { " auto" } else { "" });
             assert_eq!(chosen, expected, "{interfaces} outward {outward:?}");
         }
@@ -418,8 +331,8 @@ mod tests {
 
     #[test]
     fn this_machine_has_a_loopback_and_an_address_to_advertise() {
-        assert!(interfaces().unwrap().iter().any(|interface| interface.address.is_loopback()));
-        let found = Advertised::of_this_machine(None, Ipv4Addr::UNSPECIFIED.into()).unwrap();
+        assert!(machine::interfaces().unwrap().iter().any(|interface| interface.address.is_loopback()));
+        let found = Advertised::of_this_machine(None, Ipv4Addr::UNSPECIFIED.into());
         assert!(found.auto && found.host.parse::<IpAddr>().is_ok_and(|address| !address.is_unspecified()), "{found:?}");
     }
 }

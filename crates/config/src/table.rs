@@ -1,8 +1,8 @@
 //! What does one line of a settings table say, and what can be done with a table?
 
-use super::java_keys::JavaKeys;
-use super::nearest::nearest;
-use super::properties;
+use crate::java_keys::JavaKeys;
+use crate::nearest::nearest;
+use crate::properties;
 
 /// When a new value of a key takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +29,12 @@ pub struct Key<C: 'static> {
     pub doc: &'static str,
     /// How the default is described where its value depends on the machine.
     pub default_shown: Option<&'static str>,
-    pub(super) allowed: fn() -> String,
-    pub(super) set: fn(&mut C, &str) -> bool,
-    pub(super) print: fn(&C) -> String,
+    #[doc(hidden)]
+    pub allowed: fn() -> String,
+    #[doc(hidden)]
+    pub set: fn(&mut C, &str) -> bool,
+    #[doc(hidden)]
+    pub print: fn(&C) -> String,
 }
 
 impl<C> Key<C> {
@@ -91,6 +94,8 @@ pub trait Table: Clone + Default + PartialEq + std::fmt::Debug + 'static {
 
 /// Declares a role's settings from one line per key:
 /// `field: Type = default, "key", kind, "unit", When, "what it does";`, optionally with `shown "the default in words"` before the `;`.
+/// The lines are the static `KEYS`, which the role returns from [`Table::keys`].
+#[macro_export]
 macro_rules! table {
     (
         $(#[$meta:meta])*
@@ -113,27 +118,26 @@ macro_rules! table {
             }
         }
 
-        static KEYS: &[Key<$config>] = &[
-            $( $( Key {
+        static KEYS: &[$crate::Key<$config>] = &[
+            $( $( $crate::Key {
                 name: $name,
                 section: $section,
                 unit: $unit,
-                change: Change::$change,
+                change: $crate::Change::$change,
                 doc: $doc,
-                default_shown: table!(@shown $($shown)?),
-                allowed: || Kind::<$type>::allowed(&$kind),
-                set: |config, text| match $kind.parse(text) {
+                default_shown: $crate::table!(@shown $($shown)?),
+                allowed: || $crate::Kind::<$type>::allowed(&$kind),
+                set: |config, text| match $crate::Kind::<$type>::parse(&$kind, text) {
                     Some(value) => {
                         config.$field = value;
                         true
                     }
                     None => false,
                 },
-                print: |config| $kind.print(&config.$field),
+                print: |config| $crate::Kind::<$type>::print(&$kind, &config.$field),
             }, )* )*
         ];
     };
     (@shown) => { None };
     (@shown $shown:literal) => { Some($shown) };
 }
-pub(super) use table;

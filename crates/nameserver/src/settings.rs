@@ -1,11 +1,11 @@
 //! Which settings does a NameServer have?
+//!
+//! A line of the table says everything about a key; the broker's table says how one is added.
 
+use roxmq_config::kind::{Bytes, Ip, Names, PathText, YesNo, whole};
+use roxmq_config::{JavaKeys, Key, Stance, Table, table};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-
-use super::java_keys::{JavaKeys, NAMESERVER_JAVA_KEYS};
-use super::kind::{Bytes, Ip, Kind, Names, PathText, YesNo, whole};
-use super::table::{Change, Key, Table, table};
 
 table! {
     /// The settings of a NameServer.
@@ -69,7 +69,7 @@ impl Table for NameServerConfig {
     }
 
     fn java_keys() -> &'static [JavaKeys] {
-        NAMESERVER_JAVA_KEYS
+        JAVA_KEYS
     }
 
     fn black_list(&self) -> &[String] {
@@ -80,3 +80,69 @@ impl Table for NameServerConfig {
         None
     }
 }
+
+/// Keys of RocketMQ 5.5.0 (NamesrvConfig, NettyServerConfig, NettyClientConfig) that are no settings here.
+static JAVA_KEYS: &[JavaKeys] = &[
+    JavaKeys { stance: Stance::Refused, reason: "connections are not encrypted", keys: &[("useTLS", "false")] },
+    JavaKeys {
+        stance: Stance::Meaningless,
+        reason: "there are no thread pools: each core runs one event loop (`shards`), and the limits on waiting requests are keys of their own",
+        keys: &[
+            ("clientCallbackExecutorThreads", ""),
+            ("clientRequestThreadPoolNums", ""),
+            ("clientRequestThreadPoolQueueCapacity", ""),
+            ("clientWorkerThreads", ""),
+            ("defaultThreadPoolNums", ""),
+            ("defaultThreadPoolQueueCapacity", ""),
+            ("disableCallbackExecutor", ""),
+            ("disableNettyWorkerGroup", ""),
+            ("serverCallbackExecutorThreads", ""),
+            ("serverNettyWorkerGroupEnable", ""),
+            ("serverSelectorThreads", ""),
+            ("serverWorkerThreads", ""),
+            ("unRegisterBrokerQueueCapacity", ""),
+            ("useEpollNativeSelector", ""),
+        ],
+    },
+    JavaKeys {
+        stance: Stance::Meaningless,
+        reason: "it tuned buffers of Netty and of the JVM heap",
+        keys: &[
+            ("channelNotActiveInterval", ""),
+            ("clientAsyncSemaphoreValue", ""),
+            ("clientChannelMaxIdleTimeSeconds", ""),
+            ("clientCloseSocketIfTimeout", ""),
+            ("clientOnewaySemaphoreValue", ""),
+            ("clientPooledByteBufAllocatorEnable", ""),
+            ("clientSocketRcvBufSize", ""),
+            ("clientSocketSndBufSize", ""),
+            ("connectTimeoutMillis", ""),
+            ("enableReconnectForGoAway", ""),
+            ("enableShutdownGracefully", ""),
+            ("isScanAvailableNameSrv", ""),
+            ("maxReconnectIntervalTimeSeconds", ""),
+            ("serverAsyncSemaphoreValue", ""),
+            ("serverOnewaySemaphoreValue", ""),
+            ("serverPooledByteBufAllocatorEnable", ""),
+            ("shutdownWaitTimeSeconds", ""),
+            ("socksProxyConfig", ""),
+            ("writeBufferHighWaterMark", ""),
+            ("writeBufferLowWaterMark", ""),
+        ],
+    },
+    JavaKeys {
+        stance: Stance::Meaningless,
+        reason: "there is no installation folder with scripts and configuration",
+        keys: &[("rocketmqHome", "")],
+    },
+    JavaKeys {
+        stance: Stance::NotServed,
+        reason: "replication and failover are not served",
+        keys: &[("enableControllerInNamesrv", "false")],
+    },
+    JavaKeys {
+        stance: Stance::NotServed,
+        reason: "routes are looked up in this NameServer only",
+        keys: &[("clusterTest", "false"), ("productEnvName", "center")],
+    },
+];

@@ -1,32 +1,12 @@
-//! Which keys of Apache RocketMQ are no settings here, and why?
+//! Which keys of Apache RocketMQ's broker are no settings here, and why?
 //!
-//! Every key that RocketMQ 5.5.0 knows (BrokerConfig, MessageStoreConfig, NamesrvConfig, NettyServerConfig, NettyClientConfig, AuthConfig)
-//! is either a line of a settings table or stands here, so that an existing `broker.conf` starts RoxMQ and its user is told the truth
-//! about each line of it.
+//! Every key that RocketMQ 5.5.0 knows (BrokerConfig, MessageStoreConfig, NettyServerConfig, NettyClientConfig, AuthConfig) is either a
+//! line of the settings table or stands here.
 
-/// Keys that are no settings for one and the same reason.
-pub struct JavaKeys {
-    /// What is done about them.
-    pub stance: Stance,
-    /// Why they are no settings.
-    pub reason: &'static str,
-    /// Each key with the value that RocketMQ gives it by default: with this value it asks for nothing. Empty for meaningless keys.
-    pub keys: &'static [(&'static str, &'static str)],
-}
-
-/// What is done about a key that is no setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stance {
-    /// It tuned the Java implementation: it is passed over with a remark.
-    Meaningless,
-    /// It asks for something that RoxMQ does not do (yet): it is passed over with a warning, unless it has RocketMQ's default.
-    NotServed,
-    /// It asks for safety that RoxMQ does not give (yet): the process does not start, unless it has RocketMQ's default.
-    Refused,
-}
+use roxmq_config::{JavaKeys, Stance};
 
 /// Keys of a broker.
-pub(super) static BROKER_JAVA_KEYS: &[JavaKeys] = &[
+pub(super) static JAVA_KEYS: &[JavaKeys] = &[
     JavaKeys {
         stance: Stance::Refused,
         reason: "access control is not served, so nothing would be protected",
@@ -648,71 +628,5 @@ pub(super) static BROKER_JAVA_KEYS: &[JavaKeys] = &[
             ("userCacheMaxNum", "1000"),
             ("userCacheRefreshSecond", "60"),
         ],
-    },
-];
-
-/// Keys of a NameServer.
-pub(super) static NAMESERVER_JAVA_KEYS: &[JavaKeys] = &[
-    JavaKeys { stance: Stance::Refused, reason: "connections are not encrypted", keys: &[("useTLS", "false")] },
-    JavaKeys {
-        stance: Stance::Meaningless,
-        reason: "there are no thread pools: each core runs one event loop (`shards`), and the limits on waiting requests are keys of their own",
-        keys: &[
-            ("clientCallbackExecutorThreads", ""),
-            ("clientRequestThreadPoolNums", ""),
-            ("clientRequestThreadPoolQueueCapacity", ""),
-            ("clientWorkerThreads", ""),
-            ("defaultThreadPoolNums", ""),
-            ("defaultThreadPoolQueueCapacity", ""),
-            ("disableCallbackExecutor", ""),
-            ("disableNettyWorkerGroup", ""),
-            ("serverCallbackExecutorThreads", ""),
-            ("serverNettyWorkerGroupEnable", ""),
-            ("serverSelectorThreads", ""),
-            ("serverWorkerThreads", ""),
-            ("unRegisterBrokerQueueCapacity", ""),
-            ("useEpollNativeSelector", ""),
-        ],
-    },
-    JavaKeys {
-        stance: Stance::Meaningless,
-        reason: "it tuned buffers of Netty and of the JVM heap",
-        keys: &[
-            ("channelNotActiveInterval", ""),
-            ("clientAsyncSemaphoreValue", ""),
-            ("clientChannelMaxIdleTimeSeconds", ""),
-            ("clientCloseSocketIfTimeout", ""),
-            ("clientOnewaySemaphoreValue", ""),
-            ("clientPooledByteBufAllocatorEnable", ""),
-            ("clientSocketRcvBufSize", ""),
-            ("clientSocketSndBufSize", ""),
-            ("connectTimeoutMillis", ""),
-            ("enableReconnectForGoAway", ""),
-            ("enableShutdownGracefully", ""),
-            ("isScanAvailableNameSrv", ""),
-            ("maxReconnectIntervalTimeSeconds", ""),
-            ("serverAsyncSemaphoreValue", ""),
-            ("serverOnewaySemaphoreValue", ""),
-            ("serverPooledByteBufAllocatorEnable", ""),
-            ("shutdownWaitTimeSeconds", ""),
-            ("socksProxyConfig", ""),
-            ("writeBufferHighWaterMark", ""),
-            ("writeBufferLowWaterMark", ""),
-        ],
-    },
-    JavaKeys {
-        stance: Stance::Meaningless,
-        reason: "there is no installation folder with scripts and configuration",
-        keys: &[("rocketmqHome", "")],
-    },
-    JavaKeys {
-        stance: Stance::NotServed,
-        reason: "replication and failover are not served",
-        keys: &[("enableControllerInNamesrv", "false")],
-    },
-    JavaKeys {
-        stance: Stance::NotServed,
-        reason: "routes are looked up in this NameServer only",
-        keys: &[("clusterTest", "false"), ("productEnvName", "center")],
     },
 ];

@@ -4,9 +4,9 @@
 //! keys that are not known are passed over and a key of the black list refuses the whole request. Unlike Java, a value that is not
 //! allowed refuses the whole request too, and the answer's remark says which keys take effect later or never.
 
-use super::load::{ConfigError, Notice, Origin, Setting, agree, apply};
-use super::properties;
-use super::table::{Change, Table};
+use crate::load::{ConfigError, Notice, Origin, Setting, agree, apply};
+use crate::properties;
+use crate::table::{Change, Table};
 
 /// A change of the configuration that was checked as a whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,18 +111,18 @@ const NEVER: [&str; 6] = ["brokerConfigPath", "rocketmqHome", "configBlackList",
 
 #[cfg(test)]
 mod tests {
-    use super::super::BrokerConfig;
     use super::*;
+    use crate::sample::Sample;
 
-    fn update(body: &str) -> Result<Update<BrokerConfig>, ConfigError> {
-        Update::parse(&BrokerConfig::default(), body)
+    fn update(body: &str) -> Result<Update<Sample>, ConfigError> {
+        Update::parse(&Sample::default(), body)
     }
 
     #[test]
     fn only_keys_that_can_change_now_do() {
         let text = "fileReservedTime=12\nlistenPort=12000\nlistenport=1\nautoCreateTopicEnable=true\naclEnable=false\ndeleteWhen=5";
         let update = update(text).unwrap();
-        let before = BrokerConfig::default();
+        let before = Sample::default();
         assert_eq!((update.running.file_reserved_h, update.running.listen_port), (12, before.listen_port));
         assert_eq!(update.changed, ["fileReservedTime"]);
         assert_eq!(update.after_restart, ["listenPort"]);
@@ -136,30 +136,33 @@ mod tests {
     #[test]
     fn a_remark_says_what_has_no_effect() {
         let remark = |text: &str| update(text).unwrap().remark();
-        assert_eq!(remark("fileReservedTime=12\ntraceOn=false\nlistenPort=10911\naclEnable=false\ndeleteWhen=4\nenablePopLog="), {
-            Some("enablePopLog means nothing here (request, line 6): it tuned Java log files and counters".into())
-        });
+        assert_eq!(
+            remark("fileReservedTime=12\nautoCreateTopicEnable=false\nlistenPort=10911\naclEnable=false\ndeleteWhen=4\nenablePopLog="),
+            Some("enablePopLog means nothing here (request, line 6): it tuned Java log files".into())
+        );
         assert_eq!(remark("fileReservedTime=12\nlistenPort=10911\naclEnable=false\nenablePopBufferMerge=false"), None);
         assert_eq!(remark("a\\nb=1"), Some("unknown key a b (request, line 1)".into()));
         let many: String = (0..30).map(|number| format!("nobody{number}=1\n")).collect();
-        let told = remark(&many).unwrap();
-        assert!(told.starts_with("unknown key nobody0 (request, line 1); ") && told.ends_with("; and 10 more"), "{told}");
+        let remark = remark(&many).unwrap();
+        assert!(remark.starts_with("unknown key nobody0 (request, line 1); ") && remark.ends_with("; and 10 more"), "{remark}");
     }
 
     #[test]
     fn all_of_it_is_legal_or_nothing_changes() {
         for (body, expected) in [
-            ("fileReservedTime=12\nbrokerPermission=9", "brokerPermission=9 (request, line 2): allowed is a whole number from 0 to 7"),
+            ("fileReservedTime=12\nlistenPort=99999", "listenPort=99999 (request, line 2): allowed is a whole number from 0 to 65535"),
             ("brokerConfigPath=/etc/passwd", "Can not update config in black list."),
             ("rocketmqHome=/", "Can not update config in black list."),
             ("a=1\nconfigBlackList=", "Can not update config in black list."),
+            ("aclEnable=true", "aclEnable=true (request, line 1) cannot be honoured: nothing would be protected"),
             (
-                "aclEnable=true",
-                "aclEnable=true (request, line 1) cannot be honoured: access control is not served, so nothing would be protected",
+                "maxMessageSize=100\nmappedFileSizeCommitLog=50",
+                "mappedFileSizeCommitLog and maxMessageSize: a log file of 50 cannot hold a message of 100",
             ),
+            // Legal after a restart, but not with the log files of now.
             (
-                "maxMessageSize=1MiB\nmappedFileSizeCommitLog=64KiB",
-                "mappedFileSizeCommitLog and maxMessageSize: a log file of 65536 bytes cannot hold the largest record, 1083392 bytes",
+                "maxMessageSize=3000\nmappedFileSizeCommitLog=4000",
+                "mappedFileSizeCommitLog and maxMessageSize: a log file of 2000 cannot hold a message of 3000",
             ),
             ("a=\\u1", "request, line 1: \\u must be followed by four hexadecimal digits"),
         ] {
@@ -169,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_black_list_can_be_extended() {
-        let running = BrokerConfig { config_black_list: vec!["fileReservedTime".into()], ..BrokerConfig::default() };
+        let running = Sample { black_list: vec!["fileReservedTime".into()], ..Sample::default() };
         let refused = Update::parse(&running, "fileReservedTime=1").unwrap_err();
         assert_eq!(refused, ConfigError::Forbidden { key: "fileReservedTime".into() });
     }
