@@ -1,12 +1,10 @@
 //! What does the store know that its log does not say?
 //!
-//! Two small files. `store.checkpoint` keeps the next offset of every queue, for those whose messages are all gone, and which topics
-//! were deleted; it is replaced as a whole, before anything is deleted, and never ahead of what is durable. `store.flushed` holds
-//! how far the log was known to be durable; it is written after each flush and not synced itself, so it may be behind, never ahead.
-//! Below it a bad record is damage; above it, the torn end of the log.
+//! `store.checkpoint` keeps the next offset of every queue, for those whose messages are all gone, and which topics were deleted. It is
+//! replaced as a whole, before anything is deleted, and never ahead of what is durable.
 
-use crate::index::Index;
-use roxmq_env::disk::{Disk, File, Open};
+use crate::index::table::Index;
+use roxmq_env::disk::Disk;
 use std::io;
 use std::path::Path;
 
@@ -100,45 +98,6 @@ impl Checkpoint {
     }
 }
 
-/// The open `store.flushed`.
-#[derive(Debug)]
-pub(crate) struct FlushedHint(File);
-
-impl FlushedHint {
-    /// What it holds. `None` if there is none: then this store has never recovered the log, which may be somebody else's. One that
-    /// cannot be read holds 0.
-    pub fn load(disk: &Disk, root: &Path) -> io::Result<Option<i64>> {
-        let bytes = disk.read(&root.join(FLUSHED))?;
-        Ok(bytes.map(|bytes| FlushedHint::parse(&bytes).unwrap_or_default()))
-    }
-
-    /// Makes it anew, durably, and keeps it open.
-    pub fn create(disk: &Disk, root: &Path, flushed: i64) -> io::Result<FlushedHint> {
-        let path = root.join(FLUSHED);
-        disk.replace_atomically(&path, &FlushedHint::bytes(flushed))?;
-        disk.open(&path, Open::Write).map(FlushedHint)
-    }
-
-    /// Writes it, and says whether the syncs that came before can be believed. Not durable by itself.
-    pub fn write(&self, flushed: i64) -> io::Result<()> {
-        self.0.write_at(0, &FlushedHint::bytes(flushed))?;
-        self.0.confirm()
-    }
-
-    pub fn parse(bytes: &[u8]) -> Option<i64> {
-        let (offset, crc) = bytes.split_first_chunk()?;
-        (crc32fast::hash(offset).to_be_bytes() == crc).then(|| i64::from_be_bytes(*offset))
-    }
-
-    pub fn bytes(flushed: i64) -> [u8; 12] {
-        let mut bytes = [0; 12];
-        bytes[..8].copy_from_slice(&flushed.to_be_bytes());
-        let crc = crc32fast::hash(&bytes[..8]);
-        bytes[8..].copy_from_slice(&crc.to_be_bytes());
-        bytes
-    }
-}
-
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, left) = rest.split_first_chunk()?;
     *rest = left;
@@ -153,7 +112,6 @@ fn take_text(rest: &mut &[u8]) -> Option<String> {
 }
 
 const CHECKPOINT: &str = "store.checkpoint";
-const FLUSHED: &str = "store.flushed";
 const MAGIC: &[u8; 8] = b"RoxCkpt1";
 
 #[cfg(test)]
@@ -179,19 +137,5 @@ mod tests {
             assert_eq!(Checkpoint::load(&disk, root).expect("reads"), None);
             sim.flip(&root.join(CHECKPOINT), at, 4);
         }
-    }
-
-    #[test]
-    fn the_hint_is_believed_only_whole() {
-        let sim = SimDisk::new(1);
-        let (disk, root) = (sim.disk(), Path::new("/d"));
-        disk.create_dir_all(root).expect("creates");
-        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), None);
-        let hint = FlushedHint::create(&disk, root, 5).expect("creates");
-        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(5));
-        hint.write(123).expect("writes");
-        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(123));
-        sim.flip(&root.join(FLUSHED), 3, 1);
-        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(0));
     }
 }

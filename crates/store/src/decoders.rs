@@ -2,12 +2,14 @@
 //!
 //! Checksums are made right first: without that, changed bytes would hardly get beyond them.
 
-use crate::checkpoint::{Checkpoint, FlushedHint};
-use crate::directory::Directory;
-use crate::files::offset_in;
-use crate::index_file::{self, IndexFile};
-use crate::whole::Held;
-use crate::{facts, index_file::range_in};
+use crate::checkpoint::Checkpoint;
+use crate::files::name::{name_of, offset_in};
+use crate::flush_mark::FlushedHint;
+use crate::index::directory::{self, Directory, Row};
+use crate::index::facts;
+use crate::index::file::IndexFile;
+use crate::index::format::{self, BLOCK_BYTES, Header, range_in};
+use crate::log::atomic_batch::Held;
 use roxmq_env::disk::{Open, SimDisk};
 use roxmq_protocol::record::Record;
 use std::io;
@@ -63,8 +65,8 @@ pub fn index_directory(bytes: &[u8]) {
 pub fn index_file(bytes: &[u8]) {
     let (sim, folder) = (SimDisk::new(0), Path::new("/i"));
     let disk = sim.disk();
-    let name = index_file::file_name(FROM, TO);
-    let sealed = index_file::sealed(bytes);
+    let name = format::file_name(FROM, TO);
+    let sealed = sealed_index_file(bytes);
     let made = disk.create_dir_all(folder).and_then(|()| disk.open(&folder.join(name), Open::Truncate)?.write_at(0, &sealed));
     let Ok((index, rows)) = made.and_then(|()| IndexFile::open(&disk, folder, FROM, TO)) else { return };
     let mut entries = Vec::new();
@@ -80,10 +82,44 @@ pub fn samples() -> Vec<Vec<u8>> {
     let queues = vec![("Topic".to_owned(), 1, 7), ("%LMQ%a".to_owned(), 0, 2)];
     let mut checkpoint = Checkpoint { flushed: 4096, queues, dead_before: vec![("Gone".to_owned(), 17)] }.write();
     checkpoint.truncate(checkpoint.len() - 4);
-    let mut all = vec![checkpoint, FlushedHint::bytes(4096).to_vec(), crate::files::name_of(4096).into_bytes()];
-    all.push(index_file::file_name(FROM, TO).into_bytes());
-    all.extend(index_file::sample(FROM, TO));
+    let mut all = vec![checkpoint, FlushedHint::bytes(4096).to_vec(), name_of(4096).into_bytes()];
+    all.push(format::file_name(FROM, TO).into_bytes());
+    all.extend(index_samples(FROM, TO));
     all
+}
+
+/// The bytes as an index file whose checksums are right, wherever its header says that its parts are.
+fn sealed_index_file(bytes: &[u8]) -> Vec<u8> {
+    let mut file = bytes.to_vec();
+    let seal = |block: &mut [u8]| {
+        if let Some((payload, crc)) = block.split_last_chunk_mut() {
+            *crc = crc32fast::hash(payload).to_be_bytes();
+        }
+    };
+    if let Some(header) = file.first_chunk_mut::<BLOCK_BYTES>() {
+        seal(header);
+        let blocks = Header::parse(header).map_or(0, |header| header.entry_blocks() + header.key_blocks());
+        let (_, rest) = file.split_at_mut(BLOCK_BYTES);
+        let blocks =
+            (blocks.min(usize::MAX as u64 / BLOCK_BYTES as u64) as usize * BLOCK_BYTES).min(rest.len() / BLOCK_BYTES * BLOCK_BYTES);
+        let (blocks, directory) = rest.split_at_mut(blocks);
+        blocks.chunks_exact_mut(BLOCK_BYTES).for_each(seal);
+        seal(directory);
+    }
+    file
+}
+
+/// A directory without its checksum, and a whole small file.
+fn index_samples(from: i64, to: i64) -> Vec<Vec<u8>> {
+    let row = |topic: &str, queue_id, first, at| Row { topic: topic.into(), queue_id, first_log_offset: from, first, count: 2, at };
+    let rows = [row("Topic", 0, 5, 0), row("Topic", 1, 0, 2), row("Other", 0, 9, 4)];
+    let directory = directory::write(&rows);
+    let (entries, keys) = (6, 3);
+    let header = Header { from, to, entries, keys, directory_bytes: directory.len() as u64, first_time: 1, last_time: 2 };
+    let mut file = header.write().to_vec();
+    file.resize(BLOCK_BYTES * 3, 0);
+    file.extend_from_slice(&directory);
+    vec![directory[..directory.len() - 4].to_vec(), sealed_index_file(&file)]
 }
 
 const FROM: i64 = 0;
@@ -97,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_sound_index_file_is_read_to_its_end_and_a_bad_one_refused() {
-        let [_, file]: [Vec<u8>; 2] = index_file::sample(FROM, TO).try_into().expect("a directory and a file");
-        assert_eq!(index_file::sealed(&file), file, "its checksums are right already");
+        let [_, file]: [Vec<u8>; 2] = index_samples(FROM, TO).try_into().expect("a directory and a file");
+        assert_eq!(sealed_index_file(&file), file, "its checksums are right already");
         index_file(&file);
         index_file(&file[..100]);
         index_file(b"");

@@ -1,7 +1,7 @@
 //! One broker's data directory: append, read, query, recovery, retention. No sockets.
 //!
 //! The commit log is the only truth. Records, byte for byte RocketMQ's, follow each other in segments of one size; which records
-//! belong to which queue, and which carry which key, is *derived* from them by one function ([`facts`]) and one sink (`Index`),
+//! belong to which queue, and which carry which key, is *derived* from them by one function (`index::facts`) and one sink (`Index`),
 //! on append and after a restart alike.
 //!
 //! ```text
@@ -14,47 +14,44 @@
 //!                                 flushed written
 //! ```
 //!
-//! Where things are: `log` appends; `flush` makes durable and fences; `index` is the tail in memory and the directory of every
-//! queue, `hints` what saves a look at it; `index_file` the files behind it; `seal` moves the tail into files; `read`, `query` and `time` answer; `recovery`
-//! opens, `missing` says what it did not find, `whole` takes batches all or none; `retention` deletes; `checkpoint` holds the little that the log cannot say. Every byte is drawn in `docs/format.md`.
+//! | room | question |
+//! |---|---|
+//! | `writer` | How does a batch get into the log, and when is it durable? |
+//! | `reader` | Which messages does a consumer get, which have a key, which offset belongs to a time? |
+//! | `keeper` | When are index files written, when are segments deleted? |
+//! | `recovery` | What is in the data folder at a start, where does the log end, and what of it is missing? |
+//! | `index` | Which records are in a queue, which have a key? In memory and in files |
+//! | `log` | Where are the log's bytes, and which records in them are sound? |
+//! | `files` | Open or not, mapped or read by calls |
+//! | `verify`, `repair` | Is a folder that no process uses what was written, and can it be made so? |
+//!
+//! `checkpoint` and `flush_mark` hold the little that the log cannot say. Every byte is drawn in `docs/format.md`.
 
-mod batch;
-mod cached;
 mod checkpoint;
 mod config;
 pub mod decoders;
-mod directory;
-mod facts;
 mod files;
-mod flush;
-mod hints;
+mod flush_mark;
 mod index;
-mod index_file;
+mod keeper;
 mod log;
-mod missing;
-mod query;
-mod read;
+mod reader;
 mod recovery;
 pub mod repair;
-mod retention;
-mod seal;
-mod segment;
-mod steady;
 mod store;
-mod time;
 pub mod verify;
 mod watermarks;
-mod whole;
+mod writer;
 
-pub use batch::{Batch, Placed};
 pub use config::{FlushMode, Retention, StoreConfig};
-pub use hints::{QueueHint, QueueHints};
-pub use log::AppendError;
-pub use missing::Missing;
-pub use read::{IndexEntry, Patience, ReadLimits, ReadResult, ReadStatus};
+pub use index::hint::{QueueHint, QueueHints};
+pub use keeper::retention::Reason;
+pub use reader::read::{IndexEntry, Patience, ReadLimits, ReadResult, ReadStatus};
+pub use reader::time::Boundary;
 pub use recovery::OpenError;
-pub use retention::Reason;
+pub use recovery::missing::Missing;
 pub use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, Record};
 pub use store::{LightQueuesFull, Stats, Store};
-pub use time::Boundary;
 pub use watermarks::Watermarks;
+pub use writer::append::AppendError;
+pub use writer::batch::{Batch, Placed};

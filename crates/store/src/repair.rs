@@ -4,13 +4,13 @@
 //! deleted, except that [`Repair::truncate_at`] cuts it where asked. What the log says is made durable first, as an index file is a
 //! promise that its part of the log is.
 
-use crate::checkpoint::{Checkpoint, FlushedHint};
-use crate::facts;
-use crate::index::Index;
-use crate::index_file;
-use crate::recovery::{self, Stop, Trust};
-use crate::seal;
-use crate::segment::Segment;
+use crate::checkpoint::Checkpoint;
+use crate::flush_mark::FlushedHint;
+use crate::index::table::Index;
+use crate::index::{facts, format, tail_file};
+use crate::log::segment::Segment;
+use crate::log::walk::{self, Stop};
+use crate::recovery::replay::{self, Trust};
 use crate::verify::{self, Folder, FolderError, Looked, ProblemKind, Progress, Report};
 use parking_lot::RwLock;
 use roxmq_env::disk::{Disk, Open};
@@ -79,7 +79,7 @@ impl Repairing<'_> {
         for segment in &looked.segments {
             let mut from = segment.base;
             while from < segment.end().min(end) {
-                let sink: &mut recovery::Sink<'_> = &mut |record: &Record<'_>, bytes: &[u8]| {
+                let sink: &mut walk::Sink<'_> = &mut |record: &Record<'_>, bytes: &[u8]| {
                     let (starts, ends) = (record.log_offset.0, record.log_offset.0 + bytes.len() as i64);
                     if starts <= at {
                         boundary = starts;
@@ -94,14 +94,14 @@ impl Repairing<'_> {
                     }
                     Ok(())
                 };
-                let scanned = recovery::scan(segment, from, sink).and_then(|(stopped, why)| match why {
+                let scanned = walk::scan(segment, from, sink).and_then(|(stopped, why)| match why {
                     Stop::End => Ok(None),
                     // Damage is no reason not to cut behind it, or where it begins.
                     Stop::Bad(_) => {
                         if stopped <= at {
                             boundary = stopped;
                         }
-                        recovery::next_sound(segment, stopped + 1)
+                        walk::next_sound(segment, stopped + 1)
                     }
                 });
                 match scanned {
@@ -135,7 +135,7 @@ impl Repairing<'_> {
             FlushedHint::create(self.disk, root, at)?;
         }
         for (from, to) in looked.ranges.iter().filter(|(_, to)| *to > at) {
-            self.disk.remove(&self.folder.index().join(index_file::file_name(*from, *to)))?;
+            self.disk.remove(&self.folder.index().join(format::file_name(*from, *to)))?;
         }
         self.sync_index_folder()?;
         for segment in looked.segments.iter().rev() {
@@ -167,7 +167,7 @@ impl Repairing<'_> {
                 .ranges
                 .iter()
                 .filter(|(from, to)| *from < segment.end() && *to > segment.base)
-                .map(|(from, to)| (*from, *to, index_file::file_name(*from, *to)))
+                .map(|(from, to)| (*from, *to, format::file_name(*from, *to)))
                 .collect();
             let is_damaged = looked.report.problems.iter().any(|problem| {
                 problem.kind == ProblemKind::Index && names.iter().any(|(_, _, name)| problem.file.ends_with(name.as_str()))
@@ -176,7 +176,7 @@ impl Repairing<'_> {
                 continue;
             }
             self.make_anew(looked, segment, segment.base..to)?;
-            let made = index_file::file_name(segment.base, to);
+            let made = format::file_name(segment.base, to);
             for (_, _, name) in names.iter().filter(|(_, _, name)| *name != made) {
                 self.disk.remove(&self.folder.index().join(name))?;
             }
@@ -196,8 +196,8 @@ impl Repairing<'_> {
         // A log without any mark of ours may be another broker's, whose deleted topics nobody wrote down.
         let is_foreign = looked.checkpoint.is_none() && looked.hint.is_none();
         let trusted = if is_foreign { Trust::Foreign } else { Trust::Durable };
-        recovery::replay(&part, range.start, i64::MAX, trusted, &mut index)?;
-        seal::write_tail(self.disk, &self.folder.index(), &RwLock::new(index), range.start, range.end).map(drop)
+        replay::replay(&part, range.start, i64::MAX, trusted, &mut index)?;
+        tail_file::write_tail(self.disk, &self.folder.index(), &RwLock::new(index), range.start, range.end).map(drop)
     }
 
     /// Makes anew the checkpoint and the flush mark where they are damaged or missing.

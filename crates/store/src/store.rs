@@ -1,17 +1,18 @@
 //! A broker's data directory as one value.
 
-use crate::batch::Batch;
-use crate::checkpoint::FlushedHint;
 use crate::config::{FlushMode, Retention, StoreConfig};
-use crate::flush::Waker;
-use crate::index::Index;
-use crate::log::{Log, is_full};
-use crate::missing::Missing;
+use crate::flush_mark::FlushedHint;
+use crate::index::table::Index;
+use crate::keeper::retention::Asked;
+use crate::keeper::steady::SteadyClock;
+use crate::log::next_segment::NextSegment;
+use crate::log::segments::Segments;
+use crate::recovery::missing::Missing;
 use crate::recovery::{self, OpenError, Places, Refused};
-use crate::retention::Asked;
-use crate::segment::{NextSegment, Segments};
-use crate::steady::SteadyClock;
 use crate::watermarks::Watermarks;
+use crate::writer::append::{Log, is_full};
+use crate::writer::batch::Batch;
+use crate::writer::flush::Waker;
 use parking_lot::{Mutex, RwLock};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Disk, Lock};

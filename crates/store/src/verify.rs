@@ -8,11 +8,13 @@
 mod index;
 mod log;
 
-use crate::checkpoint::{Checkpoint, FlushedHint};
-use crate::files::{LazyFile, name_of, offset_in};
-use crate::index_file;
-use crate::missing;
-use crate::segment::Segment;
+use crate::checkpoint::Checkpoint;
+use crate::files::lazy::LazyFile;
+use crate::files::name::{name_of, offset_in};
+use crate::flush_mark::FlushedHint;
+use crate::index::format;
+use crate::log::segment::Segment;
+use crate::recovery::missing;
 use log::LogWalk;
 use roxmq_env::disk::{Disk, Lock, Open};
 use roxmq_protocol::record::{LogOffset, QueueOffset};
@@ -233,7 +235,7 @@ pub(crate) fn look(disk: &Disk, folder: &Folder, progress: &mut Progress<'_>) ->
     walk.finish(&segments, checkpoint.as_ref(), hint, &mut report).map_err(failed)?;
     for (from, to) in &ranges {
         if !parts.iter().any(|part| (part.from, part.to) == (*from, *to)) {
-            report.notes.push(format!("{} is not needed; a start deletes it", index_file::file_name(*from, *to)));
+            report.notes.push(format!("{} is not needed; a start deletes it", format::file_name(*from, *to)));
         }
     }
     Ok(Looked { report, segments, checkpoint, hint, ranges, parts })
@@ -270,7 +272,7 @@ fn find_index_files(disk: &Disk, folder: &Folder, segments: &[Arc<Segment>], rep
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names?,
     };
-    let mut ranges: Vec<_> = names.iter().filter_map(|name| index_file::range_in(name)).collect();
+    let mut ranges: Vec<_> = names.iter().filter_map(|name| format::range_in(name)).collect();
     ranges.sort_by_key(|(from, to)| (*from, -*to));
     let end = segments.last().map_or(0, |segment| segment.end());
     for (from, to) in ranges.iter().filter(|(_, to)| *to > end) {
@@ -286,7 +288,7 @@ fn problem(kind: ProblemKind, file: &str, what: &str) -> Problem {
 
 /// An index file as problems name it.
 fn folder_file(from: i64, to: i64) -> PathBuf {
-    Path::new("index").join(index_file::file_name(from, to))
+    Path::new("index").join(format::file_name(from, to))
 }
 
 fn below(folder: &Folder, path: &Path) -> PathBuf {

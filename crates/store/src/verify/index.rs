@@ -2,12 +2,13 @@
 
 use super::log::{Part, Walked};
 use super::{Folder, Problem, ProblemKind, Report, folder_file};
-use crate::directory::Row;
-use crate::facts::{self, Entry};
-use crate::index::{Index, TailEntry};
-use crate::index_file::IndexFile;
-use crate::recovery;
-use crate::segment::Segment;
+use crate::index::directory::Row;
+use crate::index::facts::{self, Entry};
+use crate::index::file::IndexFile;
+use crate::index::queue::TailEntry;
+use crate::index::table::Index;
+use crate::log::segment::Segment;
+use crate::log::walk;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::record::{LogOffset, Record};
 use std::collections::{BTreeSet, HashMap};
@@ -118,7 +119,7 @@ impl Comparing<'_> {
         let mut bytes = Vec::new();
         let is_there = self.part.segment.base <= entry.log_offset
             && entry.log_offset < self.part.segment.end()
-            && recovery::record_at(&self.part.segment, entry.log_offset, &mut bytes)?;
+            && walk::record_at(&self.part.segment, entry.log_offset, &mut bytes)?;
         if !is_there {
             if !self.unreadable.iter().any(|range| range.contains(&entry.log_offset)) {
                 self.add(entry.log_offset, format!("its entry for {what} names a place where no sound record is"));
@@ -168,7 +169,7 @@ impl Comparing<'_> {
     fn key(&mut self, (_, log_offset): (u32, i64), what: &str) -> io::Result<()> {
         let mut bytes = Vec::new();
         let is_there = (self.part.segment.base..self.part.segment.end()).contains(&log_offset)
-            && recovery::record_at(&self.part.segment, log_offset, &mut bytes)?;
+            && walk::record_at(&self.part.segment, log_offset, &mut bytes)?;
         let is_dead = is_there && Record::parse(&bytes).is_ok_and(|(record, _)| self.derived.is_dead(record.topic, log_offset));
         if is_there && !is_dead && self.damaged.insert(log_offset) {
             self.add(log_offset, what.to_owned());

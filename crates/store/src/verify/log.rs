@@ -2,13 +2,14 @@
 
 use super::{Folder, Problem, ProblemKind, Progress, Report, below};
 use crate::checkpoint::Checkpoint;
-use crate::directory::Row;
-use crate::facts;
-use crate::index::Index;
-use crate::index_file::IndexFile;
-use crate::recovery::{self, Stop, Trust};
-use crate::segment::Segment;
-use crate::whole::Held;
+use crate::index::directory::Row;
+use crate::index::facts;
+use crate::index::file::IndexFile;
+use crate::index::table::Index;
+use crate::log::atomic_batch::Held;
+use crate::log::segment::Segment;
+use crate::log::walk::{self, Stop};
+use crate::recovery::replay::{self, Trust};
 use roxmq_protocol::record::{LogOffset, QueueOffset};
 use std::collections::HashMap;
 use std::io;
@@ -66,7 +67,7 @@ impl<'a> LogWalk<'a> {
         let durable = match known {
             Some(known) => known,
             None if is_ours => 0,
-            None => recovery::last_begun(segments)?,
+            None => walk::last_begun(segments)?,
         };
         let begins = segments.first().map_or(0, |segment| segment.base);
         Ok(LogWalk {
@@ -107,7 +108,7 @@ impl<'a> LogWalk<'a> {
                 self.at = end;
                 return Ok(walked);
             }
-            let found = recovery::next_sound(&segment, stopped + 1)?;
+            let found = walk::next_sound(&segment, stopped + 1)?;
             let what = match found {
                 Some(next) => format!("{why}; the next sound record is at {next}"),
                 None => format!("{why}; no sound record follows up to {}", segment.end()),
@@ -140,10 +141,10 @@ impl<'a> LogWalk<'a> {
     ) -> io::Result<(i64, Stop)> {
         let LogWalk { folder, durable, trusted, begins, total, next, held, .. } = self;
         let mut told = from;
-        recovery::scan(segment, from, &mut |record, bytes| {
+        walk::scan(segment, from, &mut |record, bytes| {
             let at = record.log_offset.0;
             let is_tail = at >= *durable;
-            if is_tail && recovery::is_torn(bytes, record, at - segment.base) {
+            if is_tail && walk::is_torn(bytes, record, at - segment.base) {
                 return Err("a part of it is missing");
             }
             if facts::is_queued(record.sys_flag) && !index.is_dead(record.topic, at) {
@@ -178,8 +179,8 @@ impl<'a> LogWalk<'a> {
                 progress((at - *begins) as u64, *total);
             }
             match is_tail {
-                true => held.next(record, bytes, |record, bytes| recovery::dispatch(record, bytes, Trust::Tail, index)),
-                false => recovery::dispatch(record, bytes, *trusted, index),
+                true => held.next(record, bytes, |record, bytes| replay::dispatch(record, bytes, Trust::Tail, index)),
+                false => replay::dispatch(record, bytes, *trusted, index),
             }
         })
     }
@@ -242,7 +243,7 @@ fn unclean_bytes(segment: &Segment, end: i64) -> io::Result<u64> {
         window.clear();
         let len = ((segment.end() - at) as usize).min(WINDOW_BYTES);
         segment.read(at, len, &mut window)?;
-        if !recovery::is_zero(&window) {
+        if !walk::is_zero(&window) {
             unclean += window.iter().filter(|byte| **byte != 0).count() as u64;
         }
         at += len as i64;

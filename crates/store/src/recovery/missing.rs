@@ -8,9 +8,9 @@
 //! what is missing, as long as these are there. It can be more.
 
 use crate::checkpoint::Checkpoint;
-use crate::index::Index;
-use crate::index_file::IndexFile;
-use crate::segment::Segment;
+use crate::index::file::IndexFile;
+use crate::index::table::Index;
+use crate::log::segment::Segment;
 use roxmq_env::disk::Disk;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -3,7 +3,7 @@
 //! An append looks for each message's queue by its name, which with very many queues is in no cache of the core. Whoever appends to the
 //! same queues again and again can keep what the last append found.
 
-use crate::index::QueueNo;
+use crate::index::queue::QueueNo;
 use smallvec::SmallVec;
 
 /// A queue's number, as an append found it. The store that said so believes it until a topic is deleted; it is for no other store.

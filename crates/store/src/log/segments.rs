@@ -1,94 +1,14 @@
-//! Where are the log's bytes?
+//! Which files does the log have?
 
-use crate::cached::CachedView;
-use crate::files::{LazyFile, name_of, offset_in};
+use crate::files::lazy::LazyFile;
+use crate::files::name::{name_of, offset_in};
+use crate::log::next_segment::NextSegment;
+use crate::log::segment::Segment;
 use parking_lot::{Mutex, RwLock};
-use roxmq_env::disk::{Disk, File, Open};
+use roxmq_env::disk::{Disk, Open};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// One file of the log. Its name is the offset of its first byte, as in Java (`MappedFile`).
-#[derive(Debug)]
-pub(crate) struct Segment {
-    pub base: i64,
-    pub bytes: u64,
-    pub file: LazyFile,
-}
-
-impl Segment {
-    pub fn end(&self) -> i64 {
-        self.base + self.bytes as i64
-    }
-
-    /// Appends `len` bytes from `log_offset`, which must be in the segment, to `out`.
-    pub fn read(&self, log_offset: i64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
-        self.file.file()?.append_to((log_offset - self.base) as u64, len, out)
-    }
-
-    /// As [`Segment::read`], if the disk need not be waited for; else [`io::ErrorKind::WouldBlock`].
-    pub fn read_cached(&self, log_offset: i64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
-        self.file.file()?.append_cached_to((log_offset - self.base) as u64, len, out)
-    }
-
-    /// The segment as memory to copy from, if that is to be had.
-    pub fn view(&self) -> Option<Arc<CachedView>> {
-        self.file.view(self.bytes)
-    }
-
-    /// Makes durable what is read, though an earlier life could not: after a sync that failed programs still read what the disk does not
-    /// have, and the next sync says nothing. So what follows `from`, which is known to be durable, is written again first.
-    pub fn sync_as_read(&self, from: i64, to: i64) -> io::Result<()> {
-        let file = self.file.file()?;
-        let mut bytes = Vec::new();
-        let mut at = from.max(self.base);
-        while at < to {
-            let len = (to - at).min(REWRITE_BYTES);
-            bytes.clear();
-            self.read(at, len as usize, &mut bytes)?;
-            file.write_at((at - self.base) as u64, &bytes)?;
-            at += len;
-        }
-        file.sync_data()
-    }
-
-    /// Throws away everything from `log_offset` on, so that it reads as zeros. Takes no room, even on a full disk.
-    pub fn clear_from(&self, log_offset: i64) -> io::Result<()> {
-        let file = self.file.file()?;
-        file.set_len((log_offset - self.base) as u64)?;
-        file.set_len(self.bytes)
-    }
-}
-
-/// The next segment, while it is being made.
-#[derive(Debug)]
-pub(crate) struct NextSegment {
-    file: File,
-    bytes: u64,
-    zeroed: u64,
-}
-
-impl NextSegment {
-    /// Fills some more of it with zeros, as long as `go_on` says so; whether it is ready, and durable.
-    pub fn make_ready(&mut self, go_on: impl Fn() -> bool) -> io::Result<bool> {
-        let zeros = vec![0; ZEROS_BYTES];
-        let stop_at = self.bytes.min(self.zeroed + ZEROS_BYTES_PER_TURN);
-        while self.zeroed < stop_at && go_on() {
-            let len = (stop_at - self.zeroed).min(ZEROS_BYTES as u64);
-            self.file.write_at(self.zeroed, &zeros[..len as usize])?;
-            self.zeroed += len;
-            if self.zeroed.is_multiple_of(ZEROS_SYNC_BYTES) {
-                // A little at a time, lest the appends' own syncs have to carry it all.
-                self.file.sync_data()?;
-            }
-        }
-        if self.zeroed < self.bytes {
-            return Ok(false);
-        }
-        self.file.sync_data()?;
-        Ok(true)
-    }
-}
 
 /// The segments that hold data, oldest first. There may be holes between them, where somebody took files away.
 #[derive(Debug)]
@@ -152,7 +72,7 @@ impl Segments {
         drop(spare);
         let file = self.disk.open(&next, how)?;
         file.allocate(bytes)?;
-        Ok(NextSegment { file, bytes, zeroed: if self.zero_fill { 0 } else { bytes } })
+        Ok(NextSegment::new(file, bytes, if self.zero_fill { 0 } else { bytes }))
     }
 
     /// Gives the file its name. It must not be written to any more but as a segment. Durable after [`Segments::sync_names`].
@@ -292,10 +212,6 @@ impl Segments {
 const NEXT: &str = "next.tmp";
 /// The name of a file that is kept for the next segment.
 const SPARE: &str = "spare.tmp";
-const REWRITE_BYTES: i64 = 4 << 20;
-const ZEROS_BYTES: usize = 1 << 20;
-const ZEROS_SYNC_BYTES: u64 = 16 << 20;
-const ZEROS_BYTES_PER_TURN: u64 = 128 << 20;
 
 #[cfg(test)]
 mod tests {

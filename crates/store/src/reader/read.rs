@@ -5,11 +5,12 @@
 //! at once, with what lies between; unless the caller may not wait for the disk. Every record is checked against its entry before it is
 //! handed out: log offset, queue, offset, both CRCs. One that fails is left out and reported; the ones behind it are served.
 
-use crate::cached::{Cached, CachedView};
 use crate::config::FlushMode;
-use crate::facts::{self, Entry};
-use crate::index::{Located, TailEntry};
-use crate::segment::Segment;
+use crate::files::cached::{Cached, CachedView};
+use crate::index::facts::{self, Entry};
+use crate::index::queue::{Located, TailEntry};
+use crate::log::segment::Segment;
+use crate::log::walk;
 use crate::store::Store;
 use roxmq_protocol::light::{self, LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::record::{LogOffset, QueueOffset, Record};
@@ -254,7 +255,7 @@ impl Store {
     pub fn find_message(&self, at: LogOffset) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
         let Some(segment) = self.segments.at(at.0) else { return Ok(None) };
-        let is_there = crate::recovery::record_at(&segment, at.0, &mut bytes)?;
+        let is_there = walk::record_at(&segment, at.0, &mut bytes)?;
         if !is_there || at.plus(bytes.len()) > self.readable() {
             return Ok(None);
         }

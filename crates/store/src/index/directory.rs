@@ -1,6 +1,6 @@
 //! Which queues does an index file have, and which of their offsets?
 
-use crate::index_file::{as_damage, damaged};
+use crate::files::damage::{as_damage, damaged};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Messages on their way into the log.
 
-use crate::facts::{self, Entry};
-use crate::hints::QueueHint;
+use crate::index::facts::{self, Entry};
+use crate::index::hint::QueueHint;
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, allows_light, fill_light_room, light_names, light_property_bytes, light_room};
 use roxmq_protocol::properties::{NAME_END, PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, VALUE_END, name};
 use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, keep_together, place, sys_flag_of};

@@ -67,7 +67,7 @@ impl Store {
         // Written before anybody is told: when a disk dies or a file system gives up while a sync is under way, that sync may say that it
         // worked (see `File::confirm`).
         if let Err(error) = self.hint.write(to)
-            && !crate::log::is_full(&error)
+            && !crate::writer::append::is_full(&error)
         {
             self.fence(&format!("writing the flush mark failed: {error}"));
             return false;

@@ -1,6 +1,6 @@
 //! Which messages have a key?
 
-use crate::facts;
+use crate::index::facts;
 use crate::store::Store;
 use roxmq_protocol::record::{LogOffset, Record};
 use std::collections::BTreeSet;

@@ -4,9 +4,9 @@
 //! anything goes, the next offsets are written down.
 
 use crate::config::Retention;
-use crate::log::is_full;
-use crate::segment::Segment;
+use crate::log::segment::Segment;
 use crate::store::Store;
+use crate::writer::append::is_full;
 use roxmq_protocol::record::LogOffset;
 use std::io;
 use std::sync::Arc;

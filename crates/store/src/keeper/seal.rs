@@ -1,23 +1,19 @@
-//! How does the tail of the index get out of memory and into files?
+//! When does the tail of the index go into files?
 //!
 //! Every so many bytes of durable log, and at the end of each segment, what the tail knows of that range is written to an index file.
-//! When a segment is complete, its files are merged into one. Both happen in the background; only moving the entries out of memory
-//! takes the index's lock, a few queues at a time.
+//! When a segment is complete, its files are merged into one. Both happen in the background.
 
 use crate::checkpoint::Checkpoint;
-use crate::directory::Row;
-use crate::index::{Index, QueueNo};
-use crate::index_file::{IndexFile, IndexFileWriter};
-use crate::recovery;
+use crate::index::directory::Row;
+use crate::index::file::IndexFile;
+use crate::index::merge::merged;
+use crate::index::table::Index;
+use crate::index::tail_file::{QUEUES_PER_LOCK, Tail, move_tail_to_file, write_tail};
+use crate::recovery::replay::replay_range;
 use crate::store::Store;
 use parking_lot::RwLock;
-use roxmq_env::disk::Disk;
 use roxmq_env::teeth::{Tooth, bites};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -119,7 +115,7 @@ impl Store {
         let damaged: Vec<_> = self.index.read().files.values().filter(|file| file.has_damage()).cloned().collect();
         for file in damaged {
             let scratch = RwLock::new(self.index.read().with_same_dead());
-            recovery::replay_range(&self.segments, file.from, file.to, &mut scratch.write())?;
+            replay_range(&self.segments, file.from, file.to, &mut scratch.write())?;
             let Tail { file: anew, rows, .. } = write_tail(&self.disk, &self.index_dir, &scratch, file.from, file.to)?;
             let anew = Arc::new(anew);
             let mut index = self.index.write();
@@ -158,139 +154,6 @@ fn are_too_many(rows: &[u64]) -> bool {
     rows.len() > PARTS_MAX || rows.iter().sum::<u64>() - merged > ROWS_MAX
 }
 
-/// Writes what `index` has in memory of a range, all of it durable, to a file, and out of memory.
-pub(crate) fn move_tail_to_file(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<()> {
-    let Tail { file, rows, numbers } = write_tail(disk, folder, index, from, to)?;
-    let file = Arc::new(file);
-    index.write().files.insert(from, file.clone());
-    for (rows, numbers) in rows.chunks(QUEUES_PER_LOCK).zip(numbers.chunks(QUEUES_PER_LOCK)) {
-        let mut index = index.write();
-        rows.iter().zip(numbers).for_each(|(row, no)| index.moved_to_file(*no, &file, row));
-    }
-    index.write().keys.drop_before(to);
-    Ok(())
-}
-
-/// What [`write_tail`] has written.
-pub(crate) struct Tail {
-    file: IndexFile,
-    rows: Vec<Row>,
-    /// The number in the index that the queue of each row has.
-    numbers: Vec<QueueNo>,
-}
-
-/// The numbers of all queues in the order of their names and ids, at least of those that are there now. Sorting very many names costs
-/// more than anything else that a file of few entries each needs, so it is done again only when a queue has come or gone.
-fn in_order(index: &RwLock<Index>) -> Arc<[QueueNo]> {
-    let (changes, numbers) = {
-        let index = index.read();
-        if let Some(order) = &index.order {
-            return Arc::clone(order);
-        }
-        (index.changes, index.numbers())
-    };
-    let mut queues = Vec::new();
-    for first in (0..numbers).step_by(QUEUES_PER_LOCK) {
-        queues.extend(index.read().named(first..first + QUEUES_PER_LOCK));
-    }
-    queues.sort_unstable();
-    let order: Arc<[QueueNo]> = queues.iter().map(|(_, _, no)| *no).collect();
-    let mut index = index.write();
-    if index.changes == changes {
-        index.order = Some(Arc::clone(&order));
-    }
-    order
-}
-
-/// Writes what `index` has in memory of a range to a file. Only a few queues' entries are held at a time: there may be very many queues.
-pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<Tail> {
-    let mut writer = IndexFileWriter::create(disk, folder, from, to)?;
-    let (mut first_time, mut last_time) = (i64::MAX, i64::MIN);
-    let mut entries = Vec::new();
-    let mut numbers = Vec::new();
-    // A queue that comes while this is under way, perhaps with the number of one that goes, has nothing before `to`.
-    for queues in in_order(index).chunks(QUEUES_PER_LOCK) {
-        entries.clear();
-        let mut runs = Vec::new();
-        let index = index.read();
-        for no in queues {
-            let Some(queue) = index.at(*no) else { continue };
-            for (first, len) in queue.tail_before(to, &mut entries) {
-                runs.push((queue.topic.clone(), queue.queue_id, first, len));
-                numbers.push(*no);
-            }
-        }
-        drop(index);
-        let mut left = entries.as_slice();
-        for (topic, queue_id, first, len) in &runs {
-            let (run, rest) = left.split_at(*len);
-            left = rest;
-            writer.row(topic, *queue_id, *first, run[0].entry.log_offset);
-            for entry in run {
-                writer.entry(&entry.entry)?;
-                first_time = first_time.min(entry.store_time);
-                last_time = last_time.max(entry.store_time);
-            }
-        }
-    }
-    drop(entries);
-    let mut keys = index.read().keys.before(to);
-    keys.sort_unstable();
-    for (hash, log_offset) in keys {
-        writer.key(hash, log_offset)?;
-    }
-    let (file, rows) = writer.finish(disk, folder, first_time, last_time)?;
-    Ok(Tail { file, rows, numbers })
-}
-
-/// Writes what is in `parts` to one file. All are read from front to back, next to each other.
-fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], living: &Index) -> io::Result<(IndexFile, Vec<Row>)> {
-    let mut writer = IndexFileWriter::create(disk, folder, parts[0].from, parts[parts.len() - 1].to)?;
-    let mut entries: Vec<_> = parts.iter().map(|part| part.in_order()).collect();
-    let mut rows = parts.iter().map(|part| part.directory()).collect::<io::Result<Vec<_>>>()?;
-    let mut end: Option<(Arc<str>, u32, i64)> = None;
-    merge_sorted(&mut rows, |n, row: &Row| {
-        if living.is_dead(&row.topic, row.first_log_offset) {
-            return Ok(());
-        }
-        let follows = end.take().is_some_and(|(topic, queue_id, next)| (&topic, queue_id, next) == (&row.topic, row.queue_id, row.first));
-        if !follows {
-            writer.row(&row.topic, row.queue_id, row.first, row.first_log_offset);
-        }
-        end = Some((row.topic.clone(), row.queue_id, row.first + i64::from(row.count)));
-        entries[n].each(row, |_, entry| writer.entry(entry))
-    })?;
-    drop((rows, entries));
-    let mut keys: Vec<_> = parts.iter().map(|part| part.keys()).collect();
-    merge_sorted(&mut keys, |_, (hash, log_offset)| writer.key(*hash, *log_offset))?;
-    drop(keys);
-    let first_time = parts.iter().map(|part| part.first_time).min().unwrap_or(i64::MAX);
-    let last_time = parts.iter().map(|part| part.last_time).max().unwrap_or(i64::MIN);
-    writer.finish(disk, folder, first_time, last_time)
-}
-
-/// Shows what the sources have in order, each of which is in order, with the number of its source.
-fn merge_sorted<T: Ord>(
-    sources: &mut [impl Iterator<Item = io::Result<T>>],
-    mut show: impl FnMut(usize, &T) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut heads = BinaryHeap::new();
-    for (n, source) in sources.iter_mut().enumerate() {
-        heads.extend(source.next().transpose()?.map(|item| Reverse((item, n))));
-    }
-    while let Some(mut head) = heads.peek_mut() {
-        let Reverse((item, n)) = &*head;
-        show(*n, item)?;
-        match sources[*n].next().transpose()? {
-            // In its place, which costs half of taking one out and putting another in.
-            Some(next) => head.0.0 = next,
-            None => drop(PeekMut::pop(head)),
-        }
-    }
-    Ok(())
-}
-
-const QUEUES_PER_LOCK: usize = 256;
 /// A tail of more than usual: a file for 64 MiB of messages of 1 KiB takes 4 MiB of memory until it is written.
 const LARGE_TAIL_BYTES: u64 = 16 << 20;
 const TAIL_BYTES_PER_QUEUE: u64 = 4096;

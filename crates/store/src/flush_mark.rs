@@ -1,0 +1,69 @@
+//! How far is the log known to be durable?
+//!
+//! `store.flushed` says so. It is written after each flush and not synced itself, so it may be behind, never ahead. Below it a bad
+//! record is damage; above it, the torn end of the log.
+
+use roxmq_env::disk::{Disk, File, Open};
+use std::io;
+use std::path::Path;
+
+/// The open `store.flushed`.
+#[derive(Debug)]
+pub(crate) struct FlushedHint(File);
+
+impl FlushedHint {
+    /// What it holds. `None` if there is none: then this store has never recovered the log, which may be somebody else's. One that
+    /// cannot be read holds 0.
+    pub fn load(disk: &Disk, root: &Path) -> io::Result<Option<i64>> {
+        let bytes = disk.read(&root.join(FLUSHED))?;
+        Ok(bytes.map(|bytes| FlushedHint::parse(&bytes).unwrap_or_default()))
+    }
+
+    /// Makes it anew, durably, and keeps it open.
+    pub fn create(disk: &Disk, root: &Path, flushed: i64) -> io::Result<FlushedHint> {
+        let path = root.join(FLUSHED);
+        disk.replace_atomically(&path, &FlushedHint::bytes(flushed))?;
+        disk.open(&path, Open::Write).map(FlushedHint)
+    }
+
+    /// Writes it, and says whether the syncs that came before can be believed. Not durable by itself.
+    pub fn write(&self, flushed: i64) -> io::Result<()> {
+        self.0.write_at(0, &FlushedHint::bytes(flushed))?;
+        self.0.confirm()
+    }
+
+    pub fn parse(bytes: &[u8]) -> Option<i64> {
+        let (offset, crc) = bytes.split_first_chunk()?;
+        (crc32fast::hash(offset).to_be_bytes() == crc).then(|| i64::from_be_bytes(*offset))
+    }
+
+    pub fn bytes(flushed: i64) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&flushed.to_be_bytes());
+        let crc = crc32fast::hash(&bytes[..8]);
+        bytes[8..].copy_from_slice(&crc.to_be_bytes());
+        bytes
+    }
+}
+
+const FLUSHED: &str = "store.flushed";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmq_env::disk::SimDisk;
+
+    #[test]
+    fn the_hint_is_believed_only_whole() {
+        let sim = SimDisk::new(1);
+        let (disk, root) = (sim.disk(), Path::new("/d"));
+        disk.create_dir_all(root).expect("creates");
+        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), None);
+        let hint = FlushedHint::create(&disk, root, 5).expect("creates");
+        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(5));
+        hint.write(123).expect("writes");
+        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(123));
+        sim.flip(&root.join(FLUSHED), 3, 1);
+        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(0));
+    }
+}

@@ -1,0 +1,120 @@
+//! Queues, their gaps, deletions, and how much is in memory.
+
+use super::*;
+use crate::index::queue::{Follows, Located};
+
+fn entry(log_offset: i64) -> TailEntry {
+    TailEntry { entry: Entry { log_offset, size: 10, tags: 0, envelope: 0 }, store_time: log_offset }
+}
+
+fn filled(offsets: impl Iterator<Item = i64>) -> Index {
+    let mut index = Index::default();
+    let no = index.find_or_create("t", 3);
+    for (n, offset) in offsets.enumerate() {
+        let TailEntry { entry, store_time } = entry(n as i64 * 10);
+        index.dispatch(Dispatch { queued: Some((no, offset)), entry, store_time, hashes: &[7] });
+    }
+    index
+}
+
+#[test]
+fn shows_only_what_ends_before_the_bound() {
+    let index = filled(0..100);
+    let queue = index.queue("t", 3).expect("queue");
+    let mut out = Vec::new();
+    assert_eq!((queue.min(), queue.next), (0, 100));
+    for bound in 0..=1000 {
+        assert_eq!(queue.visible_next(bound), bound / 10);
+    }
+    assert!(matches!(queue.locate(50, 505, 10, &mut out), Located::End));
+    assert!(matches!(queue.locate(50, 525, 10, &mut out), Located::Tail));
+    assert_eq!(out.len(), 2);
+    assert!(matches!(queue.locate(2, 1000, 64, &mut out), Located::Tail));
+    assert_eq!(out.len(), 66);
+    assert_eq!(out[2].entry.log_offset, 20);
+    assert_eq!(out.last().expect("copied").entry.log_offset, 650);
+    assert!(matches!(queue.locate(100, 1000, 10, &mut out), Located::End));
+}
+
+#[test]
+fn knows_gaps() {
+    let index = filled((0..5).chain(9..12));
+    let queue = index.queue("t", 3).expect("queue");
+    let mut out = Vec::new();
+    assert!(matches!(queue.locate(3, 1000, 10, &mut out), Located::Tail));
+    assert_eq!(out.len(), 2);
+    assert!(matches!(queue.locate(5, 1000, 10, &mut out), Located::Gap(9)));
+    assert!(matches!(queue.locate(7, 1000, 10, &mut out), Located::Gap(9)));
+    assert!(matches!(queue.locate(7, 55, 10, &mut out), Located::End));
+    out.clear();
+    assert_eq!((queue.tail_before(1000, &mut out).as_slice(), out.len()), ([(0, 5), (9, 3)].as_slice(), 8));
+    assert_eq!((queue.tail_before(60, &mut out).as_slice(), out.len()), ([(0, 5), (9, 1)].as_slice(), 14));
+    assert_eq!((queue.tail_before(0, &mut out).as_slice(), out.len()), ([].as_slice(), 14));
+    assert_eq!(queue.follows(12), Follows::Directly);
+    assert_eq!(queue.follows(13), Follows::WithGap);
+    assert_eq!(queue.follows(0), Follows::AsNew);
+    assert_eq!(queue.follows(4), Follows::NotAtAll);
+}
+
+#[test]
+fn drops_keys_in_log_order() {
+    let mut index = filled(0..10_000);
+    index.keys.drop_before(50_000);
+    assert_eq!(index.keys.find(7).count(), 5_000);
+    assert_eq!(index.keys.find(7).last(), Some(50_000));
+    assert_eq!(index.keys.before(60_000).len(), 1_000);
+    assert_eq!(index.keys.find(8).count(), 0);
+}
+
+#[test]
+fn a_deleted_topic_leaves_its_number_to_another() {
+    let mut index = filled(0..3);
+    assert!(index.delete_topic("t", 30) && !index.delete_topic("t", 40));
+    assert!(index.queue("t", 3).is_none() && index.is_dead("t", 29) && !index.is_dead("t", 30));
+    index.find_or_create("u", 0);
+    assert_eq!((index.queue_count(), index.find("t", 3)), (1, None));
+}
+
+#[test]
+fn a_queue_goes_on_until_the_deletion_of_its_topic_is_durable() {
+    let next = |index: &mut Index, queue_id: u32| {
+        let no = index.find_or_create("t", queue_id);
+        index.at(no).expect("queue").next
+    };
+    let mut index = filled(0..3);
+    index.delete_topic("t", 30);
+    assert_eq!((next(&mut index, 3), next(&mut index, 4)), (3, 0));
+    let no = index.find("t", 3).expect("queue");
+    index.add(no, 3, entry(40).entry, 0);
+    // Deleted once more: what is written down by then is not the last word.
+    index.delete_topic("t", 50);
+    assert!(index.deletions(49).is_empty());
+    index.have_left(&[("t".into(), 30)]);
+    assert!(index.has_leaving());
+    assert_eq!(next(&mut index, 3), 4);
+    index.delete_topic("t", 50);
+    let deletions = index.deletions(50);
+    index.have_left(&deletions);
+    assert!(!index.has_leaving());
+    assert_eq!(next(&mut index, 3), 0);
+}
+
+#[test]
+fn knows_how_much_of_it_is_in_memory() {
+    let mut index = filled((0..1500).chain(2000..2001));
+    let tail_bytes = |index: &Index| index.tail_bytes() - index.keys.bytes();
+    assert_eq!(tail_bytes(&index), 1501 * 32);
+    assert!(index.take_back_outlier(0, 1700));
+    assert_eq!(tail_bytes(&index), 1500 * 32);
+    index.add(0, 1800, entry(15_000).entry, 0);
+    index.take_back_unexplained(|_, _| 1800);
+    assert_eq!(index.at(0).expect("queue").next, 1801, "known to be the next one");
+    index.take_back_unexplained(|_, _| 1799);
+    assert_eq!((tail_bytes(&index), index.at(0).expect("queue").next), (1500 * 32, 1500));
+    let other = index.find_or_create("u", 0);
+    (0..7).for_each(|offset| index.add(other, offset, entry(16_000).entry, 0));
+    index.restart_queue(0);
+    assert_eq!(tail_bytes(&index), 7 * 32);
+    index.delete_topic("u", 20_000);
+    assert_eq!(tail_bytes(&index), 0);
+}

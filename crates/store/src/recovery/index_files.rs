@@ -1,0 +1,68 @@
+//! Which index files are there at a start, and which of them are of use?
+
+use crate::index::file::IndexFile;
+use crate::index::format::{file_name, range_in};
+use crate::index::table::Index;
+use crate::log::segment::Segment;
+use roxmq_env::disk::Disk;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The index files that are there, and which of them are of use.
+pub(super) struct FilesFound {
+    pub ranges: Vec<(i64, i64)>,
+    pub used: Vec<(i64, i64)>,
+}
+
+impl FilesFound {
+    pub fn load(disk: &Disk, folder: &Path) -> io::Result<FilesFound> {
+        let names = disk.list(folder)?;
+        for unfinished in names.iter().filter(|name| name.ends_with(".tmp")) {
+            disk.remove(&folder.join(unfinished))?;
+        }
+        let mut ranges: Vec<_> = names.iter().filter_map(|name| range_in(name)).collect();
+        ranges.sort_by_key(|(from, to)| (*from, -*to));
+        Ok(FilesFound { ranges, used: Vec::new() })
+    }
+
+    /// An index file is written only about what is durable.
+    pub fn known_to(&self) -> i64 {
+        self.ranges.iter().map(|(_, to)| *to).max().unwrap_or(0)
+    }
+
+    /// Takes in the files about a segment, one behind the other, the longest first; says how far they reach. None is about more than there
+    /// is: the log's files end at `files_end`.
+    pub fn use_for(&mut self, disk: &Disk, folder: &Path, segment: &Segment, files_end: i64, index: &mut Index) -> io::Result<i64> {
+        let mut at = segment.base;
+        for (from, to) in &self.ranges {
+            if *from != at || *to > segment.end().min(files_end) {
+                continue;
+            }
+            match IndexFile::open(disk, folder, *from, *to) {
+                Ok((file, rows)) => {
+                    let file = Arc::new(file);
+                    rows.iter().for_each(|row| index.add_row(&file, row));
+                    file.file.close();
+                    index.files.insert(*from, file);
+                    self.used.push((*from, *to));
+                    at = *to;
+                }
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    tracing::error!(from, to, %error, "index file is damaged; it will be made anew from the log");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(at)
+    }
+
+    /// Deletes files about segments that are gone, those that a merge left behind, and damaged ones.
+    pub fn remove_unused(&self, disk: &Disk, folder: &Path) -> io::Result<()> {
+        let unused: Vec<_> = self.ranges.iter().filter(|range| !self.used.contains(range)).collect();
+        for (from, to) in &unused {
+            disk.remove(&folder.join(file_name(*from, *to)))?;
+        }
+        if unused.is_empty() { Ok(()) } else { disk.sync_dir(folder) }
+    }
+}

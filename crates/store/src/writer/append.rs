@@ -1,0 +1,324 @@
+//! How does a batch get into the log?
+//!
+//! ```text
+//! under the log's lock:  queue offsets, log offsets, store time  ->  one pwrite  ->  index  ->  `written`
+//! ```
+//!
+//! Nothing is published before everything of the batch is written, so a write that fails leaves no trace: what it may have left on
+//! disk lies beyond `written`, and is cleared before anything is appended again.
+//!
+//! A batch that is kept whole lies in one segment, and its first record says how many belong to it: recovery takes all of them or none.
+
+use crate::index::table::{Dispatch, Index};
+use crate::log::segment::Segment;
+use crate::store::Store;
+use crate::writer::batch::{Batch, Item, Light, text};
+use roxmq_env::disk::File;
+use roxmq_protocol::light::LIGHT_QUEUE_ID;
+use roxmq_protocol::record::{BLANK_BYTES, blank};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Why nothing of a batch was appended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// A write or a sync failed; nothing is appended any more until the store is opened again.
+    #[error("the store is fenced: {0}")]
+    Fenced(String),
+    /// No room, or less than the reserve; appends work again once there is.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The disk does not keep up: what is not durable yet, or not in an index file, has as much in memory as it may. Appends work again
+    /// once it is.
+    #[error("the disk does not keep up with what is sent")]
+    Behind,
+    /// A record, or a whole batch, is longer than a segment.
+    #[error("a message of {bytes} bytes is more than {max}")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// The most allowed.
+        max: usize,
+    },
+    /// The store was shut down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What the log's lock guards.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub active: Arc<Segment>,
+    pub file: Arc<File>,
+    /// Where the next record goes.
+    pub end: i64,
+    /// The next offset of each queue, by its number in the index.
+    pub next: Vec<i64>,
+    /// Made ahead, to be the next segment.
+    pub prepared: Option<Arc<Segment>>,
+    /// A failed write may have left something in these segments, from the offset on.
+    pub dirty: Vec<(Arc<Segment>, i64)>,
+    pub is_closed: bool,
+}
+
+/// Where a batch's next record goes, while it is not yet certain that it will.
+struct Cursor {
+    active: Arc<Segment>,
+    file: Arc<File>,
+    end: i64,
+    /// Segments begun by this batch.
+    begun: Vec<Arc<Segment>>,
+}
+
+impl Log {
+    fn take_next(&mut self, queue: u32) -> i64 {
+        let next = &mut self.next[queue as usize];
+        *next += 1;
+        *next - 1
+    }
+
+    /// The number of a queue, which from now on has a next offset.
+    pub fn find_or_create(&mut self, index: &mut Index, topic: &str, queue_id: u32) -> u32 {
+        let queue = index.find_or_create(topic, queue_id);
+        let (no, next) = (queue as usize, index.at(queue).map_or(0, |queue| queue.next));
+        if self.next.len() <= no {
+            self.next.resize(no + 1, 0);
+        }
+        self.next[no] = next;
+        queue
+    }
+}
+
+impl Store {
+    /// Appends all of a batch, or nothing. Afterwards [`Batch::placed`] says where each message is.
+    pub fn append(&self, batch: &mut Batch) -> Result<(), AppendError> {
+        assert!(batch.is_gapless(), "records of a batch would be written at wrong places");
+        self.check_sizes(batch)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        batch.say_together();
+        if batch.may_use_reserve
+            && self.disk_full()
+            && let Err(error) = self.clear_dirty()
+        {
+            return Err(self.append_failed(&error));
+        }
+        let mut log = self.log.lock();
+        self.check_open(&log)?;
+        let may_use_reserve = batch.may_use_reserve && log.dirty.is_empty();
+        if self.disk_full.load(Ordering::Relaxed) && !may_use_reserve {
+            return Err(AppendError::DiskFull);
+        }
+        if self.index.read().tail_bytes() >= self.config.tail_memory_bytes {
+            return Err(AppendError::Behind);
+        }
+        self.find_queues(&mut log, batch);
+        let now = self.clock.now_ms();
+        for item in &mut batch.items {
+            item.store_timestamp = now;
+            item.queue_offset = if item.is_queued { log.take_next(item.queue) } else { 0 };
+            for light in &mut batch.lights[item.lights.0 as usize..item.lights.1 as usize] {
+                light.queue_offset = log.take_next(light.queue);
+            }
+        }
+
+        match self.write(&mut log, batch) {
+            Ok(cursor) => self.publish(&mut log, batch, cursor),
+            Err(error) => {
+                self.forget_offsets(&mut log, batch);
+                return Err(self.append_failed(&error));
+            }
+        }
+        let end = log.end;
+        drop(log);
+        self.after_append(end);
+        Ok(())
+    }
+
+    /// The most bytes of a batch that is to be kept whole.
+    pub fn whole_bytes_max(&self) -> usize {
+        self.config.segment_bytes as usize - BLANK_BYTES
+    }
+
+    fn check_sizes(&self, batch: &Batch) -> Result<(), AppendError> {
+        let record_max = self.whole_bytes_max();
+        if batch.is_whole && batch.bytes() > record_max {
+            return Err(AppendError::TooLarge { bytes: batch.bytes(), max: record_max });
+        }
+        for item in &batch.items {
+            if item.entry.size as usize > record_max {
+                return Err(AppendError::TooLarge { bytes: item.entry.size as usize, max: record_max });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_open(&self, log: &Log) -> Result<(), AppendError> {
+        if let Some(cause) = self.fence.get() {
+            return Err(AppendError::Fenced(cause.clone()));
+        }
+        if log.is_closed { Err(AppendError::Closed) } else { Ok(()) }
+    }
+
+    /// Gives each item its queue's number; makes the queues that do not exist.
+    fn find_queues(&self, log: &mut Log, batch: &mut Batch) {
+        let Batch { bytes, items, lights, .. } = batch;
+        let topic_of = |item: &Item| text(bytes, item.topic_at, item.topic_len);
+        let name_of = |light: &Light| text(bytes, light.name_at, light.name_len);
+        let mut missing = false;
+        let mut before = ("", u32::MAX, 0);
+        let index = self.index.read();
+        for item in items.iter_mut().filter(|item| item.is_queued) {
+            if let Some(no) = item.hint.and_then(|hint| index.hinted(hint)) {
+                debug_assert!(index.at(no).is_some_and(|queue| *queue.topic == *topic_of(item) && queue.queue_id == item.queue_id));
+                item.queue = no;
+                continue;
+            }
+            let (topic, queue_id) = (topic_of(item), item.queue_id);
+            if (topic, queue_id) != (before.0, before.1) {
+                match index.find(topic, queue_id) {
+                    Some(no) => before = (topic, queue_id, no),
+                    None => {
+                        missing = true;
+                        continue;
+                    }
+                }
+            }
+            item.queue = before.2;
+            item.hint = Some(index.hint(before.2));
+        }
+        for light in lights.iter_mut() {
+            match index.find(name_of(light), LIGHT_QUEUE_ID) {
+                Some(no) => light.queue = no,
+                None => missing = true,
+            }
+        }
+        drop(index);
+        if missing {
+            let mut index = self.index.write();
+            for item in items.iter_mut().filter(|item| item.is_queued) {
+                item.queue = log.find_or_create(&mut index, topic_of(item), item.queue_id);
+                item.hint = Some(index.hint(item.queue));
+            }
+            for light in lights.iter_mut() {
+                light.queue = log.find_or_create(&mut index, name_of(light), LIGHT_QUEUE_ID);
+            }
+        }
+    }
+
+    /// Assigns log offsets and writes the records, a run of them per segment.
+    fn write(&self, log: &mut Log, batch: &mut Batch) -> io::Result<Cursor> {
+        let mut cursor = Cursor { active: log.active.clone(), file: log.file.clone(), end: log.end, begun: Vec::new() };
+        let mut result = Ok(());
+        let mut from = 0;
+        while from < batch.items.len() && result.is_ok() {
+            result = self.write_run(log, batch, &mut from, &mut cursor);
+        }
+        if result.is_err() {
+            log.dirty.push((log.active.clone(), log.end));
+            log.dirty.extend(cursor.begun.iter().map(|segment| (segment.clone(), segment.base)));
+            log.prepared = cursor.begun.drain(..).next().or(log.prepared.take());
+        }
+        result.map(|()| cursor)
+    }
+
+    /// Writes as many items as fit into the segment, from number `from` on, which moves; then, if some are left, ends the segment.
+    fn write_run(&self, log: &mut Log, batch: &mut Batch, from: &mut usize, cursor: &mut Cursor) -> io::Result<()> {
+        let start = cursor.end;
+        let first = *from;
+        let has_room = |bytes: usize, end: i64| end + (bytes + BLANK_BYTES) as i64 <= cursor.active.end();
+        let goes_here = !batch.is_whole || has_room(batch.bytes.len(), start);
+        for item in batch.items[first..].iter_mut().take_while(|_| goes_here) {
+            let size = item.entry.size as usize;
+            if !has_room(size, cursor.end) {
+                break;
+            }
+            item.place(&mut batch.bytes[item.at..item.at + size], &batch.lights, cursor.end);
+            cursor.end += size as i64;
+            *from += 1;
+        }
+        if *from > first {
+            let bytes = batch.items[first].at..batch.items[*from - 1].at + batch.items[*from - 1].entry.size as usize;
+            cursor.file.write_at((start - cursor.active.base) as u64, &batch.bytes[bytes])?;
+        }
+        if *from == batch.items.len() {
+            return Ok(());
+        }
+        let left = cursor.active.end() - cursor.end;
+        if left >= BLANK_BYTES as i64 {
+            cursor.file.write_at((cursor.end - cursor.active.base) as u64, &blank(left as u32))?;
+        }
+        let segment = self.next_segment(log, cursor.active.end())?;
+        cursor.file = segment.file.file()?;
+        cursor.end = segment.base;
+        cursor.active = segment.clone();
+        cursor.begun.push(segment);
+        Ok(())
+    }
+
+    fn next_segment(&self, log: &mut Log, base: i64) -> io::Result<Arc<Segment>> {
+        match log.prepared.take() {
+            Some(prepared) if prepared.base == base => Ok(prepared),
+            _ => self.segments.create(base, self.config.segment_bytes),
+        }
+    }
+
+    /// Everything is written: let it be seen.
+    fn publish(&self, log: &mut Log, batch: &Batch, cursor: Cursor) {
+        for segment in cursor.begun {
+            self.segments.push(segment);
+        }
+        (log.active, log.file, log.end) = (cursor.active, cursor.file, cursor.end);
+        let mut hashes = 0;
+        let mut index = self.index.write();
+        for item in &batch.items {
+            index.dispatch(Dispatch {
+                queued: item.is_queued.then_some((item.queue, item.queue_offset)),
+                entry: item.entry,
+                store_time: item.store_timestamp,
+                hashes: &batch.hashes[hashes..item.hashes_end],
+            });
+            for light in item.lights(&batch.lights) {
+                index.add(light.queue, light.queue_offset, item.entry, item.store_timestamp);
+            }
+            hashes = item.hashes_end;
+        }
+        drop(index);
+        self.watermarks.set_written(log.end);
+    }
+
+    fn forget_offsets(&self, log: &mut Log, batch: &Batch) {
+        let index = self.index.read();
+        let own = batch.items.iter().filter(|item| item.is_queued).map(|item| item.queue);
+        for queue in own.chain(batch.lights.iter().map(|light| light.queue)) {
+            log.next[queue as usize] = index.at(queue).map_or(0, |queue| queue.next);
+        }
+    }
+
+    fn append_failed(&self, error: &io::Error) -> AppendError {
+        if is_full(error) {
+            self.disk_is_full();
+            return AppendError::DiskFull;
+        }
+        AppendError::Fenced(self.fence(&format!("writing the commit log failed: {error}")))
+    }
+
+    /// Clears what failed writes left behind; until that has worked nothing is appended.
+    pub(crate) fn clear_dirty(&self) -> io::Result<()> {
+        let mut log = self.log.lock();
+        while let Some((segment, from)) = log.dirty.last().cloned() {
+            segment.clear_from(from)?;
+            // Else a crash could mix what is cleared with what is written next.
+            segment.file.file()?.sync_data()?;
+            log.dirty.pop();
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error only says that there is no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
