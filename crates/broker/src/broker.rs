@@ -4,11 +4,11 @@ use crate::announce::{changing, registration};
 use crate::confirm::{Flushed, Kept};
 use crate::error::Refusal;
 use crate::figures::Figures;
-use crate::message::light;
 use crate::names;
 use crate::pool::Pool;
 use crate::requests::{assignment, groups, send, topics};
-use crate::settings::{BrokerConfig, FlushDiskType};
+use crate::settings::BrokerConfig;
+use crate::settings::store::store_config;
 use crate::shard::ShardDoor;
 use crate::tables::TableFile;
 use crate::tables::arrivals::{Arrivals, QueueKey};
@@ -32,7 +32,7 @@ use roxmq_protocol::header::Header;
 use roxmq_protocol::record::LogOffset;
 use roxmq_remoting::Peer;
 use roxmq_remoting::address::MetAs;
-use roxmq_store::{Batch, FlushMode, Placed, Store, StoreConfig};
+use roxmq_store::{Batch, Placed, Store};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -388,26 +388,4 @@ fn resolve(host: &str, port: u16) -> Result<SocketAddr, StartError> {
 /// IPv6 addresses stand in brackets.
 fn host_and_port(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-pub(crate) fn store_config(config: &BrokerConfig) -> StoreConfig {
-    StoreConfig {
-        root: config.store_root.clone(),
-        commit_log_dir: config.commit_log_dir.clone(),
-        segment_bytes: config.segment_bytes,
-        flush: match config.flush_disk_type {
-            FlushDiskType::SyncFlush => FlushMode::Sync,
-            FlushDiskType::AsyncFlush => FlushMode::Async { interval_ms: config.flush_interval_ms },
-        },
-        file_reserved_hours: config.file_reserved_h,
-        retention_bytes: config.retention_bytes,
-        disk_reserve_bytes: config.disk_reserve_bytes,
-        delete_unexpired_when_full: config.delete_unexpired_when_full,
-        tail_checkpoint_bytes: config.tail_checkpoint_bytes,
-        tail_memory_bytes: config.tail_memory_bytes,
-        opens_with_missing: config.start_with_missing_log,
-        asks_before_deletion: true,
-        light_queues: light::serves(config),
-        ..StoreConfig::default()
-    }
 }

@@ -3,8 +3,8 @@
 use crate::broker::Broker;
 use crate::broker::Setup;
 use crate::broker::StartError;
-use crate::broker::store_config;
 use crate::error::Refusal;
+use crate::settings::store::store_config;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::waiting::transaction::decisions::COMMIT;
 use parking_lot::Mutex;

@@ -8,17 +8,12 @@ use crate::error::Refusal;
 use crate::settings::BrokerConfig;
 use roxmq_protocol::light::{allows_light, light_names, light_property_bytes};
 
-/// Whether messages go into light queues here.
-pub fn serves(config: &BrokerConfig) -> bool {
-    config.light_queues && config.multi_dispatch
-}
-
 /// Which light queues a message to the topic goes to, of those that its producer names, and how many bytes its offsets in them take.
 ///
 /// # Errors
 /// When one of them cannot be.
 pub fn asked<'a>(config: &BrokerConfig, topic: &str, named: Option<&'a str>) -> Result<Option<(&'a str, usize)>, Refusal> {
-    let Some(named) = named.filter(|_| serves(config) && allows_light(topic)) else { return Ok(None) };
+    let Some(named) = named.filter(|_| config.serves_light_queues() && allows_light(topic)) else { return Ok(None) };
     let count = light_names(named).map_err(|error| Refusal::Message(error.to_string()))?.count();
     Ok((count > 0).then_some((named, light_property_bytes(count))))
 }

@@ -6,6 +6,7 @@ use crate::error::Refusal;
 use crate::names;
 use crate::requests::topics;
 use crate::settings::BrokerConfig;
+use crate::settings::store::store_config;
 use crate::tables::statistics::Statistic;
 use crate::waiting::delay;
 use crate::waiting::transaction;
@@ -55,7 +56,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
 
 /// Has settings be in force, and all that follows from them.
 fn take(broker: &Broker, settings: BrokerConfig) {
-    broker.store.set_retention(crate::broker::store_config(&settings).retention());
+    broker.store.set_retention(store_config(&settings).retention());
     broker.store.set_flush_interval(settings.flush_interval_ms);
     // Some system topics are there only with a setting.
     topics::add_system_topics(&broker.topics, &settings);

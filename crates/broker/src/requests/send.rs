@@ -442,7 +442,7 @@ fn push_members(
 ) -> Result<String, Refusal> {
     let before = batch.len();
     let mut light_queues = Vec::new();
-    let serves_light = light::serves(&flow.config);
+    let serves_light = flow.config.serves_light_queues();
     for item in batch_items(draft.body) {
         let item = item.map_err(|error| Refusal::Message(error.to_string()))?;
         // The batch's sys flag is that of each of its members.

@@ -3,8 +3,8 @@
 //! One line of the table says everything about a key. To add one:
 //!
 //! 1. write its line below, in the section where a user looks for it, and take its name off `settings/java_keys.rs` if it stands there;
-//! 2. read the field where it acts, from `Broker::config()`. What the store acts on goes into `store_config`, which turns these settings
-//!    into the store's own (`StoreConfig`; of those, `Retention` is what may change while the store is open);
+//! 2. read the field where it acts, from `Broker::config()`. What the store acts on goes through `settings/store.rs`
+//!    into its `StoreConfig`, and into its `Retention` if it may change while the store is open;
 //! 3. run `UPDATE=1 cargo test -p roxmq config_page`, which rewrites `docs/config.md`;
 //! 4. where the default is not RocketMQ's, give the reason in `crates/server/tests/settings`, which compares the two.
 //!
@@ -14,6 +14,7 @@
 mod choices;
 mod delay_ladder;
 mod java_keys;
+pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
@@ -260,6 +261,11 @@ impl BrokerConfig {
     /// whatever the setting says now.
     pub fn message_bytes_limit(segment_bytes: u64) -> u64 {
         segment_bytes.saturating_sub(RECORD_OVERHEAD_BYTES).min(MESSAGE_BYTES_LIMIT)
+    }
+
+    /// Whether messages go into light queues here.
+    pub fn serves_light_queues(&self) -> bool {
+        self.light_queues && self.multi_dispatch
     }
 
     /// The port of the VIP channel, on which old producers send and ask (Java: BrokerController, `listenPort - 2`). Like the main port it

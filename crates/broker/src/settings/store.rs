@@ -1,0 +1,27 @@
+//! Which of the broker's settings are the store's?
+
+use crate::settings::{BrokerConfig, FlushDiskType};
+use roxmq_store::{FlushMode, StoreConfig};
+
+/// The store's settings. Those of them that may change while it is open are its [`roxmq_store::Retention`].
+pub fn store_config(config: &BrokerConfig) -> StoreConfig {
+    StoreConfig {
+        root: config.store_root.clone(),
+        commit_log_dir: config.commit_log_dir.clone(),
+        segment_bytes: config.segment_bytes,
+        flush: match config.flush_disk_type {
+            FlushDiskType::SyncFlush => FlushMode::Sync,
+            FlushDiskType::AsyncFlush => FlushMode::Async { interval_ms: config.flush_interval_ms },
+        },
+        file_reserved_hours: config.file_reserved_h,
+        retention_bytes: config.retention_bytes,
+        disk_reserve_bytes: config.disk_reserve_bytes,
+        delete_unexpired_when_full: config.delete_unexpired_when_full,
+        tail_checkpoint_bytes: config.tail_checkpoint_bytes,
+        tail_memory_bytes: config.tail_memory_bytes,
+        opens_with_missing: config.start_with_missing_log,
+        asks_before_deletion: true,
+        light_queues: config.serves_light_queues(),
+        ..StoreConfig::default()
+    }
+}
