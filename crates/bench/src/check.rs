@@ -138,7 +138,7 @@ impl Before {
             asker.each_record(&queues.topic_of(queue), queues.id(queue), *from, *until, |record| {
                 let Some(stamp) = Stamp::read(record.body).filter(|stamp| stamp.run == told.run) else { return };
                 found.add(&stamp);
-                let (stored_ms, due_ms) = (record.store_timestamp as u64, (stamp.due + told.deliver_after) / 1_000_000);
+                let (stored_ms, due_ms) = (record.store_timestamp.0 as u64, (stamp.due + told.deliver_after) / 1_000_000);
                 early += u64::from(stored_ms < due_ms);
                 late.add(stored_ms.saturating_sub(due_ms) * 1_000_000);
             })?;

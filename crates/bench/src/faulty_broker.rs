@@ -5,9 +5,11 @@ use crate::report::{Check, Report};
 use crate::run;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, FieldSink, Header, Top};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::Properties;
-use roxmq_protocol::record::{self, Draft, LogOffset, MessageId, QueueOffset};
+use roxmq_protocol::record::{self, Draft, MessageId};
 use roxmq_protocol::request::{EndTransaction, HeaderFields, MaxOffset, OffsetReply, Pull, PullReply, SendForm, SendMessage, SendReply};
+use roxmq_protocol::time::Timestamp;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -202,7 +204,7 @@ impl Broker {
             queue_id: queue as u32,
             flag: 0,
             sys_flag: 0,
-            born_timestamp: 0,
+            born_timestamp: Timestamp(0),
             born_host: self.address,
             store_host: self.address,
             reconsume_times: 0,
@@ -212,7 +214,7 @@ impl Broker {
         };
         let mut record = Vec::new();
         draft.encode(&mut record).expect("fits");
-        record::place(&mut record, queue_offset, LogOffset(0), stored_ms);
+        record::place(&mut record, queue_offset, LogOffset(0), Timestamp(stored_ms));
         queues.records[place].push(record);
     }
 

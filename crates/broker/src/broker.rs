@@ -29,7 +29,7 @@ use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::{DataVersion, SubscriptionData, SubscriptionGroupConfig};
 use roxmq_protocol::header::Header;
-use roxmq_protocol::record::LogOffset;
+use roxmq_protocol::position::LogOffset;
 use roxmq_remoting::Peer;
 use roxmq_remoting::address::MetAs;
 use roxmq_store::{Batch, Placed, Store};

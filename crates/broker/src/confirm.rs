@@ -2,7 +2,7 @@
 
 use crate::error::Refusal;
 use parking_lot::{Condvar, Mutex};
-use roxmq_protocol::record::LogOffset;
+use roxmq_protocol::position::LogOffset;
 use roxmq_store::Store;
 use std::sync::Arc;
 use std::time::Duration;

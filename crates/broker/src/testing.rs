@@ -11,8 +11,10 @@ use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::TopicConfig;
-use roxmq_protocol::record::{Draft, LogOffset, QueueOffset, records};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::record::{Draft, records};
 use roxmq_protocol::request::EndTransaction;
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::{Patience, Placed, ReadLimits, Store, StoreConfig};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -84,7 +86,7 @@ pub fn try_put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, bo
         queue_id,
         flag: 0,
         sys_flag: 0,
-        born_timestamp: NOW_MS,
+        born_timestamp: Timestamp(NOW_MS),
         born_host: broker.advertised,
         store_host: broker.advertised,
         reconsume_times: 0,

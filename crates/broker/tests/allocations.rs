@@ -8,6 +8,7 @@ use roxmq_env::disk::Disk;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::request::{HeaderFields, Request, SendMessage, SendMessageV2};
+use roxmq_protocol::time::Timestamp;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -94,7 +95,7 @@ fn turn_of_sends(encoding: Encoding) -> Vec<u8> {
         default_topic_queue_nums: 4,
         queue_id: 1,
         sys_flag: 0,
-        born_timestamp: 1_800_000_000_000,
+        born_timestamp: Timestamp(1_800_000_000_000),
         flag: 0,
         properties: "KEYS\u{1}order-1\u{2}UNIQ_KEY\u{1}7F0000010BAD7A81AE1F5D2B3C4D0000\u{2}WAIT\u{1}true\u{2}TAGS\u{1}paid\u{2}".into(),
         reconsume_times: 0,

@@ -4,8 +4,10 @@ use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
-use roxmq_protocol::record::{Draft, MessageId, QueueOffset, body_crc};
+use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::record::{Draft, MessageId, body_crc};
 use roxmq_protocol::request::{HeaderFields, Request, SendForm, SendMessage, SendMessageV2};
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::{Batch, FlushMode, Patience, ReadLimits, Store, StoreConfig};
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -61,7 +63,7 @@ fn read_header(encoding: Encoding, times: u64) {
         default_topic_queue_nums: 4,
         queue_id: 1,
         sys_flag: 0,
-        born_timestamp: 1_800_000_000_000,
+        born_timestamp: Timestamp(1_800_000_000_000),
         flag: 0,
         properties: PROPERTIES.into(),
         reconsume_times: 0,
@@ -87,7 +89,7 @@ fn draft(properties: &str) -> Draft<'_> {
         queue_id: 1,
         flag: 0,
         sys_flag: 0,
-        born_timestamp: 1_800_000_000_000,
+        born_timestamp: Timestamp(1_800_000_000_000),
         born_host: host(),
         store_host: host(),
         reconsume_times: 0,
@@ -145,7 +147,7 @@ fn answer(times: u64) {
     for n in 0..times {
         out.clear();
         msg_id.clear();
-        MessageId { store_host: host(), log_offset: roxmq_protocol::record::LogOffset(n as i64) }.write(&mut msg_id);
+        MessageId { store_host: host(), log_offset: roxmq_protocol::position::LogOffset(n as i64) }.write(&mut msg_id);
         let fields = |sink: &mut header::FieldSink<'_>| {
             sink.text("msgId", &msg_id);
             sink.number("queueId", 1);

@@ -10,7 +10,9 @@
 //!
 //! Decoding never panics, never allocates, and accepts a record only if its fields fill its total size exactly.
 
+use crate::position::{LogOffset, QueueOffset};
 use crate::properties::{PROPERTIES_BYTES_MAX, Properties};
+use crate::time::Timestamp;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
@@ -77,40 +79,6 @@ pub mod sys_flag {
     }
 }
 
-/// A byte position in the commit log, counted from the first byte ever written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LogOffset(pub i64);
-
-/// A message's position in its queue, counted in messages from 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QueueOffset(pub i64);
-
-impl LogOffset {
-    /// The position `bytes` further on.
-    pub fn plus(self, bytes: usize) -> LogOffset {
-        LogOffset(self.0 + bytes as i64)
-    }
-}
-
-impl QueueOffset {
-    /// The position `messages` further on.
-    pub fn plus(self, messages: i64) -> QueueOffset {
-        QueueOffset(self.0 + messages)
-    }
-}
-
-impl fmt::Display for LogOffset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for QueueOffset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// A message before the store gives it its place: everything but queue offset, log offset and store time.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
@@ -122,8 +90,8 @@ pub struct Draft<'a> {
     pub flag: i32,
     /// See [`sys_flag`]; the two IPv6 bits are set from the addresses.
     pub sys_flag: i32,
-    /// When the client made it, ms since 1970.
-    pub born_timestamp: i64,
+    /// When the client made it.
+    pub born_timestamp: Timestamp,
     /// The client's address.
     pub born_host: SocketAddr,
     /// The address of the broker that stores it.
@@ -176,7 +144,7 @@ impl Draft<'_> {
         int(self.flag);
         out.extend_from_slice(&[0; 16]);
         out.extend_from_slice(&sys_flag.to_be_bytes());
-        out.extend_from_slice(&self.born_timestamp.to_be_bytes());
+        out.extend_from_slice(&self.born_timestamp.0.to_be_bytes());
         put_host(out, self.born_host);
         out.extend_from_slice(&[0; 8]);
         put_host(out, self.store_host);
@@ -241,12 +209,12 @@ impl Draft<'_> {
 ///
 /// # Panics
 /// If `record` is shorter than a record.
-pub fn place(record: &mut [u8], queue_offset: QueueOffset, log_offset: LogOffset, store_timestamp: i64) {
+pub fn place(record: &mut [u8], queue_offset: QueueOffset, log_offset: LogOffset, store_timestamp: Timestamp) {
     record[QUEUE_OFFSET_AT..][..8].copy_from_slice(&queue_offset.0.to_be_bytes());
     record[LOG_OFFSET_AT..][..8].copy_from_slice(&log_offset.0.to_be_bytes());
     let born_is_v6 = int_at(record, SYS_FLAG_AT) & sys_flag::BORN_HOST_V6 != 0;
     let at = STORE_TIME_AT + if born_is_v6 { V6_EXTRA } else { 0 };
-    record[at..][..8].copy_from_slice(&store_timestamp.to_be_bytes());
+    record[at..][..8].copy_from_slice(&store_timestamp.0.to_be_bytes());
 }
 
 /// Writes into a record made by [`Draft::encode`] that `count` records, it and those right behind it, are in the log all or none.
@@ -367,12 +335,12 @@ pub struct Record<'a> {
     pub log_offset: LogOffset,
     /// See [`sys_flag`].
     pub sys_flag: i32,
-    /// When the client made it, ms since 1970.
-    pub born_timestamp: i64,
+    /// When the client made it.
+    pub born_timestamp: Timestamp,
     /// The client's address.
     pub born_host: SocketAddr,
-    /// When the broker stored it, ms since 1970.
-    pub store_timestamp: i64,
+    /// When the broker stored it.
+    pub store_timestamp: Timestamp,
     /// The address of the broker that stores it.
     pub store_host: SocketAddr,
     /// How often it was redelivered.
@@ -440,7 +408,7 @@ impl<'a> Record<'a> {
 
         let mut rest = Fields { bytes, at: BORN_HOST_AT };
         let born_host = rest.host(is_v6(sys_flag::BORN_HOST_V6), "born host")?;
-        let store_timestamp = rest.long("store time")?;
+        let store_timestamp = Timestamp(rest.long("store time")?);
         let store_host = rest.host(is_v6(sys_flag::STORE_HOST_V6), "store host")?;
         let reconsume_times = rest.int("reconsume times")?;
         let prepared_transaction_offset = rest.long("prepared transaction offset")?;
@@ -465,7 +433,7 @@ impl<'a> Record<'a> {
             queue_offset: QueueOffset(long_at(bytes, QUEUE_OFFSET_AT)),
             log_offset: LogOffset(long_at(bytes, LOG_OFFSET_AT)),
             sys_flag,
-            born_timestamp: long_at(bytes, BORN_TIME_AT),
+            born_timestamp: Timestamp(long_at(bytes, BORN_TIME_AT)),
             born_host,
             store_timestamp,
             store_host,
@@ -788,7 +756,7 @@ mod tests {
             queue_id: 3,
             flag: 7,
             sys_flag: 0,
-            born_timestamp: 1_700_000_000_001,
+            born_timestamp: Timestamp(1_700_000_000_001),
             born_host: SocketAddr::from(([10, 0, 0, 1], 54321)),
             store_host: SocketAddr::from(([127, 0, 0, 1], 10911)),
             reconsume_times: 2,
@@ -826,7 +794,7 @@ mod tests {
                 let start = bytes.len();
                 let store_host = store_host.unwrap_or(stored_at);
                 Draft { born_host, store_host, ..draft("Topic", b"body", "a\u{1}b\u{2}") }.encode(&mut bytes).expect("fits");
-                place(&mut bytes[start..], QueueOffset(n as i64), LogOffset(100 + n as i64), 77);
+                place(&mut bytes[start..], QueueOffset(n as i64), LogOffset(100 + n as i64), Timestamp(77));
             }
             bytes
         };
@@ -850,7 +818,7 @@ mod tests {
     fn has_javas_bytes() {
         let mut bytes = Vec::new();
         let len = draft("T", b"hi", "a\u{1}b\u{2}").encode(&mut bytes).expect("fits");
-        place(&mut bytes, QueueOffset(5), LogOffset(0x1122), 1_700_000_000_002);
+        place(&mut bytes, QueueOffset(5), LogOffset(0x1122), Timestamp(1_700_000_000_002));
         #[rustfmt::skip]
         let expected: &[u8] = &[
             0, 0, 0, 98,  0xDA, 0xA3, 0x20, 0xA7,  0x58, 0x93, 0x2A, 0xAC,  0, 0, 0, 3,  0, 0, 0, 7,
@@ -871,11 +839,11 @@ mod tests {
         one.store_host = "[2001:db8::2]:2".parse().expect("address");
         let mut bytes = Vec::new();
         assert_eq!(one.encode(&mut bytes), Ok(bytes.len()));
-        place(&mut bytes, QueueOffset(1), LogOffset(2), 3);
+        place(&mut bytes, QueueOffset(1), LogOffset(2), Timestamp(3));
         let (record, len) = Record::parse(&bytes).expect("reads");
         assert_eq!((len, record.magic, record.sys_flag), (bytes.len(), MAGIC_V2, 0x30));
         assert_eq!((record.born_host, record.store_host), (one.born_host, one.store_host));
-        assert_eq!((record.queue_offset, record.log_offset, record.store_timestamp), (QueueOffset(1), LogOffset(2), 3));
+        assert_eq!((record.queue_offset, record.log_offset, record.store_timestamp), (QueueOffset(1), LogOffset(2), Timestamp(3)));
         assert_eq!(record.topic, topic);
     }
 
@@ -940,7 +908,7 @@ mod tests {
                 queue_id: n.0 as u32 >> 1,
                 flag: n.1,
                 sys_flag: n.0,
-                born_timestamp: n.2,
+                born_timestamp: Timestamp(n.2),
                 born_host: born,
                 store_host: store,
                 reconsume_times: n.1,
@@ -950,11 +918,11 @@ mod tests {
             };
             let mut bytes = Vec::new();
             draft.encode(&mut bytes).expect("fits");
-            place(&mut bytes, QueueOffset(n.4), LogOffset(n.3), n.2);
+            place(&mut bytes, QueueOffset(n.4), LogOffset(n.3), Timestamp(n.2));
             let (record, _) = Record::parse(&bytes).expect("reads back");
             assert_eq!((record.topic, record.properties, record.body), (topic.as_str(), properties.as_str(), &body[..]));
             assert_eq!((record.born_host, record.store_host), (born, store));
-            assert_eq!((record.queue_offset.0, record.log_offset.0, record.store_timestamp), (n.4, n.3, n.2));
+            assert_eq!((record.queue_offset.0, record.log_offset.0, record.store_timestamp.0), (n.4, n.3, n.2));
             assert!(record.body_is_intact());
             bytes
         })

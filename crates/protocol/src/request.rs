@@ -9,6 +9,8 @@ mod names;
 mod relay;
 
 use crate::header::{FieldSink, Fields, RawText};
+use crate::permission::Permission;
+use crate::time::Timestamp;
 use std::borrow::Cow;
 use thiserror::Error;
 
@@ -108,6 +110,21 @@ macro_rules! number_field {
     )*};
 }
 number_field!(i32 => "32-bit number", i64 => "64-bit number");
+
+/// A number that has a type of its own.
+macro_rules! wrapped_number_field {
+    ($($type:ident($number:ty)),*) => {$(
+        impl<'a> Field<'a> for $type {
+            fn read(raw: Option<RawText<'a>>, name: &'static str) -> Result<Self, FieldError> {
+                <$number>::read(raw, name).map($type)
+            }
+            fn write(&self, name: &'static str, sink: &mut FieldSink<'_>) {
+                sink.number(name, self.0);
+            }
+        }
+    )*};
+}
+wrapped_number_field!(Permission(i32), Timestamp(i64));
 
 impl<'a> Field<'a> for bool {
     /// C++ clients write "0" and "1". Java's `Boolean.parseBoolean` takes every other text for false.

@@ -50,7 +50,8 @@ pub use reader::read::{IndexEntry, Patience, ReadLimits, ReadResult, ReadStatus}
 pub use reader::time::Boundary;
 pub use recovery::OpenError;
 pub use recovery::missing::Missing;
-pub use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, Record};
+pub use roxmq_protocol::position::{LogOffset, QueueOffset};
+pub use roxmq_protocol::record::{Draft, DraftError, Record};
 pub use store::{LightQueuesFull, Stats, Store};
 pub use watermarks::Watermarks;
 pub use writer::append::AppendError;

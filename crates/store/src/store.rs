@@ -18,7 +18,7 @@ use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Disk, Lock};
 use roxmq_env::{allocator, vital};
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
-use roxmq_protocol::record::LogOffset;
+use roxmq_protocol::position::LogOffset;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;

@@ -17,7 +17,7 @@ use crate::log::segment::Segment;
 use crate::recovery::missing;
 use log::LogWalk;
 use roxmq_env::disk::{Disk, Lock, Open};
-use roxmq_protocol::record::{LogOffset, QueueOffset};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! How far has the log come?
 
-use roxmq_protocol::record::LogOffset;
+use roxmq_protocol::position::LogOffset;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Positions in the log that everything else waits for. Each only grows while the store is open.

@@ -2,7 +2,7 @@
 
 mod world;
 
-use roxmq_protocol::record::QueueOffset;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_store::{ReadStatus, Store};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

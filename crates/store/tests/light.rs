@@ -4,7 +4,9 @@ mod world;
 
 use roxmq_env::disk::Open;
 use roxmq_protocol::light::light_places;
-use roxmq_protocol::record::{Draft, LogOffset, QueueOffset, Record, place, records};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::record::{Draft, Record, place, records};
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::{Batch, Boundary, Placed, ReadStatus, Store};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,7 +22,7 @@ fn draft<'a>(topic: &'a str, properties: &'a str) -> Draft<'a> {
         queue_id: 3,
         flag: 0,
         sys_flag: 0,
-        born_timestamp: 1,
+        born_timestamp: Timestamp(1),
         born_host: SocketAddr::from(([10, 0, 0, 1], 4000)),
         store_host: SocketAddr::from(([10, 0, 0, 2], 10911)),
         reconsume_times: 0,
@@ -231,7 +233,7 @@ fn opens_a_log_with_light_offsets_of_another_broker() {
         let at = log.len();
         let size = draft(topic, properties).encode(&mut log).expect("fits");
         let queue_offset = if *topic == "T" { n as i64 - i64::from(n > 3) } else { 0 };
-        place(&mut log[at..at + size], QueueOffset(queue_offset), LogOffset(at as i64), world.start_ms);
+        place(&mut log[at..at + size], QueueOffset(queue_offset), LogOffset(at as i64), Timestamp(world.start_ms));
     }
     log.resize(8192, 0);
     let disk = world.sim.disk();

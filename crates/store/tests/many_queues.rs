@@ -2,7 +2,9 @@
 
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
-use roxmq_protocol::record::{Draft, QueueOffset, records};
+use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::record::{Draft, records};
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::{Batch, FlushMode, Patience, ReadLimits, Store, StoreConfig};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
@@ -85,7 +87,7 @@ fn push(batch: &mut Batch, topic: &str, queue_id: u32, properties: &str, body: &
         queue_id,
         flag: 0,
         sys_flag: 0,
-        born_timestamp: 0,
+        born_timestamp: Timestamp(0),
         born_host: host,
         store_host: host,
         reconsume_times: 0,

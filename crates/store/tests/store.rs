@@ -2,7 +2,8 @@
 
 mod world;
 
-use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::record::{Record, records};
 use roxmq_store::{AppendError, Boundary, ReadStatus, Retention};
 use world::{World, body_of};
 

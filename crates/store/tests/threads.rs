@@ -2,7 +2,9 @@
 
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
-use roxmq_protocol::record::{Draft, QueueOffset, records};
+use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::record::{Draft, records};
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::{Batch, FlushMode, Patience, ReadLimits, ReadStatus, Store, StoreConfig};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -32,7 +34,7 @@ fn push(batch: &mut Batch, queue_id: u32, body: &[u8]) {
         queue_id,
         flag: 0,
         sys_flag: 0,
-        born_timestamp: 0,
+        born_timestamp: Timestamp(0),
         born_host: host,
         store_host: host,
         reconsume_times: 0,

@@ -6,6 +6,7 @@ use roxmq_protocol::record::{Record, records};
 use roxmq_protocol::request::{
     PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullMessage, QueryMessage, Request, SendBatchMessage, SendMessage, SendMessageV2,
 };
+use roxmq_protocol::time::Timestamp;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -145,7 +146,7 @@ impl Client {
             default_topic_queue_nums: 8,
             queue_id: send.queue as i32,
             sys_flag: 0,
-            born_timestamp: super::now_ms(),
+            born_timestamp: Timestamp(super::now_ms()),
             flag: 0,
             properties: send.properties.into(),
             reconsume_times: 0,

@@ -185,14 +185,15 @@ impl Ledger {
                 if let Some(before) = there.insert(id, (queue, offset)) {
                     violations.push(format!(
                         "message {id:x} is there twice: {before:?} and {queue:?} {offset}, stored at {}",
-                        record.store_timestamp
+                        record.store_timestamp.0
                     ));
                 }
                 if !self.clock_jumps
                     && record.properties().find("DELAYED").is_some()
-                    && record.store_timestamp - record.born_timestamp < DELAY_MS
+                    && record.store_timestamp.ms_since(record.born_timestamp) < DELAY_MS
                 {
-                    violations.push(format!("delayed message {id:x} came after {} ms", record.store_timestamp - record.born_timestamp));
+                    violations
+                        .push(format!("delayed message {id:x} came after {} ms", record.store_timestamp.ms_since(record.born_timestamp)));
                 }
             })?;
             // Delayed messages may come meanwhile, so there may be more than there was said to be.

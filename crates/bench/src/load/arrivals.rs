@@ -40,7 +40,7 @@ impl Arrivals {
         if run != self.run {
             return false;
         }
-        let arrival = Arrival { number, stored_ms: record.store_timestamp, received_ns: clock::wall_nanos() };
+        let arrival = Arrival { number, stored_ms: record.store_timestamp.0, received_ns: clock::wall_nanos() };
         self.list.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
         true
     }

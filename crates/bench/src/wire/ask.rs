@@ -10,11 +10,13 @@ use roxmq_protocol::code;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, Header, Top};
 use roxmq_protocol::json;
+use roxmq_protocol::permission::Permission;
 use roxmq_protocol::record::{self, Record};
 use roxmq_protocol::request::{
     FieldError, HeaderFields, MaxOffset, MinOffset, OffsetReply, Request, RouteByTopic, SendMessage, SendMessageV2, SendReply,
     TimerMetrics, UpdateTopic,
 };
+use roxmq_protocol::time::Timestamp;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -130,7 +132,7 @@ impl Asker {
             default_topic: Some("TBW102".into()),
             read_queue_nums: queues.of_each() as i32,
             write_queue_nums: queues.of_each() as i32,
-            perm: 6,
+            perm: Permission::READ_WRITE,
             topic_filter_type: Some("SINGLE_TAG".into()),
             topic_sys_flag: Some(0),
             order: Some(false),
@@ -153,7 +155,7 @@ impl Asker {
             default_topic_queue_nums: 1,
             queue_id: queue as i32,
             sys_flag: 0,
-            born_timestamp: clock::wall_ms(),
+            born_timestamp: Timestamp(clock::wall_ms()),
             flag: 0,
             properties: "".into(),
             reconsume_times: 0,

@@ -10,6 +10,7 @@ use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{self, BatchItem, sys_flag};
 use roxmq_protocol::request::{Request, SendBatchMessage, SendMessage, SendMessageV2};
+use roxmq_protocol::time::Timestamp;
 use std::ops::Range;
 
 /// What all sends of a connection have in common.
@@ -141,7 +142,7 @@ fn render_send(shape: &SendShape, topic: &str, opaque: i32, queue_id: i32, key: 
         default_topic_queue_nums: 4,
         queue_id,
         sys_flag: if shape.waits_for == WaitsFor::Decision { sys_flag::TRANSACTION_PREPARED } else { 0 },
-        born_timestamp: shape.born_timestamp,
+        born_timestamp: Timestamp(shape.born_timestamp),
         flag: 0,
         properties: if shape.batch == 1 { properties(key, shape.waits_for).into() } else { "".into() },
         reconsume_times: 0,

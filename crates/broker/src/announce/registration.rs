@@ -13,12 +13,12 @@
 
 use crate::broker::Broker;
 use crate::settings::BrokerConfig;
-use crate::tables::topics::PERM_WRITE;
 use parking_lot::{Condvar, Mutex};
 use roxmq_protocol::body::{
     KVTable, QueueData, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicRouteData, body_crc32,
 };
 use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::permission::Permission;
 use roxmq_protocol::request::{RegisterBroker, RegisterBrokerReply, RegisterTopic, UnregisterBroker};
 use roxmq_remoting::CallError;
 use roxmq_remoting::address::MetAs;
@@ -369,12 +369,13 @@ async fn tell(broker: &Arc<Broker>, name_server: &NameServer, topics: &[String])
 }
 
 /// What the broker allows of a topic's permission: what it is set to, and no writing with a fenced store, which takes no messages at all.
-fn permission(broker: &Broker, config: &BrokerConfig) -> i32 {
-    config.broker_permission as i32 & if broker.store.fenced().is_some() { !PERM_WRITE } else { !0 }
+fn permission(broker: &Broker, config: &BrokerConfig) -> Permission {
+    let configured = Permission(config.broker_permission as i32);
+    if broker.store.fenced().is_some() { configured.without(Permission::WRITE) } else { configured }
 }
 
-fn limited(perm: i32, permission: i32) -> i32 {
-    if permission & 6 == 6 { perm } else { perm & permission }
+fn limited(perm: Permission, permission: Permission) -> Permission {
+    if permission.has(Permission::READ_WRITE) { perm } else { perm.limited_to(permission) }
 }
 
 /// Tells a NameServer of all topics, and on which connection it knows the broker now.

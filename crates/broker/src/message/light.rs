@@ -45,6 +45,7 @@ mod tests {
     use crate::waiting::timer;
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::permission::Permission;
     use std::time::Duration;
 
     fn config() -> BrokerConfig {
@@ -90,7 +91,7 @@ mod tests {
             assert_eq!(next(&broker, "%LMQ%a"), Some(round));
             assert!(!broker.topics.names().iter().any(|name| name.starts_with("%LMQ%")));
             let found = broker.topics.find("%LMQ%never-seen").unwrap();
-            assert_eq!((found.read_queue_nums, found.write_queue_nums, found.perm), (1, 1, 6));
+            assert_eq!((found.read_queue_nums, found.write_queue_nums, found.perm), (1, 1, Permission::READ_WRITE));
             assert_eq!(broker.group(&broker.config(), "%LMQ%g").unwrap().group_name, "%LMQ%g");
             assert!(!broker.groups.all().subscription_group_table.contains_key("%LMQ%g"));
             broker.offsets.commit("g", "%LMQ%a", 0, round, || true);

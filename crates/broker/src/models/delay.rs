@@ -11,6 +11,7 @@ use crate::testing::{QUEUE, TOPIC};
 use crate::waiting::delay::{deliver_due, queue_of, waiting_properties};
 use proptest::prelude::*;
 use roxmq_protocol::record::Draft;
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::Batch;
 use std::time::Duration;
 
@@ -164,7 +165,7 @@ fn send(broker: &Broker, level: i32, is_poison: bool, bodies: &[String]) -> Resu
             queue_id: queue_of(level),
             flag: 0,
             sys_flag: 0,
-            born_timestamp: broker.clock.now_ms(),
+            born_timestamp: Timestamp(broker.clock.now_ms()),
             born_host: broker.advertised,
             store_host: broker.advertised,
             reconsume_times: 0,

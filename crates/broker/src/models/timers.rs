@@ -11,6 +11,7 @@ use crate::testing::{QUEUE, TOPIC};
 use crate::waiting::timer::{self, Handle, deliver_due, queue_of, take_back, timed_properties};
 use proptest::prelude::*;
 use roxmq_protocol::record::Draft;
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::Batch;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -239,7 +240,7 @@ fn draft<'a>(broker: &Broker, topic: &'a str, queue_id: u32, body: &'a [u8], pro
         queue_id,
         flag: 0,
         sys_flag: 0,
-        born_timestamp: broker.clock.now_ms(),
+        born_timestamp: Timestamp(broker.clock.now_ms()),
         born_host: broker.advertised,
         store_host: broker.advertised,
         reconsume_times: 0,

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};
 use roxmq_protocol::body::TopicConfig;
-use roxmq_protocol::record::{QueueOffset, records};
+use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::record::records;
 use roxmq_store::{Patience, ReadLimits, ReadStatus};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -298,7 +299,7 @@ impl Reader {
                     body,
                     queue_offset: record.queue_offset.0,
                     log_offset: record.log_offset.0,
-                    store_ms: record.store_timestamp,
+                    store_ms: record.store_timestamp.0,
                     reconsume_times: record.reconsume_times,
                 });
             }

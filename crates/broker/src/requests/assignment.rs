@@ -10,7 +10,6 @@ use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
 use crate::requests::relay::Later;
-use crate::tables::topics::PERM_READ;
 use parking_lot::Mutex;
 use roxmq_protocol::body::{
     MessageModel, MessageQueue, MessageQueueAssignment, MessageRequestMode, QueryAssignmentRequestBody, QueryAssignmentResponseBody,
@@ -152,7 +151,7 @@ async fn queues_of(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
 }
 
 fn readable(topic: &str, brokers: &[QueueData]) -> Vec<MessageQueue> {
-    let readable = brokers.iter().filter(|broker| broker.perm & PERM_READ != 0);
+    let readable = brokers.iter().filter(|broker| broker.perm.is_readable());
     let mut queues: Vec<MessageQueue> = readable
         .flat_map(|broker| (0..broker.read_queue_nums).map(|queue_id| MessageQueue::new(topic, &*broker.broker_name, queue_id)))
         .collect();
@@ -218,6 +217,7 @@ pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use roxmq_protocol::permission::Permission;
 
     /// `strategy queues members: shares`, a share for each member and for one that is not there.
     #[test]
@@ -244,7 +244,7 @@ mod tests {
     fn queues_are_those_that_can_be_read() {
         let queues = |broker_name: &str, perm, read_queue_nums| QueueData {
             broker_name: broker_name.into(),
-            perm,
+            perm: Permission(perm),
             read_queue_nums,
             ..QueueData::default()
         };

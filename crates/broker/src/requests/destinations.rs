@@ -6,6 +6,7 @@
 use crate::broker::Broker;
 use crate::tables::statistics::{Counter, Moved};
 use roxmq_protocol::body::TopicConfig;
+use roxmq_protocol::permission::Permission;
 use roxmq_store::{QueueHint, QueueHints};
 use smallvec::SmallVec;
 use std::cell::{OnceCell, RefCell};
@@ -21,7 +22,7 @@ pub struct Destination {
     /// [`changes`] when it was looked up.
     as_of: u64,
     /// Those of its settings that a send asks for, as in [`TopicConfig`].
-    pub perm: i32,
+    pub perm: Permission,
     pub read_queue_nums: i32,
     pub write_queue_nums: i32,
     puts: OnceCell<Arc<Counter>>,
@@ -146,9 +147,9 @@ mod tests {
         first.count(&broker, 1, 10);
         assert_eq!(puts(TOPIC), Some(()));
 
-        broker.topics.put(TopicConfig { perm: 4, topic_name: TOPIC.into(), ..TopicConfig::default() });
+        broker.topics.put(TopicConfig { perm: Permission::READ, topic_name: TOPIC.into(), ..TopicConfig::default() });
         broker.topics.add(TopicConfig { topic_name: "other".into(), ..TopicConfig::default() });
-        assert_eq!((find(TOPIC).unwrap().perm, find("other").is_some()), (4, true));
+        assert_eq!((find(TOPIC).unwrap().perm, find("other").is_some()), (Permission::READ, true));
 
         // A topic that is deleted is gone, and so is its count; one of its name has its own.
         broker.topics.remove(TOPIC);

@@ -8,7 +8,7 @@ use crate::error::Refusal;
 use crate::tables::lives::Claim;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::json::{self, Dialect};
-use roxmq_protocol::record::QueueOffset;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::request::{self, OffsetReply, TimestampReply};
 use roxmq_remoting::Answer;
 use roxmq_store::Boundary;

@@ -11,7 +11,7 @@ use roxmq_protocol::body::{
     QueueTimeSpan, TopicList, TopicOffset, TopicStatsTable,
 };
 use roxmq_protocol::json::{self, Dialect};
-use roxmq_protocol::record::QueueOffset;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::request;
 use roxmq_remoting::Answer;
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,12 +10,13 @@ use crate::tables::arrivals::QueueKey;
 use crate::tables::clients::{Subscription, Wanted, is_everything, is_tags};
 use crate::tables::lives::Claim;
 use crate::tables::statistics::Moved;
-use crate::tables::topics::PERM_READ;
 use roxmq_protocol::body::{MessageModel, SubscriptionData, SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::code;
 use roxmq_protocol::header::{self, Fields, Top};
+use roxmq_protocol::permission::Permission;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::properties::Properties;
-use roxmq_protocol::record::{QueueOffset, Record, store_at};
+use roxmq_protocol::record::{Record, store_at};
 use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullReply};
 use roxmq_remoting::{Answer, Connection, ConnectionId, Ticket};
 use roxmq_store::{Patience, ReadLimits, ReadResult, ReadStatus};
@@ -165,7 +166,7 @@ pub fn prepare(
     let request = Pull::read(fields)?;
     // Before anything is looked up: what is deleted in between is then looked for once more.
     let deletions = broker.lives.deletions();
-    if config.broker_permission as i32 & PERM_READ == 0 {
+    if !Permission(config.broker_permission as i32).is_readable() {
         return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
     }
     if lite && !config.lite_pull {
@@ -215,7 +216,7 @@ fn check_group(group: &SubscriptionGroupConfig) -> Result<(), Refusal> {
 }
 
 fn check_topic(topic: &TopicConfig) -> Result<(), Refusal> {
-    if topic.perm & PERM_READ != 0 { Ok(()) } else { Err(Refusal::TopicNotReadable(topic.topic_name.clone())) }
+    if topic.perm.is_readable() { Ok(()) } else { Err(Refusal::TopicNotReadable(topic.topic_name.clone())) }
 }
 
 fn check_queue(topic: &TopicConfig, queue_id: i32) -> Result<(), Refusal> {
@@ -233,7 +234,7 @@ fn check_queue(topic: &TopicConfig, queue_id: i32) -> Result<(), Refusal> {
 /// What forbids the pull now.
 pub fn recheck(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
     let config = broker.config();
-    if config.broker_permission as i32 & PERM_READ == 0 {
+    if !Permission(config.broker_permission as i32).is_readable() {
         return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
     }
     let topic = find_topic(broker, &pull.queue.topic)?;

@@ -7,8 +7,9 @@ use crate::broker::Call;
 use crate::error::Refusal;
 use roxmq_protocol::body::{ConsumeQueueData, QueryConsumeQueueResponseBody};
 use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{name, tags_code};
-use roxmq_protocol::record::{LogOffset, QueueOffset, Record, store_at};
+use roxmq_protocol::record::{Record, store_at};
 use roxmq_protocol::request::{self, QueryMessageReply};
 use roxmq_remoting::Answer;
 
@@ -68,7 +69,7 @@ fn by_tag(broker: &Broker, request: &request::QueryMessage<'_>, max: usize) -> V
             let Some(entry) = entry.filter(|entry| entry.tags_code == wanted) else { continue };
             let Some(bytes) = broker.store.message_at(entry.log_offset) else { continue };
             let Ok((record, _)) = Record::parse(&bytes) else { continue };
-            let in_time = (request.begin_timestamp..=request.end_timestamp).contains(&record.store_timestamp);
+            let in_time = (request.begin_timestamp..=request.end_timestamp).contains(&record.store_timestamp.0);
             if in_time && record.properties().find(name::TAGS) == Some(&*request.key) {
                 let log_offset = record.log_offset;
                 found.push((log_offset, bytes));
@@ -130,7 +131,7 @@ fn shown(bytes: &[u8]) -> Option<String> {
         "queueOffset={}, physicOffset={}, storeTime={}, born={born}, keys={keys:?}, bodyBytes={}",
         record.queue_offset,
         record.log_offset,
-        record.store_timestamp,
+        record.store_timestamp.0,
         record.body.len()
     ))
 }

@@ -11,11 +11,11 @@ use crate::names;
 use crate::requests::relay::Later;
 use crate::requests::send;
 use crate::shard::taken;
-use crate::tables::topics::PERM_WRITE;
 use roxmq_protocol::code;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, MessageId};
 use roxmq_protocol::request::{PushReply, SendMarks, SendMessage, SendReply, SendReplyV1, SendReplyV2};
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Peer};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
         unit_mode: request.unit_mode,
         born_host: format!("/{}", call.peer.remote()).into(),
         store_host: format!("/{}", member.peer.met_as()).into(),
-        store_timestamp: now,
+        store_timestamp: Timestamp(now),
     };
     let (broker, body, sender) = (Arc::clone(broker), call.body.to_vec(), call.peer.clone());
     Ok(Box::pin(async move {
@@ -114,7 +114,7 @@ fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> R
         return Err(Refusal::SendForbidden(request.topic.to_string()));
     }
     let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
-    if topic.perm & PERM_WRITE == 0 {
+    if !topic.perm.is_writable() {
         return Err(Refusal::TopicNotWritable(request.topic.to_string()));
     }
     send::check_length(&config, body)?;

@@ -12,13 +12,13 @@ use crate::requests::destinations::{Destination, Destinations};
 use crate::requests::send_back;
 use crate::requests::topics;
 use crate::settings::BrokerConfig;
-use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE};
 use crate::waiting::delay;
 use crate::waiting::parking;
 use crate::waiting::timer;
 use crate::waiting::transaction;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
+use roxmq_protocol::permission::Permission;
 use roxmq_protocol::properties::{NAME_END, Properties, VALUE_END, name};
 use roxmq_protocol::record::{Draft, MessageId, batch_items, sys_flag};
 use roxmq_protocol::request::{SendForm, SendMarks, SendMessage};
@@ -212,7 +212,7 @@ pub fn prepare_one(
         return Err(Refusal::NotYet(config.accept_sends_from_ms as i64).into());
     }
     // Before a topic is made for it. What was begun before comes by another way: retries (36), replies, decisions, what falls due.
-    if config.broker_permission as i32 & PERM_WRITE == 0 {
+    if !Permission(config.broker_permission as i32).is_writable() {
         return Err(Refusal::BrokerNotWritable(config.broker_name.clone()).into());
     }
     names::check_topic(&request.topic)?;
@@ -224,7 +224,7 @@ pub fn prepare_one(
     }
     let dead_letter = send_back::dead_letter_instead(broker, &request, sender.version)?;
     let (destination, change) = destination(broker, &request, dead_letter.as_deref(), &mut flow.destinations)?;
-    if destination.perm & PERM_WRITE == 0 {
+    if !destination.perm.is_writable() {
         return Err(Refusal::TopicNotWritable(request.topic.into_owned()).into());
     }
     // A retry was let in before, by the settings of then, and would hold up what its group has to handle next. It was delivered before.
@@ -590,7 +590,7 @@ pub fn refusal(error: &AppendError) -> Refusal {
 /// Makes a topic on the first send to it, from the settings of the topic that the producer names.
 /// Java: `TopicConfigManager.createTopicInSendMessageMethod`.
 pub fn auto_created(request: &SendMessage<'_>, default: &TopicConfig) -> Option<TopicConfig> {
-    if default.perm & PERM_INHERIT == 0 {
+    if !default.perm.is_inherited() {
         return None;
     }
     let queues = request.default_topic_queue_nums.min(default.write_queue_nums).max(1);
@@ -598,7 +598,7 @@ pub fn auto_created(request: &SendMessage<'_>, default: &TopicConfig) -> Option<
         topic_name: request.topic.to_string(),
         read_queue_nums: queues,
         write_queue_nums: queues,
-        perm: default.perm & !PERM_INHERIT & (PERM_READ | PERM_WRITE),
+        perm: default.perm.limited_to(Permission::READ_WRITE),
         topic_filter_type: default.topic_filter_type,
         topic_sys_flag: i32::from(request.unit_mode),
         ..TopicConfig::default()
@@ -635,8 +635,10 @@ mod tests {
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, try_open};
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::position::QueueOffset;
     use roxmq_protocol::properties::PROPERTIES_BYTES_MAX;
-    use roxmq_protocol::record::{BatchItem, QueueOffset, put_batch_item, records};
+    use roxmq_protocol::record::{BatchItem, put_batch_item, records};
+    use roxmq_protocol::time::Timestamp;
     use roxmq_store::{Patience, ReadLimits};
     use std::net::IpAddr;
 
@@ -653,7 +655,7 @@ mod tests {
             queue_id: QUEUE,
             flag: 0,
             sys_flag: 0,
-            born_timestamp: NOW_MS,
+            born_timestamp: Timestamp(NOW_MS),
             born_host: host,
             store_host: host,
             reconsume_times: 0,

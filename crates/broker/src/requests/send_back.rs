@@ -14,12 +14,12 @@ use crate::names;
 use crate::requests::topics;
 use crate::tables::clients::Wanted;
 use crate::tables::statistics::Moved;
-use crate::tables::topics::PERM_WRITE;
 use crate::waiting::delay::{self, redelivered};
 use crate::waiting::parking::{self, Parked};
 use roxmq_protocol::body::SubscriptionGroupConfig;
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, LogOffset, Record, store_at};
+use roxmq_protocol::record::{Draft, Record, store_at};
 use roxmq_protocol::request::{self, SendMessage};
 use roxmq_remoting::Answer;
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
         return Ok(());
     }
     let retry_topic = names::retry_topic(&request.group);
-    if broker.topics.find(&retry_topic).is_some_and(|topic| topic.perm & PERM_WRITE == 0) {
+    if broker.topics.find(&retry_topic).is_some_and(|topic| !topic.perm.is_writable()) {
         return Err(Refusal::TopicNotWritable(retry_topic));
     }
     let bytes = broker.store.message_at(LogOffset(request.offset));

@@ -12,7 +12,7 @@ use crate::requests::attributes::{self, Attributes};
 use crate::requests::send;
 use crate::services;
 use crate::settings::BrokerConfig;
-use crate::tables::topics::{PERM_INHERIT, PERM_READ, PERM_WRITE, Topics};
+use crate::tables::topics::Topics;
 use crate::waiting::deletions;
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, KVTable, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType,
@@ -20,6 +20,7 @@ use roxmq_protocol::body::{
 };
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::light::is_light;
+use roxmq_protocol::permission::Permission;
 use roxmq_protocol::request;
 use roxmq_remoting::{Answer, next_connection};
 use roxmq_store::Store;
@@ -27,20 +28,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tracing::{info, warn};
 
-const READ_WRITE: i32 = PERM_READ | PERM_WRITE;
+const READ_WRITE: Permission = Permission::READ_WRITE;
 /// Queues a topic may have. Java has no limit, and dies of a typing error.
 const QUEUES_MAX: i32 = 65_535;
 /// Topics in one answer to 21 when the caller asks for pages.
 const PAGE_MAX: i32 = 2000;
 
-fn topic(name: &str, queues: i32, perm: i32) -> TopicConfig {
+fn topic(name: &str, queues: i32, perm: Permission) -> TopicConfig {
     TopicConfig { topic_name: name.to_owned(), read_queue_nums: queues, write_queue_nums: queues, perm, ..TopicConfig::default() }
 }
 
 /// Adds the topics that are there from the start.
 pub fn add_system_topics(topics: &Topics, config: &BrokerConfig) {
     let (cluster, broker) = (&config.broker_cluster_name, &config.broker_name);
-    let inherit = |enabled: bool| PERM_INHERIT | if enabled { READ_WRITE } else { 0 };
+    let inherit = |enabled: bool| Permission::INHERIT.with(if enabled { READ_WRITE } else { Permission::NONE });
     let queues = config.default_topic_queues as i32;
     let mut wanted = vec![
         topic("SELF_TEST_TOPIC", 1, READ_WRITE),
@@ -51,12 +52,12 @@ pub fn add_system_topics(topics: &Topics, config: &BrokerConfig) {
         topic(names::DELAY_TOPIC, 18, READ_WRITE),
         topic(&format!("{cluster}_REPLY_TOPIC"), 1, READ_WRITE),
         topic(&format!("rmq_sys_REVIVE_LOG_{cluster}"), 8, READ_WRITE),
-        topic(&format!("rmq_sys_SYNC_BROKER_MEMBER_{broker}"), 1, PERM_INHERIT),
+        topic(&format!("rmq_sys_SYNC_BROKER_MEMBER_{broker}"), 1, Permission::INHERIT),
         topic(names::HALF_TOPIC, 1, READ_WRITE),
         topic(names::OP_TOPIC, 1, READ_WRITE),
     ];
     if config.auto_create_topic {
-        wanted.push(topic(AUTO_CREATE_TOPIC, queues, PERM_INHERIT | READ_WRITE));
+        wanted.push(topic(AUTO_CREATE_TOPIC, queues, READ_WRITE.with(Permission::INHERIT)));
     }
     if config.trace_topic {
         wanted.push(topic(&config.trace_topic_name, 1, READ_WRITE));
@@ -219,7 +220,7 @@ fn checked(broker: &Broker, sent: TopicConfig, changes: &Attributes) -> Result<T
         let (read, write) = (sent.read_queue_nums, sent.write_queue_nums);
         return Err(Refusal::Argument(format!("a topic has 0 to {QUEUES_MAX} queues, not {read} to read and {write} to write")));
     }
-    if !(0..16).contains(&sent.perm) {
+    if !(0..16).contains(&sent.perm.0) {
         return Err(Refusal::Argument(format!("the permission {} is none: 2 is write, 4 is read, 6 is both", sent.perm)));
     }
     let known = broker.topics.find(&sent.topic_name);

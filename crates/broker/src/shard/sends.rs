@@ -10,7 +10,7 @@ use crate::tables::arrivals::QueueKey;
 use roxmq_protocol::code;
 use roxmq_protocol::header::Header;
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
-use roxmq_protocol::record::LogOffset;
+use roxmq_protocol::position::LogOffset;
 use roxmq_remoting::{Connection, Incoming, Received, Ticket};
 use roxmq_store::Placed;
 use smallvec::SmallVec;

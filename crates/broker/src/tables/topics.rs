@@ -7,17 +7,11 @@ use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
 use roxmq_protocol::light::is_light;
+use roxmq_protocol::permission::Permission;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Permission bit: new topics may take their settings from it.
-pub const PERM_INHERIT: i32 = 1;
-/// Permission bit: messages may be sent.
-pub const PERM_WRITE: i32 = 2;
-/// Permission bit: messages may be read.
-pub const PERM_READ: i32 = 4;
 
 /// The topic table.
 pub struct Topics {
@@ -71,7 +65,7 @@ impl Topics {
     /// One topic. Those of light queues all look alike (`LmqTopicConfigManager` in Java).
     pub fn find(&self, topic: &str) -> Option<Arc<TopicConfig>> {
         if self.is_light(topic) {
-            let (topic_name, perm) = (topic.to_owned(), PERM_READ | PERM_WRITE);
+            let (topic_name, perm) = (topic.to_owned(), Permission::READ_WRITE);
             return Some(Arc::new(TopicConfig { topic_name, perm, read_queue_nums: 1, write_queue_nums: 1, ..TopicConfig::default() }));
         }
         self.table.read().topics.get(topic).cloned()

@@ -11,7 +11,9 @@
 
 use crate::broker::Broker;
 use crate::names::MARKS_TOPIC;
-use roxmq_protocol::record::{Draft, DraftError, QueueOffset, records};
+use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::record::{Draft, DraftError, records};
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::{Batch, Patience, ReadLimits, Store};
 
 /// Marks of delay levels are in the queues below, each in the queue of its level; those of others from here on.
@@ -34,7 +36,7 @@ pub fn draft<'a>(broker: &Broker, queue_id: u32, said: &'a [u8]) -> Draft<'a> {
         queue_id,
         flag: 0,
         sys_flag: 0,
-        born_timestamp: broker.clock.now_ms(),
+        born_timestamp: Timestamp(broker.clock.now_ms()),
         born_host: broker.advertised,
         store_host: broker.advertised,
         reconsume_times: 0,

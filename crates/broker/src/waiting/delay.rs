@@ -17,8 +17,9 @@ use crate::waiting::timer;
 use parking_lot::Mutex;
 use roxmq_protocol::body::DelayOffsetSerializeWrapper;
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, is_light};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, LogOffset, QueueOffset, Record, records};
+use roxmq_protocol::record::{Draft, Record, records};
 use roxmq_store::{Batch, Patience, ReadLimits, ReadStatus, Store};
 use std::collections::BTreeMap;
 use std::io;
@@ -93,7 +94,7 @@ impl Delayed {
     /// Since when it is known that the level's messages before an offset were stored by a clock that was ahead.
     fn ahead(&self, level: i32, next: &Record<'_>, max: i64, broker: &Broker) -> Option<Ahead> {
         let mut ahead = self.ahead.lock();
-        if next.store_timestamp <= broker.clock.now_ms() {
+        if next.store_timestamp.0 <= broker.clock.now_ms() {
             ahead.remove(&level);
             return None;
         }
@@ -206,7 +207,7 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let has_waited = ahead.filter(|ahead| broker.clock.elapsed() - ahead.since >= Duration::from_millis(delay));
     let now = broker.clock.now_ms();
     let is_due = |record: &Record<'_>| {
-        record.store_timestamp + delay as i64 <= now || has_waited.is_some_and(|ahead| record.queue_offset.0 < ahead.before)
+        record.store_timestamp.0 + delay as i64 <= now || has_waited.is_some_and(|ahead| record.queue_offset.0 < ahead.before)
     };
     let due: Vec<Record<'_>> = records(&bytes).map_while(Result::ok).take_while(is_due).collect();
     let Some(next) = due.last().map(|last| last.queue_offset.0 + 1) else { return false };

@@ -11,7 +11,7 @@ use crate::waiting::delay;
 use crate::waiting::timer;
 use crate::waiting::transaction;
 use parking_lot::Mutex;
-use roxmq_protocol::record::LogOffset;
+use roxmq_protocol::position::LogOffset;
 use roxmq_store::Reason;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

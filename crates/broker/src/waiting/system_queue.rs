@@ -1,7 +1,8 @@
 //! A queue of the broker's own, read from an offset on.
 
 use crate::broker::Broker;
-use roxmq_protocol::record::{QueueOffset, Record, records};
+use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::record::{Record, records};
 use roxmq_store::{Patience, ReadLimits, ReadStatus};
 
 /// Records read at once.

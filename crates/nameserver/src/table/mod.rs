@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roxmq_protocol::body::{DataVersion, QueueData, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicQueueMappingInfo};
+use roxmq_protocol::permission::Permission;
 use roxmq_remoting::address::Registered as AddressIs;
 
 use self::whole::Told;
@@ -45,8 +46,6 @@ const SYNC_MEMBER_PREFIX: &str = "rmq_sys_SYNC_BROKER_MEMBER_";
 
 /// The id of a group's master.
 pub const MASTER_ID: i64 = 0;
-
-const PERM_WRITE: i32 = 2;
 
 /// Number of a connection.
 pub type ChannelId = u64;
@@ -209,7 +208,7 @@ impl Member {
 struct Queues {
     read: i32,
     write: i32,
-    perm: i32,
+    perm: Permission,
     sys_flag: i32,
     told: Told,
 }
@@ -452,7 +451,7 @@ impl RouteTable {
             }
             let mut queues = Queues::from(config);
             if acts_as_master {
-                queues.perm &= !PERM_WRITE;
+                queues.perm = queues.perm.without(Permission::WRITE);
             }
             self.topics.entry(topic.clone()).or_default().insert(name.clone(), queues);
         }
@@ -500,7 +499,7 @@ impl RouteTable {
             queues.retain(|name, _| !gone.contains(name));
             for name in &without_master {
                 if let Some(queues) = queues.get_mut(&***name) {
-                    queues.perm &= !PERM_WRITE;
+                    queues.perm = queues.perm.without(Permission::WRITE);
                 }
             }
             !queues.is_empty()

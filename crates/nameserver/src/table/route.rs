@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use roxmq_protocol::body::{BrokerData, QueueData, TopicRouteData};
+use roxmq_protocol::permission::Permission;
 
 use super::reach::addr_for;
-use super::{Group, MASTER_ID, Master, Name, PERM_WRITE, Policy, Queues, RouteTable, SYNC_MEMBER_PREFIX, Viewer};
+use super::{Group, MASTER_ID, Master, Name, Policy, Queues, RouteTable, SYNC_MEMBER_PREFIX, Viewer};
 
 impl RouteTable {
     /// The route of `topic` without its order configuration; `None` if no living broker holds it.
@@ -23,7 +24,7 @@ impl RouteTable {
             for (id, member) in group.members.iter().filter(|(_, member)| !member.filter_servers.is_empty()) {
                 route.filter_server_table.insert(data.broker_addrs[id].clone(), member.filter_servers.clone());
             }
-            if acting && group.acting_master && self.perm(name, queues) & PERM_WRITE == 0 {
+            if acting && group.acting_master && !self.perm(name, queues).is_writable() {
                 present_acting_master(&mut data.broker_addrs);
             }
             route.broker_datas.push(data);
@@ -32,8 +33,8 @@ impl RouteTable {
     }
 
     /// What may be done with the queues: what the broker says, unless an operator took the write permission off it.
-    fn perm(&self, name: &Name, queues: &Queues) -> i32 {
-        if self.wiped.contains_key(name) { queues.perm & !PERM_WRITE } else { queues.perm }
+    fn perm(&self, name: &Name, queues: &Queues) -> Permission {
+        if self.wiped.contains_key(name) { queues.perm.without(Permission::WRITE) } else { queues.perm }
     }
 
     pub(super) fn broker_data(&self, name: &Name, group: &Group, viewer: &Viewer) -> BrokerData {
@@ -69,7 +70,7 @@ fn present_acting_master(addrs: &mut BTreeMap<i64, String>) {
     }
 }
 
-fn queue_data(name: &Name, queues: &Queues, perm: i32) -> QueueData {
+fn queue_data(name: &Name, queues: &Queues, perm: Permission) -> QueueData {
     QueueData {
         broker_name: name.to_string(),
         perm,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigSerializeWrapper, TopicFilterType, TopicQueueMappingInfo};
 use crate::json::{self, Dialect, JsonError};
+use crate::permission::Permission;
 
 /// The body of `REGISTER_BROKER` (103).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -173,7 +174,7 @@ fn parse_topic_line(line: &str) -> Result<TopicConfig, RegistrationError> {
         topic_name: field()?.to_owned(),
         read_queue_nums: number(field()?)?,
         write_queue_nums: number(field()?)?,
-        perm: number(field()?)?,
+        perm: Permission(number(field()?)?),
         topic_filter_type: TopicFilterType::from_name(field()?).ok_or_else(bad)?,
         attributes: match field() {
             Ok(text) if !text.trim().is_empty() => json::from_slice(text.as_bytes())?,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::TopicQueueMappingInfo;
+use crate::permission::Permission;
 
 /// The answer to `GET_ROUTEINFO_BY_TOPIC` (105).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,8 +29,8 @@ pub struct TopicRouteData {
 pub struct QueueData {
     /// The broker group.
     pub broker_name: String,
-    /// 4 read, 2 write, 1 inherit.
-    pub perm: i32,
+    /// What clients may do.
+    pub perm: Permission,
     /// Queues 0 to here may be read.
     pub read_queue_nums: i32,
     /// 1 unit topic, 2 has subscribers in units.

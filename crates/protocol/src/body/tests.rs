@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::*;
 use crate::json::{Dialect, from_slice, to_vec};
+use crate::permission::Permission;
 
 /// Printed by `RemotingSerializable.encode` of rocketmq-remoting 5.5.0, one body a line behind its class's name.
 const GOLDEN: &str = include_str!("golden-java-5.5.0.txt");
@@ -131,7 +132,7 @@ fn registration() -> RegisterBrokerBody {
         topic_name: name.into(),
         read_queue_nums: read,
         write_queue_nums: write,
-        perm,
+        perm: Permission(perm),
         ..TopicConfig::default()
     };
     let mut ordered = topic("中文", 1, 1, 2);

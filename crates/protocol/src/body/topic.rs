@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{DataVersion, TopicQueueMappingDetail, TopicQueueMappingInfo};
+use crate::permission::Permission;
 
 /// One topic's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +15,8 @@ pub struct TopicConfig {
     pub attributes: BTreeMap<String, String>,
     /// The topic is ordered across brokers.
     pub order: bool,
-    /// 4 read, 2 write, 1 inherit.
-    pub perm: i32,
+    /// What clients may do.
+    pub perm: Permission,
     /// Queues 0 to here may be read.
     pub read_queue_nums: i32,
     /// Whether messages may have several tags; nothing looks at it.
@@ -33,7 +34,7 @@ impl Default for TopicConfig {
         TopicConfig {
             attributes: BTreeMap::new(),
             order: false,
-            perm: 6,
+            perm: Permission::READ_WRITE,
             read_queue_nums: 16,
             topic_filter_type: TopicFilterType::SingleTag,
             topic_name: String::new(),
@@ -113,8 +114,8 @@ pub struct TopicConfigAndQueueMapping {
     pub mapping_detail: Option<TopicQueueMappingDetail>,
     /// The topic is ordered across brokers.
     pub order: bool,
-    /// 4 read, 2 write, 1 inherit.
-    pub perm: i32,
+    /// What clients may do.
+    pub perm: Permission,
     /// Queues 0 to here may be read.
     pub read_queue_nums: i32,
     /// Whether messages may have several tags.

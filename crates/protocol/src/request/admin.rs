@@ -1,6 +1,7 @@
 //! Requests of tools to a broker.
 
 use super::{Text, header, requests};
+use crate::permission::Permission;
 
 header! {
     /// Answer to the topic table: how many topics there are in all.
@@ -24,7 +25,7 @@ requests! {
         default_topic: Option<Text<'a>> = "defaultTopic",
         read_queue_nums: i32 = "readQueueNums",
         write_queue_nums: i32 = "writeQueueNums",
-        perm: i32 = "perm",
+        perm: Permission = "perm",
         topic_filter_type: Option<Text<'a>> = "topicFilterType",
         topic_sys_flag: Option<i32> = "topicSysFlag",
         order: Option<bool> = "order",

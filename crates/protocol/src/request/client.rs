@@ -2,6 +2,7 @@
 
 use super::{FieldError, HeaderFields, Request, Row, Text, header, requests};
 use crate::header::{FieldSink, Fields, RawText};
+use crate::time::Timestamp;
 
 /// What a send asks for. Three codes carry it in two spellings: see [`SendForm`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub struct SendMessage<'a> {
     pub queue_id: i32,
     /// Message sysFlag bits.
     pub sys_flag: i32,
-    /// When the producer made the message, in ms.
-    pub born_timestamp: i64,
+    /// When the producer made the message.
+    pub born_timestamp: Timestamp,
     /// The user's own flag.
     pub flag: i32,
     /// Properties string.
@@ -103,7 +104,7 @@ impl<'a> SendMessage<'a> {
             default_topic_queue_nums: or_zero(3)?,
             queue_id: i32::read(values[4], names[4])?,
             sys_flag: or_zero(5)?,
-            born_timestamp: i64::read(values[6], names[6])?,
+            born_timestamp: Timestamp::read(values[6], names[6])?,
             flag: or_zero(7)?,
             properties: values[8].map(unescape).unwrap_or_default(),
             reconsume_times: or_zero(9)?,

@@ -1,6 +1,7 @@
 //! Requests that a broker sends to a client, some of them relayed for a tool.
 
 use super::{Text, requests};
+use crate::time::Timestamp;
 
 requests! {
     /// What became of a half message? The producer answers with 37. Body: the message as one record.
@@ -59,13 +60,13 @@ requests! {
         default_topic_queue_nums: i32 = "defaultTopicQueueNums",
         queue_id: i32 = "queueId",
         sys_flag: i32 = "sysFlag",
-        born_timestamp: i64 = "bornTimestamp",
+        born_timestamp: Timestamp = "bornTimestamp",
         flag: i32 = "flag",
         properties: Text<'a> = "properties",
         reconsume_times: i32 = "reconsumeTimes" or 0,
         unit_mode: bool = "unitMode" or false,
         born_host: Text<'a> = "bornHost",
         store_host: Text<'a> = "storeHost",
-        store_timestamp: i64 = "storeTimestamp",
+        store_timestamp: Timestamp = "storeTimestamp",
     } -> ();
 }

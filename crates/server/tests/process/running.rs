@@ -4,6 +4,7 @@ use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, Header, Top};
 use roxmq_protocol::record::Record;
 use roxmq_protocol::request::{HeaderFields, Pull, PullMessage, PullReply, Request, SendMessage, SendMessageV2, SendReply};
+use roxmq_protocol::time::Timestamp;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -202,7 +203,7 @@ pub fn write_send(out: &mut Vec<u8>, opaque: i32, topic: &str, queue: u32, body:
         default_topic_queue_nums: 8,
         queue_id: queue as i32,
         sys_flag: 0,
-        born_timestamp: 1_700_000_000_000,
+        born_timestamp: Timestamp(1_700_000_000_000),
         flag: 0,
         properties: "WAIT\u{1}true\u{2}".into(),
         reconsume_times: 0,

@@ -7,7 +7,7 @@ use crate::config::Retention;
 use crate::log::segment::Segment;
 use crate::store::Store;
 use crate::writer::append::is_full;
-use roxmq_protocol::record::LogOffset;
+use roxmq_protocol::position::LogOffset;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -2,7 +2,8 @@
 
 use crate::index::facts;
 use crate::store::Store;
-use roxmq_protocol::record::{LogOffset, Record};
+use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::record::Record;
 use std::collections::BTreeSet;
 
 impl Store {
@@ -27,7 +28,7 @@ impl Store {
                 }
                 found.extend(self.message_at(LogOffset(log_offset)).filter(|bytes| {
                     let Ok((record, _)) = Record::parse(bytes) else { return false };
-                    (begin_ms..=end_ms).contains(&record.store_timestamp) && has_key(&record, topic, key, unique)
+                    (begin_ms..=end_ms).contains(&record.store_timestamp.0) && has_key(&record, topic, key, unique)
                 }));
             }
         };

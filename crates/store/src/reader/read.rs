@@ -13,7 +13,8 @@ use crate::log::segment::Segment;
 use crate::log::walk;
 use crate::store::Store;
 use roxmq_protocol::light::{self, LIGHT_QUEUE_ID, light_places};
-use roxmq_protocol::record::{LogOffset, QueueOffset, Record};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::record::Record;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -493,7 +494,7 @@ impl Reading<'_> {
             Some(record) => {
                 let is_kept = self.keep.as_mut().is_none_or(|keep| keep(&record));
                 if is_kept {
-                    self.last_store_time = Some(record.store_timestamp);
+                    self.last_store_time = Some(record.store_timestamp.0);
                 }
                 is_kept
             }

@@ -1,7 +1,7 @@
 //! Which offset belongs to a time?
 
 use crate::store::Store;
-use roxmq_protocol::record::QueueOffset;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::Record;
 
 /// Which side of the time is asked for (`BoundaryType`).
@@ -45,7 +45,7 @@ impl Store {
             let mut bytes = Vec::new();
             self.segments.at(entry.log_offset)?.read(entry.log_offset, entry.size as usize, &mut bytes).ok()?;
             let (record, _) = Record::parse(&bytes).ok()?;
-            (record.log_offset.0 == entry.log_offset).then_some(record.store_timestamp)
+            (record.log_offset.0 == entry.log_offset).then_some(record.store_timestamp.0)
         })
     }
 
@@ -54,7 +54,7 @@ impl Store {
         let in_files = self.index.read().files.values().map(|file| file.first_time).find(|time| *time != i64::MAX);
         in_files.or_else(|| {
             let bytes = self.message_at(self.min_log_offset())?;
-            Record::parse(&bytes).ok().map(|(record, _)| record.store_timestamp)
+            Record::parse(&bytes).ok().map(|(record, _)| record.store_timestamp.0)
         })
     }
 

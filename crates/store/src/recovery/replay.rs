@@ -101,11 +101,11 @@ pub(crate) fn dispatch(record: &Record<'_>, bytes: &[u8], trust: Trust, index: &
         match own.map(|(topic, queue_id, offset)| admit(index, topic, queue_id, offset, log_offset, trust)) {
             Some(Fit::Queued(no)) => {
                 let queued = Some((no, record.queue_offset.0));
-                index.dispatch(Dispatch { queued, entry, store_time: record.store_timestamp, hashes: &hashes });
+                index.dispatch(Dispatch { queued, entry, store_time: record.store_timestamp.0, hashes: &hashes });
             }
             Some(Fit::Taken) if trust == Trust::Tail => return Err("its queue has the offset already"),
             Some(Fit::Taken) => return Ok(()),
-            None => index.dispatch(Dispatch { queued: None, entry, store_time: record.store_timestamp, hashes: &hashes }),
+            None => index.dispatch(Dispatch { queued: None, entry, store_time: record.store_timestamp.0, hashes: &hashes }),
         }
     }
     if is_light {
@@ -115,7 +115,7 @@ pub(crate) fn dispatch(record: &Record<'_>, bytes: &[u8], trust: Trust, index: &
             }
             // One that does not fit is missing in that light queue only: the record has shown in its own queue that it is sound.
             if let Fit::Queued(no) = admit(index, name, LIGHT_QUEUE_ID, offset, log_offset, trust) {
-                index.add(no, offset, entry, record.store_timestamp);
+                index.add(no, offset, entry, record.store_timestamp.0);
             }
         }
     }

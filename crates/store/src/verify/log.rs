@@ -10,7 +10,7 @@ use crate::log::atomic_batch::Held;
 use crate::log::segment::Segment;
 use crate::log::walk::{self, Stop};
 use crate::recovery::replay::{self, Trust};
-use roxmq_protocol::record::{LogOffset, QueueOffset};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use std::collections::HashMap;
 use std::io;
 use std::ops::Range;

@@ -3,8 +3,10 @@
 use crate::index::facts::{self, Entry};
 use crate::index::hint::QueueHint;
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, allows_light, fill_light_room, light_names, light_property_bytes, light_room};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{NAME_END, PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, VALUE_END, name};
-use roxmq_protocol::record::{Draft, DraftError, LogOffset, QueueOffset, keep_together, place, sys_flag_of};
+use roxmq_protocol::record::{Draft, DraftError, keep_together, place, sys_flag_of};
+use roxmq_protocol::time::Timestamp;
 
 /// Messages to append in one go. Each is encoded, and everything about it computed, when it is pushed, so that under the log's
 /// lock only offsets are left to assign. Buffers are kept by [`Batch::clear`].
@@ -265,7 +267,7 @@ impl Item {
     /// Writes into its record where it is, once that is known.
     pub fn place(&mut self, record: &mut [u8], lights: &[Light], log_offset: i64) {
         self.entry.log_offset = log_offset;
-        place(record, QueueOffset(self.queue_offset), LogOffset(log_offset), self.store_timestamp);
+        place(record, QueueOffset(self.queue_offset), LogOffset(log_offset), Timestamp(self.store_timestamp));
         let lights = self.lights(lights);
         if !lights.is_empty() {
             let room_at = record.len() - light_room(lights.len());
@@ -295,7 +297,7 @@ mod tests {
             queue_id: 0,
             flag: 0,
             sys_flag: 0,
-            born_timestamp: 0,
+            born_timestamp: Timestamp(0),
             born_host: host,
             store_host: host,
             reconsume_times: 0,

@@ -10,7 +10,7 @@ use crate::config::FlushMode;
 use crate::store::Store;
 use roxmq_env::disk::File;
 use roxmq_env::teeth::{Tooth, bites};
-use roxmq_protocol::record::LogOffset;
+use roxmq_protocol::position::LogOffset;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;

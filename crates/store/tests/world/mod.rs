@@ -4,7 +4,9 @@
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::light::light_places;
-use roxmq_protocol::record::{Draft, QueueOffset, Record, records};
+use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::record::{Draft, Record, records};
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::{
     AppendError, Batch, FlushMode, OpenError, Patience, Placed, QueueHint, ReadLimits, ReadResult, ReadStatus, Store, StoreConfig,
 };
@@ -95,7 +97,7 @@ impl World {
                 queue_id: *queue_id,
                 flag: 0,
                 sys_flag: 0,
-                born_timestamp: self.clock.now_ms(),
+                born_timestamp: Timestamp(self.clock.now_ms()),
                 born_host: SocketAddr::from(([10, 0, 0, 1], 4000)),
                 store_host: SocketAddr::from(([10, 0, 0, 2], 10911)),
                 reconsume_times: 0,

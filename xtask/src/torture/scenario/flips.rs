@@ -11,6 +11,7 @@ use crate::torture::{Options, Outcome, drive};
 use fastrand::Rng;
 use roxmq_protocol::body::TopicConfigAndMappingSerializeWrapper;
 use roxmq_protocol::json;
+use roxmq_protocol::permission::Permission;
 use roxmq_protocol::record::Record;
 use roxmq_protocol::request::{AllTopicConfig, UpdateTopic};
 use std::collections::HashMap;
@@ -110,7 +111,7 @@ fn make_topic(client: &mut Client, topic: &str) -> Result<(), String> {
         default_topic: None,
         read_queue_nums: 3,
         write_queue_nums: 3,
-        perm: 6,
+        perm: Permission::READ_WRITE,
         topic_filter_type: None,
         topic_sys_flag: None,
         order: None,

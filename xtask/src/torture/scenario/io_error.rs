@@ -218,7 +218,6 @@ impl Sending<'_> {
 
 /// How long after the failure the route of the topic is without write permission, in ms.
 pub fn route_is_read_only(broker: &Broker, failed: Instant, violations: &mut Vec<String>) -> Result<u64, String> {
-    const WRITE: i32 = 2;
     let mut client = Client::connect(broker.nameserver).map_err(|error| format!("the NameServer: {error}"))?;
     loop {
         let request = RouteByTopic { topic: TOPICS[0].into(), accept_standard_json_only: Some(true) };
@@ -226,7 +225,7 @@ pub fn route_is_read_only(broker: &Broker, failed: Instant, violations: &mut Vec
         let route = json::from_slice::<TopicRouteData>(&answer.body).ok().filter(|_| answer.code == 0);
         let took = failed.elapsed();
         // A topic that was not made before the failure has no route at all, which is no permission either.
-        if route.is_none_or(|route| route.queue_datas.iter().all(|queue| queue.perm & WRITE == 0)) {
+        if route.is_none_or(|route| route.queue_datas.iter().all(|queue| !queue.perm.is_writable())) {
             return Ok(took.as_millis() as u64);
         }
         if took > ROUTE_WITHIN {

@@ -8,6 +8,7 @@ use crate::torture::{Options, Outcome};
 use fastrand::Rng;
 use roxmq_protocol::body::{SubscriptionGroupConfig, SubscriptionGroupWrapper, TopicConfigAndMappingSerializeWrapper};
 use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::permission::Permission;
 use roxmq_protocol::request::{AllGroupConfig, AllTopicConfig, QueryConsumerOffset, UpdateConsumerOffset, UpdateGroup, UpdateTopic};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -120,7 +121,7 @@ fn change(client: &mut Client, table: &mut Table, random: &mut Rng) -> std::io::
                 default_topic: None,
                 read_queue_nums: value as i32,
                 write_queue_nums: value as i32,
-                perm: 6,
+                perm: Permission::READ_WRITE,
                 topic_filter_type: None,
                 topic_sys_flag: None,
                 order: None,

@@ -8,8 +8,9 @@ use crate::broker::Broker;
 use crate::names::PARKING_TOPIC;
 use crate::requests::topics;
 use crate::waiting::delay::redelivered;
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, LogOffset, Record, sys_flag};
+use roxmq_protocol::record::{Draft, Record, sys_flag};
 use roxmq_store::Batch;
 use tracing::warn;
 

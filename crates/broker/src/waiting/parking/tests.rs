@@ -19,9 +19,12 @@ use crate::waiting::transaction::decisions::decide;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::body::{SubscriptionGroupConfig, TopicConfig};
+use roxmq_protocol::permission::Permission;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, name};
-use roxmq_protocol::record::{LogOffset, QueueOffset, Record};
+use roxmq_protocol::record::Record;
 use roxmq_protocol::request::{ConsumerSendBack, EndTransaction, SendMessage};
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::Placed;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +119,7 @@ fn a_level_goes_on_behind_what_it_cannot_deliver() {
     assert_eq!(reason_of(&parked[1].1), delay::UNSAID);
     assert_eq!(find(&parked[0].1, name::REAL_TOPIC), Some(impossible_topic()));
     assert_eq!(broker.figures.parked_messages(), 2);
-    assert!(broker.topics.find(PARKING_TOPIC).is_some_and(|topic| topic.perm == 6), "operators can read it");
+    assert!(broker.topics.find(PARKING_TOPIC).is_some_and(|topic| topic.perm == Permission::READ_WRITE), "operators can read it");
     close(broker);
 
     let broker = place.open();
@@ -304,7 +307,7 @@ fn send(broker: &Broker, topic: &str, properties: &str, body: &[u8], reconsume_t
         default_topic_queue_nums: 4,
         queue_id: if topic == TOPIC { QUEUE as i32 } else { 0 },
         sys_flag: 0,
-        born_timestamp: NOW_MS,
+        born_timestamp: Timestamp(NOW_MS),
         flag: 0,
         properties: properties.into(),
         reconsume_times,

@@ -10,8 +10,9 @@ use crate::waiting::cursors;
 use crate::waiting::delay::{Destination, Dropped, UNSAID, destination, redelivered};
 use crate::waiting::parking;
 use roxmq_protocol::light::light_room_of;
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
-use roxmq_protocol::record::{LogOffset, Record};
+use roxmq_protocol::record::Record;
 use roxmq_store::Batch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -165,7 +166,7 @@ fn delivered_properties(record: &Record<'_>, now_ms: i64) -> String {
     properties.remove(ORIGIN);
     let bytes_max = PROPERTIES_BYTES_MAX - light_room_of(record.properties());
     if properties.find(name::TIMER_ENQUEUE_MS).is_none() {
-        set_within(&mut properties, name::TIMER_ENQUEUE_MS, record.store_timestamp, bytes_max);
+        set_within(&mut properties, name::TIMER_ENQUEUE_MS, record.store_timestamp.0, bytes_max);
     }
     set_within(&mut properties, name::TIMER_DEQUEUE_MS, now_ms, bytes_max);
     properties.into_string()

@@ -10,14 +10,15 @@ use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names::TIMER_TOPIC;
 use crate::settings::BrokerConfig;
-use crate::tables::topics::PERM_WRITE;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE};
+use roxmq_protocol::permission::Permission;
 use roxmq_protocol::properties::name;
 use roxmq_protocol::record::{Draft, Record};
 use roxmq_protocol::request::{self, RecallReply, SendMarks};
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::Answer;
 
 const VERSION: &str = "v1";
@@ -71,7 +72,7 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
     if now_ms < config.accept_sends_from_ms as i64 {
         return Err(Refusal::RecallClosed);
     }
-    if config.broker_permission as i32 & PERM_WRITE == 0 && !config.recall_when_draining {
+    if !Permission(config.broker_permission as i32).is_writable() && !config.recall_when_draining {
         return Err(Refusal::RecallClosed);
     }
     if broker.topics.find(&request.topic).is_none() {
@@ -116,7 +117,7 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
         queue_id: queue_of(broker, timer.due_ms, now_ms),
         flag: 0,
         sys_flag: 0,
-        born_timestamp: now_ms,
+        born_timestamp: Timestamp(now_ms),
         born_host: broker.advertised,
         store_host: broker.advertised,
         reconsume_times: 0,

@@ -10,8 +10,9 @@ use crate::waiting::cursors;
 use crate::waiting::delay::redelivered;
 use crate::waiting::parking;
 use crate::waiting::system_queue::AT_ONCE;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
-use roxmq_protocol::record::{LogOffset, QueueOffset, Record, records};
+use roxmq_protocol::record::{Record, records};
 use roxmq_store::ReadStatus;
 use std::collections::BTreeMap;
 use tracing::{info, warn};
@@ -126,7 +127,7 @@ fn rolled_properties(record: &Record<'_>, origin: i64) -> String {
     let times: u32 = properties.find(name::TIMER_ROLL_TIMES).and_then(|times| times.parse().ok()).unwrap_or(0);
     properties.set(ORIGIN, &origin.to_string());
     if properties.find(name::TIMER_ENQUEUE_MS).is_none() {
-        set_within(&mut properties, name::TIMER_ENQUEUE_MS, record.store_timestamp, PROPERTIES_BYTES_MAX);
+        set_within(&mut properties, name::TIMER_ENQUEUE_MS, record.store_timestamp.0, PROPERTIES_BYTES_MAX);
     }
     set_within(&mut properties, name::TIMER_ROLL_TIMES, i64::from(times.saturating_add(1)), PROPERTIES_BYTES_MAX);
     properties.into_string()

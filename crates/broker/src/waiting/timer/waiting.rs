@@ -5,8 +5,9 @@ use crate::broker::Broker;
 use crate::names::{MARKS_TOPIC, TIMER_TOPIC};
 use crate::waiting::cursors;
 use crate::waiting::system_queue::read_on;
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::name;
-use roxmq_protocol::record::{LogOffset, Record};
+use roxmq_protocol::record::Record;
 use std::collections::{BTreeMap, HashMap};
 use tracing::warn;
 

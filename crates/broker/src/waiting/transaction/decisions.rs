@@ -14,9 +14,11 @@ use crate::waiting::delay::redelivered;
 use crate::waiting::parking::{self, Parked};
 use crate::waiting::timer;
 use parking_lot::Mutex;
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, LogOffset, Record, sys_flag};
+use roxmq_protocol::record::{Draft, Record, sys_flag};
 use roxmq_protocol::request::{self, HeaderFields};
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, ConnectionId, Peer, Received, Ticket};
 use roxmq_store::Batch;
 use std::collections::{HashMap, VecDeque};
@@ -303,7 +305,7 @@ pub fn push_op(broker: &Broker, half_offset: i64, batch: &mut Batch) -> Result<(
         queue_id: 0,
         flag: 0,
         sys_flag: 0,
-        born_timestamp: broker.clock.now_ms(),
+        born_timestamp: Timestamp(broker.clock.now_ms()),
         born_host: broker.advertised,
         store_host: broker.advertised,
         reconsume_times: 0,

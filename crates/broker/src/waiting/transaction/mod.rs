@@ -27,8 +27,9 @@ use crate::waiting::system_queue::read_on;
 pub use checks::{CHECKS_QUEUE, never_checked};
 use decisions::push_op;
 use parking_lot::Mutex;
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{LogOffset, MessageId, Record, place};
+use roxmq_protocol::record::{MessageId, Record, place};
 use roxmq_protocol::request::{self, CheckTransaction};
 use roxmq_remoting::Answer;
 use roxmq_store::{Batch, Store};
@@ -144,7 +145,7 @@ impl State {
         let halves = read_on(broker, HALF_TOPIC, 0, self.half_read, |record| {
             // Java stores a half message again for each check, and counts there.
             let checks = checks::said_in(record);
-            let (log_offset, stored_ms) = (record.log_offset, record.store_timestamp);
+            let (log_offset, stored_ms) = (record.log_offset, record.store_timestamp.0);
             let open = Open { log_offset, stored_ms, checks, ops_before, checks_before };
             self.open.insert(record.queue_offset.0, open);
         });
@@ -400,8 +401,9 @@ mod tests {
     use crate::waiting::system_queue::AT_ONCE;
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::position::QueueOffset;
     use roxmq_protocol::properties::Properties;
-    use roxmq_protocol::record::{QueueOffset, records};
+    use roxmq_protocol::record::records;
 
     fn put_half(broker: &Broker, body: &str) -> request::EndTransaction<'static> {
         let properties = format!("PGROUP\u{1}producers\u{2}UNIQ_KEY\u{1}{body}\u{2}");
