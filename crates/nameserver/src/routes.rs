@@ -2,9 +2,9 @@
 
 use roxmq_remoting::{Answer, Call, routes};
 
-use crate::NameServer;
 use crate::error::Refusal;
 use crate::handlers::{Handled, config, keys, lists, registration, topics};
+use crate::nameserver::NameServer;
 
 type Handler = fn(&NameServer, &Call<'_>) -> Handled;
 

@@ -15,16 +15,23 @@
 //! A script in which brokers are not meant to be waited for after the start does not wait for them.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use roxmq_config::{Origin, Setting, load};
-use roxmq_env::disk::SimDisk;
+use roxmq_env::clock::Clock;
+
+use roxmq_env::disk::{Disk, SimDisk};
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
-use roxmq_remoting::{Peer, Ticket};
+use roxmq_remoting::{Call, Peer, Ticket};
+use tokio::sync::mpsc;
 
-use super::*;
+use crate::nameserver::{NOTICES_MAX, NameServer};
+use crate::routes;
+use crate::running::serve;
+use crate::settings::NameServerConfig;
+use crate::table::{ChannelId, MinIdChange};
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 5));
 

@@ -8,7 +8,7 @@ use roxmq_remoting::{Answer, Call};
 use tracing::{info, warn};
 
 use super::Handled;
-use crate::NameServer;
+use crate::nameserver::NameServer;
 
 /// Changes what can be changed now and saves all of it for the next start, or does nothing.
 pub(crate) fn update(server: &NameServer, call: &Call<'_>, _: UpdateNameServerConfig) -> Handled {

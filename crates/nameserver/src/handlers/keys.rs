@@ -4,8 +4,8 @@ use roxmq_protocol::request::{DeleteKv, KvNamespace, KvValueReply, PutKv, ReadKv
 use roxmq_remoting::{Answer, Call};
 
 use super::{Handled, with_body};
-use crate::NameServer;
 use crate::error::Refusal;
+use crate::nameserver::NameServer;
 
 /// Keeps a value.
 pub(crate) fn put(server: &NameServer, _: &Call<'_>, request: PutKv<'_>) -> Handled {

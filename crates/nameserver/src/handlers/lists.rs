@@ -9,8 +9,8 @@ use roxmq_protocol::request::{
 use roxmq_remoting::Call;
 
 use super::{Handled, viewer, with_body};
-use crate::NameServer;
 use crate::error::Refusal;
+use crate::nameserver::NameServer;
 use crate::table::{self, RouteTable};
 
 /// All clusters and brokers.

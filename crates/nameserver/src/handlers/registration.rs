@@ -10,9 +10,9 @@ use roxmq_remoting::{Answer, Call};
 use tracing::{info, warn};
 
 use super::{Handled, viewer};
-use crate::NameServer;
 use crate::error::Refusal;
 use crate::kv::ORDER_TOPICS;
+use crate::nameserver::NameServer;
 use crate::table::{BrokerRef, Registered, Registration};
 
 /// Brokers before this version register with a bare table of topics (`V3_0_11`).

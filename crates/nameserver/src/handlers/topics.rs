@@ -10,9 +10,9 @@ use roxmq_protocol::request::{
 use roxmq_remoting::{Answer, Call};
 
 use super::{Handled, ZONE_MODE, ZONE_NAME, viewer};
-use crate::NameServer;
 use crate::error::Refusal;
 use crate::kv::ORDER_TOPICS;
+use crate::nameserver::NameServer;
 use crate::table::{MASTER_ID, RouteTable};
 
 /// Clients from this version on read strict JSON (`V4_9_4`).

@@ -2,7 +2,8 @@
 
 use roxmq_protocol::body::{BrokerMemberGroup, ClusterInfo, TopicList};
 
-use super::{Name, Queues, RouteTable, Viewer};
+use super::reach::Viewer;
+use super::state::{Name, Queues, RouteTable};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The topic belongs to a unit (`TopicSysFlag`).

@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use roxmq_protocol::body::{BrokerData, QueueData, TopicRouteData};
 use roxmq_protocol::permission::Permission;
 
-use super::reach::addr_for;
-use super::{Group, MASTER_ID, Master, Name, Policy, Queues, RouteTable, SYNC_MEMBER_PREFIX, Viewer};
+use super::reach::{Viewer, addr_for};
+use super::registration::Master;
+use super::state::{Group, MASTER_ID, Name, Policy, Queues, RouteTable};
+
+/// Topics of this prefix are used by brokers to find each other and keep the true ids of replicas in their routes.
+const SYNC_MEMBER_PREFIX: &str = "rmq_sys_SYNC_BROKER_MEMBER_";
 
 impl RouteTable {
     /// The route of `topic` without its order configuration; `None` if no living broker holds it.

@@ -14,7 +14,7 @@
 use roxmq_protocol::body::{TopicConfig, TopicConfigAndMappingSerializeWrapper};
 use std::collections::BTreeMap;
 
-use super::{Name, RouteTable};
+use super::state::{Name, RouteTable, Told};
 
 /// What every broker of 3.x to 5.x has had from its start, besides topics of its own and its cluster's name.
 const SYSTEM_TOPICS: [&str; 6] = [
@@ -25,17 +25,6 @@ const SYSTEM_TOPICS: [&str; 6] = [
     "RMQ_SYS_TRANS_HALF_TOPIC",
     "RMQ_SYS_TRANS_OP_HALF_TOPIC",
 ];
-
-/// How a topic on a broker is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
-    /// It was in a list.
-    Listed,
-    /// It came by itself, and there has been no list of all topics since.
-    Alone,
-    /// It came by itself, and was not in the next list, which may be older.
-    Missed,
-}
 
 /// What a whole list means for topics that were told alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

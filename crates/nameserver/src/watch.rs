@@ -1,0 +1,66 @@
+//! What does a NameServer do by itself? It looks for silent brokers, saves which ones there are, and tells brokers of new lowest ids.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use roxmq_protocol::request::NotifyMinBrokerIdChange;
+use roxmq_remoting::client::Client;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, warn};
+
+use crate::nameserver::NameServer;
+use crate::table::MinIdChange;
+
+/// How long telling one broker may take, as in Java.
+const NOTICE_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// The thread that looks for silent brokers and tells brokers of new lowest ids.
+pub(crate) fn start_watch(
+    state: Arc<NameServer>,
+    scan_interval: Duration,
+    mut to_tell: mpsc::Receiver<MinIdChange>,
+    stop: Arc<Notify>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    roxmq_env::vital::spawn("nameserver-watch", move || {
+        runtime.block_on(async move {
+            let client = Client::new();
+            let mut scan = tokio::time::interval(scan_interval);
+            scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = stop.notified() => break,
+                    _ = scan.tick() => state.scan(),
+                    () = state.members.to_save() => {
+                        if let Err(error) = state.save_members() {
+                            warn!(%error, "which brokers there are could not be written; a restart will not know of all of them");
+                        }
+                    }
+                    Some(notice) = to_tell.recv() => tell_brokers(&client, notice),
+                }
+            }
+        });
+    })
+}
+
+fn tell_brokers(client: &Client, notice: MinIdChange) {
+    let MinIdChange { broker_name, min_id, min_addr, offline_addr, ha_addr, tell } = notice;
+    let request = NotifyMinBrokerIdChange {
+        min_broker_id: min_id,
+        broker_name: Some(broker_name.into()),
+        min_broker_addr: Some(min_addr.into()),
+        offline_broker_addr: offline_addr.map(Into::into),
+        ha_broker_addr: ha_addr.map(Into::into),
+    };
+    for addr in tell {
+        let (client, request) = (client.clone(), request.clone());
+        tokio::spawn(async move {
+            if let Err(error) = client.call(&addr, &request, b"", NOTICE_TIMEOUT).await {
+                debug!(addr, %error, "a broker was not told of a new lowest id");
+            }
+        });
+    }
+}
