@@ -42,7 +42,7 @@ impl Before {
     /// # Errors
     /// When the broker refuses.
     pub fn compare(&self, asker: &mut Asker, address: &str, options: &Options, told: &Told) -> Result<Check, AskError> {
-        Ok(match (options.workload, options.delay) {
+        Ok(match (options.workload, options.delay()) {
             (Workload::Idle, _) => Check::Alive,
             (Workload::Pull | Workload::Tail, _) => Check::InOrder,
             (Workload::EndToEnd, _) if told.received_in_all == told.acknowledged_in_all * u64::from(options.groups) => {
@@ -161,7 +161,7 @@ struct Delivered {
 
 /// How much waits where the options' messages will: the end of their delay level's queue, or how many wait for a time of their own.
 fn waiting(asker: &mut Asker, options: &Options) -> Result<i64, AskError> {
-    match options.delay {
+    match options.delay() {
         Some(Delay::Level(level)) => asker.end_offset(LEVELS_TOPIC, level - 1),
         Some(Delay::Time(_)) => asker.timers_waiting(&options.queues()),
         None => Ok(0),

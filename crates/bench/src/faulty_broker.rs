@@ -1,8 +1,9 @@
 //! Does the bench notice what a broker does wrong? A small broker in this file does one thing wrong at a time.
 
-use crate::options::{self, Command};
+use crate::args::{BenchArgs, Task};
 use crate::report::{Check, Report};
 use crate::run;
+use clap::Parser;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, FieldSink, Header, Top};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
@@ -10,7 +11,6 @@ use roxmq_protocol::properties::Properties;
 use roxmq_protocol::record::{self, Draft, MessageId};
 use roxmq_protocol::request::{EndTransaction, HeaderFields, MaxOffset, OffsetReply, Pull, PullReply, SendForm, SendMessage, SendReply};
 use roxmq_protocol::time::Timestamp;
-use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -293,8 +293,8 @@ fn answer(out: &mut Vec<u8>, to: &Header<'_>, encoding: Encoding, code: i32, fie
 
 fn bench(broker: &Broker, line: &str) -> Report {
     let line = format!("{line} -b {} --body 64 -q 4 --warm-up 0", broker.address);
-    let command = options::parse(line.split_whitespace().map(OsString::from)).expect("a command line");
-    let Command::Measure(options) = command else { panic!("{line} measures something") };
+    let args = BenchArgs::try_parse_from(["roxmq bench"].into_iter().chain(line.split_whitespace())).expect("a command line");
+    let Ok(Task::Measure(options)) = args.task() else { panic!("{line} measures something") };
     run::run(&options).expect("a report")
 }
 

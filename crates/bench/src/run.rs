@@ -42,8 +42,8 @@ pub enum RunError {
 /// # Errors
 /// When it cannot start, or what was stored cannot be asked afterwards. What goes wrong in between is in the report.
 pub fn run(options: &Options) -> Result<Report, RunError> {
-    let address = match &options.target {
-        Target::Broker(address) => address.clone(),
+    let address = match options.target() {
+        Target::Broker(address) => address.to_owned(),
         Target::NameServer(address) => Asker::connect(first_of(address))?.broker_of(&options.queues().topic(0))?,
     };
     let mut asker = Asker::connect(&address)?;
@@ -147,7 +147,7 @@ impl Measured {
                     *sum = sum.plus(offsets);
                 }
                 self.told.acknowledged_in_all += sender.tally.messages_in_all;
-                if matches!(options.delay, Some(Delay::Time(_))) || options.is_read_back {
+                if matches!(options.delay(), Some(Delay::Time(_))) || options.is_read_back {
                     self.told.outcomes[sender.connection()] = sender.outcomes();
                 }
                 if options.workload == Workload::EndToEnd {

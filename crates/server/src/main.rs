@@ -14,6 +14,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use args::{Command, EXIT_USAGE};
+use clap::Parser;
+use roxmq_bench::BenchArgs;
 
 fn main() -> ExitCode {
     let command = match args::parse(std::env::args_os()) {
@@ -43,7 +45,10 @@ fn main() -> ExitCode {
         },
         Command::Verify(look) => return check::verify(&look),
         Command::Repair(look, truncate_at) => return check::repair(&look, truncate_at),
-        Command::Bench(words) => return roxmq_bench::main(words),
+        Command::Bench(words) => {
+            let words = ["roxmq bench".into()].into_iter().chain(words);
+            return roxmq_bench::main(BenchArgs::parse_from(words));
+        }
     }
     ExitCode::SUCCESS
 }

@@ -36,7 +36,7 @@ impl Idler {
         };
         let spread = (window.counted_from - window.start) * number as u64 / options.connections.max(1) as u64;
         Idler {
-            encoding: options.encoding,
+            encoding: options.encoding(),
             body: json::to_vec(&heartbeat, Dialect::Fastjson),
             window,
             due: window.start + spread,

@@ -12,7 +12,7 @@ pub fn of(options: &Options, address: &str) -> String {
     };
     let batches = if *batch > 1 { format!(" x {batch}") } else { String::new() };
     let load = match options.workload {
-        Workload::Send => format!("{pace}, {body_bytes} B{batches}{}", delayed(options.delay)),
+        Workload::Send => format!("{pace}, {body_bytes} B{batches}{}", delayed(options.delay())),
         Workload::Transaction => {
             let decided = if options.is_decision_answered { "decisions waited for" } else { "oneway decisions" };
             format!("{pace}, {body_bytes} B, {decided}, {} % rolled back", options.rollbacks * 100.0)

@@ -51,7 +51,7 @@ impl Plan {
         let progress = Arc::new(Progress::default());
         let now = Duration::from_nanos(clock::wall_nanos());
         let run = run_number();
-        let deliver_after = match options.delay {
+        let deliver_after = match options.delay() {
             Some(Delay::Time(delay)) => (now + delay).as_nanos() as Nanos - clock.now(),
             Some(Delay::Level(_)) | None => 0,
         };
@@ -95,7 +95,7 @@ impl Plan {
 }
 
 fn senders(options: &Options, window: Window, told: &Told, now: Duration) -> Vec<Job> {
-    let waits_for = match options.delay {
+    let waits_for = match options.delay() {
         None => WaitsFor::Nothing,
         Some(Delay::Level(level)) => WaitsFor::Level(level),
         Some(Delay::Time(_)) => WaitsFor::Time,
@@ -118,7 +118,7 @@ fn transactors(options: &Options, window: Window, run: u32, now: Duration) -> Ve
     let frames = frames(options, WaitsFor::Decision, now);
     let shape = TransactorShape {
         run,
-        encoding: options.encoding,
+        encoding: options.encoding(),
         body_bytes: options.body_bytes,
         window,
         rollbacks: options.rollbacks,
@@ -131,7 +131,7 @@ fn transactors(options: &Options, window: Window, run: u32, now: Duration) -> Ve
 
 fn frames(options: &Options, waits_for: WaitsFor, now: Duration) -> Arc<SendFrames> {
     let shape = SendShape {
-        encoding: options.encoding,
+        encoding: options.encoding(),
         queues: options.queues(),
         body_bytes: options.body_bytes,
         batch: options.batch,
@@ -172,7 +172,7 @@ fn pullers(
         Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => (options.groups as usize, count * options.groups as usize),
     };
     let shape = PullerShape {
-        encoding: options.encoding,
+        encoding: options.encoding(),
         queues,
         groups: (0..options.groups).map(group).collect(),
         count: options.pull_messages,

@@ -1,40 +1,57 @@
-//! What does the command line of `roxmq bench timer` ask for?
+//! How are timers measured?
 
-use crate::options::{OptionError, flag_of, number, seconds};
+use crate::options::{BODY_BYTES_MAX, OptionError};
+use crate::values::{seconds, whole, within};
 use crate::wire::stamp::STAMP_BYTES;
+use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How to measure timers.
-#[derive(Clone, Debug, PartialEq)]
+/// How to measure timers. The comments are what `--help` prints.
+#[derive(Clone, Debug, PartialEq, Args)]
+#[command(args_override_self = true, after_help = NOTES)]
 pub struct TimerOptions {
-    /// Messages in all.
+    /// Messages in all
+    #[arg(long, value_name = "N", default_value = "1000000", value_parser = within(1..=100_000_000u64))]
     pub messages: u64,
-    /// How many of them come due in a second of the window.
+    /// Messages of these that come due in each second of the window
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = within(1..=10_000_000u64))]
     pub due_per_s: u64,
-    /// How long the window is.
+    /// How long the window is, in seconds
+    #[arg(short = 'd', long = "seconds", alias = "duration", value_name = "S", default_value = "30", value_parser = seconds(1.0))]
     pub window: Duration,
-    /// The others are due evenly over this time.
+    /// The others are due evenly over this many days
+    #[arg(long = "days", value_name = "N", default_value = "400", value_parser = whole(DAY, 1..=DAYS_MAX))]
     pub span: Duration,
-    /// How long the broker stays away after it was killed.
+    /// Seconds that the broker stays away after the kill
+    #[arg(long, value_name = "S", default_value = "0", value_parser = seconds(0.0))]
     pub down: Duration,
-    /// How long after the window messages are waited for.
+    /// Seconds that messages are waited for after the end
+    #[arg(long = "timeout", value_name = "S", default_value = "30", value_parser = seconds(0.1))]
     pub patience: Duration,
-    /// Queues of the topic.
+    /// Queues of the topic
+    #[arg(short, long, value_name = "N", default_value = "8", value_parser = within(1..=10_000u32))]
     pub queues: u32,
-    /// Connections that send.
+    /// Connections that send
+    #[arg(short, value_name = "N", default_value = "4", value_parser = within(1..=1000usize))]
     pub connections: usize,
-    /// Unanswered requests on each.
+    /// Unanswered requests on each connection
+    #[arg(short = 'w', value_name = "N", default_value = "64", value_parser = within(1..=16_384usize))]
     pub in_flight: usize,
-    /// Body of a message, in bytes.
+    /// Body of a message, at least 32
+    #[arg(long = "body", value_name = "BYTES", default_value = "128", value_parser = within(STAMP_BYTES..=BODY_BYTES_MAX))]
     pub body_bytes: usize,
-    /// Where the data folder is made; the system's folder for temporary files without it.
+    /// Where the data folder is made; it takes about 1 KB for each message [default: the system's for temporary files]
+    #[arg(long = "data", value_name = "DIR")]
     pub folder: Option<PathBuf>,
-    /// Whether the data folder is left there.
+    /// Leave the data folder there, with the broker's log in it
+    #[arg(long = "keep")]
     pub is_kept: bool,
-    /// The broker's settings, as `key=value`.
+    /// A setting of the broker; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
-    /// Print JSON instead of text.
+    /// Print one line of JSON
+    #[arg(long)]
     pub json: bool,
 }
 
@@ -43,136 +60,25 @@ impl TimerOptions {
     pub fn near(&self) -> u64 {
         (self.due_per_s as f64 * self.window.as_secs_f64()) as u64
     }
-}
 
-impl Default for TimerOptions {
-    fn default() -> TimerOptions {
-        TimerOptions {
-            messages: 1_000_000,
-            due_per_s: 2000,
-            window: Duration::from_secs(30),
-            span: Duration::from_secs(DAYS_MAX * DAY_S),
-            down: Duration::ZERO,
-            patience: Duration::from_secs(30),
-            queues: 8,
-            connections: 4,
-            in_flight: 64,
-            body_bytes: 128,
-            folder: None,
-            is_kept: false,
-            settings: Vec::new(),
-            json: false,
-        }
+    /// Checks that the flags fit each other.
+    ///
+    /// # Errors
+    /// When more messages come due than there are.
+    pub fn check(&self) -> Result<(), OptionError> {
+        if self.near() > self.messages { Err(OptionError::TooFewMessages) } else { Ok(()) }
     }
 }
 
-/// How it is used.
-pub const HELP: &str = "\
-Measures timed messages over a kill -9, with a broker of its own: this binary, started on free ports of this machine and in a
+const NOTES: &str = "\
+The broker is this binary, started on free ports of this machine and in a
 folder of its own. Sends messages with a time of delivery, of which most wait for long and some come due in a window; in the middle
 of the window the broker is killed and started again. Prints its memory, how long its starts took, how late messages came before,
 during and after, and whether all of them came, once, and none early.
 
-Usage: roxmq bench timer [FLAGS]
-
-      --messages N     messages in all                                      (1000000)
-      --due-per-s N    of these, come due in each second of the window      (2000)
-  -d, --seconds S      the window                                           (30)
-      --days N         the others are due evenly over so many days          (400)
-      --down S         seconds that the broker stays away after the kill    (0)
-      --timeout S      seconds that messages are waited for after the end   (30)
-  -q, --queues N       queues of the topic                                  (8)
-  -c N                 connections that send                                (4)
-  -w N                 unanswered requests on each                          (64)
-      --body BYTES     body of a message, at least 32                       (128)
-      --data DIR       where the data folder is made; it takes about 1 KB for each message   (the system's for temporary files)
-      --keep           leave it there, with the broker's log in it
-      --set KEY=VALUE  a setting of the broker; may be repeated
-      --json           one line of JSON
-  -h, --help           print this
-
 Lateness is from the time a message asks for to the time at which it was stored in its topic (stored), and to the time at which a
 consumer that waits for it had it (received). What was due while the broker was away is late by that; it is counted apart. The exit
-status is 1 when a message came early, twice, or not at all, or when anything else went wrong.
-";
-
-/// Reads the words behind `bench timer`; `None` asks for help.
-///
-/// # Errors
-/// When they make no sense.
-pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<TimerOptions>, OptionError> {
-    let mut options = TimerOptions::default();
-    while let Some(word) = words.next() {
-        let (name, mut given) = flag_of(&word);
-        let mut value = || given.take().or_else(|| words.next()).ok_or_else(|| OptionError::NoValue(name.clone()));
-        match name.as_str() {
-            "--messages" => options.messages = number(&name, &value()?, 1, 100_000_000, "1 to 100000000")?,
-            "--due-per-s" => options.due_per_s = number(&name, &value()?, 1, 10_000_000, "1 to 10000000")?,
-            "-d" | "--seconds" | "--duration" => options.window = seconds(&name, &value()?, 1.0)?,
-            "--days" => {
-                let days: u64 = number(&name, &value()?, 1, DAYS_MAX, "1 to 400")?;
-                options.span = Duration::from_secs(days * DAY_S);
-            }
-            "--down" => options.down = seconds(&name, &value()?, 0.0)?,
-            "--timeout" => options.patience = seconds(&name, &value()?, 0.1)?,
-            "-q" | "--queues" => options.queues = number(&name, &value()?, 1, 10_000, "1 to 10000")?,
-            "-c" => options.connections = number(&name, &value()?, 1, 1000, "1 to 1000")?,
-            "-w" => options.in_flight = number(&name, &value()?, 1, 16_384, "1 to 16384")?,
-            "--body" => options.body_bytes = number(&name, &value()?, STAMP_BYTES, 4 << 20, "32 to 4194304")?,
-            "--data" => options.folder = Some(value()?.into()),
-            "--keep" => options.is_kept = true,
-            "--set" => options.settings.push(value()?),
-            "--json" => options.json = true,
-            "-h" | "--help" => return Ok(None),
-            _ => return Err(OptionError::Unknown(word)),
-        }
-    }
-    if options.near() > options.messages {
-        return Err(OptionError::Value {
-            flag: "--messages".into(),
-            value: options.messages.to_string(),
-            wanted: "at least --due-per-s times --seconds",
-        });
-    }
-    Ok(Some(options))
-}
-
-const DAY_S: u64 = 86_400;
+status is 1 when a message came early, twice, or not at all, or when anything else went wrong.";
+const DAY: Duration = Duration::from_secs(86_400);
 /// RoxMQ's `timerMaxDelaySec`, unless it is set.
-const DAYS_MAX: u64 = 400;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Option<TimerOptions>, OptionError> {
-        parse(line.split_whitespace().map(str::to_owned))
-    }
-
-    #[test]
-    fn reads_flags() {
-        let expected = TimerOptions {
-            messages: 5000,
-            due_per_s: 100,
-            window: Duration::from_secs(50),
-            span: Duration::from_secs(3 * 86_400),
-            folder: Some("d".into()),
-            settings: vec!["a=b=c".into(), "d=".into()],
-            is_kept: true,
-            ..TimerOptions::default()
-        };
-        let line = "--messages 5000 --due-per-s=100 --seconds 50 --days 3 --data d --set a=b=c --set=d= --keep";
-        assert_eq!(read(line), Ok(Some(expected)));
-        assert_eq!(read("--json --help"), Ok(None));
-        assert_eq!(TimerOptions::default().near(), 60_000);
-    }
-
-    #[test]
-    fn refuses_what_makes_no_sense() {
-        for line in ["--messages 10 --due-per-s 10 -d 2", "--days 401", "--seconds 0"] {
-            assert!(matches!(read(line), Err(OptionError::Value { .. })), "{line}");
-        }
-        assert_eq!(read("--set"), Err(OptionError::NoValue("--set".into())));
-        assert_eq!(read("x"), Err(OptionError::Unknown("x".into())));
-    }
-}
+const DAYS_MAX: u32 = 400;
