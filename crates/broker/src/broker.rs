@@ -28,9 +28,7 @@ use parking_lot::{Mutex, RwLock};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::{DataVersion, SubscriptionData, SubscriptionGroupConfig};
-use roxmq_protocol::header::Header;
 use roxmq_protocol::position::LogOffset;
-use roxmq_remoting::Peer;
 use roxmq_remoting::address::MetAs;
 use roxmq_store::{Batch, Placed, Store};
 use std::io;
@@ -116,16 +114,6 @@ pub struct Broker {
     pub(crate) met_as: MetAs,
     pub(crate) started_ms: i64,
     pub(crate) everything: Arc<Subscription>,
-}
-
-/// A request as a handler sees it.
-pub struct Call<'a> {
-    /// The decoded header.
-    pub header: &'a Header<'a>,
-    /// The body.
-    pub body: &'a [u8],
-    /// Who asks.
-    pub peer: &'a Peer,
 }
 
 impl Broker {

@@ -40,6 +40,6 @@ mod waiting;
 
 pub use broker::{Broker, Setup, StartError};
 pub use error::Refusal;
-pub use routes::{Served, served};
+pub use routes::served;
 pub use running::RunningBroker;
 pub use tables::verify::verify_tables;

@@ -1,16 +1,15 @@
-//! Which request goes to which handler, and how it is run: one line each.
+//! Which request goes to which handler, how is it run, and who may send it? One row each.
 //!
-//! - `send` and `pull` are the hot paths: see `shard/`.
-//! - `turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
-//! - `pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
-//! - `write`: as `pool`, on threads that may wait until something is written.
-//! - `change`: as `write`, and answered once the change is durable: see `announce/changing.rs`.
-//! - `decide`: decisions about half messages, on the pool and many at a time.
-//! - `relay`: a client, or a NameServer, has to answer first.
+//! - `Send` and `Pull` are the hot paths: see `shard/`.
+//! - `Turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
+//! - `Pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
+//! - `Write`: as `Pool`, on threads that may wait until something is written.
+//! - `Change`: as `Write`, and answered once the change is durable: see `announce/changing`.
+//! - `Decide`: decisions about half messages, on the pool and many at a time.
+//! - `Relay`: a client, or a NameServer, has to answer first.
 
 use crate::announce::changing::Changed;
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::requests::admin;
 use crate::requests::assignment;
@@ -19,6 +18,7 @@ use crate::requests::groups;
 use crate::requests::offsets;
 use crate::requests::order;
 use crate::requests::progress;
+use crate::requests::pull::PullForm;
 use crate::requests::query;
 use crate::requests::relay;
 use crate::requests::relay::Later;
@@ -28,8 +28,7 @@ use crate::requests::send_back;
 use crate::requests::topics;
 use crate::waiting::timer;
 use crate::waiting::transaction;
-use roxmq_protocol::request::{self, HeaderFields, Request};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call, Route, routes};
 use std::sync::Arc;
 
 pub use roxmq_protocol::request::SendForm;
@@ -43,14 +42,11 @@ pub type RelayHandler = fn(&Arc<Broker>, &Call<'_>) -> Result<Later, Refusal>;
 
 /// How a request is run.
 #[derive(Clone, Copy)]
-pub enum Route {
+pub enum Lane {
     /// Stores messages.
     Send(SendForm),
     /// Reads messages.
-    Pull {
-        /// From a lite pull consumer.
-        lite: bool,
-    },
+    Pull(PullForm),
     /// On the shard.
     Turn(Handler),
     /// On the pool.
@@ -65,140 +61,98 @@ pub enum Route {
     Relay(RelayHandler),
 }
 
-/// A row of the documentation.
-#[derive(Clone, Copy, Debug)]
-pub struct Served {
-    /// Request code.
-    pub code: i32,
-    /// Java's name for it.
-    pub name: &'static str,
-    /// `send`, `pull`, `turn`, `pool`, `write`, `change`, `decide` or `relay`.
-    pub lane: &'static str,
-}
-
-macro_rules! routes {
-    ($($type:ident => $lane:ident $(($argument:expr))? $(, $handler:path)?;)*) => {
-        /// How a request with this code is run; `None` is answered with "not supported".
-        pub fn find(code: i32) -> Option<Route> {
-            Some(match code {
-                #[cfg(test)]
-                ..0 => planted::find(code)?,
-                $(<request::$type as Request>::CODE => routes!(@route $lane $type $(($argument))? $(, $handler)?),)*
-                _ => return None,
-            })
-        }
-
-        /// The requests that a broker serves.
-        pub fn served() -> Vec<Served> {
-            vec![$(Served {
-                code: <request::$type as Request>::CODE,
-                name: <request::$type as Request>::NAME,
-                lane: stringify!($lane),
-            }),*]
-        }
-    };
-    (@route send $type:ident ($form:expr)) => { Route::Send($form) };
-    (@route pull $type:ident ($lite:expr)) => { Route::Pull { lite: $lite } };
-    (@route turn $type:ident, $handler:path) => {
-        Route::Turn(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
-    };
-    (@route pool $type:ident, $handler:path) => {
-        Route::Pool(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
-    };
-    (@route write $type:ident, $handler:path) => {
-        Route::Write(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
-    };
-    (@route change $type:ident, $handler:path) => {
-        Route::Change(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
-    };
-    (@route decide $type:ident) => { Route::Decide };
-    (@route relay $type:ident, $handler:path) => {
-        Route::Relay(|broker, call| $handler(broker, call, request::$type::read(&call.header.fields)?))
-    };
+/// How a request with this code is run, and who may send it; `None` is answered with "not supported".
+pub fn route(code: i32) -> Option<Route<Lane>> {
+    #[cfg(test)]
+    if let Some(lane) = planted::find(code) {
+        return Some(Route { lane, access: roxmq_remoting::Access::Any });
+    }
+    find(code)
 }
 
 routes! {
-    SendMessageV1           => send(SendForm::Long);
-    SendMessageV2           => send(SendForm::Short);
-    SendBatchMessage        => send(SendForm::Short);
-    PullMessage             => pull(false);
-    LitePullMessage         => pull(true);
+    Lane;
+    SendMessageV1           => Send(SendForm::Long), Publish;
+    SendMessageV2           => Send(SendForm::Short), Publish;
+    SendBatchMessage        => Send(SendForm::Short), Publish;
+    PullMessage             => Pull(PullForm::Full), Subscribe;
+    LitePullMessage         => Pull(PullForm::Lite), Subscribe;
 
-    QueryConsumerOffset     => turn, offsets::committed;
-    UpdateConsumerOffset    => turn, offsets::commit;
-    MaxOffset               => turn, offsets::max;
-    MinOffset               => turn, offsets::min;
-    SearchOffsetByTimestamp => pool, offsets::by_time;
-    EarliestStoreTime       => pool, offsets::earliest_time;
-    AllConsumerOffset       => pool, offsets::all;
-    CloneOffset             => pool, offsets::copy;
-    ResetOffset             => pool, resets::reset;
-    ConsumerStatus          => relay, resets::status;
+    QueryConsumerOffset     => Turn,   Subscribe, offsets::committed;
+    UpdateConsumerOffset    => Turn,   Subscribe, offsets::commit;
+    MaxOffset               => Turn,   Subscribe, offsets::max;
+    MinOffset               => Turn,   Subscribe, offsets::min;
+    SearchOffsetByTimestamp => Pool,   Subscribe, offsets::by_time;
+    EarliestStoreTime       => Pool,   Admin,     offsets::earliest_time;
+    AllConsumerOffset       => Pool,   Internal,  offsets::all;
+    CloneOffset             => Pool,   Admin,     offsets::copy;
+    ResetOffset             => Pool,   Admin,     resets::reset;
+    ConsumerStatus          => Relay,  Admin,     resets::status;
 
-    SendReplyV1             => relay, reply::long;
-    SendReplyV2             => relay, reply::short;
-    ConsumerSendBack        => write, send_back::send_back;
-    RecallMessage           => write, timer::recall;
-    EndTransaction          => decide;
-    ResumeTransaction       => write, transaction::resume;
+    SendReplyV1             => Relay,  Publish,   reply::long;
+    SendReplyV2             => Relay,  Publish,   reply::short;
+    ConsumerSendBack        => Write,  Subscribe, send_back::send_back;
+    RecallMessage           => Write,  Publish,   timer::recall;
+    EndTransaction          => Decide, Publish;
+    ResumeTransaction       => Write,  Admin,     transaction::resume;
 
-    Heartbeat               => turn, consumers::heartbeat;
-    UnregisterClient        => turn, consumers::unregister;
-    ConsumerList            => turn, consumers::ids;
-    CheckClientConfig       => turn, consumers::check;
-    ConsumerConnections     => pool, consumers::connections;
-    ProducerConnections     => pool, consumers::producers;
-    AllProducers            => pool, consumers::all_producers;
-    ConsumerRunningInfo     => relay, relay::running_info;
-    ConsumeDirectly         => relay, relay::consume_directly;
+    Heartbeat               => Turn,   Any,       consumers::heartbeat;
+    UnregisterClient        => Turn,   Any,       consumers::unregister;
+    ConsumerList            => Turn,   Subscribe, consumers::ids;
+    CheckClientConfig       => Turn,   Subscribe, consumers::check;
+    ConsumerConnections     => Pool,   Admin,     consumers::connections;
+    ProducerConnections     => Pool,   Admin,     consumers::producers;
+    AllProducers            => Pool,   Admin,     consumers::all_producers;
+    ConsumerRunningInfo     => Relay,  Admin,     relay::running_info;
+    ConsumeDirectly         => Relay,  Admin,     relay::consume_directly;
 
-    QueryAssignment         => relay, assignment::query;
-    SetRequestMode          => change, assignment::set_mode;
+    QueryAssignment         => Relay,  Subscribe, assignment::query;
+    SetRequestMode          => Change, Admin,     assignment::set_mode;
 
-    LockQueues              => turn, order::lock;
-    UnlockQueues            => turn, order::unlock;
+    LockQueues              => Turn,   Subscribe, order::lock;
+    UnlockQueues            => Turn,   Subscribe, order::unlock;
 
-    QueryMessage            => pool, query::by_key;
-    ViewMessageById         => pool, query::by_log_offset;
-    QueryQueue              => pool, query::queue_entries;
+    QueryMessage            => Pool,   Subscribe, query::by_key;
+    ViewMessageById         => Pool,   Subscribe, query::by_log_offset;
+    QueryQueue              => Pool,   Admin,     query::queue_entries;
 
-    UpdateTopic             => change, topics::update;
-    UpdateTopics            => change, topics::update_many;
-    AllTopicConfig          => pool, topics::all;
-    TopicConfig             => pool, topics::one;
-    SystemTopicsOfBroker    => pool, topics::system;
-    DeleteTopic             => change, topics::delete;
-    CleanUnusedTopic        => write, topics::clean_unused;
-    CleanExpiredQueues      => pool, topics::clean_expired;
-    DeleteExpiredLog        => write, topics::delete_expired;
+    UpdateTopic             => Change, Admin,     topics::update;
+    UpdateTopics            => Change, Admin,     topics::update_many;
+    AllTopicConfig          => Pool,   Internal,  topics::all;
+    TopicConfig             => Pool,   Admin,     topics::one;
+    SystemTopicsOfBroker    => Pool,   Admin,     topics::system;
+    DeleteTopic             => Change, Admin,     topics::delete;
+    CleanUnusedTopic        => Write,  Admin,     topics::clean_unused;
+    CleanExpiredQueues      => Pool,   Admin,     topics::clean_expired;
+    DeleteExpiredLog        => Write,  Admin,     topics::delete_expired;
 
-    UpdateGroup             => change, groups::update;
-    UpdateGroups            => change, groups::update_many;
-    AllGroupConfig          => pool, groups::all;
-    GroupConfig             => pool, groups::one;
-    GroupReadable           => change, groups::readable;
-    DeleteGroup             => change, groups::delete;
+    UpdateGroup             => Change, Admin,     groups::update;
+    UpdateGroups            => Change, Admin,     groups::update_many;
+    AllGroupConfig          => Pool,   Internal,  groups::all;
+    GroupConfig             => Pool,   Admin,     groups::one;
+    GroupReadable           => Change, Admin,     groups::readable;
+    DeleteGroup             => Change, Admin,     groups::delete;
 
-    TopicStats              => pool, progress::of_topic;
-    ConsumeStats            => pool, progress::of_group;
-    BrokerConsumeStats      => pool, progress::of_all_groups;
-    GroupsOfTopic           => pool, progress::groups_of_topic;
-    TopicsOfGroup           => pool, progress::topics_of;
-    SubscriptionOfGroup     => pool, progress::subscription;
-    ConsumeTimeSpan         => pool, progress::time_span;
+    TopicStats              => Pool,   Admin,     progress::of_topic;
+    ConsumeStats            => Pool,   Admin,     progress::of_group;
+    BrokerConsumeStats      => Pool,   Admin,     progress::of_all_groups;
+    GroupsOfTopic           => Pool,   Admin,     progress::groups_of_topic;
+    TopicsOfGroup           => Pool,   Admin,     progress::topics_of;
+    SubscriptionOfGroup     => Pool,   Admin,     progress::subscription;
+    ConsumeTimeSpan         => Pool,   Admin,     progress::time_span;
 
-    BrokerConfig            => pool, admin::config;
-    UpdateBrokerConfig      => write, admin::update_config;
-    RuntimeInfo             => pool, admin::runtime_info;
-    BrokerStats             => pool, admin::statistic;
-    TimerMetrics            => pool, timer::metrics;
-    HaStatus                => pool, admin::replication;
+    BrokerConfig            => Pool,   Admin,     admin::config;
+    UpdateBrokerConfig      => Write,  Admin,     admin::update_config;
+    RuntimeInfo             => Pool,   Admin,     admin::runtime_info;
+    BrokerStats             => Pool,   Admin,     admin::statistic;
+    TimerMetrics            => Pool,   Internal,  timer::metrics;
+    HaStatus                => Pool,   Admin,     admin::replication;
 }
 
 /// Handlers that panic, one for each way in which a handler is run.
 #[cfg(test)]
 pub mod planted {
-    use super::Route;
+    use super::Lane;
 
     pub const TURN: i32 = -1001;
     pub const POOL: i32 = -1002;
@@ -206,13 +160,13 @@ pub mod planted {
     pub const RELAY: i32 = -1004;
     pub const RELAY_LATER: i32 = -1005;
 
-    pub fn find(code: i32) -> Option<Route> {
+    pub fn find(code: i32) -> Option<Lane> {
         Some(match code {
-            TURN => Route::Turn(|_, _| panic!("planted")),
-            POOL => Route::Pool(|_, _| panic!("planted")),
-            CHANGE => Route::Change(|_, _| panic!("planted")),
-            RELAY => Route::Relay(|_, _| panic!("planted")),
-            RELAY_LATER => Route::Relay(|_, _| Ok(Box::pin(async { panic!("planted") }))),
+            TURN => Lane::Turn(|_, _| panic!("planted")),
+            POOL => Lane::Pool(|_, _| panic!("planted")),
+            CHANGE => Lane::Change(|_, _| panic!("planted")),
+            RELAY => Lane::Relay(|_, _| panic!("planted")),
+            RELAY_LATER => Lane::Relay(|_, _| Ok(Box::pin(async { panic!("planted") }))),
             _ => return None,
         })
     }

@@ -6,34 +6,44 @@ use std::path::Path;
 
 const HEAD: &str = "# Requests
 
-Made from the declarations in `crates/protocol/src/request` and the routes of the roles; do not edit. Fields travel as text: `name` must be
-there, `name?` may be missing, `name=x` is x when missing. Who serves it: `broker` with its lane (`send`, `pull` and `turn` run on the
-connection's shard, `pool` on a few threads, `write` on others that may wait for the disk, `change` there and answered when it is durable, `decide` many at a time, `relay` waits for a
-client), `NameServer`, or `client` for what a broker asks a client. `nobody yet` is no request that this version answers.
+Made from the declarations in `crates/protocol/src/request` and the routes of the roles; do not edit. Fields travel as text: `name`
+must be there, `name?` may be missing, `name=x` is x when missing.
 
-| code | name | served by | fields | what |
-|---|---|---|---|---|
+Who serves a request:
+
+- `broker`, with its lane: `send`, `pull` and `turn` run on the connection's shard, `pool` on a few threads, `write` on others that may
+  wait for the disk, `change` there and answered when it is durable, `decide` many at a time, `relay` waits for a client;
+- `NameServer`: `always`, or only when its table is `complete`;
+- `client`: it is what a broker asks a client;
+- `nobody yet`: this version does not answer it.
+
+What its sender must be allowed, which nothing checks yet: `publish` to the topic, `subscribe` for the group, `admin` for operators and
+their tools, `internal` for brokers and NameServers, `any` for what every client does.
+
+| code | name | served by | access | fields | what |
+|---|---|---|---|---|---|
 ";
 
 fn page() -> String {
-    let lanes: std::collections::HashMap<i32, &str> = roxmq_broker::served().iter().map(|row| (row.code, row.lane)).collect();
-    let names = roxmq_nameserver::served();
+    let brokers = roxmq_broker::served();
+    let name_servers = roxmq_nameserver::served();
     let clients = request::asked_of_clients();
     let mut page = HEAD.to_owned();
     for row in request::table() {
-        let mut by = Vec::new();
-        if let Some(lane) = lanes.get(&row.code) {
-            by.push(format!("broker ({lane})"));
-        }
-        if names.iter().any(|served| served.code == row.code) {
-            by.push("NameServer".to_owned());
+        let (mut by, mut access) = (Vec::new(), Vec::new());
+        for (role, served) in [("broker", &brokers), ("NameServer", &name_servers)] {
+            for served in served.iter().filter(|served| served.code == row.code) {
+                by.push(format!("{role} ({})", served.lane.to_lowercase()));
+                access.push(format!("{:?}", served.access).to_lowercase());
+            }
         }
         if clients.contains(&row.code) {
             by.push("client".to_owned());
         }
         let by = if by.is_empty() { "nobody yet".to_owned() } else { by.join(", ") };
+        let (access, fields) = (access.join(", "), row.wire_fields().join(", "));
         // Writing to a String cannot fail.
-        let _ = writeln!(page, "| {} | {} | {by} | {} | {} |", row.code, row.name, row.wire_fields().join(", "), row.doc.trim());
+        let _ = writeln!(page, "| {} | {} | {by} | {access} | {fields} | {} |", row.code, row.name, row.doc.trim());
     }
     page
 }

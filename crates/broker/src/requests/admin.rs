@@ -1,7 +1,6 @@
 //! The broker itself: settings (25, 26), figures (28, 315), replication (907). Follows Java's `AdminBrokerProcessor`.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names;
 use crate::requests::topics;
@@ -14,7 +13,7 @@ use roxmq_config::{ConfigError, Table, Update, properties};
 use roxmq_protocol::body::{HaRuntimeInfo, KVTable};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{self, VersionReply};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;

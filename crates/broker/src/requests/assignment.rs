@@ -6,7 +6,6 @@
 
 use crate::announce::changing::Changed;
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
 use crate::requests::relay::Later;
@@ -19,7 +18,7 @@ use roxmq_protocol::code;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::light;
 use roxmq_protocol::request::{self, RouteByTopic};
-use roxmq_remoting::{Answer, CallError};
+use roxmq_remoting::{Answer, Call, CallError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,6 @@
 //! Follows Java's `ClientManageProcessor`, `ConsumerManageProcessor` and `DefaultConsumerIdsChangeListener`.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names;
 use crate::requests::pull::checked;
@@ -15,7 +14,7 @@ use roxmq_protocol::body::{
 };
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{self, HeartbeatReply, NotifyConsumerIdsChanged};
-use roxmq_remoting::{Answer, ConnectionId};
+use roxmq_remoting::{Answer, Call, ConnectionId};
 
 /// Groups that one heartbeat may name.
 const GROUPS_PER_HEARTBEAT_MAX: usize = 4096;

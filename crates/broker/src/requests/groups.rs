@@ -3,7 +3,6 @@
 
 use crate::announce::changing::Changed;
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names;
 use crate::requests::attributes;
@@ -12,7 +11,7 @@ use crate::tables::groups::Groups;
 use roxmq_protocol::body::{GroupForbidden, SubscriptionGroupConfig, SubscriptionGroupList};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request;
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use tracing::info;
 
 /// Groups in one answer to 201 when the caller asks for pages.

@@ -3,14 +3,13 @@
 //! Follows Java's `ConsumerManageProcessor` and `AdminBrokerProcessor`.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::tables::lives::Claim;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::request::{self, OffsetReply, TimestampReply};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use roxmq_store::Boundary;
 use std::sync::Arc;
 

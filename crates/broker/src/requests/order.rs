@@ -1,12 +1,11 @@
 //! Locking queues for consumers that keep order (41, 42). Follows Java's `AdminBrokerProcessor.lockBatchMQ`.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use roxmq_protocol::body::{LockBatchRequestBody, LockBatchResponseBody, MessageModel, MessageQueue};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request;
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 
 /// Queues that one request may name.
 const QUEUES_MAX: usize = 65_536;

@@ -1,7 +1,6 @@
 //! How far topics and groups are (202, 208, 300, 303, 317, 343, 345). Follows Java's `AdminBrokerProcessor`.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
 use crate::requests::offsets::known_topic;
@@ -13,7 +12,7 @@ use roxmq_protocol::body::{
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::request;
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Code 202.

@@ -152,6 +152,15 @@ pub struct PullResult {
     pub needs_disk: bool,
 }
 
+/// Who pulls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum PullForm {
+    /// A push or pull consumer.
+    Full,
+    /// A lite pull consumer, which a setting may forbid.
+    Lite,
+}
+
 /// Checks a pull, in Java's order.
 ///
 /// # Errors
@@ -161,7 +170,7 @@ pub fn prepare(
     config: &BrokerConfig,
     connection: ConnectionId,
     fields: &Fields<'_>,
-    lite: bool,
+    form: PullForm,
 ) -> Result<PreparedPull, Refusal> {
     let request = Pull::read(fields)?;
     // Before anything is looked up: what is deleted in between is then looked for once more.
@@ -169,7 +178,7 @@ pub fn prepare(
     if !Permission(config.broker_permission as i32).is_readable() {
         return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
     }
-    if lite && !config.lite_pull {
+    if form == PullForm::Lite && !config.lite_pull {
         return Err(Refusal::LitePullForbidden(config.broker_name.clone()));
     }
     let group = broker.group(config, &request.consumer_group)?;
@@ -496,7 +505,7 @@ mod tests {
             b"",
         );
         let frame = roxmq_protocol::frame::split(&bytes).unwrap().unwrap();
-        prepare(broker, &broker.config(), connection, &header::read(&frame).unwrap().fields, false)
+        prepare(broker, &broker.config(), connection, &header::read(&frame).unwrap().fields, PullForm::Full)
     }
 
     /// Its code, where it goes on, and how many messages it gives.

@@ -3,7 +3,6 @@
 //! Follows Java's `QueryMessageProcessor`.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use roxmq_protocol::body::{ConsumeQueueData, QueryConsumeQueueResponseBody};
 use roxmq_protocol::json::{self, Dialect};
@@ -11,7 +10,7 @@ use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{name, tags_code};
 use roxmq_protocol::record::{Record, store_at};
 use roxmq_protocol::request::{self, QueryMessageReply};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 
 /// Bytes of records in one answer; the newest are kept.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;

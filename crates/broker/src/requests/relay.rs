@@ -1,12 +1,11 @@
 //! Requests that a tool sends to a client through the broker (307, 309). Follows Java's `AdminBrokerProcessor.callConsumer`.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::tables::clients::Member;
 use roxmq_protocol::record::{MessageId, store_at};
 use roxmq_protocol::request;
-use roxmq_remoting::{Answer, CallError, Received};
+use roxmq_remoting::{Answer, Call, CallError, Received};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

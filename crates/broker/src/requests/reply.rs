@@ -4,7 +4,6 @@
 //! connection, and stored too unless `storeReplyMessageEnable` is off. A reply that reaches nobody is refused, so that its sender knows.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::message::bodies;
 use crate::names;
@@ -16,7 +15,7 @@ use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, MessageId};
 use roxmq_protocol::request::{PushReply, SendMarks, SendMessage, SendReply, SendReplyV1, SendReplyV2};
 use roxmq_protocol::time::Timestamp;
-use roxmq_remoting::{Answer, Peer};
+use roxmq_remoting::{Answer, Call, Peer};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,6 @@
 //! once; in Java it waits on.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::requests::offsets::bounds;
 use crate::requests::relay::Later;
@@ -19,7 +18,7 @@ use roxmq_protocol::body::{GetConsumerStatusBody, MessageQueue, MessageQueueForC
 use roxmq_protocol::header::Language;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{self, ConsumerStatusFromClient, ResetClientOffset};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use roxmq_store::Boundary;
 use std::collections::BTreeMap;
 use std::ops::Range;

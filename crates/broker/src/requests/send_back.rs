@@ -7,7 +7,6 @@
 //! Follows Java's `AbstractSendMessageProcessor.consumerSendMsgBack` and `handleRetryAndDLQ`.
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::message::room;
 use crate::names;
@@ -21,7 +20,7 @@ use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, Record, store_at};
 use roxmq_protocol::request::{self, SendMessage};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -5,7 +5,6 @@
 use crate::announce::changing::{self, Changed};
 use crate::announce::elsewhere;
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names::{self, AUTO_CREATE_TOPIC};
 use crate::requests::attributes::{self, Attributes};
@@ -22,7 +21,7 @@ use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::light::is_light;
 use roxmq_protocol::permission::Permission;
 use roxmq_protocol::request;
-use roxmq_remoting::{Answer, next_connection};
+use roxmq_remoting::{Answer, Call, next_connection};
 use roxmq_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -14,18 +14,17 @@ mod sends;
 mod tests;
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::requests::pull::Look;
 use crate::requests::send::Flow;
-use crate::routes::{self, Route};
+use crate::routes::{self, Lane};
 use crate::tables::arrivals::QueueKey;
 use crate::waiting::transaction::decisions::Asked;
 use pace::Pace;
 use parking_lot::Mutex;
 use pulls::{Due, Waiting};
 use roxmq_protocol::code;
-use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle, guarded, guarded_later};
+use roxmq_remoting::{Answer, Call, Connection, Incoming, Service, ShardHandle, guarded, guarded_later};
 use roxmq_store::{Batch, Placed};
 use sends::{Deferred, Pending, Unflushed, Untold};
 use std::cell::{Cell, RefCell};
@@ -130,32 +129,32 @@ impl Service for BrokerShard {
 
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>) {
         let ticket = request.ticket();
-        let Some(route) = routes::find(request.header.code) else {
+        let Some(route) = routes::route(request.header.code) else {
             let remark = format!(" request type {} not supported", request.header.code);
             return from.answer(ticket, Answer::refused(code::REQUEST_CODE_NOT_SUPPORTED, remark));
         };
-        match route {
-            Route::Send(form) => {
+        match route.lane {
+            Lane::Send(form) => {
                 self.flow.borrow_mut().refresh(&self.broker);
                 self.take_send(from, &request, form);
             }
-            Route::Pull { lite } => {
+            Lane::Pull(form) => {
                 self.flow.borrow_mut().refresh(&self.broker);
-                self.take_pull(from, &request, lite);
+                self.take_pull(from, &request, form);
             }
-            Route::Turn(handler) => {
+            Lane::Turn(handler) => {
                 let peer = from.peer();
                 let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
                 from.answer(ticket, answered(|| handler(&self.broker, &call)));
             }
-            Route::Decide => {
+            Lane::Decide => {
                 let asked = Asked { request: request.keep(), peer: from.peer(), ticket };
                 match self.broker.decisions.push(&self.broker, asked) {
                     true => from.owes(),
                     false => from.answer(ticket, Refusal::Busy("too many decisions wait").answer()),
                 }
             }
-            Route::Pool(handler) | Route::Write(handler) => {
+            Lane::Pool(handler) | Lane::Write(handler) => {
                 let (broker, peer) = (Arc::clone(&self.broker), from.peer());
                 let kept = request.keep();
                 let work = move || {
@@ -164,12 +163,12 @@ impl Service for BrokerShard {
                     peer.answer(ticket, answered(|| handler(&broker, &call)));
                 };
                 let pool = &self.broker.pool;
-                let is_taken = if matches!(route, Route::Write(_)) { pool.write(work) } else { pool.look_up(work) };
+                let is_taken = if matches!(route.lane, Lane::Write(_)) { pool.write(work) } else { pool.look_up(work) };
                 if !is_taken {
                     from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
                 }
             }
-            Route::Change(handler) => {
+            Lane::Change(handler) => {
                 let (broker, peer) = (Arc::clone(&self.broker), from.peer());
                 let kept = request.keep();
                 let work = move || {
@@ -184,7 +183,7 @@ impl Service for BrokerShard {
                     from.answer(ticket, Refusal::Busy("too many such requests wait").answer());
                 }
             }
-            Route::Relay(handler) => {
+            Lane::Relay(handler) => {
                 let peer = from.peer();
                 let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
                 match taken(|| handler(&self.broker, &call)) {

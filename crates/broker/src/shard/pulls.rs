@@ -2,7 +2,8 @@
 
 use super::{BrokerShard, answered};
 use crate::error::Refusal;
-use crate::requests::pull::Parked;
+use crate::requests::pull::{Parked, PullForm};
+
 use crate::tables::arrivals::QueueKey;
 use roxmq_protocol::code;
 use roxmq_remoting::{Connection, ConnectionId, Incoming, Ticket};
@@ -27,9 +28,9 @@ pub(super) struct Due {
 }
 
 impl BrokerShard {
-    pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, lite: bool) {
+    pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, form: PullForm) {
         let config = Arc::clone(&self.flow.borrow().config);
-        let pull = match crate::requests::pull::prepare(&self.broker, &config, from.id, &request.header.fields, lite) {
+        let pull = match crate::requests::pull::prepare(&self.broker, &config, from.id, &request.header.fields, form) {
             Ok(pull) => pull,
             Err(refusal) => return refuse(from, request.ticket(), &refusal),
         };

@@ -4,7 +4,6 @@
 
 use super::waiting::{Entry, Waiting};
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names::TIMER_TOPIC;
 use crate::waiting::system_queue::read_on;
@@ -14,7 +13,7 @@ use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::name;
 use roxmq_protocol::request;
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 

@@ -6,7 +6,6 @@
 use super::waiting::{Entry, Timer};
 use super::{ORIGIN, queue_of};
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names::TIMER_TOPIC;
 use crate::settings::BrokerConfig;
@@ -19,7 +18,7 @@ use roxmq_protocol::properties::name;
 use roxmq_protocol::record::{Draft, Record};
 use roxmq_protocol::request::{self, RecallReply, SendMarks};
 use roxmq_protocol::time::Timestamp;
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 
 const VERSION: &str = "v1";
 /// As Java's decoder, with padding or without.

@@ -15,7 +15,6 @@ mod checks;
 pub mod decisions;
 
 use crate::broker::Broker;
-use crate::broker::Call;
 use crate::error::Refusal;
 use crate::names::{HALF_TOPIC, MARKS_TOPIC, OP_TOPIC, UNDECIDED_TOPIC};
 use crate::requests::topics;
@@ -31,7 +30,7 @@ use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::{MessageId, Record, place};
 use roxmq_protocol::request::{self, CheckTransaction};
-use roxmq_remoting::Answer;
+use roxmq_remoting::{Answer, Call};
 use roxmq_store::{Batch, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
