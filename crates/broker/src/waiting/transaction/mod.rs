@@ -190,9 +190,14 @@ pub fn waits_from(broker: &Broker) -> Option<LogOffset> {
     state.open.values().map(|open| open.log_offset).next()
 }
 
-/// Asks producers about what is open, for as long as the broker lives.
-pub async fn run(broker: Arc<Broker>) {
-    let mut last_round = broker.clock.elapsed();
+/// Asks producers about what is open, for as long as the broker lives. The first interval begins now.
+pub fn run(broker: Arc<Broker>) -> impl Future<Output = ()> {
+    let started = broker.clock.elapsed();
+    ask_from(broker, started)
+}
+
+async fn ask_from(broker: Arc<Broker>, started: Duration) {
+    let mut last_round = started;
     loop {
         // The interval can change at run time: it is looked at again every second.
         let interval = Duration::from_millis(broker.config().transaction_check_interval_ms);

@@ -1,0 +1,161 @@
+//! A broker and everything around it, as scripts use it.
+//!
+//! ```text
+//! # set key=value                    a setting of the broker
+//! # file name text                   what a table's file begins with after the stop
+//! # found address                    the broker listens everywhere and has found out this address; messages are shown with their broker
+//! # show records                     messages are shown with their place, flags and properties
+//! # needs IPv6                       passed over on machines that have none
+//! + Orders 0 3                       three messages for queue 0 of the topic
+//! + Orders 0 1 KEYS=k;TAGS=t;        the same, with these properties
+//! * 5                                five ms pass
+//! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
+//! ~ stuck                            every sync waits from now on, until `~ sound`
+//! ! restart                          the broker is stopped and started again; every connection is a new one
+//! ```
+
+use crate::messages::{Shows, shown};
+use roxmq_broker::settings::BrokerConfig;
+use roxmq_broker::{RunningBroker, Setup};
+use roxmq_config::{Origin, Setting, load};
+use roxmq_env::clock::Clock;
+use roxmq_env::disk::SimDisk;
+use roxmq_scripts::{Connections, Script, Step, World};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+const NOW_MS: i64 = 1_800_000_000_000;
+/// Answered on the shard, so after what came before it.
+const PROBE: &str = "30 topic=Orders queueId=99";
+
+/// A broker and everything around it.
+pub struct Broker {
+    /// `None` while it restarts.
+    running: Option<RunningBroker>,
+    config: BrokerConfig,
+    disk: SimDisk,
+    clock: Clock,
+    clients: Connections,
+    gate: Arc<Gate>,
+    /// The address that the broker has found out.
+    found: Option<String>,
+    sent: usize,
+}
+
+/// What syncs of the disk wait at.
+#[derive(Default)]
+struct Gate {
+    is_closed: Mutex<bool>,
+    moved: Condvar,
+}
+
+impl Gate {
+    fn set(&self, is_closed: bool) {
+        *self.is_closed.lock().unwrap() = is_closed;
+        self.moved.notify_all();
+    }
+
+    fn pass(&self) {
+        drop(self.moved.wait_while(self.is_closed.lock().unwrap(), |is_closed| *is_closed).unwrap());
+    }
+}
+
+impl World for Broker {
+    fn is_possible(script: &Script) -> bool {
+        script.noted("needs").all(|needed| needed == "IPv6" && TcpListener::bind("[::1]:0").is_ok())
+    }
+
+    fn start(script: &Script) -> Broker {
+        let setting = |line: &str| {
+            let (key, value) = line.split_once('=').unwrap();
+            Setting { key: key.into(), value: value.into(), origin: Origin::Argument }
+        };
+        let settings: Vec<Setting> = script.noted("set").map(setting).collect();
+        let found = script.noted("found").next();
+        let config = BrokerConfig {
+            listen_port: 0,
+            bind_address: if found.is_some() { [0, 0, 0, 0].into() } else { [127, 0, 0, 1].into() },
+            broker_name: "b".into(),
+            shards: 1,
+            segment_bytes: 16 << 20,
+            namesrv_addr: Vec::new(),
+            ..load::<BrokerConfig>(&settings).unwrap().config
+        };
+        let (disk, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+        let gate = Arc::new(Gate::default());
+        let passed = Arc::clone(&gate);
+        disk.before_each_sync(move || passed.pass());
+        let running = start(config.clone(), found, &disk, &clock);
+        let shows = match (script.noted("show").next(), found) {
+            (Some("records"), _) => Shows::Everything,
+            (_, Some(_)) => Shows::Addresses,
+            _ => Shows::Bodies,
+        };
+        let clients = Connections::new(address(&running), PROBE, Box::new(move |bytes| shown(bytes, shows)));
+        Broker { running: Some(running), config, found: found.map(str::to_owned), disk, gate, clock, clients, sent: 0 }
+    }
+
+    fn step(&mut self, step: &Step) -> String {
+        match (step.sign.as_str(), step.rest.as_str()) {
+            ("+", what) => self.store(what),
+            ("!", "restart") => self.restart(),
+            ("~", "cold") => self.disk.forget_cached(),
+            ("~", "stuck") => self.gate.set(true),
+            ("~", "sound") => self.gate.set(false),
+            ("*", ms) => self.clock.advance(Duration::from_millis(ms.parse().unwrap())),
+            (sign, rest) => return self.clients.step(step).unwrap_or_else(|| panic!("no step of a script: {sign} {rest}")),
+        }
+        String::new()
+    }
+
+    fn end(self, script: &Script) {
+        drop(self.clients);
+        self.running.unwrap().stop();
+        for line in script.noted("file") {
+            let (file, content) = line.split_once(' ').unwrap();
+            let bytes = self.disk.disk().read(&PathBuf::from("roxmq-data/config").join(file)).unwrap().unwrap();
+            let seen = String::from_utf8(bytes).unwrap();
+            assert!(seen.starts_with(content), "{file}: {seen}");
+        }
+    }
+}
+
+impl Broker {
+    fn restart(&mut self) {
+        self.clients.restart(SocketAddr::from(([127, 0, 0, 1], 0)));
+        self.running.take().unwrap().stop();
+        let running = start(self.config.clone(), self.found.as_deref(), &self.disk, &self.clock);
+        self.clients.restart(address(&running));
+        self.running = Some(running);
+    }
+
+    /// `topic queue count`, and the properties if there is a fourth word.
+    fn store(&mut self, what: &str) {
+        let words: Vec<&str> = what.split(' ').collect();
+        for _ in 0..words[2].parse().unwrap() {
+            self.sent += 1;
+            let properties = words.get(3).unwrap_or(&"").replace('=', "\\u0001").replace(';', "\\u0002");
+            let fields = format!("a=p b={} c=TBW102 d=4 e={} f=0 g=0 h=0 i={properties} j=0 k=false m=false", words[0], words[1]);
+            let answer = self.clients.ask(&format!("store 310 {fields}"), format!("body {}", self.sent).as_bytes());
+            assert!(answer.starts_with("< 0"), "{answer}");
+        }
+    }
+}
+
+fn address(running: &RunningBroker) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], running.addresses()[0].port()))
+}
+
+/// `found` is an address that the broker has found out, if none is configured.
+fn start(config: BrokerConfig, found: Option<&str>, disk: &SimDisk, clock: &Clock) -> RunningBroker {
+    let setup = Setup {
+        address_is_chosen: config.broker_ip1.is_none() && found.is_some(),
+        advertised_host: config.broker_ip1.clone().unwrap_or_else(|| found.unwrap_or("127.0.0.1").into()),
+        config,
+        clock: clock.clone(),
+        disk: disk.disk(),
+    };
+    RunningBroker::start(setup).unwrap()
+}
