@@ -4,11 +4,14 @@ use crate::args::{BenchArgs, Task};
 use crate::report::{Check, Report};
 use crate::run;
 use clap::Parser;
+use roxmq_protocol::batch_body::batch_items;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, FieldSink, Header, Top};
+use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::Properties;
-use roxmq_protocol::record::{self, Draft, MessageId};
+use roxmq_protocol::record::Draft;
+use roxmq_protocol::record::placing;
 use roxmq_protocol::request::{EndTransaction, HeaderFields, MaxOffset, OffsetReply, Pull, PullReply, SendForm, SendMessage, SendReply};
 use roxmq_protocol::time::Timestamp;
 use std::io::{Read, Write};
@@ -146,7 +149,7 @@ impl Broker {
         queues.seen += 1;
         let is_faulty = queues.seen == FAULTY_MESSAGE;
         let bodies: Vec<&[u8]> = match send.batch {
-            true => record::batch_items(frame.body).map(|item| item.expect("an item").body).collect(),
+            true => batch_items(frame.body).map(|item| item.expect("an item").body).collect(),
             false => vec![frame.body],
         };
         match self.fault {
@@ -214,7 +217,7 @@ impl Broker {
         };
         let mut record = Vec::new();
         draft.encode(&mut record).expect("fits");
-        record::place(&mut record, queue_offset, LogOffset(0), Timestamp(stored_ms));
+        placing::place(&mut record, queue_offset, LogOffset(0), Timestamp(stored_ms));
         queues.records[place].push(record);
     }
 

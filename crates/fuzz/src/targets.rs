@@ -4,13 +4,15 @@ use crate::mutate::Source;
 use roxmq_broker::settings::BrokerConfig;
 use roxmq_config::{Update, properties};
 use roxmq_nameserver::settings::NameServerConfig;
+use roxmq_protocol::batch_body::batch_items;
 use roxmq_protocol::body;
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, Header};
 use roxmq_protocol::json;
 use roxmq_protocol::light::{light_names, light_places};
+use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::properties::Properties;
-use roxmq_protocol::record::{MessageId, Record, batch_items};
+use roxmq_protocol::record::Record;
 use roxmq_protocol::request::{self, Row};
 use std::sync::LazyLock;
 

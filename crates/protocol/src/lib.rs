@@ -2,12 +2,14 @@
 //!
 //! Everything here follows Apache RocketMQ's bytes; where real clients disagree with the Java sources, the clients win.
 
+pub mod batch_body;
 pub mod body;
 pub mod code;
 pub mod frame;
 pub mod header;
 pub mod json;
 pub mod light;
+pub mod message_id;
 pub mod permission;
 pub mod position;
 pub mod properties;
@@ -15,3 +17,4 @@ pub mod record;
 pub mod request;
 mod scan;
 pub mod time;
+pub mod unique_key;

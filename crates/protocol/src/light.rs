@@ -10,7 +10,7 @@
 //! Offsets are only known when the record has its place, so its properties end with room for the longest ones. What they do not need
 //! is filled with U+0002: empty entries, which every reader passes over.
 
-use crate::properties::{NAME_END, Properties, VALUE_END, name};
+use crate::properties::{NAME_END, Properties, name};
 use thiserror::Error;
 
 /// How the name of every light queue begins.
@@ -121,43 +121,15 @@ pub fn light_room_of(properties: Properties<'_>) -> usize {
     }
 }
 
-/// Writes the offsets into their room.
-///
-/// # Panics
-/// If it is less than [`light_room`], or an offset is negative.
-pub fn fill_light_room(room: &mut [u8], offsets: impl Iterator<Item = i64>) {
-    let mut end = 0;
-    for (n, offset) in offsets.enumerate() {
-        if n > 0 {
-            room[end] = SEPARATOR as u8;
-            end += 1;
-        }
-        let mut digits = [0; OFFSET_DIGITS_MAX];
-        let mut at = OFFSET_DIGITS_MAX;
-        let mut left = u64::try_from(offset).expect("an offset is not negative");
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (left % 10) as u8;
-            left /= 10;
-            if left == 0 {
-                break;
-            }
-        }
-        room[end..end + OFFSET_DIGITS_MAX - at].copy_from_slice(&digits[at..]);
-        end += OFFSET_DIGITS_MAX - at;
-    }
-    room[end..].fill(VALUE_END as u8);
-}
-
 /// As Java's `String.split`: what is empty at the end is not there.
 fn split(value: &str) -> impl Iterator<Item = &str> + Clone {
     let value = value.trim_end_matches(SEPARATOR);
     value.split(SEPARATOR).take(if value.is_empty() { 0 } else { usize::MAX })
 }
 
-const SEPARATOR: char = ',';
+pub(crate) const SEPARATOR: char = ',';
 /// Of `i64::MAX`.
-const OFFSET_DIGITS_MAX: usize = 19;
+pub(crate) const OFFSET_DIGITS_MAX: usize = 19;
 /// Of a record of another broker, which may have more than this one lets in.
 const LIGHT_QUEUES_READ_MAX: usize = 1024;
 
@@ -183,21 +155,6 @@ mod tests {
         let many = |count: usize| (0..count).map(|n| format!("%LMQ%{n}")).collect::<Vec<_>>().join(",");
         assert_eq!(names(&many(LIGHT_QUEUES_MAX)).map(|all| all.len()), Ok(LIGHT_QUEUES_MAX));
         assert_eq!(names(&many(LIGHT_QUEUES_MAX + 1)), Err(LightNamesError::TooMany(LIGHT_QUEUES_MAX + 1)));
-    }
-
-    #[test]
-    fn offsets_come_back_from_their_room() {
-        for offsets in [vec![0], vec![3, 17], vec![i64::MAX; 3], vec![9, 10, 99, 100, 0]] {
-            let mut room = vec![0; light_room(offsets.len())];
-            fill_light_room(&mut room, offsets.iter().copied());
-            let dispatch: Vec<_> = (0..offsets.len()).map(|n| format!("%LMQ%{n}")).collect();
-            let text = format!("INNER_MULTI_DISPATCH\u{1}{}\u{2}INNER_MULTI_QUEUE_OFFSET\u{1}", dispatch.join(","));
-            let text = text + std::str::from_utf8(&room).expect("text");
-            let read: Vec<_> = light_places("T", Properties::new(&text)).map(|(_, offset)| offset).collect();
-            assert_eq!(read, offsets);
-            let joined = offsets.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-            assert_eq!(Properties::new(&text).find("INNER_MULTI_QUEUE_OFFSET"), Some(&*joined));
-        }
     }
 
     #[test]

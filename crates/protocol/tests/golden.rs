@@ -1,8 +1,10 @@
 //! Frames captured from the real Java client, broker and NameServer: every one is read, and what is written from it means the same.
 
+use roxmq_protocol::batch_body::{batch_items, put_batch_item};
 use roxmq_protocol::frame::{self, Frame};
 use roxmq_protocol::header::{self, FieldSink, Fields, Header, Top};
-use roxmq_protocol::record::{self, Draft, Record, batch_items, put_batch_item};
+use roxmq_protocol::record::placing;
+use roxmq_protocol::record::{Draft, Record};
 use roxmq_protocol::request::{self as ask, HeaderFields, Request};
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -177,7 +179,7 @@ fn same_record(name: &str, bytes: &[u8], record: &Record<'_>) {
     };
     let mut again = Vec::new();
     draft.encode(&mut again).unwrap();
-    record::place(&mut again, record.queue_offset, record.log_offset, record.store_timestamp);
+    placing::place(&mut again, record.queue_offset, record.log_offset, record.store_timestamp);
     assert_eq!(again, bytes, "{name}");
 }
 

@@ -1,6 +1,6 @@
 //! A script, read: its lines in their order, without the answers.
 
-use roxmq_protocol::record::{BatchItem, put_batch_item};
+use roxmq_protocol::batch_body::{BatchItem, put_batch_item};
 use std::collections::BTreeSet;
 use std::iter::Peekable;
 

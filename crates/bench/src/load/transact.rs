@@ -17,7 +17,7 @@ use crate::wire::stamp::{self, Stamp};
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{Encoding, Frame};
 use roxmq_protocol::header::{self, Header, Top};
-use roxmq_protocol::record::MessageId;
+use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::request::{EndTransaction, HeaderFields, Request};
 use std::sync::Arc;
 

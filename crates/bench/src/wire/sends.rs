@@ -5,10 +5,11 @@
 
 use crate::wire::queues::{NUMBER_DIGITS, Queues};
 use crate::wire::stamp::{self, Stamp};
+use roxmq_protocol::batch_body::{BatchItem, put_batch_item};
 use roxmq_protocol::frame::Encoding;
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{self, BatchItem, sys_flag};
+use roxmq_protocol::record::sys_flag;
 use roxmq_protocol::request::{Request, SendBatchMessage, SendMessage, SendMessageV2};
 use roxmq_protocol::time::Timestamp;
 use std::ops::Range;
@@ -167,7 +168,7 @@ fn send_body(shape: &SendShape, key: &str) -> Vec<u8> {
     let mut bodies = Vec::new();
     for _ in 0..shape.batch {
         // The options bound the body, so each item fits.
-        let _ = record::put_batch_item(&mut bodies, BatchItem { flag: 0, body: &body, properties: &properties });
+        let _ = put_batch_item(&mut bodies, BatchItem { flag: 0, body: &body, properties: &properties });
     }
     bodies
 }
@@ -242,6 +243,7 @@ const TIME_DIGITS: usize = 13;
 mod tests {
     use super::*;
     use crate::wire::slots::OPAQUE_MIN;
+    use roxmq_protocol::batch_body::batch_items;
     use roxmq_protocol::frame;
     use roxmq_protocol::properties::Properties;
     use roxmq_protocol::request::SendForm;
@@ -298,7 +300,7 @@ mod tests {
                 assert_eq!((send.queue_id, send.batch, &*send.topic), (queue_id as i32, batch > 1, topic));
                 let sent: Vec<(&[u8], String)> = match batch {
                     1 => vec![(frame.body, send.properties.into_owned())],
-                    _ => record::batch_items(frame.body).flatten().map(|item| (item.body, item.properties.to_owned())).collect(),
+                    _ => batch_items(frame.body).flatten().map(|item| (item.body, item.properties.to_owned())).collect(),
                 };
                 assert_eq!(sent.len(), batch);
                 for ((body, properties), sequence) in sent.iter().zip(77..) {

@@ -16,7 +16,8 @@ use roxmq_protocol::header::{self, Fields, Top};
 use roxmq_protocol::permission::Permission;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::properties::Properties;
-use roxmq_protocol::record::{Record, store_at};
+use roxmq_protocol::record::Record;
+use roxmq_protocol::record::store_host::set_store_host;
 use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullReply};
 use roxmq_remoting::{Answer, Connection, ConnectionId, Ticket};
 use roxmq_store::{Patience, ReadLimits, ReadResult, ReadStatus};
@@ -102,7 +103,7 @@ impl Look {
             return &[];
         }
         if self.stored_at != Some(met_as) {
-            store_at(&mut self.body, met_as);
+            set_store_host(&mut self.body, met_as);
             self.stored_at = Some(met_as);
         }
         &self.body
@@ -449,7 +450,7 @@ pub fn answer_from_disk(broker: &Broker, pull: &PreparedPull, met_as: SocketAddr
     let result = read(broker, pull, Patience::WaitForDisk, &mut look);
     let mut answer = Answer::refused(result.code, result.remark).fields(result.reply);
     if result.code == code::SUCCESS {
-        store_at(&mut look.body, met_as);
+        set_store_host(&mut look.body, met_as);
         answer.body = look.body;
     }
     Ok(answer)

@@ -8,7 +8,8 @@ use roxmq_protocol::body::{ConsumeQueueData, QueryConsumeQueueResponseBody};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{name, tags_code};
-use roxmq_protocol::record::{Record, store_at};
+use roxmq_protocol::record::Record;
+use roxmq_protocol::record::store_host::set_store_host;
 use roxmq_protocol::request::{self, QueryMessageReply};
 use roxmq_remoting::{Answer, Call};
 
@@ -40,7 +41,7 @@ pub fn by_key(broker: &Broker, call: &Call<'_>, request: request::QueryMessage<'
         }
         body.extend_from_slice(&record);
     }
-    store_at(&mut body, call.peer.met_as());
+    set_store_host(&mut body, call.peer.met_as());
     if body.is_empty() {
         return Err(Refusal::NotFound("can not find message, maybe time range not correct".into()));
     }
@@ -83,7 +84,7 @@ fn by_tag(broker: &Broker, request: &request::QueryMessage<'_>, max: usize) -> V
 pub fn by_log_offset(broker: &Broker, call: &Call<'_>, request: request::ViewMessageById<'_>) -> Result<Answer, Refusal> {
     let unknown = || Refusal::Failed(format!("can not find message by the offset, {}", request.offset));
     let mut record = broker.store.message_at(LogOffset(request.offset)).ok_or_else(unknown)?;
-    store_at(&mut record, call.peer.met_as());
+    set_store_host(&mut record, call.peer.met_as());
     Ok(Answer::body(record))
 }
 

@@ -3,7 +3,8 @@
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::tables::clients::Member;
-use roxmq_protocol::record::{MessageId, store_at};
+use roxmq_protocol::message_id::MessageId;
+use roxmq_protocol::record::store_host::set_store_host;
 use roxmq_protocol::request;
 use roxmq_remoting::{Answer, Call, CallError, Received};
 use std::future::Future;
@@ -68,7 +69,7 @@ pub fn consume_directly(broker: &Arc<Broker>, _: &Call<'_>, request: request::Co
         let reading = Arc::clone(&broker);
         let record = broker.pool.found(move || reading.store.message_at(place.log_offset)).await;
         let mut record = record.ok_or(Refusal::Busy("too many such requests wait"))?.ok_or(unknown)?;
-        store_at(&mut record, met_as);
+        set_store_host(&mut record, met_as);
         passed_on(member.peer.call(relayed, record, TIMEOUT).await)
     }))
 }

@@ -16,16 +16,19 @@ use crate::waiting::delay;
 use crate::waiting::parking;
 use crate::waiting::timer;
 use crate::waiting::transaction;
+use roxmq_protocol::batch_body::batch_items;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
+use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::permission::Permission;
 use roxmq_protocol::properties::{NAME_END, Properties, VALUE_END, name};
-use roxmq_protocol::record::{Draft, MessageId, batch_items, sys_flag};
+use roxmq_protocol::record::{Draft, sys_flag};
 use roxmq_protocol::request::{SendForm, SendMarks, SendMessage};
+use roxmq_protocol::time::Timestamp;
+use roxmq_protocol::unique_key::UniqueKeys;
 use roxmq_remoting::{Answer, Ticket};
 use roxmq_store::{AppendError, Batch, Placed};
 use smallvec::SmallVec;
-use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::rc::Rc;
@@ -104,7 +107,7 @@ impl Flow {
             given: String::new(),
             properties: String::new(),
             msg_id: String::new(),
-            unique: UniqueKeys::default(),
+            unique: UniqueKeys::new(std::process::id() as u16, fastrand::u32(1..)),
             destinations: Destinations::default(),
         }
     }
@@ -255,7 +258,7 @@ pub fn prepare_one(
     let first = batch.len();
     let unique_key = match asked.unique_key {
         Some(key) => UniqueKey::of(key),
-        None => UniqueKey::of(&flow.unique.next(broker.advertised, now)),
+        None => UniqueKey::of(&flow.unique.next(broker.advertised.ip(), Timestamp(now))),
     };
     // A dead letter waits for nothing. A half message waits for its decision first. A delay level wins over a time.
     let level = level.filter(|_| dead_letter.is_none());
@@ -605,40 +608,16 @@ pub fn auto_created(request: &SendMessage<'_>, default: &TopicConfig) -> Option<
     })
 }
 
-/// Makes unique keys for messages that come without one, shaped as the clients' own: 32 digits of address, process, salt, time, count.
-#[derive(Default)]
-struct UniqueKeys {
-    salt: u32,
-    count: u16,
-}
-
-impl UniqueKeys {
-    fn next(&mut self, advertised: SocketAddr, now_ms: i64) -> String {
-        if self.salt == 0 {
-            self.salt = fastrand::u32(1..);
-        }
-        self.count = self.count.wrapping_add(1);
-        let ip = match advertised.ip() {
-            std::net::IpAddr::V4(ip) => u32::from(ip),
-            std::net::IpAddr::V6(ip) => ip.segments()[6..].iter().fold(0, |ip, part| ip << 16 | u32::from(*part)),
-        };
-        let mut key = String::with_capacity(32);
-        // Writing to a String cannot fail.
-        let _ = write!(key, "{ip:08X}{:04X}{:08X}{:08X}{:04X}", std::process::id() as u16, self.salt, now_ms as u32, self.count);
-        key
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, try_open};
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::batch_body::{BatchItem, put_batch_item};
     use roxmq_protocol::position::QueueOffset;
     use roxmq_protocol::properties::PROPERTIES_BYTES_MAX;
-    use roxmq_protocol::record::{BatchItem, put_batch_item, records};
-    use roxmq_protocol::time::Timestamp;
+    use roxmq_protocol::record::records;
     use roxmq_store::{Patience, ReadLimits};
     use std::net::IpAddr;
 

@@ -18,7 +18,8 @@ use crate::waiting::parking::{self, Parked};
 use roxmq_protocol::body::SubscriptionGroupConfig;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, Record, store_at};
+use roxmq_protocol::record::store_host::set_store_host;
+use roxmq_protocol::record::{Draft, Record};
 use roxmq_protocol::request::{self, SendMessage};
 use roxmq_remoting::{Answer, Call};
 use std::net::SocketAddr;
@@ -65,7 +66,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
     let bytes = broker.store.message_at(LogOffset(request.offset));
     let mut bytes = bytes.ok_or_else(|| Refusal::Failed(format!("look message by offset failed, {}", request.offset)))?;
     // The id of its first copy, which it carries from now on, is the one that its consumers know.
-    store_at(&mut bytes, met_as);
+    set_store_host(&mut bytes, met_as);
     let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
 
     let mut properties = given_back(&record);

@@ -3,7 +3,8 @@
 use crate::running::{Running, Wire, take_records, write_pull, write_send};
 use roxmq_protocol::frame::Encoding;
 use roxmq_protocol::header::{self, Top};
-use roxmq_protocol::record::{MessageId, Record};
+use roxmq_protocol::message_id::MessageId;
+use roxmq_protocol::record::Record;
 use roxmq_protocol::request::{ClusterInfo, HeaderFields, Request, RouteByTopic, SendReply};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 

@@ -24,7 +24,7 @@ impl Held {
         mut take: impl FnMut(&Record<'_>, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         if self.missing == 0 {
-            let together = record.together();
+            let together = record.atomic_batch_len();
             if together == 1 {
                 return take(record, bytes);
             }

@@ -2,10 +2,12 @@
 
 use crate::index::facts::{self, Entry};
 use crate::index::hint::QueueHint;
-use roxmq_protocol::light::{LIGHT_QUEUE_ID, allows_light, fill_light_room, light_names, light_property_bytes, light_room};
+use roxmq_protocol::light::{LIGHT_QUEUE_ID, allows_light, light_names, light_property_bytes, light_room};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{NAME_END, PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, VALUE_END, name};
-use roxmq_protocol::record::{Draft, DraftError, keep_together, place, sys_flag_of};
+use roxmq_protocol::record::placing::fill_light_room;
+use roxmq_protocol::record::placing::{place, start_atomic_batch};
+use roxmq_protocol::record::{Draft, DraftError, sys_flag};
 use roxmq_protocol::time::Timestamp;
 
 /// Messages to append in one go. Each is encoded, and everything about it computed, when it is pushed, so that under the log's
@@ -193,8 +195,8 @@ impl Batch {
         let count = self.items.len();
         let Some(first) = self.items.first_mut().filter(|_| self.is_whole && count > 1) else { return };
         let record = &mut self.bytes[first.at..first.at + first.entry.size as usize];
-        keep_together(record, count);
-        first.entry.envelope = facts::envelope_crc(record, sys_flag_of(record), first.body_len);
+        start_atomic_batch(record, count);
+        first.entry.envelope = facts::envelope_crc(record, sys_flag::of(record), first.body_len);
     }
 
     /// Whether its records follow each other without a gap: else one that was only begun lies between them, and those behind it would be
@@ -272,7 +274,7 @@ impl Item {
         if !lights.is_empty() {
             let room_at = record.len() - light_room(lights.len());
             fill_light_room(&mut record[room_at..], lights.iter().map(|light| light.queue_offset));
-            self.entry.envelope = facts::envelope_crc(record, sys_flag_of(record), self.body_len);
+            self.entry.envelope = facts::envelope_crc(record, sys_flag::of(record), self.body_len);
         }
     }
 }

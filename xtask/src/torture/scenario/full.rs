@@ -10,7 +10,7 @@ use crate::torture::drive::Drive;
 use crate::torture::ledger::{self, Fact, Ledger, MayLose, QUEUES, TOPICS};
 use crate::torture::{Options, Outcome};
 use fastrand::Rng;
-use roxmq_protocol::record::MessageId;
+use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::request::UpdateConsumerOffset;
 use std::fs::File;
 use std::path::Path;

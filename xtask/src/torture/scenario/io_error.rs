@@ -13,7 +13,7 @@ use crate::torture::{Options, Outcome};
 use fastrand::Rng;
 use roxmq_protocol::body::TopicRouteData;
 use roxmq_protocol::json;
-use roxmq_protocol::record::MessageId;
+use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::request::RouteByTopic;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
