@@ -1,39 +1,30 @@
 //! What does the command line ask for?
 //!
-//! `roxmq [nameserver|broker] [flags]`, `roxmq config [nameserver|broker] [flags]`, `roxmq verify|repair DIR` and `roxmq bench ...`. RocketMQ's own short flags
-//! `-c`, `-n`, `-p` and `-m` mean what they mean to `mqnamesrv` and `mqbroker`, and a link with such a name to the binary is that role.
+//! RocketMQ's own short flags `-c`, `-n`, `-p` and `-m` mean what they mean to `mqnamesrv` and `mqbroker`, and a link with such a name to
+//! the binary is that role.
 
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use roxmq_bench::BenchArgs;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Run one role or all of them.
     Serve(Start),
     /// Print the configuration with which the roles would run.
     PrintConfig(Start),
-    /// Measure: the arguments are the bench's.
-    Bench(Vec<OsString>),
-    /// Look through a data folder.
+    /// Measure.
+    Bench(BenchArgs),
+    /// Check a data folder.
     Verify(Look),
-    /// Make anew what is derived in a data folder, and cut its log at an offset if one is given.
+    /// Rebuild what is derived in a data folder, and cut its log at an offset if one is given.
     Repair(Look, Option<i64>),
-    /// Print how the program is used.
-    Help,
-    /// Print the version.
-    Version,
-}
-
-/// Which data folder to look at, and how to tell about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Look {
-    /// The data folder.
-    pub folder: PathBuf,
-    /// Where the log is, if not in the folder's `commitlog`.
-    pub commit_log: Option<PathBuf>,
-    /// Tell in JSON?
-    pub json: bool,
+    /// Print a script that completes command lines in a shell.
+    Completions(Shell),
 }
 
 /// Which roles to run, and what the command line says about their configuration.
@@ -43,7 +34,7 @@ pub struct Start {
     pub roles: Roles,
     /// The file given with `--config`.
     pub config_file: Option<PathBuf>,
-    /// The `key=value` pairs of `--set` and `-n`, in order.
+    /// The `key=value` pairs of `--set`, in order, and then that of `-n`.
     pub set: Vec<(String, String)>,
 }
 
@@ -71,230 +62,192 @@ impl Roles {
     }
 }
 
-/// A command line that makes no sense; the process ends with [`EXIT_USAGE`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArgumentError {
-    /// The first word is no command.
-    #[error("unknown command {0}; there are: nameserver, broker, config, verify, repair, bench")]
-    UnknownCommand(String),
-    /// A flag that does not exist.
-    #[error("unknown flag {0}; see roxmq --help")]
-    UnknownFlag(String),
-    /// A word where a flag should be.
-    #[error("unexpected {0}; settings are written --set key=value")]
-    Unexpected(String),
-    /// A flag without its value.
-    #[error("{0} needs {1}")]
-    NoValue(&'static str, &'static str),
-    /// A value given to a flag that takes none.
-    #[error("{0} takes no value")]
-    ValueNotWanted(&'static str),
-    /// `--set` with something that is no pair.
-    #[error("--set {0}: it must be key=value")]
-    NotAPair(String),
-    /// A flag given twice that can be given once.
-    #[error("{0} is given twice")]
-    Twice(&'static str),
-    /// A NameServer was told to which NameServers it should register.
-    #[error("-n says where a broker registers, and there is no broker")]
-    NoBroker,
-    /// `verify` or `repair` without a folder, or with several.
-    #[error("{0} needs one data folder")]
-    OneFolder(&'static str),
-    /// A log offset that is no number.
-    #[error("--truncate-at {0}: it must be a log offset, a number of bytes")]
-    NotAnOffset(String),
-    /// Something Java's launchers know and RoxMQ does not serve.
-    #[error("{0} is not served")]
-    NotServed(&'static str),
+/// Which data folder to check, and how to report.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The data folder of a stopped broker
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Where the log is, if storePathCommitLog says so
+    #[arg(long, value_name = "DIR")]
+    pub commit_log: Option<PathBuf>,
+    /// Report in JSON
+    #[arg(long)]
+    pub json: bool,
 }
-
-/// The exit status of a command line or configuration that cannot be used.
-pub const EXIT_USAGE: u8 = 2;
-
-/// How the program is used.
-pub const HELP: &str = "\
-RoxMQ, a message broker that speaks Apache RocketMQ's protocol.
-
-Usage: roxmq [COMMAND] [FLAGS]
-
-Commands
-  (none)        run NameServer and broker in one process
-  nameserver    run a NameServer
-  broker        run a broker
-  config        print the configuration that would be used, as a file that could be used
-                (config nameserver, config broker: that role's alone)
-  verify DIR    look through the data folder DIR of a stopped broker, and change nothing; the exit code is
-                0 if all is sound, 1 if something is damaged, 2 if the folder cannot be looked at
-  repair DIR    make anew the index and the checkpoint in DIR from the log; the log is left alone
-  bench         measure sends, pulls, transactions and timers; see roxmq bench --help
-
-Flags
-  -c, --config FILE    read settings from FILE, in RocketMQ's properties format
-      --set KEY=VALUE  set one key; may be repeated, wins over the file.
-                       With NameServer and broker in one process, nameserver.KEY is the NameServer's.
-  -n ADDR;ADDR         the NameServers of a broker, as --set namesrvAddr=...
-  -p                   print the configuration that would be used, and stop
-  -h, --help           print this
-  -V, --version        print the version
-
-Flags of verify and repair
-      --json               tell in JSON
-      --commit-log DIR     where the log is, if storePathCommitLog says so
-      --truncate-at OFFSET repair only: cut the log there; everything behind is thrown away
-
-Environment
-  NAMESRV_ADDR         the NameServers of a broker
-  ROXMQ_<KEY>          any key, such as ROXMQ_LISTEN_PORT
-
-A value is taken from --set, else from the file, else from the environment, else it is the default. All keys: docs/config.md
-";
 
 /// Reads the command line, the program's own name first.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, ArgumentError> {
-    let mut arguments = arguments.into_iter();
-    let program = arguments.next().map(PathBuf::from).unwrap_or_default();
-    let mut words = Words { rest: arguments.collect::<Vec<_>>().into_iter() };
-
-    let mut roles = match program.file_name().and_then(|name| name.to_str()) {
-        Some("mqnamesrv") => Some(Roles::NameServer),
-        Some("mqbroker") => Some(Roles::Broker),
-        _ => None,
+///
+/// # Errors
+/// When it makes no sense, and when it asks for help or the version: [`clap::Error::exit_code`] tells them apart.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let line = Line::try_parse_from(as_written_here(arguments))?;
+    let (roles, mut flags, print_only) = match line.command {
+        None => (Roles::All, line.flags, false),
+        Some(Word::Nameserver(flags)) => (Roles::NameServer, Flags { own: flags, nameservers: None }, false),
+        Some(Word::Broker(flags)) => (Roles::Broker, flags, false),
+        Some(Word::Config { role, flags }) => (role.map_or(Roles::All, RoleWord::roles), flags, true),
+        Some(Word::Verify(look)) => return Ok(Command::Verify(look)),
+        Some(Word::Repair { look, truncate_at }) => return Ok(Command::Repair(look, truncate_at)),
+        Some(Word::Bench(bench)) => return Ok(Command::Bench(bench)),
+        Some(Word::Completions { shell }) => return Ok(Command::Completions(shell)),
     };
-    let mut print_only = false;
-    while let Some(word) = words.peek_command() {
-        match word.as_str() {
-            "bench" if roles.is_none() && !print_only => {
-                words.rest.next();
-                return Ok(Command::Bench(words.rest.collect()));
-            }
-            "verify" if roles.is_none() && !print_only => {
-                words.rest.next();
-                return words.look("verify").map(|(look, _)| look).map(|look| look.map_or(Command::Help, Command::Verify));
-            }
-            "repair" if roles.is_none() && !print_only => {
-                words.rest.next();
-                let (look, truncate_at) = words.look("repair")?;
-                return Ok(look.map_or(Command::Help, |look| Command::Repair(look, truncate_at)));
-            }
-            "config" if roles.is_none() && !print_only => print_only = true,
-            "nameserver" if roles.is_none() => roles = Some(Roles::NameServer),
-            "broker" if roles.is_none() => roles = Some(Roles::Broker),
-            _ if roles.is_none() && !print_only => return Err(ArgumentError::UnknownCommand(word)),
-            _ => return Err(ArgumentError::Unexpected(word)),
-        }
-        words.rest.next();
+    if flags.own.proxy.is_some() {
+        return Err(Line::command().error(ErrorKind::InvalidValue, "the gRPC proxy is not served"));
     }
-
-    let mut start = Start { roles: roles.unwrap_or_default(), ..Start::default() };
-    while let Some((flag, mut value)) = words.flag()? {
-        match flag.as_str() {
-            "-h" | "--help" => return none(value, "--help").map(|()| Command::Help),
-            "-V" | "--version" => return none(value, "--version").map(|()| Command::Version),
-            "-p" | "-m" | "--printConfigItem" | "--printImportantConfig" => {
-                none(value, "-p")?;
-                print_only = true;
-            }
-            "-c" | "--config" | "--configFile" => {
-                let file = value.take().or_else(|| words.rest.next()).ok_or(ArgumentError::NoValue("--config", "a file"))?;
-                if start.config_file.replace(file.into()).is_some() {
-                    return Err(ArgumentError::Twice("--config"));
-                }
-            }
-            "-n" | "--namesrvAddr" => {
-                let addresses = words.text(value, "-n", "an address list")?;
-                if !start.roles.broker() {
-                    return Err(ArgumentError::NoBroker);
-                }
-                start.set.push(("namesrvAddr".into(), addresses));
-            }
-            "--set" => {
-                let pair = words.text(value, "--set", "key=value")?;
-                let split = pair.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.to_owned()));
-                start.set.push(split.filter(|(key, _)| !key.is_empty()).ok_or(ArgumentError::NotAPair(pair))?);
-            }
-            "--enable-proxy" | "--enableProxy" | "-pc" => return Err(ArgumentError::NotServed("the gRPC proxy")),
-            _ => return Err(ArgumentError::UnknownFlag(flag)),
+    if let Some(nameservers) = flags.nameservers {
+        if !roles.broker() {
+            let what = "-n says where a broker registers, and there is no broker";
+            return Err(Line::command().error(ErrorKind::ArgumentConflict, what));
         }
+        flags.own.set.push(("namesrvAddr".into(), nameservers));
     }
-    Ok(if print_only { Command::PrintConfig(start) } else { Command::Serve(start) })
+    let start = Start { roles, config_file: flags.own.config, set: flags.own.set };
+    Ok(if print_only || flags.own.print { Command::PrintConfig(start) } else { Command::Serve(start) })
 }
 
-fn none(value: Option<OsString>, flag: &'static str) -> Result<(), ArgumentError> {
-    value.map_or(Ok(()), |_| Err(ArgumentError::ValueNotWanted(flag)))
+/// The script that completes command lines in `shell`.
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Line::command(), "roxmq", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
-/// The words of the command line that are not read yet.
-struct Words {
-    rest: std::vec::IntoIter<OsString>,
+/// The words as [`Line`] has them: a role in the program's name is a word of its own, and Java's `-pc` is one flag, not two.
+fn as_written_here(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = arguments.into_iter().map(|word| if word == "-pc" { "--enable-proxy".into() } else { word }).collect();
+    let program = words.first().map(PathBuf::from).unwrap_or_default();
+    match program.file_name().and_then(|name| name.to_str()) {
+        Some("mqnamesrv") => words.insert(1, "nameserver".into()),
+        Some("mqbroker") => words.insert(1, "broker".into()),
+        _ => {}
+    }
+    words
 }
 
-impl Words {
-    /// The next word if it is no flag.
-    fn peek_command(&self) -> Option<String> {
-        let word = self.rest.as_slice().first()?.to_string_lossy();
-        (!word.starts_with('-')).then(|| word.into_owned())
-    }
+/// RoxMQ, a message broker that speaks Apache RocketMQ's protocol.
+///
+/// Without a command, NameServer and broker run in one process.
+#[derive(Parser)]
+#[command(name = "roxmq", version, propagate_version = true, args_conflicts_with_subcommands = true, after_help = PLACES)]
+struct Line {
+    #[command(subcommand)]
+    command: Option<Word>,
+    #[command(flatten)]
+    flags: Flags,
+}
 
-    /// The next flag, with its value where it is written `--flag=value`.
-    fn flag(&mut self) -> Result<Option<(String, Option<OsString>)>, ArgumentError> {
-        let Some(word) = self.rest.next() else { return Ok(None) };
-        let text = word.to_string_lossy().into_owned();
-        match text.split_once('=') {
-            _ if !text.starts_with('-') => Err(ArgumentError::Unexpected(text)),
-            Some((flag, value)) if flag.starts_with("--") => Ok(Some((flag.to_owned(), Some(value.into())))),
-            _ => Ok(Some((text, None))),
-        }
-    }
+#[derive(Subcommand)]
+enum Word {
+    /// Run a NameServer
+    #[command(after_help = PLACES)]
+    Nameserver(OwnFlags),
+    /// Run a broker
+    #[command(after_help = PLACES)]
+    Broker(Flags),
+    /// Print the configuration that would be used, as a file that could be used
+    #[command(after_help = PLACES)]
+    Config {
+        /// Print that of this role alone
+        #[arg(value_name = "ROLE")]
+        role: Option<RoleWord>,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    /// Check the data folder of a stopped broker, and change nothing
+    ///
+    /// The exit code is 0 if all is sound, 1 if something is damaged, 2 if the folder cannot be read.
+    Verify(Look),
+    /// Rebuild the index and the checkpoint of a data folder from its log
+    Repair {
+        #[command(flatten)]
+        look: Look,
+        /// Cut the log there: everything behind is thrown away. Without it the log is left alone
+        #[arg(long, value_name = "OFFSET", value_parser = log_offset)]
+        truncate_at: Option<i64>,
+    },
+    Bench(BenchArgs),
+    /// Print a script that completes command lines in a shell
+    ///
+    /// For bash: roxmq completions bash > ~/.local/share/bash-completion/completions/roxmq
+    Completions {
+        shell: Shell,
+    },
+}
 
-    /// What `verify` and `repair` are told, and where to cut; no folder where help is asked for.
-    fn look(&mut self, command: &'static str) -> Result<(Option<Look>, Option<i64>), ArgumentError> {
-        let (mut look, mut truncate_at) = (Look::default(), None);
-        loop {
-            if let Some(folder) = self.peek_command() {
-                if !look.folder.as_os_str().is_empty() {
-                    return Err(ArgumentError::Unexpected(folder));
-                }
-                look.folder = self.rest.next().unwrap_or_default().into();
-                continue;
-            }
-            let Some((flag, value)) = self.flag()? else { break };
-            match flag.as_str() {
-                "-h" | "--help" => return none(value, "--help").map(|()| (None, None)),
-                "--json" => {
-                    none(value, "--json")?;
-                    look.json = true;
-                }
-                "--commit-log" => {
-                    let folder = value.or_else(|| self.rest.next()).ok_or(ArgumentError::NoValue("--commit-log", "a folder"))?;
-                    look.commit_log = Some(folder.into());
-                }
-                "--truncate-at" if command == "repair" => {
-                    let text = self.text(value, "--truncate-at", "a log offset")?;
-                    truncate_at = Some(text.parse().ok().filter(|at| *at >= 0).ok_or(ArgumentError::NotAnOffset(text))?);
-                }
-                _ => return Err(ArgumentError::UnknownFlag(flag)),
-            }
-        }
-        match look.folder.as_os_str().is_empty() {
-            true => Err(ArgumentError::OneFolder(command)),
-            false => Ok((Some(look), truncate_at)),
-        }
-    }
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleWord {
+    Nameserver,
+    Broker,
+}
 
-    /// The value of a flag as text.
-    fn text(&mut self, value: Option<OsString>, flag: &'static str, what: &'static str) -> Result<String, ArgumentError> {
-        let value = value.or_else(|| self.rest.next()).ok_or(ArgumentError::NoValue(flag, what))?;
-        Ok(value.to_string_lossy().into_owned())
+impl RoleWord {
+    fn roles(self) -> Roles {
+        match self {
+            RoleWord::Nameserver => Roles::NameServer,
+            RoleWord::Broker => Roles::Broker,
+        }
     }
 }
+
+/// The flags of a process that has a broker.
+#[derive(Args)]
+struct Flags {
+    #[command(flatten)]
+    own: OwnFlags,
+    /// The NameServers of a broker; the same as --set namesrvAddr=..., and wins over it
+    #[arg(short = 'n', long = "namesrvAddr", value_name = "ADDR;ADDR", overrides_with = "nameservers")]
+    nameservers: Option<String>,
+}
+
+/// The flags of every role.
+#[derive(Args)]
+struct OwnFlags {
+    /// Read settings from FILE, in RocketMQ's properties format
+    #[arg(short, long, alias = "configFile", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key; may be repeated, and wins over the file
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+    /// Print the configuration that would be used, and stop
+    #[arg(short, short_alias = 'm', long = "printConfigItem", alias = "printImportantConfig", overrides_with = "print")]
+    print: bool,
+    #[arg(long = "enable-proxy", alias = "enableProxy", num_args = 0..=1, default_missing_value = "", hide = true)]
+    proxy: Option<String>,
+}
+
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("it must be KEY=VALUE")?;
+    let key = key.trim();
+    if key.is_empty() { Err("it must be KEY=VALUE") } else { Ok((key.to_owned(), value.to_owned())) }
+}
+
+fn log_offset(text: &str) -> Result<i64, &'static str> {
+    text.parse().ok().filter(|at| *at >= 0).ok_or("it must be a log offset, a number of bytes")
+}
+
+/// The exit status of a command line, a configuration or a folder that cannot be used.
+pub const EXIT_USAGE: u8 = 2;
+
+const PLACES: &str = "\
+Environment:
+  NAMESRV_ADDR  The NameServers of a broker
+  ROXMQ_<KEY>   Any key, such as ROXMQ_LISTEN_PORT
+
+A value is taken from --set, else from the file, else from the environment, else it is the default.
+With NameServer and broker in one process, nameserver.KEY is the NameServer's. All keys: docs/config.md";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Command, ArgumentError> {
-        parse(line.split(' ').map(OsString::from))
+    fn read(line: &str) -> Result<Command, String> {
+        let refusal = |error: clap::Error| match error.exit_code() {
+            0 => format!("{:?}", error.kind()),
+            2 => error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+            code => panic!("{line}: {code}"),
+        };
+        parse(line.split(' ').map(OsString::from)).map_err(refusal)
     }
 
     fn start(roles: Roles, config_file: Option<&str>, set: &[(&str, &str)]) -> Start {
@@ -303,8 +256,13 @@ mod tests {
     }
 
     #[test]
+    fn the_declaration_makes_sense() {
+        Line::command().debug_assert();
+    }
+
+    #[test]
     fn reads_roles_and_flags() {
-        use Command::{Bench, Help, PrintConfig, Repair, Serve, Verify, Version};
+        use Command::{Bench, PrintConfig, Repair, Serve, Verify};
         let look = |json| Look { folder: "d".into(), commit_log: None, json };
         for (line, expected) in [
             ("roxmq", Serve(start(Roles::All, None, &[]))),
@@ -313,27 +271,26 @@ mod tests {
                 "roxmq broker -c b.conf -n n1:9876;n2:9876",
                 Serve(start(Roles::Broker, Some("b.conf"), &[("namesrvAddr", "n1:9876;n2:9876")])),
             ),
+            ("roxmq -n a:1 -n b:1", Serve(start(Roles::All, None, &[("namesrvAddr", "b:1")]))),
             (
                 "roxmq --set listenPort=1 --set=nameserver.listenPort=2",
                 Serve(start(Roles::All, None, &[("listenPort", "1"), ("nameserver.listenPort", "2")])),
             ),
             ("roxmq --set brokerName= --config=f", Serve(start(Roles::All, Some("f"), &[("brokerName", "")]))),
-            ("roxmq --set a=b=c", Serve(start(Roles::All, None, &[("a", "b=c")]))),
+            ("roxmq --set a=b=c --configFile f", Serve(start(Roles::All, Some("f"), &[("a", "b=c")]))),
             ("roxmq broker -p", PrintConfig(start(Roles::Broker, None, &[]))),
+            ("roxmq broker -p -m --printImportantConfig", PrintConfig(start(Roles::Broker, None, &[]))),
             ("roxmq config", PrintConfig(start(Roles::All, None, &[]))),
             ("roxmq config broker -c f", PrintConfig(start(Roles::Broker, Some("f"), &[]))),
             ("/opt/bin/mqbroker -m", PrintConfig(start(Roles::Broker, None, &[]))),
             ("mqnamesrv -c f", Serve(start(Roles::NameServer, Some("f"), &[]))),
-            ("roxmq bench send --body 1024 -n x", Bench(["send", "--body", "1024", "-n", "x"].map(OsString::from).to_vec())),
+            ("roxmq bench send --body 99 -n x", Bench(BenchArgs::parse_from(["bench", "send", "--body", "99", "-n", "x"]))),
             ("roxmq verify d", Verify(look(false))),
             ("roxmq verify --json d", Verify(look(true))),
             ("roxmq verify --commit-log l d", Verify(Look { commit_log: Some("l".into()), ..look(false) })),
             ("roxmq repair d --truncate-at=12", Repair(look(false), Some(12))),
             ("roxmq repair d", Repair(look(false), None)),
-            ("roxmq verify --help", Help),
-            ("roxmq --help", Help),
-            ("roxmq broker -h", Help),
-            ("roxmq -V", Version),
+            ("roxmq completions zsh", Command::Completions(Shell::Zsh)),
         ] {
             assert_eq!(read(line), Ok(expected), "{line}");
         }
@@ -342,23 +299,48 @@ mod tests {
     #[test]
     fn says_what_makes_no_sense() {
         for (line, expected) in [
-            ("roxmq namesrv", "unknown command namesrv; there are: nameserver, broker, config, verify, repair, bench"),
-            ("roxmq verify", "verify needs one data folder"),
-            ("roxmq verify a b", "unexpected b; settings are written --set key=value"),
-            ("roxmq verify d --truncate-at 5", "unknown flag --truncate-at; see roxmq --help"),
-            ("roxmq repair d --truncate-at x", "--truncate-at x: it must be a log offset, a number of bytes"),
-            ("roxmq broker nameserver", "unexpected nameserver; settings are written --set key=value"),
-            ("roxmq broker listenPort=1", "unexpected listenPort=1; settings are written --set key=value"),
-            ("roxmq --port 1", "unknown flag --port; see roxmq --help"),
-            ("roxmq -c", "--config needs a file"),
-            ("roxmq -c a -c b", "--config is given twice"),
-            ("roxmq --set listenPort", "--set listenPort: it must be key=value"),
-            ("roxmq --set =1", "--set =1: it must be key=value"),
-            ("roxmq --help=1", "--help takes no value"),
-            ("roxmq nameserver -n a:1", "-n says where a broker registers, and there is no broker"),
+            ("roxmq --help", "DisplayHelp"),
+            ("roxmq verify --help", "DisplayHelp"),
+            ("roxmq broker -h", "DisplayHelp"),
+            ("roxmq bench timer --help", "DisplayHelp"),
+            ("roxmq -V", "DisplayVersion"),
+            ("mqbroker -V", "DisplayVersion"),
+            ("roxmq namesrv", "unrecognized subcommand 'namesrv'"),
+            ("roxmq verify", "the following required arguments were not provided:"),
+            ("roxmq verify a b", "unexpected argument 'b' found"),
+            ("roxmq verify d --truncate-at 5", "unexpected argument '--truncate-at' found"),
+            (
+                "roxmq repair d --truncate-at x",
+                "invalid value 'x' for '--truncate-at <OFFSET>': it must be a log offset, a number of bytes",
+            ),
+            (
+                "roxmq repair d --truncate-at=-1",
+                "invalid value '-1' for '--truncate-at <OFFSET>': it must be a log offset, a number of bytes",
+            ),
+            ("roxmq broker nameserver", "unexpected argument 'nameserver' found"),
+            ("roxmq broker listenPort=1", "unexpected argument 'listenPort=1' found"),
+            ("roxmq -c f broker", "the subcommand 'broker' cannot be used with '--config <FILE>'"),
+            ("mqbroker verify d", "unexpected argument 'verify' found"),
+            ("roxmq --port 1", "unexpected argument '--port' found"),
+            ("roxmq -c", "a value is required for '--config <FILE>' but none was supplied"),
+            ("roxmq -c a -c b", "the argument '--config <FILE>' cannot be used multiple times"),
+            ("roxmq --set listenPort", "invalid value 'listenPort' for '--set <KEY=VALUE>': it must be KEY=VALUE"),
+            ("roxmq --set =1", "invalid value '=1' for '--set <KEY=VALUE>': it must be KEY=VALUE"),
+            ("roxmq --help=1", "unexpected value '1' for '--help' found; no more were expected"),
+            ("roxmq nameserver -n a:1", "unexpected argument '-n' found"),
+            ("roxmq config nameserver -n a:1", "-n says where a broker registers, and there is no broker"),
             ("roxmq broker --enable-proxy", "the gRPC proxy is not served"),
+            ("mqbroker -pc proxy.json", "the gRPC proxy is not served"),
         ] {
-            assert_eq!(read(line).map_err(|error| error.to_string()), Err(expected.to_owned()), "{line}");
+            assert_eq!(read(line), Err(expected.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_can_be_completed() {
+        let script = completions(Shell::Bash);
+        for word in ["nameserver", "broker", "config", "verify", "repair", "bench", "--truncate-at"] {
+            assert!(script.contains(word), "{word}");
         }
     }
 }

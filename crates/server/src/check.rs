@@ -21,7 +21,7 @@ pub fn verify(look: &Look) -> ExitCode {
     conclude(look, found.map(|report| (report, Vec::new())))
 }
 
-/// Makes anew what is derived, and cuts the log where asked.
+/// Rebuilds what is derived, and cuts the log where asked.
 pub fn repair(look: &Look, truncate_at: Option<i64>) -> ExitCode {
     let mut bar = Bar::new();
     let repaired = repair::repair(&Disk::real(), &folder(look), Repair { truncate_at }, &mut |done, total| bar.show(done, total));

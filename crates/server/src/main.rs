@@ -14,17 +14,17 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use args::{Command, EXIT_USAGE};
-use clap::Parser;
-use roxmq_bench::BenchArgs;
 
 fn main() -> ExitCode {
     let command = match args::parse(std::env::args_os()) {
         Ok(command) => command,
-        Err(error) => return refuse(&error),
+        // Help and the version come this way too. The reader of the output may be gone, as with `roxmq --help | head`.
+        Err(answer) => {
+            let _ = answer.print();
+            return ExitCode::from(if answer.use_stderr() { EXIT_USAGE } else { 0 });
+        }
     };
     match command {
-        Command::Help => write(args::HELP),
-        Command::Version => write(concat!("roxmq ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::PrintConfig(start) => match settings_of(&start) {
             Ok(settings) => {
                 tell(&settings);
@@ -45,10 +45,8 @@ fn main() -> ExitCode {
         },
         Command::Verify(look) => return check::verify(&look),
         Command::Repair(look, truncate_at) => return check::repair(&look, truncate_at),
-        Command::Bench(words) => {
-            let words = ["roxmq bench".into()].into_iter().chain(words);
-            return roxmq_bench::main(BenchArgs::parse_from(words));
-        }
+        Command::Bench(args) => return roxmq_bench::main(args),
+        Command::Completions(shell) => write(&args::completions(shell)),
     }
     ExitCode::SUCCESS
 }
@@ -59,7 +57,7 @@ fn settings_of(start: &args::Start) -> Result<settings::Settings, settings::Sett
     settings::gather(start, &environment, &|path| std::fs::read_to_string(path))
 }
 
-/// Writes to the output; nobody is told if its reader has gone, as with `roxmq config | head`.
+/// Writes to the output, whose reader may be gone, as with `roxmq config | head`.
 fn write(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
