@@ -11,7 +11,7 @@ thread_local! {
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
-/// What another thread allocated is freed here now and then, so it can be negative.
+/// Adds to what is live. It can be negative: memory of another thread may be freed here.
 fn count(bytes: isize) {
     let live = LIVE.get() + bytes;
     LIVE.set(live);

@@ -1,6 +1,6 @@
-//! The decoders, each as a function of bytes.
+//! Which decoders are there? Each is a function of bytes.
 
-use crate::mutate::Source;
+use crate::corpus::Source;
 use roxmq_broker::settings::BrokerConfig;
 use roxmq_config::{Update, properties};
 use roxmq_nameserver::settings::NameServerConfig;
@@ -84,7 +84,7 @@ fn header_as(encoding: Encoding, input: &[u8]) {
     }
 }
 
-/// Whatever a frame says it is, it is read as every request there is.
+/// Reads a header as every request there is, whatever its code says.
 fn typed(header: &Header<'_>) {
     static REQUESTS: LazyLock<Vec<Row>> = LazyLock::new(request::table);
     REQUESTS.iter().for_each(|row| {
