@@ -2,7 +2,7 @@
 
 use crate::filter::Expression;
 use crate::names;
-use crate::tables::{changes, deleted, is_intact};
+use crate::tables::{changes, deleted, file::is_intact};
 use crate::waiting::timer::decoders as timers;
 use crate::waiting::transaction;
 use roxmq_protocol::body::{

@@ -5,6 +5,7 @@ use roxmq_protocol::json::JsonError;
 use roxmq_protocol::record::DraftError;
 use roxmq_protocol::request::FieldError;
 use roxmq_remoting::{Answer, CallError, Panicked};
+use roxmq_store::AppendError;
 use thiserror::Error;
 
 /// A refusal: what happened, not what it is called on the wire.
@@ -213,6 +214,17 @@ impl Refusal {
     /// The answer.
     pub fn answer(&self) -> Answer {
         Answer::refused(self.code(), self.to_string())
+    }
+}
+
+impl From<AppendError> for Refusal {
+    fn from(error: AppendError) -> Refusal {
+        match error {
+            AppendError::DiskFull => Refusal::DiskFull(error.to_string()),
+            AppendError::Behind => Refusal::Busy("the disk does not keep up"),
+            AppendError::Fenced(why) => Refusal::Fenced(why.to_string()),
+            other => Refusal::Failed(other.to_string()),
+        }
     }
 }
 

@@ -8,27 +8,34 @@
 //! - `waiting`: messages that wait for a delay level, a time or a decision;
 //! - `announce`: what NameServers are told, and when a change counts as made;
 //! - `message`: rules about single messages;
+//! - `notify`: how shards hear of what happened elsewhere;
 //! - `tables`: state, each part with its own lock and file;
+//! - `counts`: what was done;
+//! - `settings`: what can be configured, and what is in force;
 //! - `filter`: SQL92 expressions;
 //! - `settings`: the keys of `broker.conf`.
 //!
 //! `broker.rs` puts the parts together.
 
 mod announce;
+mod append;
 mod broker;
 mod confirm;
+mod counts;
 pub mod decoders;
 mod error;
-mod figures;
 mod filter;
+mod identity;
 mod message;
 #[cfg(test)]
 mod models;
 mod names;
+mod notify;
 mod pool;
 mod requests;
 mod routes;
 mod running;
+mod saving;
 mod services;
 pub mod settings;
 mod shard;
@@ -36,10 +43,11 @@ mod tables;
 #[cfg(test)]
 mod testing;
 mod trouble;
+mod verify;
 mod waiting;
 
 pub use broker::{Broker, Setup, StartError};
 pub use error::Refusal;
 pub use routes::served;
 pub use running::RunningBroker;
-pub use tables::verify::verify_tables;
+pub use verify::verify_tables;

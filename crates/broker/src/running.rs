@@ -2,6 +2,7 @@
 
 use crate::announce::registration;
 use crate::broker::{Broker, Setup, StartError};
+use crate::saving;
 use crate::services;
 use crate::shard::BrokerShard;
 use roxmq_env::slices::ask_for_short_slices;
@@ -58,7 +59,7 @@ impl RunningBroker {
 
     /// A stop is near: NameServers that go away now are stopped as well.
     pub fn about_to_stop(&self) {
-        self.broker.registration.about_to_stop();
+        self.broker.announce.registration.about_to_stop();
     }
 
     /// Leaves the NameServers, answers what is under way, saves the tables, flushes the log and marks the stop as clean.
@@ -66,7 +67,7 @@ impl RunningBroker {
         self.broker.pool.block_on(registration::leave(&self.broker));
         self.server.stop();
         self.broker.pool.stop();
-        services::close_tables(&self.broker);
+        saving::close_tables(&self.broker);
         self.broker.store.shutdown();
     }
 }

@@ -16,18 +16,16 @@
 use crate::announce::elsewhere;
 use crate::announce::registration;
 use crate::broker::Broker;
-use crate::tables::is_full;
+use crate::saving;
 use crate::waiting::delay;
 use crate::waiting::deletions;
 use crate::waiting::timer;
 use crate::waiting::transaction;
 use roxmq_env::teeth::{Tooth, bites};
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::error;
 
 const JOURNAL_PERIOD: Duration = Duration::from_millis(50);
 const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
@@ -42,7 +40,7 @@ pub fn start(broker: &Arc<Broker>) {
             && broker.store.fenced().is_some()
             && !bites(Tooth::FenceUntold)
         {
-            broker.registration.changed();
+            broker.announce.registration.changed();
         }
     }));
     broker.pool.service(registration::run(Arc::clone(broker)));
@@ -53,9 +51,9 @@ pub fn start(broker: &Arc<Broker>) {
     broker.pool.service(deletions::run(Arc::clone(broker)));
     broker.pool.service(timer::run(Arc::clone(broker)));
     broker.pool.service(transaction::run(Arc::clone(broker)));
-    broker.pool.service(every(Arc::clone(broker), from, |_| JOURNAL_PERIOD, wants_tending, tend_journal));
+    broker.pool.service(every(Arc::clone(broker), from, |_| JOURNAL_PERIOD, saving::wants_tending, saving::tend_journal));
     let offsets_period = |broker: &Broker| Duration::from_millis(broker.config().flush_consumer_offsets_ms);
-    broker.pool.service(every(Arc::clone(broker), from, offsets_period, |_| true, save_offsets));
+    broker.pool.service(every(Arc::clone(broker), from, offsets_period, |_| true, saving::save_offsets));
     broker.pool.service(every(Arc::clone(broker), from, |_| CLIENT_SCAN_PERIOD, |_| true, drop_silent_clients));
     broker.pool.service(every(Arc::clone(broker), from, |_| SAMPLE_PERIOD, |_| true, sample));
 }
@@ -86,76 +84,13 @@ async fn every(
     }
 }
 
-/// Makes durable whatever changed in any table.
-#[cfg(test)]
-pub fn save_tables(broker: &Broker) {
-    tend_journal(broker);
-    save_offsets(broker);
-}
-
-/// Writes every table that changed, for whoever looks at them while the broker is down.
-pub fn close_tables(broker: &Broker) {
-    note_saved(broker, || broker.journal.close(|| save_journaled(broker)));
-    save_offsets(broker);
-}
-
-/// Whether tending the journal would do anything.
-pub fn wants_tending(broker: &Broker) -> bool {
-    broker.journal.wants_tending() || broker.promises.has_untold() || broker.tables_fail.load(Ordering::Relaxed)
-}
-
-fn tend_journal(broker: &Broker) {
-    note_saved(broker, || broker.journal.tend(|| save_journaled(broker)));
-    broker.promises.answer_told(broker);
-}
-
-/// Writes the tables whose changes are in the journal, where they changed.
-pub fn save_journaled(broker: &Broker) -> io::Result<()> {
-    broker.topics.save()?;
-    broker.groups.save()?;
-    broker.request_modes.save()
-}
-
-/// Writes the tables that say how far something has come, where they changed.
-pub fn save_offsets(broker: &Broker) {
-    let store = &broker.store;
-    note_saved(broker, || {
-        broker.deleted.save()?;
-        broker.offsets.save(store)?;
-        broker.delayed.save(store)?;
-        broker.timers.save(store)?;
-        broker.transactions.save(store)
-    });
-}
-
-/// Once the store is fenced nothing is written any more. A table that cannot be written for another reason than a full disk fences it:
-/// what was answered with success would be lost.
-fn note_saved(broker: &Broker, save: impl FnOnce() -> io::Result<()>) {
-    if broker.store.fenced().is_some() {
-        return;
-    }
-    let saved = save();
-    let failed_before = broker.tables_fail.swap(saved.is_err(), Ordering::Relaxed);
-    match saved {
-        Ok(()) if failed_before => info!("the tables are written again"),
-        Err(error) if is_full(&error) => {
-            if !failed_before {
-                error!(%error, "a table could not be written; it is tried again");
-            }
-        }
-        Err(error) => broker.store.close_for_writing(&format!("writing a table failed: {error}")),
-        Ok(()) => {}
-    }
-}
-
 fn drop_silent_clients(broker: &Broker) {
     let before = broker.clock.elapsed().as_millis() as i64 - broker.config().channel_expired_ms as i64;
-    for peer in broker.clients.silent_since(before) {
+    for peer in broker.tables.clients.silent_since(before) {
         peer.close();
     }
 }
 
 fn sample(broker: &Broker) {
-    broker.statistics.sample(broker.clock.elapsed());
-    broker.figures.sample(&broker.clock);
+    broker.counts.sample(&broker.clock);
 }

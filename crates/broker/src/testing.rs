@@ -48,14 +48,14 @@ pub fn try_open_with(segment_bytes: u64, disk: &Disk, clock: &Clock, config: Bro
     let store = Store::open(clock.clone(), disk.clone(), alone)?;
     let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk };
     let broker = Broker::over(store, setup)?;
-    broker.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
+    broker.tables.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
     Ok(broker)
 }
 
 /// Closes a broker as a stop does.
 pub fn close(broker: Broker) {
     broker.pool.stop();
-    crate::services::close_tables(&broker);
+    crate::saving::close_tables(&broker);
     broker.store.shutdown();
 }
 
@@ -87,8 +87,8 @@ pub fn try_put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, bo
         flag: 0,
         sys_flag: 0,
         born_timestamp: Timestamp(NOW_MS),
-        born_host: broker.advertised,
-        store_host: broker.advertised,
+        born_host: broker.identity.advertised,
+        store_host: broker.identity.advertised,
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         body: body.as_bytes(),

@@ -3,8 +3,8 @@
 //! While it is, producers send to this one as long as their routes are old, and must not make it again by that: they are refused, and
 //! their clients go on to the others. Once it is nowhere, a send makes it as it makes every topic whose name is new.
 
+use crate::announce::route::Found;
 use crate::broker::Broker;
-use crate::requests::assignment::{Found, route};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Asks about topics that were deleted, for as long as the broker lives.
 pub async fn run(broker: Arc<Broker>) {
     loop {
-        for topic in broker.deleted.to_ask().await {
+        for topic in broker.tables.deleted.to_ask().await {
             if !is_elsewhere(&broker, &topic).await {
-                broker.deleted.forget(&topic);
+                broker.tables.deleted.forget(&topic);
             }
         }
         tokio::time::sleep(PAUSE).await;
@@ -35,7 +35,7 @@ async fn is_elsewhere(broker: &Broker, topic: &str) -> bool {
     if config.namesrv_addr.is_empty() {
         return false;
     }
-    match route(broker, &broker.registration.to_ask(), topic).await {
+    match broker.announce.registration.route(topic).await {
         Found::Route(route) => route.queue_datas.iter().any(|queues| queues.broker_name != config.broker_name),
         Found::Nowhere => false,
         Found::NoAnswer => true,

@@ -3,3 +3,17 @@
 pub mod changing;
 pub mod elsewhere;
 pub mod registration;
+pub mod route;
+pub mod topics;
+
+use changing::Promises;
+use registration::Registration;
+use route::KnownRoutes;
+
+/// What is announced, and what waits for it.
+#[derive(Default)]
+pub struct Announcements {
+    pub registration: Registration,
+    pub promises: Promises,
+    pub routes: KnownRoutes,
+}

@@ -11,6 +11,7 @@
 //! Answers about a new topic wait until the NameServers know it, but only for those that answer: one that did not answer last time, or has
 //! kept us waiting for [`PATIENCE`], is not waited for until it answers.
 
+use crate::announce::route::{self, Found};
 use crate::broker::Broker;
 use crate::settings::BrokerConfig;
 use parking_lot::{Condvar, Mutex};
@@ -141,13 +142,13 @@ impl Registration {
         self.told.swap(told, Ordering::SeqCst) < told
     }
 
-    /// Calls NameServers.
-    pub fn client(&self) -> &Client {
-        &self.client
+    /// What the NameServers that answer say about a topic.
+    pub async fn route(&self, topic: &str) -> Found {
+        route::ask(&self.client, &self.to_ask(), topic).await
     }
 
     /// Whom to ask: the NameServers that answer, all of them if none does.
-    pub fn to_ask(&self) -> Vec<String> {
+    fn to_ask(&self) -> Vec<String> {
         let name_servers = self.name_servers.lock();
         let address = |told: &Told| told.name_server.address.clone();
         let answer: Vec<String> = name_servers.iter().filter(|told| told.name_server.answers.load(Ordering::SeqCst)).map(address).collect();
@@ -174,7 +175,7 @@ pub async fn run(broker: Arc<Broker>) {
     let mut are_first = true;
     loop {
         {
-            let registration = &broker.registration;
+            let registration = &broker.announce.registration;
             let mut name_servers = registration.name_servers.lock();
             if registration.stops.load(Ordering::SeqCst) {
                 return;
@@ -211,14 +212,14 @@ pub async fn run(broker: Arc<Broker>) {
             registration.settle(&name_servers);
         }
         wake(&broker);
-        broker.registration.listed_anew.notified().await;
+        broker.announce.registration.listed_anew.notified().await;
     }
 }
 
 /// Gives the answers that waited for what was told now.
 fn wake(broker: &Broker) {
-    broker.wake_shards();
-    broker.promises.answer_told(broker);
+    broker.doors.wake_all();
+    broker.announce.promises.answer_told(broker);
 }
 
 /// Keeps one NameServer told until it is left.
@@ -234,11 +235,11 @@ async fn serve(broker: Arc<Broker>, name_server: Arc<NameServer>, before: Option
     if name_server.is_registered.load(Ordering::SeqCst) {
         info!(name_server = name_server.address, "left the NameServer");
     }
-    broker.registration.client.disconnect(&name_server.address);
+    broker.announce.registration.client.disconnect(&name_server.address);
 }
 
 async fn keep_told(broker: &Arc<Broker>, name_server: &Arc<NameServer>) {
-    let registration = &broker.registration;
+    let registration = &broker.announce.registration;
     let client = &registration.client;
     // The connection on which it knows of the broker, and when it is told of all topics the next time.
     let mut registered_on: Option<LinkNumber> = None;
@@ -301,7 +302,7 @@ async fn tell_or_register(
 ) -> Result<(LinkNumber, bool), CallError> {
     if let Some(link) = known_on
         && tell(broker, name_server, topics).await
-        && broker.registration.client.link_to(&name_server.address) == Some(link)
+        && broker.announce.registration.client.link_to(&name_server.address) == Some(link)
     {
         return Ok((link, false));
     }
@@ -310,7 +311,7 @@ async fn tell_or_register(
 
 /// It was told of so many changes, or was not, or keeps us waiting.
 fn note(broker: &Broker, name_server: &NameServer, outcome: Option<Result<u64, CallError>>) {
-    let registration = &broker.registration;
+    let registration = &broker.announce.registration;
     let is_more_told = {
         let name_servers = registration.name_servers.lock();
         match outcome {
@@ -344,7 +345,7 @@ async fn tell(broker: &Arc<Broker>, name_server: &NameServer, topics: &[String])
     let config = broker.config();
     let permission = permission(broker, &config);
     let mut calls = JoinSet::new();
-    for topic in topics.iter().filter_map(|topic| broker.topics.find(topic)) {
+    for topic in topics.iter().filter_map(|topic| broker.tables.topics.find(topic)) {
         let data = QueueData {
             broker_name: config.broker_name.clone(),
             perm: limited(topic.perm, permission),
@@ -354,7 +355,7 @@ async fn tell(broker: &Arc<Broker>, name_server: &NameServer, topics: &[String])
         };
         let route = TopicRouteData { queue_datas: vec![data], ..TopicRouteData::default() };
         let body = json::to_vec(&route, Dialect::Fastjson);
-        let (client, address) = (broker.registration.client.clone(), name_server.address.clone());
+        let (client, address) = (broker.announce.registration.client.clone(), name_server.address.clone());
         let timeout = Duration::from_millis(config.register_timeout_ms);
         calls.spawn(async move {
             let request = RegisterTopic { topic: topic.topic_name.as_str().into() };
@@ -381,28 +382,30 @@ fn limited(perm: Permission, permission: Permission) -> Permission {
 /// Tells a NameServer of all topics, and on which connection it knows the broker now.
 async fn register(broker: &Arc<Broker>, name_server: &NameServer) -> Result<LinkNumber, CallError> {
     let address = &name_server.address;
-    let client = &broker.registration.client;
+    let client = &broker.announce.registration.client;
     let link = client.connect(address, CONNECT_TIMEOUT).await?;
     let config = broker.config();
     let body = body(broker, &config);
     let request = RegisterBroker {
         broker_name: config.broker_name.as_str().into(),
-        broker_addr: broker.address.as_str().into(),
+        broker_addr: broker.identity.address.as_str().into(),
         cluster_name: config.broker_cluster_name.as_str().into(),
-        ha_server_addr: Some(SocketAddr::new(broker.advertised.ip(), broker.advertised.port().saturating_add(1)).to_string().into()),
+        ha_server_addr: Some(
+            SocketAddr::new(broker.identity.advertised.ip(), broker.identity.advertised.port().saturating_add(1)).to_string().into(),
+        ),
         broker_id: config.broker_id as i64,
         heartbeat_timeout_ms: None,
         enable_acting_master: None,
         compressed: false,
         body_crc32: body_crc32(&body),
         zone_name: None,
-        auto_address: matches!(broker.met_as, MetAs::Dialled(_)).then_some(true),
-        started_ms: Some(broker.started_ms),
+        auto_address: matches!(broker.identity.met_as, MetAs::Dialled(_)).then_some(true),
+        started_ms: Some(broker.identity.started_ms),
     };
     let answer = client.call(address, &request, &body, Duration::from_millis(config.register_timeout_ms)).await?;
     answer.fields::<RegisterBrokerReply<'_>>()?;
     if let Ok(table) = json::from_slice::<KVTable>(answer.body()) {
-        crate::requests::topics::keep_order_configuration(broker, &table);
+        crate::announce::topics::keep_order_configuration(broker, &table);
     }
     Ok(link)
 }
@@ -411,8 +414,9 @@ async fn register(broker: &Arc<Broker>, name_server: &NameServer) -> Result<Link
 fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
     let is_fenced = broker.store.fenced().is_some();
     let permission = permission(broker, config);
-    let version = broker.topics.version();
+    let version = broker.tables.topics.version();
     let table: BTreeMap<String, TopicConfig> = broker
+        .tables
         .topics
         .all()
         .into_iter()
@@ -433,11 +437,11 @@ fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
 /// Tells every NameServer that the broker goes away.
 pub async fn leave(broker: &Arc<Broker>) {
     let all = {
-        let mut name_servers = broker.registration.name_servers.lock();
-        broker.registration.about_to_stop();
+        let mut name_servers = broker.announce.registration.name_servers.lock();
+        broker.announce.registration.about_to_stop();
         std::mem::take(&mut *name_servers)
     };
-    broker.registration.listed_anew.notify_one();
+    broker.announce.registration.listed_anew.notify_one();
     all.iter().for_each(|told| told.name_server.leave.notify_one());
     for told in all {
         let _ = told.task.await;
@@ -448,12 +452,12 @@ async fn say_goodbye(broker: &Broker, name_server: &NameServer) {
     let config = broker.config();
     let request = UnregisterBroker {
         broker_name: config.broker_name.as_str().into(),
-        broker_addr: broker.address.as_str().into(),
+        broker_addr: broker.identity.address.as_str().into(),
         cluster_name: config.broker_cluster_name.as_str().into(),
         broker_id: config.broker_id as i64,
     };
     let [if_it_answers, else_then] = LEAVE_TIMEOUT;
     let timeout = if name_server.answers.load(Ordering::SeqCst) { if_it_answers } else { else_then };
     // A NameServer that is gone finds out by itself.
-    let _ = broker.registration.client.call(&name_server.address, &request, b"", timeout).await;
+    let _ = broker.announce.registration.client.call(&name_server.address, &request, b"", timeout).await;
 }

@@ -89,25 +89,25 @@ mod tests {
             let broker = try_open(&disk, &clock, config()).unwrap();
             put(&broker, TOPIC, QUEUE, BOTH, "body");
             assert_eq!(next(&broker, "%LMQ%a"), Some(round));
-            assert!(!broker.topics.names().iter().any(|name| name.starts_with("%LMQ%")));
-            let found = broker.topics.find("%LMQ%never-seen").unwrap();
+            assert!(!broker.tables.topics.names().iter().any(|name| name.starts_with("%LMQ%")));
+            let found = broker.tables.topics.find("%LMQ%never-seen").unwrap();
             assert_eq!((found.read_queue_nums, found.write_queue_nums, found.perm), (1, 1, Permission::READ_WRITE));
-            assert_eq!(broker.group(&broker.config(), "%LMQ%g").unwrap().group_name, "%LMQ%g");
-            assert!(!broker.groups.all().subscription_group_table.contains_key("%LMQ%g"));
-            broker.offsets.commit("g", "%LMQ%a", 0, round, || true);
-            assert_eq!(broker.offsets.find("g", "%LMQ%a", 0), Some(round));
+            assert_eq!(broker.tables.groups.admit(&broker.config(), "%LMQ%g").unwrap().group_name, "%LMQ%g");
+            assert!(!broker.tables.groups.all().subscription_group_table.contains_key("%LMQ%g"));
+            broker.tables.offsets.commit("g", "%LMQ%a", 0, round, || true);
+            assert_eq!(broker.tables.offsets.find("g", "%LMQ%a", 0), Some(round));
             close(broker);
         }
         let broker = try_open(&disk, &clock, config()).unwrap();
-        assert_eq!(broker.offsets.find("g", "%LMQ%a", 0), Some(2));
+        assert_eq!(broker.tables.offsets.find("g", "%LMQ%a", 0), Some(2));
         topics::forget(&broker, "%LMQ%a");
         assert_eq!((next(&broker, "%LMQ%a"), next(&broker, "%LMQ%b")), (None, Some(2)));
-        assert_eq!(broker.offsets.find("g", "%LMQ%a", 0), None);
+        assert_eq!(broker.tables.offsets.find("g", "%LMQ%a", 0), None);
         close(broker);
         // Where light queues are not served they are ordinary names, and nothing goes into them.
         let broker = try_open(&disk, &clock, testing::config()).unwrap();
         put(&broker, TOPIC, QUEUE, BOTH, "body");
-        assert_eq!((next(&broker, "%LMQ%b"), broker.topics.find("%LMQ%b").is_none()), (Some(2), true));
+        assert_eq!((next(&broker, "%LMQ%b"), broker.tables.topics.find("%LMQ%b").is_none()), (Some(2), true));
         close(broker);
     }
 

@@ -80,11 +80,11 @@ impl Model {
             match step {
                 Step::Lock { client, queues } => self.lock(*client, queues),
                 Step::Unlock { client, queues } => {
-                    self.world.broker().locks.unlock(GROUP, CLIENTS[*client], &named(queues));
+                    self.world.broker().tables.locks.unlock(GROUP, CLIENTS[*client], &named(queues));
                     self.locks.retain(|queue, (owner, _)| !(owner == client && queues.contains(queue)));
                 }
                 Step::Leave { client } => {
-                    self.world.broker().locks.client_left(GROUP, CLIENTS[*client]);
+                    self.world.broker().tables.locks.client_left(GROUP, CLIENTS[*client]);
                     self.locks.retain(|_, (owner, _)| owner != client);
                 }
                 Step::Pass(time) => self.world.clock.advance(*time),
@@ -111,7 +111,7 @@ impl Model {
                 expected.push((TOPIC.to_owned(), *queue));
             }
         }
-        let granted = self.world.broker().locks.lock(GROUP, CLIENTS[client], named(queues), now);
+        let granted = self.world.broker().tables.locks.lock(GROUP, CLIENTS[client], named(queues), now);
         assert_eq!(granted, expected, "{} locks {queues:?}", CLIENTS[client]);
     }
 
@@ -128,7 +128,7 @@ impl Model {
         if self.locks.get(&queue).is_none_or(|(_, renewed)| now - *renewed >= LIFE) {
             return;
         }
-        let offsets = &self.world.broker().offsets;
+        let offsets = &self.world.broker().tables.offsets;
         let from = offsets.find(GROUP, TOPIC, queue).unwrap_or(0);
         let seen = &self.readers[queue as usize].seen;
         let new =
@@ -154,14 +154,14 @@ impl Model {
         }
         let now = self.world.broker().clock.elapsed();
         let is_ordered = self.locks.values().any(|(_, renewed)| now - *renewed < LIFE);
-        assert_eq!(self.world.broker().locks.is_ordered(GROUP, now), is_ordered);
+        assert_eq!(self.world.broker().tables.locks.is_ordered(GROUP, now), is_ordered);
         for (queue, reader) in self.readers.iter_mut().enumerate() {
             reader.read(self.world.broker());
             let numbers: Vec<usize> = reader.seen.iter().map(|seen| seen.body.parse().expect("a number")).collect();
             assert!(numbers.is_sorted_by(|a, b| a < b), "queue {queue} is out of order: {numbers:?}");
             let acknowledged = &self.acknowledged[queue];
             assert!(acknowledged.iter().all(|number| numbers.binary_search(number).is_ok()), "queue {queue} lost one: {numbers:?}");
-            let committed = self.world.broker().offsets.find(GROUP, TOPIC, queue as i32).unwrap_or(0);
+            let committed = self.world.broker().tables.offsets.find(GROUP, TOPIC, queue as i32).unwrap_or(0);
             assert!(committed <= numbers.len() as i64, "queue {queue}: {committed} is committed, of {} messages", numbers.len());
             let handled = &self.handled[queue];
             assert!(handled.iter().all(|(offset, number)| numbers.get(*offset as usize) == Some(number)), "queue {queue}: {handled:?}");

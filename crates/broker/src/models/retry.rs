@@ -164,7 +164,7 @@ impl Model {
             Place::Waits { due_ms: self.world.now_ms() + broker.config().delay_ladder.delay_ms(level).expect("a level") as i64 }
         };
         let given_back = Copy { body: copy.body.clone(), times: copy.times + 1, place };
-        match take_back(broker, &request, VERSION, broker.advertised) {
+        match take_back(broker, &request, VERSION, broker.identity.advertised) {
             Ok(()) => *copy = given_back,
             Err(_) => self.unsure.push(given_back),
         }
@@ -209,7 +209,7 @@ impl Model {
     }
 
     fn add_group(&self) {
-        let groups = &self.world.broker().groups;
+        let groups = &self.world.broker().tables.groups;
         if groups.find(GROUP).is_none() {
             groups.put(SubscriptionGroupConfig {
                 group_name: GROUP.into(),

@@ -230,7 +230,7 @@ impl Model {
             return;
         }
         let seen = self.parked.seen[which % self.parked.seen.len()].clone();
-        let store_host = self.world.broker().advertised;
+        let store_host = self.world.broker().identity.advertised;
         let id = MessageId { store_host, log_offset: LogOffset(seen.log_offset) }.to_string();
         if put_back(self.world.broker(), &id).is_ok() {
             self.acknowledged.push((self.world.log_end(), seen.body));

@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::names;
-use crate::services;
+use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::testing::{self, try_open};
 use crate::waiting::deletions;
@@ -218,7 +218,7 @@ impl World {
             match try_open(&self.sim.disk(), &self.clock, self.config.clone()) {
                 Ok(broker) => {
                     let broker = Arc::new(broker);
-                    broker.topics.add(TopicConfig { topic_name: topic(true), ..TopicConfig::default() });
+                    broker.tables.topics.add(TopicConfig { topic_name: topic(true), ..TopicConfig::default() });
                     deletions::watch(&broker);
                     self.kept_to = self.kept_to.min(broker.store.watermarks().written().0);
                     return self.broker = Some(broker);
@@ -239,7 +239,7 @@ impl World {
             let read = |path: PathBuf| Some((path.clone(), self.sim.disk().read(&path).ok()??));
             self.old_tables = self.tables().into_iter().filter_map(read).collect();
         }
-        services::save_tables(self.broker());
+        saving::save_tables(self.broker());
     }
 
     fn tick(&self) {

@@ -1,12 +1,12 @@
 //! The broker itself: settings (25, 26), figures (28, 315), replication (907). Follows Java's `AdminBrokerProcessor`.
 
 use crate::broker::Broker;
+use crate::counts::statistics::Statistic;
 use crate::error::Refusal;
 use crate::names;
-use crate::requests::topics;
 use crate::settings::BrokerConfig;
 use crate::settings::store::store_config;
-use crate::tables::statistics::Statistic;
+use crate::tables::system;
 use crate::waiting::delay;
 use crate::waiting::transaction;
 use roxmq_config::{ConfigError, Table, Update, properties};
@@ -25,7 +25,7 @@ const VERSION_SHOWN: &str = "V5_5_0";
 
 /// Code 26.
 pub fn config(broker: &Broker, _: &Call<'_>, _: request::BrokerConfig) -> Result<Answer, Refusal> {
-    let version = json::to_vec(&*broker.settings_version.lock(), Dialect::Standard);
+    let version = json::to_vec(&*broker.settings.version.lock(), Dialect::Standard);
     let version = String::from_utf8_lossy(&version).into_owned();
     Ok(Answer::body(broker.config().to_properties().into_bytes()).fields(VersionReply { version: version.into() }))
 }
@@ -34,7 +34,7 @@ pub fn config(broker: &Broker, _: &Call<'_>, _: request::BrokerConfig) -> Result
 pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerConfig) -> Result<Answer, Refusal> {
     let text = std::str::from_utf8(call.body).map_err(|_| Refusal::Failed("the settings are not UTF-8".into()))?;
     // The file is written before the settings are in force, and nobody who looks them up waits for that.
-    let _turn = broker.settings_turn.lock();
+    let _turn = broker.settings.turn.lock();
     let config = broker.config();
     let update: Update<BrokerConfig> = Update::parse(&*config, text).map_err(|error| match error {
         ConfigError::Forbidden { .. } => Refusal::Forbidden(error.to_string()),
@@ -48,7 +48,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
     let mut answer = Answer::ok();
     answer.remark = update.remark().map(Into::into);
     take(broker, update.running);
-    let mut version = broker.settings_version.lock();
+    let mut version = broker.settings.version.lock();
     *version = version.next(broker.clock.now_ms(), 0);
     Ok(answer)
 }
@@ -58,12 +58,12 @@ fn take(broker: &Broker, settings: BrokerConfig) {
     broker.store.set_retention(store_config(&settings).retention());
     broker.store.set_flush_interval(settings.flush_interval_ms);
     // Some system topics are there only with a setting.
-    topics::add_system_topics(&broker.topics, &settings);
-    broker.take_settings(settings);
+    system::add_system_topics(&broker.tables.topics, &settings);
+    broker.settings.put(settings);
     // The permission, order and limits of topics travel with the registration.
-    broker.topics.touch();
-    broker.registration.settings_changed();
-    broker.reading_changed();
+    broker.tables.topics.touch();
+    broker.announce.registration.settings_changed();
+    broker.doors.recheck();
 }
 
 /// Keeps the changes in the file that the broker was started with.
@@ -85,22 +85,22 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     let config = broker.config();
     let now = broker.clock.elapsed();
     let now_ms = broker.clock.now_ms();
-    let totals = broker.figures.totals(now);
+    let totals = broker.counts.figures.totals(now);
     let store = broker.store.stats();
     let watermarks = broker.store.watermarks();
 
     put("brokerVersionDesc", VERSION_SHOWN.into());
     put("brokerVersion", roxmq_protocol::header::OUR_VERSION.to_string());
     put("brokerActive", "true".into());
-    put("bootTimestamp", broker.started_ms.to_string());
-    put("runtime", up_time(now_ms - broker.started_ms));
+    put("bootTimestamp", broker.identity.started_ms.to_string());
+    put("runtime", up_time(now_ms - broker.identity.started_ms));
     put("startAcceptSendRequestTimeStamp", config.accept_sends_from_ms.to_string());
 
-    put("putTps", broker.figures.rates(now, |totals| totals.put_messages));
-    put("getFoundTps", broker.figures.rates(now, |totals| totals.gets_found));
-    put("getMissTps", broker.figures.rates(now, |totals| totals.gets_missed));
-    put("getTotalTps", broker.figures.rates(now, |totals| totals.gets_found + totals.gets_missed));
-    let transferred = broker.figures.rates(now, |totals| totals.got_messages);
+    put("putTps", broker.counts.figures.rates(now, |totals| totals.put_messages));
+    put("getFoundTps", broker.counts.figures.rates(now, |totals| totals.gets_found));
+    put("getMissTps", broker.counts.figures.rates(now, |totals| totals.gets_missed));
+    put("getTotalTps", broker.counts.figures.rates(now, |totals| totals.gets_found + totals.gets_missed));
+    let transferred = broker.counts.figures.rates(now, |totals| totals.got_messages);
     put("getTransferredTps", transferred.clone());
     // Tools of the 4.x line read the key in its old spelling.
     put("getTransferedTps", transferred);
@@ -133,7 +133,7 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     let (total, free) = (store.disk_total_bytes, store.disk_free_bytes);
     put("commitLogDirCapacity", format!("Total : {}, Free : {}.", shown_bytes(total), shown_bytes(free)));
 
-    let [yesterday, today] = broker.figures.mornings();
+    let [yesterday, today] = broker.counts.figures.mornings();
     put("msgPutTotalYesterdayMorning", yesterday.0.to_string());
     put("msgPutTotalTodayMorning", today.0.to_string());
     put("msgPutTotalTodayNow", totals.put_messages.to_string());
@@ -154,29 +154,29 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
         put(&format!("{name}ThreadPoolQueueCapacity"), capacity.to_string());
         put(&format!("{name}ThreadPoolQueueHeadWaitTimeMills"), "0".into());
     }
-    put("EndTransactionQueueSize", broker.decisions.waiting_count().to_string());
+    put("EndTransactionQueueSize", broker.waiting.decisions.waiting_count().to_string());
     put("EndTransactionThreadPoolQueueCapacity", transaction::decisions::WAITING_MAX.to_string());
     // As in Java, levels that nothing ever waited in are left out.
     for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
         let max = broker.store.bounds(names::DELAY_TOPIC, delay::queue_of(level)).map_or(0, |(_, max)| max.0);
         if max > 0 {
-            put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.delayed.cursor(level)));
+            put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.waiting.delayed.cursor(level)));
         }
     }
     // What waits is read when it comes near, so nothing is ever behind.
     for key in ["timerReadBehind", "timerOffsetBehind"] {
         put(key, "0".into());
     }
-    put("timerCongestNum", broker.timers.waiting_count().to_string());
+    put("timerCongestNum", broker.waiting.timers.waiting_count().to_string());
     for key in ["timerEnqueueTps", "timerDequeueTps"] {
         put(key, "0.0".into());
     }
-    put("topicCount", broker.topics.count().to_string());
-    put("groupCount", broker.groups.count().to_string());
+    put("topicCount", broker.tables.topics.count().to_string());
+    put("groupCount", broker.tables.groups.count().to_string());
     // Not one of Java's: what could not be carried on, and lies where operators find it.
-    put("messagesParked", broker.figures.parked_messages().to_string());
+    put("messagesParked", broker.counts.figures.parked_messages().to_string());
     // Not one of Java's: whose members subscribe differently at this moment.
-    put("groupsSubscribedDifferently", broker.clients.groups_at_odds().to_string());
+    put("groupsSubscribedDifferently", broker.tables.clients.groups_at_odds().to_string());
     table
 }
 
@@ -207,7 +207,8 @@ fn shown_bytes(bytes: u64) -> String {
 /// Code 315.
 pub fn statistic(broker: &Broker, _: &Call<'_>, request: request::BrokerStats<'_>) -> Result<Answer, Refusal> {
     let now: Duration = broker.clock.elapsed();
-    let figures = Statistic::named(&request.stats_name).and_then(|statistic| broker.statistics.figures(statistic, &request.stats_key, now));
+    let figures =
+        Statistic::named(&request.stats_name).and_then(|statistic| broker.counts.statistics.figures(statistic, &request.stats_key, now));
     match figures {
         Some(figures) => Ok(Answer::body(json::to_vec(&figures, Dialect::Fastjson))),
         None => Err(Refusal::Failed(format!("The stats <{}> <{}> not exist", request.stats_name, request.stats_key))),

@@ -5,33 +5,25 @@
 //! `QueryAssignmentProcessor`, `TopicRouteInfoManager` and `AllocateMessageQueueAveragely`.
 
 use crate::announce::changing::Changed;
+use crate::announce::route::Found;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
 use crate::requests::relay::Later;
-use parking_lot::Mutex;
 use roxmq_protocol::body::{
     MessageModel, MessageQueue, MessageQueueAssignment, MessageRequestMode, QueryAssignmentRequestBody, QueryAssignmentResponseBody,
-    QueueData, SetMessageRequestModeRequestBody, TopicRouteData,
+    QueueData, SetMessageRequestModeRequestBody,
 };
-use roxmq_protocol::code;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::light;
-use roxmq_protocol::request::{self, RouteByTopic};
-use roxmq_remoting::{Answer, Call, CallError};
-use std::collections::HashMap;
+use roxmq_protocol::request;
+use roxmq_remoting::{Answer, Call};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-/// How long a NameServer may take.
-const ROUTE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a route is taken for the present one. The members of a group ask one after the other and shall hear of the same queues.
 const ROUTE_LIFE: Duration = Duration::from_secs(2);
-/// Topics whose routes are kept; above it all are asked for anew.
-const ROUTES_MAX: usize = 10_000;
-
 /// Code 400.
 pub fn query(broker: &Arc<Broker>, call: &Call<'_>, _: request::QueryAssignment) -> Result<Later, Refusal> {
     let asked: QueryAssignmentRequestBody = json::from_slice(call.body)?;
@@ -46,7 +38,7 @@ pub fn query(broker: &Arc<Broker>, call: &Call<'_>, _: request::QueryAssignment)
 
 /// A table that Java wrote may say POP; such a group reads on by pulling, from the same offsets.
 fn mode(broker: &Broker, asked: &QueryAssignmentRequestBody) -> MessageRequestMode {
-    if let Some(MessageRequestMode::Pop) = broker.request_modes.find(&asked.topic, &asked.consumer_group).map(|set| set.mode) {
+    if let Some(MessageRequestMode::Pop) = broker.tables.request_modes.find(&asked.topic, &asked.consumer_group).map(|set| set.mode) {
         warn!(
             group = asked.consumer_group,
             topic = asked.topic,
@@ -62,7 +54,7 @@ async fn assigned(broker: &Broker, asked: &QueryAssignmentRequestBody) -> Option
     if asked.message_model == MessageModel::Broadcasting || !broker.config().assign_queues {
         return Some(queues);
     }
-    let mut members = broker.clients.consumer_ids(&asked.consumer_group);
+    let mut members = broker.tables.clients.consumer_ids(&asked.consumer_group);
     members.sort();
     share(&asked.strategy_name, &asked.client_id, &queues, &members)
 }
@@ -87,33 +79,6 @@ fn average(place: usize, queues: &[MessageQueue], members: usize) -> Vec<Message
     queues[first..first + each + usize::from(place < over)].to_vec()
 }
 
-/// What is known of topics' routes.
-#[derive(Default)]
-pub struct Routes(Mutex<HashMap<String, Route>>);
-
-struct Route {
-    queues: Vec<MessageQueue>,
-    read_at: Duration,
-}
-
-impl Routes {
-    fn known(&self, topic: &str, not_before: Duration) -> Option<Vec<MessageQueue>> {
-        self.0.lock().get(topic).filter(|route| route.read_at >= not_before).map(|route| route.queues.clone())
-    }
-
-    fn keep(&self, topic: &str, queues: Vec<MessageQueue>, read_at: Duration) {
-        let mut routes = self.0.lock();
-        if routes.len() >= ROUTES_MAX && !routes.contains_key(topic) {
-            routes.clear();
-        }
-        routes.insert(topic.to_owned(), Route { queues, read_at });
-    }
-
-    fn forget(&self, topic: &str) {
-        self.0.lock().remove(topic);
-    }
-}
-
 /// The queues of a topic that can be read, on all brokers, sorted; `None` when there is no such topic.
 async fn queues_of(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
     let config = broker.config();
@@ -122,7 +87,7 @@ async fn queues_of(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
         return Some(vec![MessageQueue::new(topic, &*config.broker_name, 0)]);
     }
     if config.namesrv_addr.is_empty() {
-        let here = broker.topics.find(topic)?;
+        let here = broker.tables.topics.find(topic)?;
         let here = QueueData {
             broker_name: config.broker_name.clone(),
             perm: here.perm,
@@ -132,20 +97,20 @@ async fn queues_of(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
         return Some(readable(topic, &[here]));
     }
     let now = broker.clock.elapsed();
-    if let Some(queues) = broker.routes.known(topic, now.saturating_sub(ROUTE_LIFE)) {
+    if let Some(queues) = broker.announce.routes.known(topic, now.saturating_sub(ROUTE_LIFE)) {
         return Some(queues);
     }
-    match route(broker, &broker.registration.to_ask(), topic).await {
+    match broker.announce.registration.route(topic).await {
         Found::Route(route) => {
             let queues = readable(topic, &route.queue_datas);
-            broker.routes.keep(topic, queues.clone(), now);
+            broker.announce.routes.note(topic, queues.clone(), now);
             Some(queues)
         }
         Found::Nowhere => {
-            broker.routes.forget(topic);
+            broker.announce.routes.forget(topic);
             None
         }
-        Found::NoAnswer => broker.routes.known(topic, Duration::ZERO),
+        Found::NoAnswer => broker.announce.routes.known(topic, Duration::ZERO),
     }
 }
 
@@ -158,50 +123,17 @@ fn readable(topic: &str, brokers: &[QueueData]) -> Vec<MessageQueue> {
     queues
 }
 
-/// What the NameServers say.
-pub enum Found {
-    /// It is there.
-    Route(TopicRouteData),
-    /// It is on no broker.
-    Nowhere,
-    /// None of them knows.
-    NoAnswer,
-}
-
-/// Asks all NameServers at once: one that is down costs no time.
-pub async fn route(broker: &Broker, name_servers: &[String], topic: &str) -> Found {
-    let mut calls = JoinSet::new();
-    for name_server in name_servers {
-        let (client, name_server, topic) = (broker.registration.client().clone(), name_server.clone(), topic.to_owned());
-        calls.spawn(async move {
-            let request = RouteByTopic { topic: topic.into(), accept_standard_json_only: Some(true) };
-            let answer = client.call(&name_server, &request, b"", ROUTE_TIMEOUT).await?;
-            answer.fields::<()>()?;
-            Ok(json::from_slice::<TopicRouteData>(answer.body()).ok())
-        });
-    }
-    let mut said = Found::NoAnswer;
-    while let Some(outcome) = calls.join_next().await {
-        match outcome {
-            Ok(Ok(Some(route))) => return Found::Route(route),
-            Ok(Err(CallError::Refused { code: code::TOPIC_NOT_EXIST, .. })) => said = Found::Nowhere,
-            _ => {}
-        }
-    }
-    said
-}
-
 /// Code 401.
 pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) -> Result<Changed, Refusal> {
     let mode: SetMessageRequestModeRequestBody = json::from_slice(call.body)?;
     if mode.topic.starts_with(RETRY_PREFIX) {
         return Err(Refusal::Forbidden("retry topic is not allowed to set mode".into()));
     }
-    if broker.topics.find(&mode.topic).is_none() {
+    if broker.tables.topics.find(&mode.topic).is_none() {
         return Err(Refusal::TopicNotFound(mode.topic));
     }
     // Java makes a group that is new.
-    broker.group(&broker.config(), &mode.consumer_group).map_err(|refusal| match refusal {
+    broker.tables.groups.admit(&broker.config(), &mode.consumer_group).map_err(|refusal| match refusal {
         Refusal::GroupUnknown(_) => Refusal::NoGroup("subscription group does not exist".into()),
         other => other,
     })?;
@@ -209,7 +141,7 @@ pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) ->
         return Err(Refusal::NotYetHere("POP"));
     }
     info!(group = mode.consumer_group, topic = mode.topic, mode = ?mode.mode, "a tool said how a group gets its messages");
-    broker.request_modes.put(mode);
+    broker.tables.request_modes.put(mode);
     Ok(Changed::answer(Answer::ok()))
 }
 

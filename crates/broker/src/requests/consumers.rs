@@ -2,11 +2,11 @@
 //!
 //! Follows Java's `ClientManageProcessor`, `ConsumerManageProcessor` and `DefaultConsumerIdsChangeListener`.
 
+use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
 use crate::requests::pull::checked;
-use crate::requests::topics;
 use crate::tables::clients::{Audience, Departure, Member};
 use roxmq_protocol::body::{
     CheckClientRequestBody, Connection, ConsumerConnection, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, MessageModel,
@@ -51,11 +51,12 @@ pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Res
             refused = Some(refusal);
             continue;
         }
-        broker.clients.producer_seen(&producer.group_name, member.clone());
+        broker.tables.clients.producer_seen(&producer.group_name, member.clone());
     }
     if data.heartbeat_fingerprint != 0 && data.without_sub {
-        let unchanged =
-            |group: &ConsumerData| broker.clients.consumer_unchanged(&group.group_name, call.peer.id(), data.heartbeat_fingerprint, now);
+        let unchanged = |group: &ConsumerData| {
+            broker.tables.clients.consumer_unchanged(&group.group_name, call.peer.id(), data.heartbeat_fingerprint, now)
+        };
         // Every group is visited: each visit also says that the client is alive.
         let changed = data.consumer_data_set.iter().filter(|group| !unchanged(group)).count() > 0;
         return refused.map_or_else(|| Ok(heartbeat_reply(changed)), Err);
@@ -74,14 +75,14 @@ fn heartbeat_reply(subscription_changed: bool) -> Answer {
 
 /// Refuses a name that no group can have.
 fn consumer_seen(broker: &Broker, data: &ConsumerData, member: Member) -> Result<(), Refusal> {
-    let group = match broker.group(&broker.config(), &data.group_name) {
+    let group = match broker.tables.groups.admit(&broker.config(), &data.group_name) {
         Ok(group) => group,
         Err(refusal @ Refusal::Name(_)) => return Err(refusal),
         // A group that may not be made is left out, as Java does: the client learns it from its pulls.
         Err(_) => return Ok(()),
     };
     topics::add_retry_topic(broker, &data.group_name, group.retry_queue_nums);
-    if let Some(audience) = broker.clients.consumer_seen(data, member) {
+    if let Some(audience) = broker.tables.clients.consumer_seen(data, member) {
         notify(broker, &data.group_name, data.message_model, audience);
     }
     Ok(())
@@ -89,7 +90,7 @@ fn consumer_seen(broker: &Broker, data: &ConsumerData, member: Member) -> Result
 
 /// Tells the members of a group to look at their queues again.
 fn notify(broker: &Broker, group: &str, model: MessageModel, audience: Audience) {
-    let wanted = broker.groups.find(group).is_none_or(|group| group.notify_consumer_ids_changed_enable);
+    let wanted = broker.tables.groups.find(group).is_none_or(|group| group.notify_consumer_ids_changed_enable);
     if !wanted || model == MessageModel::Broadcasting || !broker.config().notify_consumer_changes {
         return;
     }
@@ -101,10 +102,10 @@ fn notify(broker: &Broker, group: &str, model: MessageModel, audience: Audience)
 /// Code 35.
 pub fn unregister(broker: &Broker, call: &Call<'_>, request: request::UnregisterClient<'_>) -> Result<Answer, Refusal> {
     if let Some(group) = request.producer_group.as_deref() {
-        broker.clients.producer_left(group, call.peer.id());
+        broker.tables.clients.producer_left(group, call.peer.id());
     }
     if let Some(group) = request.consumer_group.as_deref()
-        && let Some(departure) = broker.clients.consumer_left(group, call.peer.id())
+        && let Some(departure) = broker.tables.clients.consumer_left(group, call.peer.id())
     {
         left(broker, departure);
     }
@@ -113,21 +114,21 @@ pub fn unregister(broker: &Broker, call: &Call<'_>, request: request::Unregister
 
 /// A connection is gone, and with it the client.
 pub fn connection_lost(broker: &Broker, connection: ConnectionId) {
-    broker.lives.connection_lost(connection);
-    for departure in broker.clients.connection_lost(connection) {
+    broker.tables.lives.connection_lost(connection);
+    for departure in broker.tables.clients.connection_lost(connection) {
         left(broker, departure);
     }
 }
 
 /// What a client held in order is free at once, and the others share its queues.
 fn left(broker: &Broker, departure: Departure) {
-    broker.locks.client_left(&departure.group, &departure.client_id);
+    broker.tables.locks.client_left(&departure.group, &departure.client_id);
     notify(broker, &departure.group, departure.message_model, departure.audience);
 }
 
 /// Code 38.
 pub fn ids(broker: &Broker, _: &Call<'_>, request: request::ConsumerList<'_>) -> Result<Answer, Refusal> {
-    let consumer_id_list = broker.clients.consumer_ids(&request.consumer_group);
+    let consumer_id_list = broker.tables.clients.consumer_ids(&request.consumer_group);
     if consumer_id_list.is_empty() {
         return Err(Refusal::Failed(format!("no consumer for this group, {}", request.consumer_group)));
     }
@@ -160,6 +161,7 @@ fn version_shown(member: &Member) -> i32 {
 /// Code 203.
 pub fn connections(broker: &Broker, _: &Call<'_>, request: request::ConsumerConnections<'_>) -> Result<Answer, Refusal> {
     let group = broker
+        .tables
         .clients
         .consumer_group(&request.consumer_group)
         .ok_or_else(|| Refusal::NotOnline(format!("the consumer group[{}] not online", request.consumer_group)))?;
@@ -177,7 +179,7 @@ pub fn connections(broker: &Broker, _: &Call<'_>, request: request::ConsumerConn
 
 /// Code 204.
 pub fn producers(broker: &Broker, _: &Call<'_>, request: request::ProducerConnections<'_>) -> Result<Answer, Refusal> {
-    let mut connection_set: Vec<Connection> = broker.clients.producers(&request.producer_group).iter().map(connection).collect();
+    let mut connection_set: Vec<Connection> = broker.tables.clients.producers(&request.producer_group).iter().map(connection).collect();
     if connection_set.is_empty() {
         return Err(Refusal::Failed(format!("the producer group[{}] not exist", request.producer_group)));
     }
@@ -199,7 +201,7 @@ pub fn all_producers(broker: &Broker, _: &Call<'_>, _: request::AllProducers) ->
         members.sort_by(|a, b| a.client_id.cmp(&b.client_id));
         members.iter().map(info).collect()
     };
-    let data = broker.clients.all_producers().into_iter().map(|(group, members)| (group, infos(members))).collect();
+    let data = broker.tables.clients.all_producers().into_iter().map(|(group, members)| (group, infos(members))).collect();
     Ok(Answer::body(json::to_vec(&ProducerTableInfo { data }, Dialect::Fastjson)))
 }
 
@@ -216,16 +218,16 @@ mod tests {
         let (sim, clock) = (SimDisk::new(4), Clock::manual(NOW_MS));
         let broker = open(&sim.disk(), &clock);
         let [old, new] = ["o", "n"].map(|name| name.repeat(248));
-        broker.groups.put(SubscriptionGroupConfig { group_name: old.clone(), ..SubscriptionGroupConfig::default() });
+        broker.tables.groups.put(SubscriptionGroupConfig { group_name: old.clone(), ..SubscriptionGroupConfig::default() });
         topics::add_retry_topic(&broker, &old, 1);
         close(broker);
         let broker = open(&sim.disk(), &clock);
-        assert!(broker.group(&broker.config(), &old).is_ok());
-        assert!(broker.check_group(&old).is_ok() && broker.check_group_length(&old).is_ok());
-        assert!(matches!(broker.group(&broker.config(), &new), Err(Refusal::Name(_))));
-        assert!(matches!(broker.check_group_length(&new), Err(Refusal::Name(_))));
+        assert!(broker.tables.groups.admit(&broker.config(), &old).is_ok());
+        assert!(broker.tables.groups.check_name(&old).is_ok() && broker.tables.groups.check_length(&old).is_ok());
+        assert!(matches!(broker.tables.groups.admit(&broker.config(), &new), Err(Refusal::Name(_))));
+        assert!(matches!(broker.tables.groups.check_length(&new), Err(Refusal::Name(_))));
         put(&broker, &names::retry_topic(&old), QUEUE, "", "again");
-        assert!(broker.topics.find(&names::retry_topic(&old)).is_some());
+        assert!(broker.tables.topics.find(&names::retry_topic(&old)).is_some());
         topics::add_dead_letter_topic(&broker, &old);
         close(broker);
     }

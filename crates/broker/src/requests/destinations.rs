@@ -4,7 +4,7 @@
 //! of references with others. As soon as any topic has changed, each is looked up again before it is believed.
 
 use crate::broker::Broker;
-use crate::tables::statistics::{Counter, Moved};
+use crate::counts::statistics::{Counter, Moved};
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::permission::Permission;
 use roxmq_store::{QueueHint, QueueHints};
@@ -50,7 +50,7 @@ impl Destination {
 
     /// Counts what was stored.
     pub fn count(&self, broker: &Broker, messages: u64, bytes: u64) {
-        let puts = self.puts.get_or_init(|| broker.statistics.counter(Moved::Puts, self.name()));
+        let puts = self.puts.get_or_init(|| broker.counts.statistics.counter(Moved::Puts, self.name()));
         puts.add(messages, bytes);
     }
 
@@ -67,7 +67,7 @@ impl Destination {
 
 /// How often anything has changed that a destination tells.
 fn changes(broker: &Broker) -> u64 {
-    broker.topics.changes() + broker.statistics.forgotten()
+    broker.tables.topics.changes() + broker.counts.statistics.forgotten()
 }
 
 /// The topics that a shard has sent to lately.
@@ -94,7 +94,7 @@ impl Destinations {
     }
 
     fn look_up(&mut self, broker: &Broker, topic: &str, hash: u64, as_of: u64) -> Option<Rc<Destination>> {
-        let Some(found) = broker.topics.find(topic) else {
+        let Some(found) = broker.tables.topics.find(topic) else {
             self.known.remove(&hash);
             return None;
         };
@@ -128,7 +128,7 @@ impl Hasher for Hashed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::statistics::Statistic;
+    use crate::counts::statistics::Statistic;
     use crate::testing::{self, NOW_MS, TOPIC, close, try_open};
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
@@ -139,7 +139,7 @@ mod tests {
         let broker = try_open(&SimDisk::new(7).disk(), &clock, testing::config()).unwrap();
         let mut destinations = Destinations::default();
         let mut find = |topic: &str| destinations.find(&broker, topic);
-        let puts = |topic: &str| broker.statistics.figures(Statistic::TOPIC_PUT_NUMS, topic, clock.elapsed()).map(|_| ());
+        let puts = |topic: &str| broker.counts.statistics.figures(Statistic::TOPIC_PUT_NUMS, topic, clock.elapsed()).map(|_| ());
 
         let first = find(TOPIC).unwrap();
         assert!(Rc::ptr_eq(&first, &find(TOPIC).unwrap()), "nothing has changed");
@@ -147,17 +147,17 @@ mod tests {
         first.count(&broker, 1, 10);
         assert_eq!(puts(TOPIC), Some(()));
 
-        broker.topics.put(TopicConfig { perm: Permission::READ, topic_name: TOPIC.into(), ..TopicConfig::default() });
-        broker.topics.add(TopicConfig { topic_name: "other".into(), ..TopicConfig::default() });
+        broker.tables.topics.put(TopicConfig { perm: Permission::READ, topic_name: TOPIC.into(), ..TopicConfig::default() });
+        broker.tables.topics.add(TopicConfig { topic_name: "other".into(), ..TopicConfig::default() });
         assert_eq!((find(TOPIC).unwrap().perm, find("other").is_some()), (Permission::READ, true));
 
         // A topic that is deleted is gone, and so is its count; one of its name has its own.
-        broker.topics.remove(TOPIC);
+        broker.tables.topics.remove(TOPIC);
         assert!(find(TOPIC).is_none());
-        broker.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
+        broker.tables.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
         let early = find(TOPIC).unwrap();
         early.count(&broker, 1, 10);
-        broker.statistics.forget_topic(TOPIC);
+        broker.counts.statistics.forget_topic(TOPIC);
         assert_eq!(puts(TOPIC), None);
         find(TOPIC).unwrap().count(&broker, 1, 10);
         assert_eq!(puts(TOPIC), Some(()));

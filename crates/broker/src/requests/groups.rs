@@ -5,9 +5,8 @@ use crate::announce::changing::Changed;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
-use crate::requests::attributes;
 use crate::requests::topics;
-use crate::tables::groups::Groups;
+use crate::tables::attributes;
 use roxmq_protocol::body::{GroupForbidden, SubscriptionGroupConfig, SubscriptionGroupList};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request;
@@ -16,21 +15,6 @@ use tracing::info;
 
 /// Groups in one answer to 201 when the caller asks for pages.
 const PAGE_MAX: i32 = 2000;
-
-/// Adds the groups that are there from the start.
-pub fn add_system_groups(groups: &Groups) {
-    for group in names::SYSTEM_GROUPS {
-        if groups.find(group).is_none() {
-            let broadcast = group.starts_with("CID_ONS");
-            groups.put(SubscriptionGroupConfig {
-                group_name: group.to_owned(),
-                consume_broadcast_enable: true,
-                consume_from_min_enable: !broadcast,
-                ..SubscriptionGroupConfig::default()
-            });
-        }
-    }
-}
 
 /// Code 200.
 pub fn update(broker: &Broker, call: &Call<'_>, _: request::UpdateGroup) -> Result<Changed, Refusal> {
@@ -52,28 +36,28 @@ pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -
 
 /// The group as it will be: of its attributes the request has the changes.
 fn checked(broker: &Broker, sent: SubscriptionGroupConfig) -> Result<SubscriptionGroupConfig, Refusal> {
-    broker.check_group(&sent.group_name)?;
-    let known = broker.groups.find(&sent.group_name);
+    broker.tables.groups.check_name(&sent.group_name)?;
+    let known = broker.tables.groups.find(&sent.group_name);
     let attributes = attributes::changed(attributes::OF_GROUPS, known.as_deref().map(|group| &group.attributes), &sent.attributes)?;
     Ok(SubscriptionGroupConfig { attributes, ..sent })
 }
 
 fn put(broker: &Broker, group: SubscriptionGroupConfig) {
-    broker.groups.put(group);
-    broker.reading_changed();
+    broker.tables.groups.put(group);
+    broker.doors.recheck();
 }
 
 /// Code 353. In Java allowing one topic again allows the group all others too.
 pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'_>) -> Result<Changed, Refusal> {
     if let Some(readable) = request.readable {
-        broker.check_group(&request.group)?;
+        broker.tables.groups.check_name(&request.group)?;
         names::check_topic(&request.topic)?;
-        broker.groups.set_readable(&request.group, &request.topic, readable);
-        broker.reading_changed();
+        broker.tables.groups.set_readable(&request.group, &request.topic, readable);
+        broker.doors.recheck();
         info!(group = %request.group, topic = %request.topic, readable, "a tool said what a group may read");
     }
     let body = GroupForbidden {
-        readable: Some(broker.groups.may_read(&request.group, &request.topic)),
+        readable: Some(broker.tables.groups.may_read(&request.group, &request.topic)),
         group: request.group.into_owned(),
         topic: request.topic.into_owned(),
     };
@@ -82,7 +66,7 @@ pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'
 
 /// Code 201.
 pub fn all(broker: &Broker, _: &Call<'_>, request: request::AllGroupConfig<'_>) -> Result<Answer, Refusal> {
-    let mut all = broker.groups.all();
+    let mut all = broker.tables.groups.all();
     let total = all.subscription_group_table.len() as i32;
     if let Some(first) = request.group_seq {
         let count = request.max_group_num.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
@@ -93,7 +77,7 @@ pub fn all(broker: &Broker, _: &Call<'_>, request: request::AllGroupConfig<'_>) 
 
 /// Code 352.
 pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> Result<Answer, Refusal> {
-    let group = broker.groups.find(&request.group).ok_or_else(|| Refusal::GroupUnknown(request.group.to_string()))?;
+    let group = broker.tables.groups.find(&request.group).ok_or_else(|| Refusal::GroupUnknown(request.group.to_string()))?;
     Ok(Answer::body(json::to_vec(&*group, Dialect::Fastjson)))
 }
 
@@ -106,16 +90,16 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) 
 
 /// Takes everything about a group away. How far it has come, and what it was to try again, only if that is asked for; its dead letters stay.
 fn forget(broker: &Broker, group: &str, with_offsets: bool) {
-    broker.groups.remove(group);
-    broker.request_modes.forget_group(group);
+    broker.tables.groups.remove(group);
+    broker.tables.request_modes.forget_group(group);
     match with_offsets {
-        true => broker.offsets.forget_group(group),
-        false => broker.offsets.forget_reader(group),
+        true => broker.tables.offsets.forget_group(group),
+        false => broker.tables.offsets.forget_reader(group),
     }
-    broker.locks.forget_group(group, &broker.clients.consumer_ids(group));
-    broker.statistics.forget_group(group);
+    broker.tables.locks.forget_group(group, &broker.tables.clients.consumer_ids(group));
+    broker.counts.statistics.forget_group(group);
     if with_offsets {
         topics::forget(broker, &names::retry_topic(group));
     }
-    broker.reading_changed();
+    broker.doors.recheck();
 }

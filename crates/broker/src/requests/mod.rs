@@ -2,7 +2,6 @@
 
 pub mod admin;
 pub mod assignment;
-pub mod attributes;
 pub mod consumers;
 pub mod destinations;
 pub mod groups;

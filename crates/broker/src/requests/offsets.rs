@@ -21,13 +21,13 @@ pub fn bounds(broker: &Broker, topic: &str, queue_id: i32) -> (QueueOffset, Queu
 /// Where a group begins on a queue of which it knows nothing yet: where it has committed, or else at the oldest message.
 pub fn beginning(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> i64 {
     let (min, max) = bounds(broker, topic, queue_id);
-    let committed = broker.offsets.find(group, topic, queue_id);
+    let committed = broker.tables.offsets.find(group, topic, queue_id);
     committed.filter(|offset| (min.0..=max.0).contains(offset)).unwrap_or(min.0)
 }
 
 /// Answers with an offset of a queue, for a group or without one.
 fn told(broker: &Broker, call: &Call<'_>, topic: &str, queue_id: i32, group: &str, offset: i64) -> Answer {
-    broker.lives.tell(Claim { topic, queue_id, group, connection: call.peer.id(), offset });
+    broker.tables.lives.tell(Claim { topic, queue_id, group, connection: call.peer.id(), offset });
     Answer::with(OffsetReply { offset })
 }
 
@@ -65,14 +65,14 @@ pub fn earliest_time(broker: &Broker, _: &Call<'_>, request: request::EarliestSt
 /// skipped by that. Otherwise the client decides by its own `consumeFromWhere`.
 pub fn committed(broker: &Broker, call: &Call<'_>, request: request::QueryConsumerOffset<'_>) -> Result<Answer, Refusal> {
     let told = |offset| Ok(told(broker, call, &request.topic, request.queue_id, &request.consumer_group, offset));
-    if let Some(offset) = broker.offsets.find(&request.consumer_group, &request.topic, request.queue_id) {
+    if let Some(offset) = broker.tables.offsets.find(&request.consumer_group, &request.topic, request.queue_id) {
         return told(offset);
     }
     if request.set_zero_if_not_found == Some(false) {
         return Err(Refusal::NotFound("Not found, do not set to zero, maybe this group boot first".into()));
     }
     let (min, _) = bounds(broker, &request.topic, request.queue_id);
-    if min.0 <= 0 && broker.topics.find(&request.topic).is_some() {
+    if min.0 <= 0 && broker.tables.topics.find(&request.topic).is_some() {
         return told(0);
     }
     Err(Refusal::NotFound("Not found, maybe this group consumer boot first".into()))
@@ -83,11 +83,11 @@ pub fn committed(broker: &Broker, call: &Call<'_>, request: request::QueryConsum
 pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumerOffset<'_>) -> Result<Answer, Refusal> {
     let request::UpdateConsumerOffset { consumer_group: group, topic, queue_id, commit_offset: offset } = request;
     loop {
-        let deletions = broker.lives.deletions();
-        if broker.groups.find(&group).is_none() {
+        let deletions = broker.tables.lives.deletions();
+        if broker.tables.groups.find(&group).is_none() {
             return Err(Refusal::GroupNotFound(group.into_owned()));
         }
-        let Some(config) = broker.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic.into_owned())) };
+        let Some(config) = broker.tables.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic.into_owned())) };
         let (_, max) = bounds(broker, &topic, queue_id);
         let has_queue = (0..config.read_queue_nums.max(config.write_queue_nums)).contains(&queue_id) || (queue_id >= 0 && max.0 > 0);
         if !has_queue || !(0..=max.0).contains(&offset) {
@@ -95,13 +95,13 @@ pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumer
             return Err(Refusal::Argument(text));
         }
         let claim = Claim { topic: &topic, queue_id, group: &group, connection: call.peer.id(), offset };
-        if !broker.lives.may_commit(claim, beginning(broker, &group, &topic, queue_id)) {
+        if !broker.tables.lives.may_commit(claim, beginning(broker, &group, &topic, queue_id)) {
             return Err(Refusal::Argument(format!(
                 "offset {offset} of queue {queue_id} is from before {topic} was deleted and made again"
             )));
         }
         // Once more if a topic, perhaps this one, has just been deleted.
-        if broker.offsets.commit(&group, &topic, queue_id, offset, || broker.lives.deletions() == deletions) {
+        if broker.tables.offsets.commit(&group, &topic, queue_id, offset, || broker.tables.lives.deletions() == deletions) {
             return Ok(Answer::ok());
         }
     }
@@ -109,26 +109,26 @@ pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumer
 
 /// Code 43.
 pub fn all(broker: &Broker, _: &Call<'_>, _: request::AllConsumerOffset) -> Result<Answer, Refusal> {
-    Ok(Answer::body(json::to_vec(&broker.offsets.all(), Dialect::Fastjson)))
+    Ok(Answer::body(json::to_vec(&broker.tables.offsets.all(), Dialect::Fastjson)))
 }
 
 /// Code 314.
 pub fn copy(broker: &Broker, _: &Call<'_>, request: request::CloneOffset<'_>) -> Result<Answer, Refusal> {
-    broker.check_group(&request.dest_group)?;
+    broker.tables.groups.check_name(&request.dest_group)?;
     let topics = match request.topic.as_deref().filter(|topic| !topic.trim().is_empty()) {
         Some(topic) => vec![topic.to_owned()],
-        None => broker.offsets.topics_of(&request.src_group),
+        None => broker.tables.offsets.topics_of(&request.src_group),
     };
     // What a living group does not subscribe to is left, unless it is called offline.
-    let living = broker.clients.consumer_group(&request.src_group).filter(|_| request.offline != Some(true));
+    let living = broker.tables.clients.consumer_group(&request.src_group).filter(|_| request.offline != Some(true));
     let is_read = |topic: &str| living.as_ref().is_none_or(|group| group.subscriptions.contains_key(topic));
-    for topic in topics.iter().filter(|topic| broker.topics.find(topic).is_some() && is_read(topic)) {
-        broker.offsets.copy(&request.src_group, &request.dest_group, topic);
+    for topic in topics.iter().filter(|topic| broker.tables.topics.find(topic).is_some() && is_read(topic)) {
+        broker.tables.offsets.copy(&request.src_group, &request.dest_group, topic);
     }
     Ok(Answer::ok())
 }
 
 /// The topic, or the refusal that it is unknown.
 pub fn known_topic(broker: &Broker, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
-    broker.topics.find(topic).ok_or_else(|| Refusal::TopicNotFound(topic.to_owned()))
+    broker.tables.topics.find(topic).ok_or_else(|| Refusal::TopicNotFound(topic.to_owned()))
 }

@@ -24,12 +24,12 @@ pub fn lock(broker: &Broker, call: &Call<'_>, _: request::LockQueues) -> Result<
     let broker_name = mq_set.first().map(|queue| queue.broker_name.clone()).unwrap_or_default();
     let queues = mq_set.into_iter().map(|queue| (queue.topic, queue.queue_id));
     let now = broker.clock.elapsed();
-    let granted = match broker.clients.message_model_of(&consumer_group, &client_id) {
+    let granted = match broker.tables.clients.message_model_of(&consumer_group, &client_id) {
         Some(MessageModel::Broadcasting) => {
-            broker.locks.lock_broadcasting(&consumer_group, &client_id, now);
+            broker.tables.locks.lock_broadcasting(&consumer_group, &client_id, now);
             queues.collect()
         }
-        Some(MessageModel::Clustering) | None => broker.locks.lock(&consumer_group, &client_id, queues, now),
+        Some(MessageModel::Clustering) | None => broker.tables.locks.lock(&consumer_group, &client_id, queues, now),
     };
     let lock_ok_mq_set =
         granted.into_iter().map(|(topic, queue_id)| MessageQueue { broker_name: broker_name.clone(), queue_id, topic }).collect();
@@ -40,6 +40,6 @@ pub fn lock(broker: &Broker, call: &Call<'_>, _: request::LockQueues) -> Result<
 pub fn unlock(broker: &Broker, call: &Call<'_>, _: request::UnlockQueues) -> Result<Answer, Refusal> {
     let LockBatchRequestBody { client_id, consumer_group, mq_set, .. } = sent(call)?;
     let queues: Vec<_> = mq_set.into_iter().map(|queue| (queue.topic, queue.queue_id)).collect();
-    broker.locks.unlock(&consumer_group, &client_id, &queues);
+    broker.tables.locks.unlock(&consumer_group, &client_id, &queues);
     Ok(Answer::ok())
 }

@@ -1,10 +1,10 @@
 //! How far topics and groups are (202, 208, 300, 303, 317, 343, 345). Follows Java's `AdminBrokerProcessor`.
 
 use crate::broker::Broker;
+use crate::counts::statistics::Statistic;
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
 use crate::requests::offsets::known_topic;
-use crate::tables::statistics::Statistic;
 use roxmq_protocol::body::{
     ConsumeStats, ConsumeStatsList, GroupList, MessageQueue, OffsetWrapper, QueryConsumeTimeSpanBody, QuerySubscriptionResponseBody,
     QueueTimeSpan, TopicList, TopicOffset, TopicStatsTable,
@@ -26,7 +26,7 @@ pub fn of_topic(broker: &Broker, _: &Call<'_>, request: request::TopicStats<'_>)
         let offset = TopicOffset { last_update_timestamp: newest.unwrap_or(0), max_offset: max.0, min_offset: min.0 };
         offset_table.insert(MessageQueue::new(&*request.topic, &*broker_name, queue_id), offset);
     }
-    let topic_put_tps = broker.statistics.rate(Statistic::TOPIC_PUT_NUMS, &request.topic, broker.clock.elapsed());
+    let topic_put_tps = broker.counts.statistics.rate(Statistic::TOPIC_PUT_NUMS, &request.topic, broker.clock.elapsed());
     Ok(Answer::body(json::to_vec(&TopicStatsTable { offset_table, topic_put_tps }, Dialect::Fastjson)))
 }
 
@@ -44,10 +44,10 @@ pub fn of_group(broker: &Broker, _: &Call<'_>, request: request::ConsumeStats<'_
 fn stats(broker: &Broker, group: &str, topics: &[String]) -> ConsumeStats {
     let broker_name = broker.config().broker_name.clone();
     let now = broker.clock.elapsed();
-    let online = broker.clients.consumer_group(group);
+    let online = broker.tables.clients.consumer_group(group);
     let mut stats = ConsumeStats::default();
     for name in topics {
-        let Some(topic) = broker.topics.find(name) else { continue };
+        let Some(topic) = broker.tables.topics.find(name) else { continue };
         // What an online group does not subscribe to any more is no lag of it. Its retry topic always counts.
         let subscribed = online.as_ref().is_none_or(|group| group.subscriptions.contains_key(name));
         if !subscribed && !name.starts_with(RETRY_PREFIX) {
@@ -55,29 +55,29 @@ fn stats(broker: &Broker, group: &str, topics: &[String]) -> ConsumeStats {
         }
         for queue_id in 0..topic.read_queue_nums {
             let (_, max) = broker.store.bounds(name, queue_id as u32).unwrap_or_default();
-            let committed = broker.offsets.find(group, name, queue_id).unwrap_or(0).max(0);
+            let committed = broker.tables.offsets.find(group, name, queue_id).unwrap_or(0).max(0);
             let consumed = (committed > 0).then(|| broker.store.store_time(name, queue_id as u32, QueueOffset(committed - 1))).flatten();
             let offsets = OffsetWrapper {
                 broker_offset: max.0,
                 consumer_offset: committed,
                 last_timestamp: consumed.unwrap_or(0),
-                pull_offset: broker.offsets.pulled(group, name, queue_id).unwrap_or(0).max(committed),
+                pull_offset: broker.tables.offsets.pulled(group, name, queue_id).unwrap_or(0).max(committed),
             };
             stats.offset_table.insert(MessageQueue::new(&**name, &*broker_name, queue_id), offsets);
         }
-        stats.consume_tps += broker.statistics.rate(Statistic::GROUP_GET_NUMS, &format!("{name}@{group}"), now);
+        stats.consume_tps += broker.counts.statistics.rate(Statistic::GROUP_GET_NUMS, &format!("{name}@{group}"), now);
     }
     stats
 }
 
 /// Code 317.
 pub fn of_all_groups(broker: &Broker, call: &Call<'_>, request: request::BrokerConsumeStats) -> Result<Answer, Refusal> {
-    let broker_addr = Some(broker.address_to(call.peer.met_as()));
+    let broker_addr = Some(broker.identity.address_to(call.peer.met_as()));
     let mut list = ConsumeStatsList { broker_addr, ..ConsumeStatsList::default() };
-    for group in broker.groups.all().subscription_group_table.into_keys() {
+    for group in broker.tables.groups.all().subscription_group_table.into_keys() {
         let mut of_group = Vec::new();
         for topic in topics_of_group(broker, &group) {
-            let ordered = broker.topics.find(&topic).is_some_and(|topic| topic.order);
+            let ordered = broker.tables.topics.find(&topic).is_some_and(|topic| topic.order);
             if request.is_order && !ordered {
                 continue;
             }
@@ -92,26 +92,26 @@ pub fn of_all_groups(broker: &Broker, call: &Call<'_>, request: request::BrokerC
 }
 
 fn topics_of_group(broker: &Broker, group: &str) -> BTreeSet<String> {
-    broker.offsets.topics_of(group).into_iter().collect()
+    broker.tables.offsets.topics_of(group).into_iter().collect()
 }
 
 /// Code 300.
 pub fn groups_of_topic(broker: &Broker, _: &Call<'_>, request: request::GroupsOfTopic<'_>) -> Result<Answer, Refusal> {
-    let mut group_list: BTreeSet<String> = broker.clients.groups_subscribed(&request.topic).into_iter().collect();
-    group_list.extend(broker.offsets.groups_of(&request.topic));
+    let mut group_list: BTreeSet<String> = broker.tables.clients.groups_subscribed(&request.topic).into_iter().collect();
+    group_list.extend(broker.tables.offsets.groups_of(&request.topic));
     Ok(Answer::body(json::to_vec(&GroupList { group_list }, Dialect::Fastjson)))
 }
 
 /// Code 343.
 pub fn topics_of(broker: &Broker, call: &Call<'_>, request: request::TopicsOfGroup<'_>) -> Result<Answer, Refusal> {
     let topic_list = topics_of_group(broker, &request.group);
-    let body = TopicList { broker_addr: Some(broker.address_to(call.peer.met_as())), topic_list };
+    let body = TopicList { broker_addr: Some(broker.identity.address_to(call.peer.met_as())), topic_list };
     Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
 }
 
 /// Code 345.
 pub fn subscription(broker: &Broker, _: &Call<'_>, request: request::SubscriptionOfGroup<'_>) -> Result<Answer, Refusal> {
-    let known = broker.clients.subscription(&request.group, &request.topic).and_then(|(_, subscription)| subscription);
+    let known = broker.tables.clients.subscription(&request.group, &request.topic).and_then(|(_, subscription)| subscription);
     let body = QuerySubscriptionResponseBody {
         group: request.group.into_owned(),
         subscription_data: known.map(|subscription| subscription.data.clone()),
@@ -129,7 +129,7 @@ pub fn time_span(broker: &Broker, _: &Call<'_>, request: request::ConsumeTimeSpa
     for queue_id in 0..topic.write_queue_nums {
         let (min, max) = broker.store.bounds(&request.topic, queue_id as u32).unwrap_or_default();
         let at = |offset: i64| broker.store.store_time(&request.topic, queue_id as u32, QueueOffset(offset));
-        let committed = broker.offsets.find(&request.group, &request.topic, queue_id).unwrap_or(0);
+        let committed = broker.tables.offsets.find(&request.group, &request.topic, queue_id).unwrap_or(0);
         let min_time_stamp = at(min.0).unwrap_or(-1);
         let consume_time_stamp = if committed > 0 { at(committed - 1).unwrap_or(-1) } else { min_time_stamp };
         let next = at(committed).filter(|_| committed < max.0);

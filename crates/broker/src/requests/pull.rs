@@ -1,15 +1,15 @@
 //! Reading messages by offset (11, 361). Follows Java's `PullMessageProcessor` and `DefaultPullMessageResultHandler`.
 
 use crate::broker::Broker;
+use crate::counts::statistics::Moved;
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
+use crate::notify::arrivals::QueueKey;
 use crate::requests::offsets::beginning;
 use crate::requests::send_back;
 use crate::settings::BrokerConfig;
-use crate::tables::arrivals::QueueKey;
 use crate::tables::clients::{Subscription, Wanted, is_everything, is_tags};
 use crate::tables::lives::Claim;
-use crate::tables::statistics::Moved;
 use roxmq_protocol::body::{MessageModel, SubscriptionData, SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::code;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -175,14 +175,14 @@ pub fn prepare(
 ) -> Result<PreparedPull, Refusal> {
     let request = Pull::read(fields)?;
     // Before anything is looked up: what is deleted in between is then looked for once more.
-    let deletions = broker.lives.deletions();
+    let deletions = broker.tables.lives.deletions();
     if !Permission(config.broker_permission as i32).is_readable() {
         return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
     }
     if form == PullForm::Lite && !config.lite_pull {
         return Err(Refusal::LitePullForbidden(config.broker_name.clone()));
     }
-    let group = broker.group(config, &request.consumer_group)?;
+    let group = broker.tables.groups.admit(config, &request.consumer_group)?;
     check_group(&group)?;
     let topic = find_topic(broker, &request.topic)?;
     check_topic(&topic)?;
@@ -209,7 +209,7 @@ pub fn prepare(
         connection,
         commit: Cell::new((request.sys_flag & PULL_COMMIT != 0).then_some(request.commit_offset)),
         deletions,
-        life: broker.lives.of(&request.topic),
+        life: broker.tables.lives.of(&request.topic),
         limits: ReadLimits {
             messages_max,
             bytes_max: bytes_max as usize,
@@ -250,9 +250,9 @@ pub fn recheck(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
     let topic = find_topic(broker, &pull.queue.topic)?;
     check_topic(&topic)?;
     check_queue(&topic, pull.queue.queue_id as i32)?;
-    let group = broker.groups.find(pull.group_name()).ok_or_else(|| Refusal::GroupUnknown(pull.group_name().to_owned()))?;
+    let group = broker.tables.groups.find(pull.group_name()).ok_or_else(|| Refusal::GroupUnknown(pull.group_name().to_owned()))?;
     check_group(&group)?;
-    check_reader(broker, &group, &pull.queue.topic, broker.clients.message_model(pull.group_name()))
+    check_reader(broker, &group, &pull.queue.topic, broker.tables.clients.message_model(pull.group_name()))
 }
 
 /// Is the topic of a pull still there?
@@ -261,11 +261,11 @@ pub fn recheck(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
 /// When it was deleted since the pull came, and not made again.
 pub fn check_there(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
     // Usually none was.
-    if pull.deletions == broker.lives.deletions() { Ok(()) } else { find_topic(broker, &pull.queue.topic).map(drop) }
+    if pull.deletions == broker.tables.lives.deletions() { Ok(()) } else { find_topic(broker, &pull.queue.topic).map(drop) }
 }
 
 fn find_topic(broker: &Broker, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
-    broker.topics.find(topic).ok_or_else(|| Refusal::TopicUnknown(topic.to_owned()))
+    broker.tables.topics.find(topic).ok_or_else(|| Refusal::TopicUnknown(topic.to_owned()))
 }
 
 /// May the group's members read the topic, and read it in their way?
@@ -273,7 +273,7 @@ fn check_reader(broker: &Broker, group: &SubscriptionGroupConfig, topic: &str, m
     if model == Some(MessageModel::Broadcasting) && !group.consume_broadcast_enable {
         return Err(Refusal::BroadcastForbidden(group.group_name.clone()));
     }
-    if !broker.groups.may_read(&group.group_name, topic) {
+    if !broker.tables.groups.may_read(&group.group_name, topic) {
         return Err(Refusal::GroupForbiddenForTopic { group: group.group_name.clone(), topic: topic.to_owned() });
     }
     Ok(())
@@ -291,7 +291,7 @@ fn subscription(
         let expression = request.subscription.as_deref().unwrap_or(SubscriptionData::ALL);
         let kind = request.expression_type.as_deref().unwrap_or(SubscriptionData::TAG);
         if is_tags(kind) && is_everything(expression) {
-            return Ok(Arc::clone(&broker.everything));
+            return Ok(Subscription::everything());
         }
         let data = SubscriptionData {
             topic: request.topic.to_string(),
@@ -302,7 +302,7 @@ fn subscription(
         };
         return checked(config, data).map(Arc::new);
     }
-    let Some((model, subscription)) = broker.clients.subscription(&request.consumer_group, &request.topic) else {
+    let Some((model, subscription)) = broker.tables.clients.subscription(&request.consumer_group, &request.topic) else {
         return Err(Refusal::SubscriptionGroupOffline);
     };
     check_reader(broker, group, &request.topic, Some(model))?;
@@ -339,7 +339,7 @@ fn check_kind(config: &BrokerConfig, kind: &str) -> Result<(), Refusal> {
 /// Sends a pull to another offset.
 fn moved(broker: &Broker, pull: &PreparedPull, offset: i64) -> PullResult {
     let (min, max) = broker.store.bounds(&pull.queue.topic, pull.queue.queue_id).unwrap_or_default();
-    broker.lives.tell(pull.claim(offset));
+    broker.tables.lives.tell(pull.claim(offset));
     PullResult {
         code: code::PULL_OFFSET_MOVED,
         remark: "OFFSET_RESET",
@@ -353,17 +353,17 @@ fn moved(broker: &Broker, pull: &PreparedPull, offset: i64) -> PullResult {
 fn begins_anew(broker: &Broker, pull: &PreparedPull, life: u64) -> Option<i64> {
     let beginning = beginning(broker, pull.group_name(), &pull.queue.topic, pull.queue.queue_id as i32);
     let waited_over_it = pull.life != Some(life) && pull.from > beginning;
-    (waited_over_it || !broker.lives.may_read(pull.claim(pull.from), beginning)).then_some(beginning)
+    (waited_over_it || !broker.tables.lives.may_read(pull.claim(pull.from), beginning)).then_some(beginning)
 }
 
 /// Reads what the pull wants, with this much patience, unless the last look at its queue found just that.
 pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut Look) -> PullResult {
     let QueueKey { topic, queue_id } = &pull.queue;
-    if let Some(offset) = broker.offsets.take_reset(pull.group_name(), topic, *queue_id as i32) {
+    if let Some(offset) = broker.tables.offsets.take_reset(pull.group_name(), topic, *queue_id as i32) {
         return moved(broker, pull, offset);
     }
-    let deletions = broker.lives.deletions();
-    let life = broker.lives.of(topic);
+    let deletions = broker.tables.lives.deletions();
+    let life = broker.tables.lives.of(topic);
     if let Some(life) = life
         && let Some(offset) = begins_anew(broker, pull, life)
     {
@@ -386,14 +386,17 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut
     };
     // The end of the log is shorter after a crash, and that is where who was beyond it goes on. But who comes from before the topic was
     // deleted has to begin again; where it cannot be told, nothing may be passed over.
-    if read.status == ReadStatus::OffsetOverflowBadly && broker.store.was_deleted(topic) && !broker.lives.reads(pull.claim(pull.from)) {
+    if read.status == ReadStatus::OffsetOverflowBadly
+        && broker.store.was_deleted(topic)
+        && !broker.tables.lives.reads(pull.claim(pull.from))
+    {
         return moved(broker, pull, beginning(broker, pull.group_name(), topic, *queue_id as i32));
     }
     // What rides on a pull is never ahead of it, unless it is from before the topic was deleted.
     let end = if life.is_some() { read.max.0.min(pull.from) } else { read.max.0 };
     let commit = pull.commit.take().filter(|offset| (0..=end).contains(offset));
-    let is_current = || broker.lives.deletions() == deletions;
-    broker.offsets.note_pull(pull.group_name(), topic, *queue_id as i32, read.next.0, commit, is_current);
+    let is_current = || broker.tables.lives.deletions() == deletions;
+    broker.tables.offsets.note_pull(pull.group_name(), topic, *queue_id as i32, read.next.0, commit, is_current);
     let (code, remark) = match read.status {
         ReadStatus::Found => (code::SUCCESS, "FOUND"),
         ReadStatus::NoMatchedMessage => (code::PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE"),
@@ -409,15 +412,15 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut
         ReadStatus::OffsetTooSmall => (code::PULL_OFFSET_MOVED, "OFFSET_TOO_SMALL"),
     };
     if read.messages > 0 {
-        broker.figures.got(read.messages);
+        broker.counts.figures.got(read.messages);
         let key = &mut look.counter_name;
         key.clear();
         key.extend([topic, "@", pull.group_name()]);
         let (messages, bytes) = (u64::from(read.messages), look.body.len() as u64);
-        broker.statistics.add(Moved::Gets, key, messages, bytes);
-        broker.broker_gets.add(messages, bytes);
+        broker.counts.statistics.add(Moved::Gets, key, messages, bytes);
+        broker.counts.broker_gets.add(messages, bytes);
     } else if read.status != ReadStatus::NotInMemory {
-        broker.figures.missed();
+        broker.counts.figures.missed();
     }
     let needs_disk = read.status == ReadStatus::NotInMemory;
     PullResult { code, remark, messages: read.messages, reply: reply(pull, read.next.0, read.min, read.max), needs_disk }
@@ -472,7 +475,7 @@ fn reply(pull: &PreparedPull, next: i64, min: QueueOffset, max: QueueOffset) -> 
 mod tests {
     use super::*;
     use crate::requests::topics;
-    use crate::services;
+    use crate::saving;
     use crate::settings::FlushDiskType;
     use crate::testing::{NOW_MS, QUEUE, TOPIC, close, open, put, try_open};
     use roxmq_env::clock::Clock;
@@ -520,13 +523,13 @@ mod tests {
     }
 
     fn make(broker: &Broker, messages: usize) {
-        broker.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
-        broker.lives.began(TOPIC, broker.store.was_deleted(TOPIC), next_connection());
+        broker.tables.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
+        broker.tables.lives.began(TOPIC, broker.store.was_deleted(TOPIC), next_connection());
         (0..messages).for_each(|_| _ = put(broker, TOPIC, QUEUE, "", "body"));
     }
 
     fn committed(broker: &Broker) -> Option<i64> {
-        broker.offsets.find("g", TOPIC, QUEUE as i32)
+        broker.tables.offsets.find("g", TOPIC, QUEUE as i32)
     }
 
     #[test]
@@ -574,7 +577,7 @@ mod tests {
             make(&broker, 4);
             broker.store.flush();
             assert_eq!(pulled(&broker, next_connection(), 2, 2), (code::SUCCESS, 4, 2));
-            services::save_tables(&broker);
+            saving::save_tables(&broker);
             (0..3).for_each(|_| _ = put(&broker, TOPIC, QUEUE, "", "body"));
             assert_eq!(pulled(&broker, next_connection(), 7, 7), (code::PULL_NOT_FOUND, 7, 0));
             drop(broker);

@@ -55,7 +55,7 @@ pub fn by_key(broker: &Broker, call: &Call<'_>, request: request::QueryMessage<'
 /// Messages with a tag: the queues' entries know its hash, the record the tag itself. The newest of each queue, oldest first.
 fn by_tag(broker: &Broker, request: &request::QueryMessage<'_>, max: usize) -> Vec<Vec<u8>> {
     let wanted = tags_code(&request.key);
-    let queues = broker.topics.find(&request.topic).map_or(0, |topic| topic.read_queue_nums.max(topic.write_queue_nums)) as u32;
+    let queues = broker.tables.topics.find(&request.topic).map_or(0, |topic| topic.read_queue_nums.max(topic.write_queue_nums)) as u32;
     let mut found = Vec::new();
     let mut looked_at = 0;
     for queue_id in 0..queues {
@@ -96,7 +96,7 @@ pub fn queue_entries(broker: &Broker, _: &Call<'_>, request: request::QueryQueue
         return Err(Refusal::Failed(format!("{}@{topic} is not exist!", request.queue_id)));
     };
     // Without a living subscription nothing is judged and no message shown, as in Java.
-    let subscription = broker.clients.subscription(group, topic).and_then(|(_, subscription)| subscription);
+    let subscription = broker.tables.clients.subscription(group, topic).and_then(|(_, subscription)| subscription);
     let is_offline = !group.is_empty() && subscription.is_none();
     let first = request.index.clamp(min.0, max.0);
     let count = i64::from(request.count.clamp(0, ENTRIES_MAX));

@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn member(broker: &Broker, group: &str, client_id: &str) -> Result<Member, Refusal> {
     let unknown = || Refusal::Failed(format!("The Consumer <{group}> <{client_id}> not online"));
-    broker.clients.consumer(group, client_id).ok_or_else(unknown)
+    broker.tables.clients.consumer(group, client_id).ok_or_else(unknown)
 }
 
 /// The client's answer as it is: code, remark and body.

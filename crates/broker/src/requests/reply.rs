@@ -67,6 +67,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
     }
     let asked = properties.find(name::REPLY_TO_CLIENT).unwrap_or_default().to_owned();
     let member = broker
+        .tables
         .clients
         .producer(&asked)
         .ok_or_else(|| Refusal::Failed(format!("push reply message fail, channel of <{asked}> not found.")))?;
@@ -113,7 +114,7 @@ fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> R
     if names::is_send_forbidden(&request.topic) {
         return Err(Refusal::SendForbidden(request.topic.to_string()));
     }
-    let topic = broker.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
+    let topic = broker.tables.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
     if !topic.perm.is_writable() {
         return Err(Refusal::TopicNotWritable(request.topic.to_string()));
     }
@@ -137,7 +138,7 @@ fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], sender: &Peer) ->
         sys_flag: pushed.sys_flag,
         born_timestamp: pushed.born_timestamp,
         born_host: send::born_host(&config, sender.remote()),
-        store_host: broker.advertised,
+        store_host: broker.identity.advertised,
         reconsume_times: pushed.reconsume_times,
         prepared_transaction_offset: 0,
         body,

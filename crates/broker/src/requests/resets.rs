@@ -37,7 +37,7 @@ type OffsetTable = BTreeMap<MessageQueue, i64>;
 /// Code 222.
 pub fn reset(broker: &Broker, _: &Call<'_>, request: request::ResetOffset<'_>) -> Result<Answer, Refusal> {
     let unknown = || Refusal::NoTopic(format!("Topic {} does not exist", request.topic));
-    let topic = broker.topics.find(&request.topic).ok_or_else(unknown)?;
+    let topic = broker.tables.topics.find(&request.topic).ok_or_else(unknown)?;
     let offset_table = match broker.config().server_side_reset {
         true => move_here(broker, &request, &topic)?,
         false => move_at_clients(broker, &request, &topic)?,
@@ -48,13 +48,13 @@ pub fn reset(broker: &Broker, _: &Call<'_>, request: request::ResetOffset<'_>) -
 
 /// Sets the offsets in the table; the group's next pulls are told.
 fn move_here(broker: &Broker, request: &request::ResetOffset<'_>, topic: &TopicConfig) -> Result<OffsetTable, Refusal> {
-    if broker.groups.find(&request.group).is_none() {
+    if broker.tables.groups.find(&request.group).is_none() {
         return Err(Refusal::NoGroup(format!("Group {} does not exist", request.group)));
     }
     let offsets = targets(broker, request, queues(request, topic)?)?;
     for (queue, offset) in &offsets {
-        broker.offsets.reset(&request.group, &request.topic, queue.queue_id, *offset);
-        broker.look_again(&request.topic, queue.queue_id as u32);
+        broker.tables.offsets.reset(&request.group, &request.topic, queue.queue_id, *offset);
+        broker.doors.notify(&request.topic, queue.queue_id as u32);
     }
     Ok(offsets)
 }
@@ -88,7 +88,7 @@ fn target(broker: &Broker, request: &request::ResetOffset<'_>, queue_id: i32) ->
         time => broker.store.offset_by_time(&request.topic, queue_id as u32, time, Boundary::Lower).0,
     };
     // Without force a group only goes back.
-    let committed = broker.offsets.find(&request.group, &request.topic, queue_id);
+    let committed = broker.tables.offsets.find(&request.group, &request.topic, queue_id);
     Ok(match committed {
         Some(committed) if !request.is_force && committed < wanted => committed,
         _ => wanted,
@@ -98,7 +98,7 @@ fn target(broker: &Broker, request: &request::ResetOffset<'_>, queue_id: i32) ->
 /// Tells the group's clients to move. Java: `Broker2Client.resetOffset`.
 fn move_at_clients(broker: &Broker, request: &request::ResetOffset<'_>, topic: &TopicConfig) -> Result<OffsetTable, Refusal> {
     let queues = 0..topic.write_queue_nums;
-    if queues.clone().any(|queue_id| broker.offsets.find(&request.group, &request.topic, queue_id).is_none()) {
+    if queues.clone().any(|queue_id| broker.tables.offsets.find(&request.group, &request.topic, queue_id).is_none()) {
         return Err(Refusal::Failed(format!("THe consumer group <{}> not exist", request.group)));
     }
     let all = request::ResetOffset { queue_id: -1, offset: None, ..request.clone() };
@@ -118,7 +118,7 @@ fn move_at_clients(broker: &Broker, request: &request::ResetOffset<'_>, topic: &
                 connection: member.peer.id(),
                 offset: *offset,
             };
-            broker.lives.tell(claim);
+            broker.tables.lives.tell(claim);
         }
         let push = ResetClientOffset {
             topic: (&*request.topic).into(),
@@ -147,7 +147,7 @@ fn bodies(offsets: &OffsetTable) -> (Vec<u8>, Vec<u8>) {
 
 /// The group's members; `None` when nobody is there.
 fn members(broker: &Broker, group: &str) -> Option<Vec<Member>> {
-    broker.clients.consumer_group(group).map(|group| group.members.into_values().collect())
+    broker.tables.clients.consumer_group(group).map(|group| group.members.into_values().collect())
 }
 
 fn check_versions(members: &[Member]) -> Result<(), Refusal> {

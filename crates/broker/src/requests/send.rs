@@ -2,6 +2,7 @@
 //!
 //! Follows Java's `SendMessageProcessor` and `AbstractSendMessageProcessor.msgCheck`.
 
+use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::message::bodies;
@@ -10,7 +11,6 @@ use crate::message::room;
 use crate::names;
 use crate::requests::destinations::{Destination, Destinations};
 use crate::requests::send_back;
-use crate::requests::topics;
 use crate::settings::BrokerConfig;
 use crate::waiting::delay;
 use crate::waiting::parking;
@@ -27,12 +27,13 @@ use roxmq_protocol::request::{SendForm, SendMarks, SendMessage};
 use roxmq_protocol::time::Timestamp;
 use roxmq_protocol::unique_key::UniqueKeys;
 use roxmq_remoting::{Answer, Ticket};
-use roxmq_store::{AppendError, Batch, Placed};
+use roxmq_store::{Batch, Placed};
 use smallvec::SmallVec;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use tracing::info;
 
 /// Who sends.
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +99,7 @@ pub struct Flow {
 impl Flow {
     /// Empty buffers.
     pub fn new(broker: &Broker) -> Flow {
-        let as_of = broker.settings_changes();
+        let as_of = broker.settings.changes();
         let config = broker.config();
         Flow {
             marks: Marks::of(&config),
@@ -114,7 +115,7 @@ impl Flow {
 
     /// Takes the settings as they are now. A client that was told that they changed finds them changed.
     pub fn refresh(&mut self, broker: &Broker) {
-        let as_of = broker.settings_changes();
+        let as_of = broker.settings.changes();
         if self.as_of != as_of {
             self.as_of = as_of;
             self.config = broker.config();
@@ -251,14 +252,14 @@ pub fn prepare_one(
     let is_half =
         asked.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true")) && !(request.reconsume_times > 0 && level.is_some());
     if is_half && config.reject_transactions {
-        let address = broker.address_to(sender.met_as);
+        let address = broker.identity.address_to(sender.met_as);
         return Err(Refusal::Forbidden(format!("the broker[{address}] sending transaction message is forbidden")).into());
     }
 
     let first = batch.len();
     let unique_key = match asked.unique_key {
         Some(key) => UniqueKey::of(key),
-        None => UniqueKey::of(&flow.unique.next(broker.advertised.ip(), Timestamp(now))),
+        None => UniqueKey::of(&flow.unique.next(broker.identity.advertised.ip(), Timestamp(now))),
     };
     // A dead letter waits for nothing. A half message waits for its decision first. A delay level wins over a time.
     let level = level.filter(|_| dead_letter.is_none());
@@ -296,7 +297,7 @@ pub fn prepare_one(
         sys_flag: sys_flag::with_transaction(request.sys_flag, sys_flag::TRANSACTION_NOT),
         born_timestamp: request.born_timestamp,
         born_host: born_host(&config, sender.address),
-        store_host: broker.advertised,
+        store_host: broker.identity.advertised,
         reconsume_times: request.reconsume_times,
         prepared_transaction_offset: 0,
         body,
@@ -393,7 +394,7 @@ fn destination(
     }
     let unknown = || Refusal::TopicUnknown(request.topic.to_string());
     names::check_new_topic(&request.topic)?;
-    let (topic, change) = topics::create_for_send(broker, request).ok_or_else(unknown)?;
+    let (topic, change) = create_for_send(broker, request).ok_or_else(unknown)?;
     Ok((known.find(broker, &topic.topic_name).ok_or_else(unknown)?, change))
 }
 
@@ -580,14 +581,33 @@ pub fn write_answer(
     );
 }
 
-/// What is answered when the store does not take a batch.
-pub fn refusal(error: &AppendError) -> Refusal {
-    match error {
-        AppendError::DiskFull => Refusal::DiskFull(error.to_string()),
-        AppendError::Behind => Refusal::Busy("the disk does not keep up"),
-        AppendError::Fenced(why) => Refusal::Fenced(why.to_string()),
-        other => Refusal::Failed(other.to_string()),
+/// Counts what was stored.
+pub fn count_stored(broker: &Broker, prepared: &Prepared, places: &[Placed]) {
+    let bytes: u64 = places.iter().map(|place| place.size as u64).sum();
+    let count = places.len() as u64;
+    broker.counts.figures.put(count, bytes);
+    prepared.destination.count(broker, count, bytes);
+    broker.counts.broker_puts.add(count, bytes);
+}
+
+/// The topic of a send, made if its name is new and the settings allow it.
+///
+/// With the number of the change that NameServers have to be told of, when it is new.
+fn create_for_send(broker: &Broker, request: &SendMessage<'_>) -> Option<(Arc<TopicConfig>, Option<u64>)> {
+    if !broker.config().auto_create_topic {
+        return None;
     }
+    let default = broker.tables.topics.find(&request.default_topic)?;
+    if broker.tables.deleted.holds(&request.topic) {
+        return None;
+    }
+    let (topic, is_new) = broker.tables.topics.add(auto_created(request, &default)?);
+    if !is_new {
+        return Some((topic, None));
+    }
+    info!(topic = topic.topic_name, queues = topic.write_queue_nums, "made a topic on its first send");
+    let change = topics::made(broker, &topic.topic_name);
+    Some((topic, Some(change)))
 }
 
 /// Makes a topic on the first send to it, from the settings of the topic that the producer names.

@@ -6,13 +6,13 @@
 //! ```
 //! Follows Java's `AbstractSendMessageProcessor.consumerSendMsgBack` and `handleRetryAndDLQ`.
 
+use crate::announce::topics;
 use crate::broker::Broker;
+use crate::counts::statistics::Moved;
 use crate::error::Refusal;
 use crate::message::room;
 use crate::names;
-use crate::requests::topics;
 use crate::tables::clients::Wanted;
-use crate::tables::statistics::Moved;
 use crate::waiting::delay::{self, redelivered};
 use crate::waiting::parking::{self, Parked};
 use roxmq_protocol::body::SubscriptionGroupConfig;
@@ -40,7 +40,7 @@ fn limit(asked: Option<i32>, version: i32, group: &SubscriptionGroupConfig) -> i
 
 /// The group that a message is retried for. Like every use of a group this makes it, where groups are made by their use.
 fn group_of(broker: &Broker, name: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
-    broker.group(&broker.config(), name).map_err(|_| Refusal::GroupUnknown(name.to_owned()))
+    broker.tables.groups.admit(&broker.config(), name).map_err(|_| Refusal::GroupUnknown(name.to_owned()))
 }
 
 /// Code 36.
@@ -60,7 +60,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
         return Ok(());
     }
     let retry_topic = names::retry_topic(&request.group);
-    if broker.topics.find(&retry_topic).is_some_and(|topic| !topic.perm.is_writable()) {
+    if broker.tables.topics.find(&retry_topic).is_some_and(|topic| !topic.perm.is_writable()) {
         return Err(Refusal::TopicNotWritable(retry_topic));
     }
     let bytes = broker.store.message_at(LogOffset(request.offset));
@@ -86,14 +86,14 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
             waiting.set(name::REAL_TOPIC, &retry_topic);
             waiting.set(name::REAL_QID, &fastrand::i32(0..queues).to_string());
             waiting.set(name::DELAY, &level.to_string());
-            let draft = redelivered(&record, broker.advertised, names::DELAY_TOPIC, delay::queue_of(level), waiting.as_str());
+            let draft = redelivered(&record, broker.identity.advertised, names::DELAY_TOPIC, delay::queue_of(level), waiting.as_str());
             parking::try_push(broker, again(draft), &mut batch)
         }
     };
     if let Err(reason) = retried {
         properties.set(name::DELAY, "0");
         let dead_letters = topics::add_dead_letter_topic(broker, &request.group);
-        let draft = redelivered(&record, broker.advertised, &dead_letters, 0, properties.as_str());
+        let draft = redelivered(&record, broker.identity.advertised, &dead_letters, 0, properties.as_str());
         parked = match parking::try_push(broker, again(draft), &mut batch) {
             Ok(()) if is_over => None,
             Ok(()) => Some(Parked::new(&record, &dead_letters, &reason)),
@@ -105,7 +105,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
     parking::tell(broker, parked);
     broker.settle(&batch).in_time()?;
     let key = format!("{}@{}", properties.find(name::RETRY_TOPIC).unwrap_or_default(), request.group);
-    broker.statistics.add(Moved::SendBacks, &key, 1, record.body.len() as u64);
+    broker.counts.statistics.add(Moved::SendBacks, &key, 1, record.body.len() as u64);
     Ok(())
 }
 
@@ -146,7 +146,7 @@ pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: 
     let is_over = request.reconsume_times > limit(request.max_reconsume_times, version, &group);
     // It could not wait for its next turn.
     let is_over = is_over || request.properties.len() + room::AGAIN_BYTES > PROPERTIES_BYTES_MAX;
-    if is_over || broker.locks.is_ordered(name, broker.clock.elapsed()) {
+    if is_over || broker.tables.locks.is_ordered(name, broker.clock.elapsed()) {
         return Ok(Some(topics::add_dead_letter_topic(broker, name)));
     }
     topics::add_retry_topic(broker, name, group.retry_queue_nums);
@@ -159,7 +159,7 @@ pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: 
 pub fn is_still_wanted(broker: &Broker, group: &str, record: &Record<'_>) -> bool {
     let properties = Properties::new(record.properties);
     let Some(topic) = properties.find(name::RETRY_TOPIC) else { return true };
-    let subscription = broker.clients.subscription(group, topic).and_then(|(_, subscription)| subscription);
+    let subscription = broker.tables.clients.subscription(group, topic).and_then(|(_, subscription)| subscription);
     match subscription.as_deref().map(|subscription| &subscription.wanted) {
         Some(Wanted::Sql(expression)) => expression.matches(&properties),
         _ => true,
@@ -197,7 +197,7 @@ mod tests {
     fn a_group_is_made_by_giving_back_a_message_unless_its_name_is_none() {
         let broker = open(&SimDisk::new(6).disk(), &Clock::manual(NOW_MS));
         assert_eq!(group_of(&broker, "fresh").unwrap().retry_max_times, 16);
-        assert!(broker.groups.find("fresh").is_some());
+        assert!(broker.tables.groups.find("fresh").is_some());
         for none in ["", "a b", "a$b"] {
             assert_eq!(group_of(&broker, none).unwrap_err().code(), 26, "{none}");
         }
@@ -223,15 +223,15 @@ mod tests {
             unit_mode: None,
             max_reconsume_times: None,
         };
-        broker.groups.put(group(3));
-        take_back(&broker, &request, 0, broker.advertised).unwrap();
+        broker.tables.groups.put(group(3));
+        take_back(&broker, &request, 0, broker.identity.advertised).unwrap();
         drop(broker);
         sim.crash();
         let broker = open(&sim.disk(), &clock);
-        assert_eq!(broker.topics.find("%RETRY%group").map(|topic| topic.read_queue_nums), Some(3));
-        broker.groups.put(group(9));
+        assert_eq!(broker.tables.topics.find("%RETRY%group").map(|topic| topic.read_queue_nums), Some(3));
+        broker.tables.groups.put(group(9));
         for _ in 0..20 {
-            take_back(&broker, &request, 0, broker.advertised).unwrap();
+            take_back(&broker, &request, 0, broker.identity.advertised).unwrap();
         }
         clock.advance(std::time::Duration::from_secs(1));
         delay::deliver_due(&broker);

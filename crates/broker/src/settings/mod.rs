@@ -13,6 +13,7 @@
 
 mod choices;
 mod delay_ladder;
+pub(crate) mod in_force;
 mod java_keys;
 pub(crate) mod store;
 #[cfg(test)]

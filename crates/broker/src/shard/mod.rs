@@ -15,13 +15,13 @@ mod tests;
 
 use crate::broker::Broker;
 use crate::error::Refusal;
+use crate::notify::arrivals::QueueKey;
+use crate::notify::doors::{Door, Inbox};
 use crate::requests::pull::Look;
 use crate::requests::send::Flow;
 use crate::routes::{self, Lane};
-use crate::tables::arrivals::QueueKey;
 use crate::waiting::transaction::decisions::Asked;
 use pace::Pace;
-use parking_lot::Mutex;
 use pulls::{Due, Waiting};
 use roxmq_protocol::code;
 use roxmq_remoting::{Answer, Call, Connection, Incoming, Service, ShardHandle, guarded, guarded_later};
@@ -32,39 +32,8 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// What other threads leave for a shard: queues that got a message, whether somebody changed what may be read, and whether the topics are
-/// durable that sends wait for.
-#[derive(Default)]
-pub struct Inbox {
-    arrived: Mutex<Vec<QueueKey>>,
-    recheck: AtomicBool,
-    settled: Mutex<Option<Result<(), Refusal>>>,
-}
-
-/// A shard as the rest of the broker sees it.
-pub struct ShardDoor {
-    /// Wakes it.
-    pub handle: ShardHandle,
-    /// What is left for it.
-    pub inbox: Arc<Inbox>,
-}
-
-impl ShardDoor {
-    /// Tells the shard that a queue got a message.
-    pub fn tell(&self, queue: QueueKey) {
-        self.inbox.arrived.lock().push(queue);
-        self.handle.wake();
-    }
-
-    /// Has the shard ask of every pull that waits whether it still may.
-    pub fn recheck(&self) {
-        self.inbox.recheck.store(true, Ordering::Release);
-        self.handle.wake();
-    }
-}
 
 /// The broker's work on one thread.
 pub struct BrokerShard {
@@ -95,7 +64,7 @@ impl BrokerShard {
     /// A shard of `broker`, reached through `handle` from now on.
     pub fn new(broker: Arc<Broker>, handle: ShardHandle) -> BrokerShard {
         let inbox = Arc::new(Inbox::default());
-        let number = broker.add_shard(ShardDoor { handle: handle.clone(), inbox: Arc::clone(&inbox) });
+        let number = broker.doors.add(Door { handle: handle.clone(), inbox: Arc::clone(&inbox) });
         broker.store.wake_when_flushed(Arc::new(move || handle.wake()));
         let flow = Flow::new(&broker);
         let batch = broker.store.batch();
@@ -124,7 +93,7 @@ impl BrokerShard {
 
 impl Service for BrokerShard {
     fn met_as(&self, local: SocketAddr) -> SocketAddr {
-        self.broker.met_as.on(local.ip())
+        self.broker.identity.met_as.on(local.ip())
     }
 
     fn request(&self, from: &Rc<Connection>, request: Incoming<'_>) {
@@ -149,7 +118,7 @@ impl Service for BrokerShard {
             }
             Lane::Decide => {
                 let asked = Asked { request: request.keep(), peer: from.peer(), ticket };
-                match self.broker.decisions.push(&self.broker, asked) {
+                match self.broker.waiting.decisions.push(&self.broker, asked) {
                     true => from.owes(),
                     false => from.answer(ticket, Refusal::Busy("too many decisions wait").answer()),
                 }
@@ -175,7 +144,7 @@ impl Service for BrokerShard {
                     let header = kept.header();
                     let call = Call { header: &header, body: kept.body(), peer: &peer };
                     match taken(|| handler(&broker, &call)) {
-                        Ok(changed) => broker.promises.push(&broker, peer, ticket, changed),
+                        Ok(changed) => broker.announce.promises.push(&broker, peer, ticket, changed),
                         Err(refusal) => peer.answer(ticket, refusal.answer()),
                     }
                 };

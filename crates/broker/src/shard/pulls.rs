@@ -2,9 +2,8 @@
 
 use super::{BrokerShard, answered};
 use crate::error::Refusal;
+use crate::notify::arrivals::QueueKey;
 use crate::requests::pull::{Parked, PullForm};
-
-use crate::tables::arrivals::QueueKey;
 use roxmq_protocol::code;
 use roxmq_remoting::{Connection, ConnectionId, Incoming, Ticket};
 use roxmq_store::Patience;
@@ -102,7 +101,7 @@ impl BrokerShard {
         let mut parked = self.parked.borrow_mut();
         let is_new = !parked.contains_key(queue);
         if is_new {
-            self.broker.arrivals.wait(queue, self.number);
+            self.broker.doors.arrivals.wait(queue, self.number);
         }
         let waiting = parked.entry(queue.clone()).or_default();
         self.next_late.set(self.next_late.get().min(pull.deadline));
@@ -118,7 +117,7 @@ impl BrokerShard {
         let taken: Vec<Parked> = waiting.pulls.extract_if(.., which).collect();
         if waiting.pulls.is_empty() {
             parked.remove(queue);
-            self.broker.arrivals.leave(queue, self.number);
+            self.broker.doors.arrivals.leave(queue, self.number);
         }
         self.parked_count.set(self.parked_count.get() - taken.len());
         taken

@@ -4,9 +4,9 @@ use super::{BrokerShard, taken};
 use crate::announce::changing;
 use crate::announce::registration;
 use crate::error::Refusal;
+use crate::notify::arrivals::QueueKey;
 use crate::requests::send::{self, Prepared, Unprepared};
 use crate::routes::SendForm;
-use crate::tables::arrivals::QueueKey;
 use roxmq_protocol::code;
 use roxmq_protocol::header::Header;
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
@@ -104,7 +104,7 @@ impl BrokerShard {
         let settle = move || {
             let settled = taken(|| changing::settle_to(&broker, owed));
             *inbox.settled.lock() = Some(settled);
-            broker.wake_shard(number);
+            broker.doors.wake(number);
         };
         if !self.broker.pool.write(settle) {
             *self.inbox.settled.lock() = Some(Err(Refusal::Busy("too many writing requests wait")));
@@ -147,8 +147,8 @@ impl BrokerShard {
         let mut pending = std::mem::take(&mut *self.pending.borrow_mut());
         let outcome = self.broker.store.append(&mut batch);
         if let Err(error) = outcome {
-            let refusal = send::refusal(&error);
-            self.broker.figures.put_failed(batch.len());
+            let refusal = Refusal::from(error);
+            self.broker.counts.figures.put_failed(batch.len());
             batch.clear();
             for Pending { from, ticket, .. } in pending.drain(..) {
                 from.answer(ticket, send::refused(&self.flow.borrow().config, &refusal));
@@ -166,7 +166,7 @@ impl BrokerShard {
         // Counters are looked up by topic, so messages to the same topic are counted together.
         for of_topic in pending.chunk_by(|one, next| Rc::ptr_eq(&one.prepared.destination, &next.prepared.destination)) {
             let (first, last) = (&of_topic[0].prepared, &of_topic[of_topic.len() - 1].prepared);
-            self.broker.stored(first, &placed[first.range.start..last.range.end]);
+            send::count_stored(&self.broker, first, &placed[first.range.start..last.range.end]);
         }
         for pending in pending.drain(..) {
             let Prepared { range, destination, queue_id, is_stored_there, .. } = &pending.prepared;
@@ -234,7 +234,7 @@ impl BrokerShard {
         let write = |out: &mut Vec<u8>| {
             send::write_answer(&mut self.flow.borrow_mut(), *ticket, from.met_as, prepared, places, code, out);
         };
-        match prepared.change.filter(|change| !self.broker.registration.is_told(*change)) {
+        match prepared.change.filter(|change| !self.broker.announce.registration.is_told(*change)) {
             None => from.write(write),
             Some(change) => {
                 let mut frames = Vec::new();
@@ -252,7 +252,7 @@ impl BrokerShard {
             return;
         }
         let now = self.broker.clock.elapsed();
-        for told in untold.extract_if(.., |held| held.deadline <= now || self.broker.registration.is_told(held.change)) {
+        for told in untold.extract_if(.., |held| held.deadline <= now || self.broker.announce.registration.is_told(held.change)) {
             told.from.write(|out| out.extend_from_slice(&told.frames));
         }
     }
@@ -260,7 +260,7 @@ impl BrokerShard {
     /// Finds who waits for the queues of a stored message. Those of this shard are gathered, the others' shards are told.
     pub(super) fn tell_of(&self, prepared: &Prepared, mine: &mut Vec<QueueKey>) {
         if let Some(due_ms) = prepared.due_ms {
-            return self.broker.timers.arrived(prepared.destination.name(), due_ms);
+            return self.broker.waiting.timers.arrived(prepared.destination.name(), due_ms);
         }
         self.tell_of_queue(prepared.destination.name(), prepared.queue_id, mine);
         for name in prepared.light_queues.split(',').filter(|name| !name.is_empty()) {
@@ -269,10 +269,10 @@ impl BrokerShard {
     }
 
     pub(super) fn tell_of_queue(&self, topic: &str, queue_id: u32, mine: &mut Vec<QueueKey>) {
-        let Some((queue, shards)) = self.broker.arrivals.waiting(topic, queue_id) else { return };
+        let Some((queue, shards)) = self.broker.doors.arrivals.waiting(topic, queue_id) else { return };
         for shard in shards {
             if shard != self.number {
-                self.broker.tell_shard(shard, queue.clone());
+                self.broker.doors.notify_shard(shard, queue.clone());
             } else if !mine.contains(&queue) {
                 mine.push(queue.clone());
             }

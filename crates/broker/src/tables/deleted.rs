@@ -3,7 +3,7 @@
 //! Producers learn from the NameServers that a topic is here no more, but only the next time they ask, and send here until then. Such a send
 //! must not make the topic again.
 
-use super::TableFile;
+use super::file::TableFile;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,13 @@
 //! Which subscription groups there are. File: `config/subscriptionGroup.json`, Java's shape; what changed since it was written is in the
 //! journal.
 
-use super::TableFile;
 use super::changes::{self, Change};
+use super::file::TableFile;
 use super::journal::Journal;
-use crate::requests::attributes::without_signs;
+use crate::error::Refusal;
+use crate::names;
+use crate::settings::BrokerConfig;
+use crate::tables::attributes::without_signs;
 use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
@@ -94,6 +97,27 @@ impl Groups {
         table.groups.insert(group.to_owned(), Arc::clone(&added));
         self.group_changed(&mut table, group);
         Some(added)
+    }
+
+    /// Checks the name of a group. One that is longer than all clients can read is let in only if it is there already.
+    pub fn check_name(&self, group: &str) -> Result<(), Refusal> {
+        names::check_group(group)?;
+        self.check_length(group)
+    }
+
+    /// Refuses the name if it is too long, and the group is not there.
+    pub fn check_length(&self, group: &str) -> Result<(), Refusal> {
+        match group.len() > names::GROUP_BYTES_MAX && self.find(group).is_none() {
+            true => Err(names::group_too_long(group)),
+            false => Ok(()),
+        }
+    }
+
+    /// The group's settings; it is made on first use where that is allowed.
+    pub fn admit(&self, config: &BrokerConfig, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
+        self.check_name(group)?;
+        let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
+        self.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
     }
 
     fn is_light(&self, group: &str) -> bool {

@@ -273,7 +273,7 @@ impl Journal {
     fn ends_well(&self, file: &mut Written, work: impl FnOnce(&mut Written) -> io::Result<()>) -> io::Result<()> {
         let done = work(file);
         if let Err(error) = &done
-            && !super::is_full(error)
+            && !super::file::is_full(error)
         {
             file.dead = Some(error.to_string());
         }

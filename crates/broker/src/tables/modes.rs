@@ -1,8 +1,8 @@
 //! How groups get the messages of a topic. File: `config/messageRequestMode.json`, Java's shape (topic -> group -> mode); what changed since
 //! it was written is in the journal.
 
-use super::TableFile;
 use super::changes::{self, Change};
+use super::file::TableFile;
 use super::journal::Journal;
 use parking_lot::RwLock;
 use roxmq_protocol::body::{MessageRequestModeSerializeWrapper, SetMessageRequestModeRequestBody};

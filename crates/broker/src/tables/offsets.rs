@@ -2,7 +2,7 @@
 //!
 //! The table may be ahead of its file by the save interval; after a crash a group starts again at most that far back, never further on.
 
-use super::TableFile;
+use super::file::TableFile;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{ConsumerOffsetSerializeWrapper, DataVersion};

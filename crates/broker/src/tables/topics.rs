@@ -1,7 +1,7 @@
 //! Which topics there are. File: `config/topics.json`, Java's shape; what changed since it was written is in the journal.
 
-use super::TableFile;
 use super::changes::{self, Change};
+use super::file::TableFile;
 use super::journal::Journal;
 use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
@@ -12,6 +12,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A topic with so many queues to read and to write.
+pub fn topic(name: &str, queues: i32, perm: Permission) -> TopicConfig {
+    TopicConfig { topic_name: name.to_owned(), read_queue_nums: queues, write_queue_nums: queues, perm, ..TopicConfig::default() }
+}
 
 /// The topic table.
 pub struct Topics {

@@ -37,8 +37,8 @@ pub fn draft<'a>(broker: &Broker, queue_id: u32, said: &'a [u8]) -> Draft<'a> {
         flag: 0,
         sys_flag: 0,
         born_timestamp: Timestamp(broker.clock.now_ms()),
-        born_host: broker.advertised,
-        store_host: broker.advertised,
+        born_host: broker.identity.advertised,
+        store_host: broker.identity.advertised,
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         body: said,
@@ -67,7 +67,7 @@ mod tests {
     use crate::broker::Broker;
     use crate::error::Refusal;
     use crate::names;
-    use crate::services;
+    use crate::saving;
     use crate::settings::{BrokerConfig, FlushDiskType};
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, delivered, try_open, try_put};
     use crate::waiting::delay;
@@ -86,7 +86,7 @@ mod tests {
                 delay::deliver_due(broker);
             }
             if n % 2 == 0 {
-                services::save_tables(broker);
+                saving::save_tables(broker);
             }
             broker.store.tick();
         }

@@ -5,11 +5,11 @@
 //! the state there is. Delivery is an ordinary append to the real topics, and a mark of the cursor goes with it into the log
 //! ([`crate::waiting::cursors`]). `config/delayOffset.json` repeats the cursors for tools, and for when retention has taken the marks away.
 
+use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
-use crate::requests::topics;
-use crate::tables::TableFile;
+use crate::tables::file::TableFile;
 use crate::trouble::Troubles;
 use crate::waiting::cursors;
 use crate::waiting::parking;
@@ -139,7 +139,7 @@ fn levels() -> impl Iterator<Item = i32> {
 pub fn waits_from(broker: &Broker) -> Option<LogOffset> {
     let oldest = |level: i32| {
         let (min, max) = broker.store.bounds(names::DELAY_TOPIC, queue_of(level))?;
-        let first = min.max(QueueOffset(broker.delayed.cursor(level)));
+        let first = min.max(QueueOffset(broker.waiting.delayed.cursor(level)));
         // Where it cannot be read, or damage was not passed over yet, anything may wait.
         let found = || broker.store.index_entry(names::DELAY_TOPIC, queue_of(level), first).map_or(LogOffset(0), |entry| entry.log_offset);
         (first < max).then(found)
@@ -181,14 +181,14 @@ pub fn deliver_due(broker: &Broker) {
 /// The end of a level's queue, if it has messages that were not delivered.
 fn waiting_end(broker: &Broker, level: i32) -> Option<QueueOffset> {
     let (min, max) = broker.store.bounds(names::DELAY_TOPIC, queue_of(level))?;
-    (max.0 > broker.delayed.cursor(level).max(min.0)).then_some(max)
+    (max.0 > broker.waiting.delayed.cursor(level).max(min.0)).then_some(max)
 }
 
 /// Delivers what is due of a level, up to one batch. Is there more?
 fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let config = broker.config();
     let Some(delay) = config.delay_ladder.delay_ms(level) else { return false };
-    let from = broker.delayed.cursor(level);
+    let from = broker.waiting.delayed.cursor(level);
     let Some(max) = waiting_end(broker, level) else { return false };
     // A level's delivery is one whole batch, which has to fit into a segment.
     let limits = ReadLimits { bytes_max: AT_ONCE.bytes_max.min(broker.store.whole_bytes_max() / 2), ..AT_ONCE };
@@ -198,12 +198,12 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
         // Retention has passed the cursor, or damage was skipped: what is gone cannot be delivered.
         if read.next.0 > from {
             warn!(level, from, to = read.next.0, "delayed messages are gone from the log");
-            broker.delayed.advance(level, read.next.0);
+            broker.waiting.delayed.advance(level, read.next.0);
         }
         return read.next.0 > from;
     }
     // Where the clock has gone back, its times say nothing: then a message waits as long as it should from when that is noticed.
-    let ahead = records(&bytes).next().and_then(Result::ok).and_then(|next| broker.delayed.ahead(level, &next, max.0, broker));
+    let ahead = records(&bytes).next().and_then(Result::ok).and_then(|next| broker.waiting.delayed.ahead(level, &next, max.0, broker));
     let has_waited = ahead.filter(|ahead| broker.clock.elapsed() - ahead.since >= Duration::from_millis(delay));
     let now = broker.clock.now_ms();
     let is_due = |record: &Record<'_>| {
@@ -212,15 +212,15 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let due: Vec<Record<'_>> = records(&bytes).map_while(Result::ok).take_while(is_due).collect();
     let Some(next) = due.last().map(|last| last.queue_offset.0 + 1) else { return false };
     if let Err(refusal) = deliver(broker, level, &due, next, batch) {
-        if broker.delayed.refused.begins(level) {
+        if broker.waiting.delayed.refused.begins(level) {
             warn!(%refusal, level, "delayed messages wait: the store takes nothing");
         }
         return false;
     }
-    if broker.delayed.refused.ends(&level) {
+    if broker.waiting.delayed.refused.ends(&level) {
         info!(level, "delayed messages go on");
     }
-    broker.delayed.advance(level, next);
+    broker.waiting.delayed.advance(level, next);
     due.len() == read.messages as usize
 }
 
@@ -233,7 +233,7 @@ fn deliver(broker: &Broker, level: i32, due: &[Record<'_>], next: i64, batch: &m
         match destination(broker, record) {
             // Consumers still see in the properties how long it waited.
             Destination::Queue(topic, queue_id) => {
-                let draft = redelivered(record, broker.advertised, &topic, queue_id, record.properties);
+                let draft = redelivered(record, broker.identity.advertised, &topic, queue_id, record.properties);
                 parked.extend(parking::push(broker, record, draft, batch));
             }
             Destination::Deleted(topic) => dropped.add(topic),
@@ -265,11 +265,11 @@ pub fn destination(broker: &Broker, record: &Record<'_>) -> Destination {
     let properties = record.properties();
     let Some(topic) = properties.find(name::REAL_TOPIC) else { return Destination::Unsaid };
     let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
-    match broker.topics.find(topic) {
+    match broker.tables.topics.find(topic) {
         Some(found) => Destination::Queue(topic.to_owned(), queue_that_is_read(queue_id, found.read_queue_nums)),
         // Light queues are there without being made, also while they are switched off.
         None if is_light(topic) => Destination::Queue(topic.to_owned(), LIGHT_QUEUE_ID),
-        None => match topic.strip_prefix(names::RETRY_PREFIX).and_then(|group| broker.groups.find(group)) {
+        None => match topic.strip_prefix(names::RETRY_PREFIX).and_then(|group| broker.tables.groups.find(group)) {
             // Whoever consumes makes it again.
             Some(group) => {
                 topics::add_retry_topic(broker, &group.group_name, group.retry_queue_nums);

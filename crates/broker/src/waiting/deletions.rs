@@ -50,7 +50,7 @@ pub fn watch(broker: &Arc<Broker>) {
 }
 
 fn may_delete(broker: &Broker, end: LogOffset, reason: Reason) -> bool {
-    let deletions = &broker.deletions;
+    let deletions = &broker.waiting.deletions;
     let is_before = |mark: &AtomicI64| end.0 <= mark.load(Ordering::Acquire);
     let may = is_before(&deletions.rolled_to) && (reason == Reason::NoRoom || is_before(&deletions.decided_to));
     if !may {
@@ -63,7 +63,7 @@ fn may_delete(broker: &Broker, end: LogOffset, reason: Reason) -> bool {
 /// Answers for as long as the broker lives.
 pub async fn run(broker: Arc<Broker>) {
     loop {
-        broker.deletions.bell.notified().await;
+        broker.waiting.deletions.bell.notified().await;
         let working = Arc::clone(&broker);
         if tokio::task::spawn_blocking(move || prepare(&working)).await.is_err() {
             error!("preparing a deletion failed inside the broker; the store asks again");
@@ -73,7 +73,7 @@ pub async fn run(broker: Arc<Broker>) {
 
 /// Sees to it that the part of the log that was asked for last is not needed any more. May it be deleted now?
 pub fn prepare(broker: &Broker) -> bool {
-    let deletions = &broker.deletions;
+    let deletions = &broker.waiting.deletions;
     let Some((end, reason)) = deletions.asked.lock().take() else { return false };
     if reason == Reason::Expired {
         let waits = |from: Option<LogOffset>| from.is_some_and(|from| from < end);
@@ -239,7 +239,7 @@ mod tests {
         clock.advance(days(5));
         let before = broker.store.watermarks().written();
         // Somebody delivers, and waits for the disk meanwhile.
-        let delivering = broker.timers.lock_waiting();
+        let delivering = broker.waiting.timers.lock_waiting();
         broker.store.tick();
         assert_eq!(broker.store.min_log_offset(), LogOffset(0));
         assert_eq!(broker.store.watermarks().written(), before, "housekeeping appends nothing itself");

@@ -7,3 +7,52 @@ pub mod parking;
 pub mod system_queue;
 pub mod timer;
 pub mod transaction;
+
+use crate::names;
+use crate::tables::file::TableFile;
+use crate::tables::queue_end;
+use roxmq_env::disk::Disk;
+use roxmq_store::Store;
+use std::io;
+use std::path::Path;
+
+/// All that waits, and how far it was carried on.
+pub struct Waiting {
+    pub delayed: delay::Delayed,
+    pub timers: timer::Timers,
+    pub transactions: transaction::Transactions,
+    pub decisions: transaction::decisions::Decisions,
+    pub deletions: deletions::Deletions,
+}
+
+impl Waiting {
+    /// Loads from the folder how far everything was carried on, as far as the log has it.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn load(disk: &Disk, folder: &Path, store: &Store) -> io::Result<Waiting> {
+        let file = |name| TableFile::new(disk, folder, name);
+        let waiting = Waiting {
+            delayed: delay::Delayed::load(file("delayOffset.json"), store)?,
+            timers: timer::Timers::load(file("timers.json"), store.readable())?,
+            transactions: transaction::Transactions::load(file("transactions.json"))?,
+            decisions: transaction::decisions::Decisions::default(),
+            deletions: deletions::Deletions::default(),
+        };
+        let end = |topic, queue_id| queue_end(store, topic, queue_id);
+        waiting.delayed.keep_within(|level| end(names::DELAY_TOPIC, delay::queue_of(level)));
+        let checks = end(names::MARKS_TOPIC, transaction::CHECKS_QUEUE);
+        waiting.transactions.keep_within(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0), checks);
+        Ok(waiting)
+    }
+
+    /// Writes how far everything was carried on, where that changed.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save(&self, store: &Store) -> io::Result<()> {
+        self.delayed.save(store)?;
+        self.timers.save(store)?;
+        self.transactions.save(store)
+    }
+}

@@ -12,8 +12,7 @@
 use crate::announce::registration::PATIENCE;
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::services;
-use crate::tables::is_full;
+use crate::tables::file::is_full;
 use parking_lot::Mutex;
 use roxmq_env::teeth::{Tooth, bites};
 use roxmq_remoting::{Answer, Peer, Ticket};
@@ -96,7 +95,7 @@ impl Promises {
     fn keep(&self, broker: &Broker, promises: Vec<Promise>) {
         let settled = if bites(Tooth::AnswerBeforeJournal) { Ok(()) } else { settle(broker) };
         for Promise { peer, ticket, changed } in promises {
-            match (&settled, changed.told.filter(|change| !broker.registration.is_told(*change))) {
+            match (&settled, changed.told.filter(|change| !broker.announce.registration.is_told(*change))) {
                 (Err(refusal), _) => peer.answer(ticket, refusal.answer()),
                 (Ok(()), None) => peer.answer(ticket, changed.answer),
                 (Ok(()), Some(change)) => self.wait_told(broker, Promise { peer, ticket, changed }, change),
@@ -121,7 +120,7 @@ impl Promises {
     /// Gives the answers of which the NameServers know, or have not taken note in time.
     pub fn answer_told(&self, broker: &Broker) {
         let now = broker.clock.elapsed();
-        let is_over = |untold: &mut Untold| untold.deadline <= now || broker.registration.is_told(untold.change);
+        let is_over = |untold: &mut Untold| untold.deadline <= now || broker.announce.registration.is_told(untold.change);
         for Untold { promise, .. } in self.untold.lock().extract_if(.., is_over) {
             promise.peer.answer(promise.ticket, promise.changed.answer);
         }
@@ -133,7 +132,7 @@ impl Promises {
 /// # Errors
 /// When it refuses.
 pub fn settle(broker: &Broker) -> Result<(), Refusal> {
-    settle_to(broker, broker.journal.noted())
+    settle_to(broker, broker.tables.journal.noted())
 }
 
 /// Makes the first `wanted` changes durable.
@@ -141,13 +140,13 @@ pub fn settle(broker: &Broker) -> Result<(), Refusal> {
 /// # Errors
 /// When the disk refuses.
 pub fn settle_to(broker: &Broker, wanted: u64) -> Result<(), Refusal> {
-    if broker.journal.durable() >= wanted {
+    if broker.tables.journal.durable() >= wanted {
         return Ok(());
     }
     if let Some(why) = broker.store.fenced() {
         return Err(Refusal::Fenced(why));
     }
-    let Err(error) = broker.journal.settle(wanted, || services::save_journaled(broker)) else { return Ok(()) };
+    let Err(error) = broker.tables.journal.settle(wanted, || broker.tables.save_journaled()) else { return Ok(()) };
     let why = format!("changes of topics or groups cannot be written: {error}");
     if is_full(&error) {
         return Err(Refusal::DiskFull(why));

@@ -1,6 +1,7 @@
 //! Is every change that was answered there after a crash at any write, after damage to any file, on a full disk?
 
 use super::*;
+use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::tables::changes;
 use crate::testing::{self, NOW_MS, try_open};
@@ -32,12 +33,12 @@ fn file(name: &str) -> PathBuf {
 fn seen(broker: &Broker) -> Seen {
     let mut seen = Seen::new();
     for name in NAMES {
-        seen.insert(format!("topic {name}"), broker.topics.find(name).map_or(0, |topic| topic.read_queue_nums).to_string());
-        let group = broker.groups.find(name);
+        seen.insert(format!("topic {name}"), broker.tables.topics.find(name).map_or(0, |topic| topic.read_queue_nums).to_string());
+        let group = broker.tables.groups.find(name);
         seen.insert(format!("group {name}"), group.map_or(0, |group| group.retry_max_times).to_string());
         for topic in NAMES {
-            seen.insert(format!("read {name} {topic}"), broker.groups.may_read(name, topic).to_string());
-            let mode = broker.request_modes.find(topic, name).map(|mode| mode.pop_share_queue_num);
+            seen.insert(format!("read {name} {topic}"), broker.tables.groups.may_read(name, topic).to_string());
+            let mode = broker.tables.request_modes.find(topic, name).map(|mode| mode.pop_share_queue_num);
             seen.insert(format!("mode {name} {topic}"), format!("{mode:?}"));
         }
     }
@@ -47,19 +48,19 @@ fn seen(broker: &Broker) -> Seen {
 fn change(broker: &Broker, number: i32, random: &mut Rng) {
     let (name, other) = (NAMES[random.usize(..3)], NAMES[random.usize(..3)]);
     match random.u8(..9) {
-        0..=2 => drop(broker.topics.put(TopicConfig { topic_name: name.into(), read_queue_nums: number, ..TopicConfig::default() })),
-        3 => drop(broker.topics.remove(name)),
-        4 => broker.groups.put(SubscriptionGroupConfig { group_name: name.into(), retry_max_times: number, ..Default::default() }),
-        5 => drop(broker.groups.remove(name)),
-        6 => broker.groups.set_readable(name, other, random.bool()),
-        7 => broker.request_modes.put(SetMessageRequestModeRequestBody {
+        0..=2 => drop(broker.tables.topics.put(TopicConfig { topic_name: name.into(), read_queue_nums: number, ..TopicConfig::default() })),
+        3 => drop(broker.tables.topics.remove(name)),
+        4 => broker.tables.groups.put(SubscriptionGroupConfig { group_name: name.into(), retry_max_times: number, ..Default::default() }),
+        5 => drop(broker.tables.groups.remove(name)),
+        6 => broker.tables.groups.set_readable(name, other, random.bool()),
+        7 => broker.tables.request_modes.put(SetMessageRequestModeRequestBody {
             topic: other.into(),
             consumer_group: name.into(),
             mode: MessageRequestMode::Pull,
             pop_share_queue_num: number,
         }),
-        _ if random.bool() => broker.request_modes.forget_topic(other),
-        _ => broker.request_modes.forget_group(name),
+        _ if random.bool() => broker.tables.request_modes.forget_topic(other),
+        _ => broker.tables.request_modes.forget_group(name),
     }
 }
 
@@ -77,7 +78,7 @@ fn run(broker: &Broker, clock: &Clock, count: i32, expected: &mut Expected, rand
             0 => {}
             1 => {
                 clock.advance(Duration::from_secs(61));
-                services::save_tables(broker);
+                saving::save_tables(broker);
             }
             _ => match settle(broker) {
                 Ok(()) => expected.values_mut().for_each(|values| drop(values.drain(..values.len() - 1))),
@@ -138,7 +139,7 @@ fn killed(seed: u64) -> (SimDisk, Clock, Expected) {
     let (sim, clock, mut random) = (SimDisk::new(seed), Clock::manual(NOW_MS), Rng::with_seed(seed));
     let mut expected = Expected::new();
     let broker = try_open(&sim.disk(), &clock, config()).unwrap();
-    services::save_tables(&broker);
+    saving::save_tables(&broker);
     run(&broker, &clock, 40, &mut expected, &mut random);
     settle(&broker).unwrap();
     seen(&broker).into_iter().for_each(|(what, value)| drop(expected.insert(what, vec![value])));
@@ -189,17 +190,21 @@ fn more_than_the_journal_holds_is_in_the_tables() {
     let broker = try_open(&sim.disk(), &clock, config()).unwrap();
     for round in 0..2 {
         (0..900).for_each(|number| {
-            broker.topics.put(TopicConfig { topic_name: format!("many-{number}"), read_queue_nums: round + 1, ..TopicConfig::default() });
+            broker.tables.topics.put(TopicConfig {
+                topic_name: format!("many-{number}"),
+                read_queue_nums: round + 1,
+                ..TopicConfig::default()
+            });
         });
         settle(&broker).unwrap();
-        broker.topics.put(TopicConfig { topic_name: "many-0".into(), read_queue_nums: round + 7, ..TopicConfig::default() });
+        broker.tables.topics.put(TopicConfig { topic_name: "many-0".into(), read_queue_nums: round + 7, ..TopicConfig::default() });
         settle(&broker).unwrap();
     }
     broker.pool.stop();
     sim.crash();
     sim.flip(&file("topics.json"), 9, 4);
     let broker = try_open(&sim.disk(), &clock, config()).unwrap();
-    let queues = |number: i32| broker.topics.find(&format!("many-{number}")).map(|topic| topic.read_queue_nums);
+    let queues = |number: i32| broker.tables.topics.find(&format!("many-{number}")).map(|topic| topic.read_queue_nums);
     assert_eq!((queues(0), queues(1), queues(899)), (Some(8), Some(2), Some(2)));
 }
 
@@ -207,16 +212,16 @@ fn more_than_the_journal_holds_is_in_the_tables() {
 fn the_journal_is_tended_when_something_changed_or_it_is_old() {
     let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
     let broker = try_open(&sim.disk(), &clock, config()).unwrap();
-    services::save_tables(&broker);
-    assert!(!services::wants_tending(&broker));
-    broker.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
-    assert!(services::wants_tending(&broker), "a change that nobody waits for");
-    services::save_tables(&broker);
-    assert!(!services::wants_tending(&broker));
+    saving::save_tables(&broker);
+    assert!(!saving::wants_tending(&broker));
+    broker.tables.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
+    assert!(saving::wants_tending(&broker), "a change that nobody waits for");
+    saving::save_tables(&broker);
+    assert!(!saving::wants_tending(&broker));
     clock.advance(Duration::from_secs(86_400));
-    assert!(services::wants_tending(&broker), "the tables are to be saved now and then");
-    services::save_tables(&broker);
-    assert!(!services::wants_tending(&broker));
+    assert!(saving::wants_tending(&broker), "the tables are to be saved now and then");
+    saving::save_tables(&broker);
+    assert!(!saving::wants_tending(&broker));
     testing::close(broker);
 }
 
@@ -225,20 +230,20 @@ fn a_full_disk_is_a_state_and_another_error_is_the_end() {
     let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
     let broker = try_open(&sim.disk(), &clock, config()).unwrap();
     sim.set_capacity(Some(sim.used()));
-    broker.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
+    broker.tables.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
     assert!(matches!(settle(&broker), Err(Refusal::DiskFull(_))));
-    services::save_tables(&broker);
+    saving::save_tables(&broker);
     assert!(matches!(settle(&broker), Err(Refusal::DiskFull(_))), "nobody is told that it is done before it is");
     sim.set_capacity(None);
     settle(&broker).unwrap();
     sim.set_capacity(Some(sim.used()));
-    broker.topics.put(TopicConfig { topic_name: "b".into(), ..TopicConfig::default() });
+    broker.tables.topics.put(TopicConfig { topic_name: "b".into(), ..TopicConfig::default() });
     settle(&broker).unwrap();
     assert_eq!(broker.store.fenced(), None, "the journal has room where the disk has none");
     sim.fail_at(sim.operations() + 1, Fault::Io);
-    broker.topics.put(TopicConfig { topic_name: "c".into(), ..TopicConfig::default() });
+    broker.tables.topics.put(TopicConfig { topic_name: "c".into(), ..TopicConfig::default() });
     assert!(matches!(settle(&broker), Err(Refusal::Fenced(_))));
     assert!(broker.store.fenced().is_some_and(|why| why.contains("changes of topics")));
-    broker.groups.put(SubscriptionGroupConfig { group_name: "g".into(), ..Default::default() });
+    broker.tables.groups.put(SubscriptionGroupConfig { group_name: "g".into(), ..Default::default() });
     assert!(matches!(settle(&broker), Err(Refusal::Fenced(_))), "and nothing is written any more");
 }

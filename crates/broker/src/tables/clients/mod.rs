@@ -13,7 +13,7 @@ use roxmq_protocol::header::Language;
 use roxmq_protocol::properties::java_hash;
 use roxmq_remoting::{ConnectionId, Peer};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use wishes::Wishes;
 
 /// One connected client as a member of a group.
@@ -58,6 +58,14 @@ pub enum Wanted {
 }
 
 impl Subscription {
+    /// Every message.
+    pub fn everything() -> Arc<Subscription> {
+        static EVERYTHING: LazyLock<Arc<Subscription>> = LazyLock::new(|| {
+            Arc::new(Subscription::new(SubscriptionData { sub_string: SubscriptionData::ALL.to_owned(), ..SubscriptionData::default() }))
+        });
+        Arc::clone(&EVERYTHING)
+    }
+
     /// Makes a subscription of what a client sent. Clients without `codeSet` (C++, Python) have it made from their expression.
     pub fn new(data: SubscriptionData) -> Subscription {
         let wanted = if data.expression_type == SubscriptionData::SQL92 {

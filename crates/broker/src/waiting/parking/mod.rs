@@ -4,9 +4,9 @@
 //! say where it goes. It never holds up what is behind it: it is parked in `rmq_sys_parked`, as it lies, with the reason in
 //! `PARKED_REASON`. That is logged once, and counted in the runtime information (28, `messagesParked`).
 
+use crate::announce::topics;
 use crate::broker::Broker;
 use crate::names::PARKING_TOPIC;
-use crate::requests::topics;
 use crate::waiting::delay::redelivered;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
@@ -65,7 +65,7 @@ pub fn park(broker: &Broker, waiting: &Record<'_>, topic: &str, reason: &str, ba
         ("", note.as_bytes()),
     ];
     let is_pushed = candidates.into_iter().any(|(properties, body)| {
-        let draft = redelivered(waiting, broker.advertised, topic, 0, properties);
+        let draft = redelivered(waiting, broker.identity.advertised, topic, 0, properties);
         // A note is no compressed body, whatever the message was.
         let sys_flag = if body == waiting.body { draft.sys_flag } else { draft.sys_flag & !sys_flag::OF_BODY };
         try_push(broker, Draft { body, sys_flag, ..draft }, batch).is_ok()
@@ -86,7 +86,7 @@ impl Parked {
 pub fn tell(broker: &Broker, parked: impl IntoIterator<Item = Parked>) {
     for Parked { topic, log_offset, reason, parked_in } in parked {
         warn!(topic, %log_offset, parked_in, reason, "parked a message that cannot be delivered");
-        broker.figures.parked();
+        broker.counts.figures.parked();
     }
 }
 

@@ -1,13 +1,13 @@
 //! On every way on which a message may wait: one that cannot be carried on, and others behind it.
 
 use crate::announce::changing;
+use crate::announce::topics;
 use crate::broker::Broker;
 use crate::message::light;
 use crate::message::room;
 use crate::names::{self, DELAY_TOPIC, HALF_TOPIC, PARKING_TOPIC, TIMER_TOPIC, UNDECIDED_TOPIC};
 use crate::requests::send::{self, Unprepared};
 use crate::requests::send_back;
-use crate::requests::topics;
 use crate::settings::BrokerConfig;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
 use crate::waiting::delay;
@@ -53,7 +53,7 @@ impl Place {
 
     fn open_with(&self, segment_bytes: u64, config: BrokerConfig) -> Broker {
         let broker = try_open_with(segment_bytes, &self.sim.disk(), &self.clock, config).unwrap();
-        broker.topics.add(TopicConfig { topic_name: impossible_topic(), ..TopicConfig::default() });
+        broker.tables.topics.add(TopicConfig { topic_name: impossible_topic(), ..TopicConfig::default() });
         broker
     }
 }
@@ -85,15 +85,15 @@ fn what_waits_for_a_topic_that_was_deleted_goes_with_it() {
         let properties = delay::waiting_properties("DELAY\u{1}1\u{2}", topic, 0);
         put(&broker, DELAY_TOPIC, delay::queue_of(1), &properties, topic);
     }
-    broker.groups.put(SubscriptionGroupConfig { group_name: "there".into(), ..SubscriptionGroupConfig::default() });
+    broker.tables.groups.put(SubscriptionGroupConfig { group_name: "there".into(), ..SubscriptionGroupConfig::default() });
     place.clock.advance(ms(1000));
     delay::deliver_due(&broker);
     let mut went_to: Vec<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
     went_to.retain(|topic| ![DELAY_TOPIC, names::MARKS_TOPIC].contains(&&**topic));
     went_to.sort();
     assert_eq!(went_to, ["%RETRY%there", TOPIC]);
-    assert!(broker.topics.find("%RETRY%there").is_some(), "its group is there, and reads it");
-    assert_eq!(broker.figures.parked_messages(), 0);
+    assert!(broker.tables.topics.find("%RETRY%there").is_some(), "its group is there, and reads it");
+    assert_eq!(broker.counts.figures.parked_messages(), 0);
     close(broker);
 }
 
@@ -118,8 +118,8 @@ fn a_level_goes_on_behind_what_it_cannot_deliver() {
     assert!(reason_of(&parked[0].1).starts_with("the topic has 307 bytes"), "{}", parked[0].1);
     assert_eq!(reason_of(&parked[1].1), delay::UNSAID);
     assert_eq!(find(&parked[0].1, name::REAL_TOPIC), Some(impossible_topic()));
-    assert_eq!(broker.figures.parked_messages(), 2);
-    assert!(broker.topics.find(PARKING_TOPIC).is_some_and(|topic| topic.perm == Permission::READ_WRITE), "operators can read it");
+    assert_eq!(broker.counts.figures.parked_messages(), 2);
+    assert!(broker.tables.topics.find(PARKING_TOPIC).is_some_and(|topic| topic.perm == Permission::READ_WRITE), "operators can read it");
     close(broker);
 
     let broker = place.open();
@@ -168,7 +168,7 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
     timer::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["full", "light"]);
     assert_eq!(broker.store.queue_next("%LMQ%a", 0).map(|next| next.0), Some(1));
-    assert_eq!(broker.figures.parked_messages(), 0);
+    assert_eq!(broker.counts.figures.parked_messages(), 0);
     close(broker);
 }
 
@@ -207,7 +207,7 @@ fn what_cannot_be_stored_again_does_not_keep_the_log() {
     place.clock.advance(ms(36 * DAY_MS));
     timer::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["far"]);
-    assert_eq!(broker.figures.parked_messages(), 2);
+    assert_eq!(broker.counts.figures.parked_messages(), 2);
     close(Arc::into_inner(broker).unwrap());
 }
 
@@ -278,7 +278,7 @@ fn what_has_no_room_for_a_retry_is_a_dead_letter() {
     let broker = place.open();
     for bytes in [PROPERTIES_BYTES_MAX - 300, PROPERTIES_BYTES_MAX - 120, PROPERTIES_BYTES_MAX - 60, PROPERTIES_BYTES_MAX] {
         let placed = put(&broker, TOPIC, QUEUE, &filled("UNIQ_KEY\u{1}key\u{2}", bytes), &bytes.to_string());
-        assert_eq!(send_back::take_back(&broker, &send_back(placed.log_offset), 0, broker.advertised), Ok(()), "{bytes}");
+        assert_eq!(send_back::take_back(&broker, &send_back(placed.log_offset), 0, broker.identity.advertised), Ok(()), "{bytes}");
     }
     place.clock.advance(ms(100_000));
     delay::deliver_due(&broker);
@@ -292,7 +292,7 @@ fn what_has_no_room_for_a_retry_is_a_dead_letter() {
     let [retried, dead @ ..] = ["%RETRY%consumers 32467", "%DLQ%consumers 32647", "%DLQ%consumers 32707", "%DLQ%consumers 32767"];
     let expected: Vec<&str> = dead.into_iter().chain([retried]).collect();
     assert_eq!(came, expected);
-    assert_eq!(broker.figures.parked_messages(), 3);
+    assert_eq!(broker.counts.figures.parked_messages(), 3);
     let dead = seen_in(&broker, &names::dead_letter_topic(GROUP), 0);
     assert_eq!(find(&dead[0].1, name::RETRY_TOPIC).as_deref(), Some(TOPIC), "it says where it comes from, where there is room");
     assert_eq!(dead[2].1.len(), PROPERTIES_BYTES_MAX);
@@ -316,7 +316,7 @@ fn send(broker: &Broker, topic: &str, properties: &str, body: &[u8], reconsume_t
         max_reconsume_times: Some(3),
         broker_name: None,
     };
-    let sender = send::Sender { address: ([127, 0, 0, 1], 1).into(), met_as: broker.advertised, version: 500 };
+    let sender = send::Sender { address: ([127, 0, 0, 1], 1).into(), met_as: broker.identity.advertised, version: 500 };
     topics::add_retry_topic(broker, GROUP, 1);
     changing::settle(broker).unwrap();
     let mut batch = broker.store.batch();
@@ -363,7 +363,7 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
     for round in 0..4 {
         for offset in given_back.drain(..) {
             let request = ConsumerSendBack { group: group.as_str().into(), max_reconsume_times: Some(3), ..send_back(offset) };
-            send_back::take_back(&broker, &request, 500, broker.advertised).unwrap();
+            send_back::take_back(&broker, &request, 500, broker.identity.advertised).unwrap();
         }
         place.clock.advance(ms(3_600_000));
         delay::deliver_due(&broker);
@@ -371,7 +371,7 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
         assert_eq!(given_back.len(), if round < 3 { 4 } else { 0 }, "round {round}");
     }
     assert_eq!(seen_in(&broker, &names::dead_letter_topic(&group), 0).len(), 4);
-    assert_eq!(broker.figures.parked_messages(), 0);
+    assert_eq!(broker.counts.figures.parked_messages(), 0);
     close(broker);
 }
 
@@ -414,7 +414,7 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     timer::deliver_due(&broker);
     assert_eq!(decide(&broker, &half), Ok(()));
     assert_eq!(delivered(&broker).len(), 3);
-    assert_eq!(send_back::take_back(&broker, &send_back(read.log_offset), 0, broker.advertised), Ok(()));
+    assert_eq!(send_back::take_back(&broker, &send_back(read.log_offset), 0, broker.identity.advertised), Ok(()));
     // What a consumer sends back itself, to be tried again, and as a dead letter.
     let retry_topic = names::retry_topic(GROUP);
     send(&broker, &retry_topic, "DELAY\u{1}1\u{2}", long.as_bytes(), 1).unwrap();

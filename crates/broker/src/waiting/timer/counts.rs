@@ -40,7 +40,7 @@ impl Counts {
 /// Code 61.
 pub fn metrics(broker: &Broker, _: &Call<'_>, _: request::TimerMetrics) -> Result<Answer, Refusal> {
     let time_stamp = broker.clock.now_ms();
-    let counts = broker.timers.counts.0.lock();
+    let counts = broker.waiting.timers.counts.0.lock();
     let waiting = counts.iter().filter(|(_, count)| **count > 0);
     let timing_count = waiting.map(|(topic, count)| (topic.clone(), TimerCount { count: *count, time_stamp })).collect();
     Ok(Answer::body(json::to_vec(&TimerMetricsBody { timing_count, data_version: None }, Dialect::Fastjson)))
@@ -65,7 +65,7 @@ pub fn count_from_before(broker: &Broker, end: LogOffset, mut then: Waiting) {
         recalled.iter().for_each(|origin| drop(open.remove(origin)));
         let mut of_queue: BTreeMap<Arc<str>, i64> = BTreeMap::new();
         open.into_values().for_each(|topic| *of_queue.entry(topic).or_default() += 1);
-        of_queue.iter().for_each(|(topic, count)| broker.timers.counts.add(topic, *count));
+        of_queue.iter().for_each(|(topic, count)| broker.waiting.timers.counts.add(topic, *count));
     }
 }
 

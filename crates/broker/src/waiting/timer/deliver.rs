@@ -33,7 +33,7 @@ const BYTES_AT_ONCE: usize = 1 << 20;
 pub async fn run(broker: Arc<Broker>) {
     let working = Arc::clone(&broker);
     drop(tokio::task::spawn_blocking(move || {
-        if let Some((end, done)) = working.timers.at_open.lock().take() {
+        if let Some((end, done)) = working.waiting.timers.at_open.lock().take() {
             count_from_before(&working, end, Waiting::after(done));
         }
     }));
@@ -50,7 +50,7 @@ pub async fn run(broker: Arc<Broker>) {
         let left_ms = next_due_ms.map(|due_ms| (due_ms - broker.clock.now_ms()).max(0) as u64);
         let wait = left_ms.map_or(LOOK_PERIOD, |left_ms| LOOK_PERIOD.min(Duration::from_millis(left_ms)));
         // A second without the bell, or its sound: both mean to look.
-        let _ = tokio::time::timeout(wait, broker.timers.bell.notified()).await;
+        let _ = tokio::time::timeout(wait, broker.waiting.timers.bell.notified()).await;
     }
 }
 
@@ -60,10 +60,10 @@ pub fn deliver_due(broker: &Broker) -> Option<i64> {
     let log_end = broker.store.readable().0;
     let marks_end = broker.store.queue_next(MARKS_TOPIC, MARKS_QUEUE).map_or(0, |next| next.0);
     let mut batch = broker.store.batch();
-    broker.timers.waiting.lock().try_again();
+    broker.waiting.timers.waiting.lock().try_again();
     loop {
         // Let go after each batch, so that a recall never waits for long.
-        let mut waiting = broker.timers.waiting.lock();
+        let mut waiting = broker.waiting.timers.waiting.lock();
         let is_known = waiting.catch_up(broker, now_ms);
         let due = waiting.due(now_ms, AT_ONCE);
         if due.is_empty() {
@@ -72,18 +72,18 @@ pub fn deliver_due(broker: &Broker) -> Option<i64> {
                 return None;
             }
             if waiting.all_done(now_ms, log_end, marks_end) {
-                broker.timers.file.touch();
+                broker.waiting.timers.file.touch();
             }
-            broker.timers.passed_ms.store(waiting.done.due_ms, Ordering::Relaxed);
+            broker.waiting.timers.passed_ms.store(waiting.done.due_ms, Ordering::Relaxed);
             return waiting.next_due_ms();
         }
         if let Err(refusal) = deliver(broker, &mut waiting, &due, &mut batch) {
-            if broker.timers.refused.begins(()) {
+            if broker.waiting.timers.refused.begins(()) {
                 warn!(%refusal, "timed messages wait: the store takes nothing");
             }
             return None;
         }
-        if broker.timers.refused.ends(&()) {
+        if broker.waiting.timers.refused.ends(&()) {
             info!("timed messages go on");
         }
         drop(waiting);
@@ -145,7 +145,7 @@ fn deliver(broker: &Broker, waiting: &mut Waiting, due: &[(Timer, i64)], batch: 
         match destination(broker, &record) {
             Destination::Queue(topic, queue_id) => {
                 let properties = delivered_properties(&record, broker.clock.now_ms());
-                let draft = redelivered(&record, broker.advertised, &topic, queue_id, &properties);
+                let draft = redelivered(&record, broker.identity.advertised, &topic, queue_id, &properties);
                 parked.extend(parking::push(broker, &record, draft, batch));
             }
             Destination::Deleted(topic) => dropped.add(topic),
@@ -154,7 +154,7 @@ fn deliver(broker: &Broker, waiting: &mut Waiting, due: &[(Timer, i64)], batch: 
     }
     broker.put_whole(batch)?;
     deliveries.iter().for_each(|delivery| waiting.close(delivery.timer));
-    topics.iter().for_each(|topic| broker.timers.counts.add(topic, -1));
+    topics.iter().for_each(|topic| broker.waiting.timers.counts.add(topic, -1));
     parking::tell(broker, parked);
     dropped.tell();
     Ok(())

@@ -30,7 +30,7 @@ pub use roll::{Progress, roll};
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::settings::BrokerConfig;
-use crate::tables::TableFile;
+use crate::tables::file::TableFile;
 use crate::trouble::Troubles;
 use crate::waiting::delay::waiting_properties;
 use counts::Counts;
@@ -212,7 +212,7 @@ fn hour_of(time_ms: i64) -> i64 {
 
 /// The queue in which a message waits. What is already late waits where is looked at now.
 pub fn queue_of(broker: &Broker, due_ms: i64, now_ms: i64) -> u32 {
-    queue_of_hour(hour_of(due_ms.max(now_ms).max(broker.timers.passed_ms.load(Ordering::Relaxed))))
+    queue_of_hour(hour_of(due_ms.max(now_ms).max(broker.waiting.timers.passed_ms.load(Ordering::Relaxed))))
 }
 
 /// The property string of a message that waits for a time.

@@ -74,7 +74,7 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
     if !Permission(config.broker_permission as i32).is_writable() && !config.recall_when_draining {
         return Err(Refusal::RecallClosed);
     }
-    if broker.topics.find(&request.topic).is_none() {
+    if broker.tables.topics.find(&request.topic).is_none() {
         return Err(Refusal::TopicNotFound(request.topic.into_owned()));
     }
     let illegal = |why: &str| Refusal::IllegalOperation(format!("recall failed, {why}"));
@@ -94,7 +94,7 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
 
 pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Refusal> {
     // Held until the recall is in the log: a message is either delivered or recalled.
-    let mut waiting = broker.timers.waiting.lock();
+    let mut waiting = broker.waiting.timers.waiting.lock();
     if !waiting.catch_up(broker, now_ms) {
         return Err(Refusal::Failed("recall failed, what was delivered cannot be read from the disk now".into()));
     }
@@ -117,8 +117,8 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
         flag: 0,
         sys_flag: 0,
         born_timestamp: Timestamp(now_ms),
-        born_host: broker.advertised,
-        store_host: broker.advertised,
+        born_host: broker.identity.advertised,
+        store_host: broker.identity.advertised,
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         body: b"0",
@@ -127,7 +127,7 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
     broker.put_whole(&mut batch)?;
     waiting.recall(timer);
     drop(waiting);
-    broker.timers.counts.add(&handle.topic, -1);
+    broker.waiting.timers.counts.add(&handle.topic, -1);
     broker.settle(&batch).in_time()
 }
 

@@ -82,7 +82,7 @@ fn roll_queue(broker: &Broker, queue: u32, end: LogOffset, gives_up: bool, next:
 /// Stores those of the records again that still mean something. How many.
 fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
     // Held meanwhile, so that nothing is delivered between the look and the append.
-    let mut waiting = broker.timers.waiting.lock();
+    let mut waiting = broker.waiting.timers.waiting.lock();
     if !waiting.know_marks(broker) {
         return Err(Refusal::Failed("what was delivered cannot be read".into()));
     }
@@ -97,7 +97,7 @@ fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
             continue;
         }
         let properties = rolled_properties(&record, timer.origin);
-        let draft = redelivered(&record, broker.advertised, TIMER_TOPIC, record.queue_id, &properties);
+        let draft = redelivered(&record, broker.identity.advertised, TIMER_TOPIC, record.queue_id, &properties);
         if let Err(reason) = parking::try_push(broker, draft, &mut batch) {
             park(broker, &mut waiting, timer, &record, &reason)?;
         }
@@ -117,7 +117,7 @@ fn park(broker: &Broker, waiting: &mut Waiting, timer: Timer, record: &Record<'_
     batch.use_reserve();
     broker.put_whole(&mut batch)?;
     waiting.close(timer);
-    broker.timers.counts.add(record.properties().find(name::REAL_TOPIC).unwrap_or_default(), -1);
+    broker.waiting.timers.counts.add(record.properties().find(name::REAL_TOPIC).unwrap_or_default(), -1);
     parking::tell(broker, [parked]);
     Ok(())
 }

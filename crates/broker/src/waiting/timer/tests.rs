@@ -12,7 +12,7 @@ fn wait(broker: &Broker, due_ms: i64, body: &str) {
     let now_ms = broker.clock.now_ms();
     let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
     put(broker, TIMER_TOPIC, queue_of(broker, due_ms, now_ms), &properties, body);
-    broker.timers.arrived(TOPIC, due_ms);
+    broker.waiting.timers.arrived(TOPIC, due_ms);
 }
 
 fn ms(ms: i64) -> Duration {
@@ -50,7 +50,7 @@ fn no_producer_says_which_message_its_own_is_a_copy_of() {
     let due_ms = NOW_MS + 1000;
     let send = |given: &str, body: &str| {
         put(&broker, TIMER_TOPIC, queue_of(&broker, due_ms, NOW_MS), &timed_properties(given, TOPIC, QUEUE, due_ms), body);
-        broker.timers.arrived(TOPIC, due_ms);
+        broker.waiting.timers.arrived(TOPIC, due_ms);
     };
     send("", "first");
     for (n, origin) in ["x", "1.5", " 1", "99999999999999999999", "5", "5", "0"].into_iter().enumerate() {
@@ -59,11 +59,11 @@ fn no_producer_says_which_message_its_own_is_a_copy_of() {
     // As an older version stored it.
     let unreadable = format!("{}TIMER_ORIGIN\u{1}x\u{2}", timed_properties("", TOPIC, QUEUE, due_ms));
     put(&broker, TIMER_TOPIC, queue_of(&broker, due_ms, NOW_MS), &unreadable, "unreadable");
-    broker.timers.arrived(TOPIC, due_ms);
+    broker.waiting.timers.arrived(TOPIC, due_ms);
     clock.advance(ms(1000));
     deliver_due(&broker);
     assert_eq!(delivered(&broker), ["first", "0", "1", "2", "3", "4", "5", "6", "unreadable"]);
-    assert_eq!(broker.timers.waiting_count(), 0);
+    assert_eq!(broker.waiting.timers.waiting_count(), 0);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn never_early_in_order_and_once_over_restarts() {
     }
     deliver_due(&broker);
     assert_eq!(delivered(&broker), [""; 0]);
-    assert_eq!(broker.timers.waiting_count(), 7);
+    assert_eq!(broker.waiting.timers.waiting_count(), 7);
     clock.advance(ms(1));
     assert_eq!(deliver_due(&broker), None, "the next is in another hour");
     assert_eq!(delivered(&broker), ["1", "5"]);
@@ -215,7 +215,7 @@ fn what_was_recalled_is_not_delivered() {
     assert!(take_back(&broker, "soon", NOW_MS + 1000).is_err(), "twice");
     assert!(take_back(&broker, "kept", NOW_MS + 1001).is_err(), "another time");
     assert!(take_back(&broker, "unknown", NOW_MS + 1000).is_err());
-    assert_eq!(broker.timers.waiting_count(), 2);
+    assert_eq!(broker.waiting.timers.waiting_count(), 2);
     clock.advance(ms(1000));
     deliver_due(&broker);
     assert!(take_back(&broker, "kept", NOW_MS + 1000).is_err(), "it was delivered");

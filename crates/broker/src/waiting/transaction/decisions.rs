@@ -79,7 +79,7 @@ impl Decisions {
         waiting.asked.push_back(asked);
         if !std::mem::replace(&mut waiting.is_served, true) {
             let broker = Arc::clone(broker);
-            broker.clone().pool.start_single(move || broker.decisions.serve(&broker));
+            broker.clone().pool.start_single(move || broker.waiting.decisions.serve(&broker));
         }
         true
     }
@@ -133,7 +133,7 @@ pub fn decide_all(broker: &Broker, requests: Vec<Result<request::EndTransaction<
     let mut outcomes = vec![Ok(()); halves.len()];
     let appended = {
         // Held until all is in the log: two decisions about one half message come one after the other, and the second finds it closed.
-        let mut state = broker.transactions.state.lock();
+        let mut state = broker.waiting.transactions.state.lock();
         if !state.catch_up(broker) {
             let unread = Refusal::Failed("what was decided before cannot be read now".into());
             return vec![Err(unread); halves.len()];
@@ -257,7 +257,7 @@ impl Closing {
             // Decided, even if it is not yet durable: a second decision must find it so.
             state.open.remove(&offset);
             if let Some((topic, due_ms)) = committed.timed {
-                broker.timers.arrived(&topic, due_ms);
+                broker.waiting.timers.arrived(&topic, due_ms);
             }
             parking::tell(broker, committed.parked);
         }
@@ -271,7 +271,7 @@ fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) 
     let mut properties = PropertiesBuf::from_text(&with_times(half.properties, checks));
     let topic = properties.find(name::REAL_TOPIC).unwrap_or_default().to_owned();
     let queue_id: u32 = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
-    let Some(found) = broker.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic)) };
+    let Some(found) = broker.tables.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic)) };
     let config = broker.config();
     let now_ms = broker.clock.now_ms();
     // Refused when it was sent, if it was no number.
@@ -289,7 +289,7 @@ fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) 
             (&*topic, delay::queue_that_is_read(queue_id, found.read_queue_nums))
         }
     };
-    let mut draft = redelivered(half, broker.advertised, to, queue, properties.as_str());
+    let mut draft = redelivered(half, broker.identity.advertised, to, queue, properties.as_str());
     draft.sys_flag = sys_flag::with_transaction(half.sys_flag, sys_flag::TRANSACTION_COMMIT);
     draft.prepared_transaction_offset = half.log_offset.0;
     let parked = parking::push(broker, half, draft, batch);
@@ -306,8 +306,8 @@ pub fn push_op(broker: &Broker, half_offset: i64, batch: &mut Batch) -> Result<(
         flag: 0,
         sys_flag: 0,
         born_timestamp: Timestamp(broker.clock.now_ms()),
-        born_host: broker.advertised,
-        store_host: broker.advertised,
+        born_host: broker.identity.advertised,
+        store_host: broker.identity.advertised,
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         body: half_offset.to_string().as_bytes(),

@@ -14,11 +14,11 @@
 mod checks;
 pub mod decisions;
 
+use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::{HALF_TOPIC, MARKS_TOPIC, OP_TOPIC, UNDECIDED_TOPIC};
-use crate::requests::topics;
-use crate::tables::TableFile;
+use crate::tables::file::TableFile;
 use crate::trouble::Troubles;
 use crate::waiting::delay::redelivered;
 use crate::waiting::parking;
@@ -171,7 +171,7 @@ impl State {
         });
         self.checks_read = checks.next;
         if before != (self.half_read, self.op_read) {
-            broker.transactions.file.touch();
+            broker.waiting.transactions.file.touch();
         }
         [halves, ops, checks].iter().all(|read| read.is_whole)
     }
@@ -184,7 +184,7 @@ impl State {
 
 /// Where the oldest open half message lies in the log.
 pub fn waits_from(broker: &Broker) -> Option<LogOffset> {
-    let mut state = broker.transactions.state.lock();
+    let mut state = broker.waiting.transactions.state.lock();
     if !state.catch_up(broker) {
         // Anything may be open.
         return Some(LogOffset(0));
@@ -223,7 +223,7 @@ fn ask_all(broker: &Broker) {
         is_asked
     });
     // Said when it changes, not in every round.
-    match (broker.transactions.unasked.swap(unasked, Ordering::Relaxed), unasked) {
+    match (broker.waiting.transactions.unasked.swap(unasked, Ordering::Relaxed), unasked) {
         (before, now) if before == now => {}
         (_, 0) => info!("no half message waits for a producer that is not connected any more"),
         _ => warn!(unasked, "half messages wait for a decision, and no producer of their groups is connected"),
@@ -236,7 +236,7 @@ fn ask_all(broker: &Broker) {
 /// Decisions go on meanwhile: the state is not locked while half messages are read, nor while a write is waited for.
 pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> bool) {
     let open: Vec<(i64, LogOffset)> = {
-        let mut state = broker.transactions.state.lock();
+        let mut state = broker.waiting.transactions.state.lock();
         if !state.catch_up(broker) {
             // Else producers would be asked about what they have decided.
             return warn!("half messages are not checked: what was decided cannot be read now");
@@ -250,11 +250,11 @@ pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> bool
         let Ok(found) = broker.store.find_message(log_offset) else { continue };
         let Some(bytes) = found else {
             warn!(offset, "a half message is gone from the log, or damaged, undecided");
-            broker.transactions.state.lock().open.remove(&offset);
+            broker.waiting.transactions.state.lock().open.remove(&offset);
             continue;
         };
         let Ok((record, _)) = Record::parse(&bytes) else { continue };
-        let mut state = broker.transactions.state.lock();
+        let mut state = broker.waiting.transactions.state.lock();
         // Decided since.
         let Some(open) = state.open.get_mut(&offset) else { continue };
         match check(broker, open, &record) {
@@ -268,9 +268,9 @@ pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> bool
             Check::Park => match park(broker, &record, open.checks, &mut batch) {
                 Ok(()) => {
                     state.open.remove(&offset);
-                    broker.transactions.unparked.ends(&());
+                    broker.waiting.transactions.unparked.ends(&());
                 }
-                Err(refusal) if broker.transactions.unparked.begins(()) => {
+                Err(refusal) if broker.waiting.transactions.unparked.begins(()) => {
                     warn!(%refusal, "undecided transactions cannot be parked; it is tried again");
                 }
                 Err(_) => {}
@@ -279,8 +279,8 @@ pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> bool
     }
     if !asked.is_empty() {
         match checks::count(broker, &asked) {
-            Ok(()) => drop(broker.transactions.uncounted.ends(&())),
-            Err(refusal) if broker.transactions.uncounted.begins(()) => {
+            Ok(()) => drop(broker.waiting.transactions.uncounted.ends(&())),
+            Err(refusal) if broker.waiting.transactions.uncounted.begins(()) => {
                 warn!(%refusal, "could not write down how often producers were asked; after a restart they are asked more often");
             }
             Err(_) => {}
@@ -315,7 +315,7 @@ fn check(broker: &Broker, open: &Open, record: &Record<'_>) -> Check {
 /// Asks any living producer of the group; its sender may be gone. Is there one?
 fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> bool {
     let properties = half.properties();
-    let producers = broker.clients.producers(properties.find(name::PGROUP).unwrap_or_default());
+    let producers = broker.tables.clients.producers(properties.find(name::PGROUP).unwrap_or_default());
     if producers.is_empty() {
         return false;
     }
@@ -348,7 +348,7 @@ fn park(broker: &Broker, half: &Record<'_>, checks: u32, batch: &mut Batch) -> R
     batch.clear();
     push_op(broker, half.queue_offset.0, batch)?;
     let counted = checks::with_times(half.properties, checks);
-    let draft = redelivered(half, broker.advertised, UNDECIDED_TOPIC, 0, &counted);
+    let draft = redelivered(half, broker.identity.advertised, UNDECIDED_TOPIC, 0, &counted);
     let cut = parking::try_push(broker, draft, batch).err().map(|reason| parking::park(broker, half, UNDECIDED_TOPIC, &reason, batch));
     broker.put_whole(batch)?;
     parking::tell(broker, cut);
@@ -377,14 +377,14 @@ pub fn put_back(broker: &Broker, id: &str) -> Result<(), Refusal> {
     let mut properties = PropertiesBuf::from_text(record.properties);
     properties.remove(name::TRANSACTION_CHECK_TIMES).remove(parking::REASON);
     let mut batch = broker.store.batch();
-    batch.push(redelivered(&record, broker.advertised, HALF_TOPIC, 0, properties.as_str()))?;
+    batch.push(redelivered(&record, broker.identity.advertised, HALF_TOPIC, 0, properties.as_str()))?;
     broker.append_own(&mut batch)
 }
 
 /// How often producers were asked about a half message, as far as the log says.
 #[cfg(test)]
 pub fn checks_of(broker: &Broker, offset: i64) -> u32 {
-    let mut state = broker.transactions.state.lock();
+    let mut state = broker.waiting.transactions.state.lock();
     let _ = state.catch_up(broker);
     state.checks(offset)
 }
@@ -392,7 +392,7 @@ pub fn checks_of(broker: &Broker, offset: i64) -> u32 {
 /// The offsets in the half queue of what is open.
 #[cfg(test)]
 pub fn open_offsets(broker: &Broker) -> Vec<i64> {
-    let mut state = broker.transactions.state.lock();
+    let mut state = broker.waiting.transactions.state.lock();
     let _ = state.catch_up(broker);
     state.open.keys().copied().collect()
 }
@@ -500,7 +500,7 @@ mod tests {
         put_half(&broker, "parked");
         (0..=broker.config().transaction_checks_max).for_each(|_| drop(asked_in_a_round(&broker, &clock)));
         let parked = broker.store.index_entry(UNDECIDED_TOPIC, 0, QueueOffset(0)).unwrap().log_offset;
-        put_back(&broker, &MessageId { store_host: broker.advertised, log_offset: parked }.to_string()).unwrap();
+        put_back(&broker, &MessageId { store_host: broker.identity.advertised, log_offset: parked }.to_string()).unwrap();
         assert_eq!(asked_in_a_round(&broker, &clock), [(3, 1)]);
         close(broker);
     }

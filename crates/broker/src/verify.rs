@@ -66,7 +66,7 @@ impl Table<'_> {
     }
 
     fn parsed<T: DeserializeOwned>(&mut self) -> Option<T> {
-        if !super::is_intact(&self.bytes) {
+        if !crate::tables::file::is_intact(&self.bytes) {
             self.add(ProblemKind::Table, "it is not what was written: its crc32 is another".to_owned());
             return None;
         }

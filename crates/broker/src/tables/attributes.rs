@@ -218,19 +218,19 @@ mod tests {
             let (sim, clock) = (SimDisk::new(9), Clock::manual(NOW_MS));
             let broker = open(&sim.disk(), &clock);
             let attributes = of(&[("+priority.factor", "50"), ("+bogus", "1")]);
-            broker.groups.put(SubscriptionGroupConfig { group_name: "g".into(), attributes, ..Default::default() });
+            broker.tables.groups.put(SubscriptionGroupConfig { group_name: "g".into(), attributes, ..Default::default() });
             let compacted = of(&[("cleanup.policy", "COMPACTION")]);
-            broker.topics.put(TopicConfig { topic_name: "old".into(), attributes: compacted.clone(), ..Default::default() });
+            broker.tables.topics.put(TopicConfig { topic_name: "old".into(), attributes: compacted.clone(), ..Default::default() });
             if is_journal {
-                broker.journal.settle(broker.journal.noted(), || Ok(())).unwrap();
+                broker.tables.journal.settle(broker.tables.journal.noted(), || Ok(())).unwrap();
                 drop(broker);
                 sim.crash();
             } else {
                 close(broker);
             }
             let broker = open(&sim.disk(), &clock);
-            assert_eq!(broker.groups.find("g").unwrap().attributes, of(&[("priority.factor", "50"), ("bogus", "1")]));
-            assert_eq!(broker.topics.find("old").unwrap().attributes, compacted);
+            assert_eq!(broker.tables.groups.find("g").unwrap().attributes, of(&[("priority.factor", "50"), ("bogus", "1")]));
+            assert_eq!(broker.tables.topics.find("old").unwrap().attributes, compacted);
             close(broker);
         }
     }

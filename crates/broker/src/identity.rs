@@ -1,0 +1,47 @@
+//! How is this broker called and reached?
+
+use roxmq_remoting::address::MetAs;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+/// Where the broker says that it is.
+pub struct Identity {
+    /// Host and port as NameServers are told.
+    pub address: String,
+    /// The same as an address, which stored messages carry.
+    pub advertised: SocketAddr,
+    /// What clients are told instead, in copies of those messages too.
+    pub met_as: MetAs,
+    /// When the broker started, in ms since 1970.
+    pub started_ms: i64,
+}
+
+impl Identity {
+    /// Of a broker at this host and port. If the host was chosen by us, clients are told what they dialled instead.
+    ///
+    /// # Errors
+    /// When the host has no address.
+    pub fn new(host: &str, port: u16, is_chosen: bool, started_ms: i64) -> io::Result<Identity> {
+        let advertised = resolve(host, port)?;
+        let met_as = if is_chosen { MetAs::Dialled(advertised) } else { MetAs::Configured(advertised) };
+        Ok(Identity { address: host_and_port(host, advertised.port()), advertised, met_as, started_ms })
+    }
+
+    /// The host and port that tools are told who know the broker by this address.
+    pub fn address_to(&self, met_as: SocketAddr) -> String {
+        match self.met_as {
+            MetAs::Configured(_) => self.address.clone(),
+            MetAs::Dialled(_) => met_as.to_string(),
+        }
+    }
+}
+
+fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let address = (host, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
+    Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
+}
+
+/// IPv6 addresses stand in brackets.
+fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
