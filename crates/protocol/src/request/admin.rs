@@ -1,6 +1,7 @@
 //! Requests of tools to a broker.
 
-use super::{Text, header, requests};
+use super::declare::{header, requests};
+use super::field::Text;
 use crate::permission::Permission;
 
 header! {

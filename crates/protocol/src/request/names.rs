@@ -1,6 +1,7 @@
 //! Requests to a NameServer, from clients, brokers and tools.
 
-use super::{Text, header, requests};
+use super::declare::{header, requests};
+use super::field::Text;
 
 header! {
     /// Answer to a registration: who is the master of the broker's group.

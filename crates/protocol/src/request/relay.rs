@@ -1,6 +1,7 @@
 //! Requests that a broker sends to a client, some of them relayed for a tool.
 
-use super::{Text, requests};
+use super::declare::requests;
+use super::field::Text;
 use crate::time::Timestamp;
 
 requests! {
