@@ -23,8 +23,8 @@ impl Incoming<'_> {
     }
 
     /// A copy that outlives the receive buffer.
-    pub fn keep(&self) -> Received {
-        Received::keep(&self.frame)
+    pub fn copy(&self) -> Received {
+        Received::copy_of(&self.frame)
     }
 }
 
@@ -35,7 +35,7 @@ pub struct Ticket {
     pub opaque: i32,
     /// How the answer's header is written.
     pub encoding: Encoding,
-    /// Nobody waits: answers are dropped.
+    /// An answer is not waited for: it is dropped.
     pub oneway: bool,
 }
 
@@ -93,15 +93,15 @@ impl std::fmt::Debug for Answer {
     }
 }
 
-/// A whole frame, kept as it came: the answer to a call of ours, or a request that is handled on another thread.
+/// A whole frame, copied as it came: the answer to a call of ours, or a request that is handled on another thread.
 #[derive(Clone, Debug)]
 pub struct Received {
     frame: Vec<u8>,
 }
 
 impl Received {
-    /// Keeps a copy of a frame whose header has been read without error.
-    pub(crate) fn keep(frame: &Frame<'_>) -> Received {
+    /// Copies a frame whose header has been read without error.
+    pub(crate) fn copy_of(frame: &Frame<'_>) -> Received {
         let mut bytes = Vec::with_capacity(frame.len);
         frame::write(&mut bytes, frame.encoding, |out| out.extend_from_slice(frame.header), frame.body);
         Received { frame: bytes }
@@ -110,7 +110,7 @@ impl Received {
     fn split(&self) -> Frame<'_> {
         match frame::split(&self.frame) {
             Ok(Some(frame)) => frame,
-            _ => unreachable!("`keep` wrote a whole frame"),
+            _ => unreachable!("`copy_of` wrote a whole frame"),
         }
     }
 
@@ -170,6 +170,9 @@ pub enum CallError {
     #[error(transparent)]
     Fields(#[from] FieldError),
 }
+
+/// Requests of ours are written as JSON: the C++ client reads nothing else.
+pub(crate) const OUR_ENCODING: Encoding = Encoding::Json;
 
 /// The text form of an address that clients dial: IPv6 in brackets, IPv4-mapped addresses as IPv4.
 pub fn canonical(address: SocketAddr) -> SocketAddr {

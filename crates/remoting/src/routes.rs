@@ -11,7 +11,7 @@
 //! A row names a request of `roxmq_protocol::request`, a lane of the server's own enum with what it needs, the [`Access`] that the request
 //! asks for, and a handler if its lane runs one. A handler takes the server, the [`Call`] and the typed request.
 
-use crate::shard::Peer;
+use crate::peer::Peer;
 use roxmq_protocol::header::Header;
 
 /// A request and the connection it came on.

@@ -1,7 +1,8 @@
 //! Listening, and spreading accepted sockets over the shards.
 
-use crate::Service;
-use crate::shard::{Shard, ShardHandle};
+use crate::mailbox::ShardHandle;
+use crate::service::Service;
+use crate::shard::Shard;
 use roxmq_env::vital;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -152,8 +153,8 @@ fn start_acceptor(
     vital::spawn(format!("{}-accept", options.name), move || {
         runtime.block_on(async move {
             let mut tasks = tokio::task::JoinSet::new();
-            for (number, listener) in listeners.into_iter().enumerate() {
-                tasks.spawn(vital::task(accept(listener, number, shards.clone(), connections_max)));
+            for listener in listeners {
+                tasks.spawn(vital::task(accept(listener, shards.clone(), connections_max)));
             }
             stop.notified().await;
             tasks.abort_all();
@@ -161,7 +162,7 @@ fn start_acceptor(
     })
 }
 
-async fn accept(listener: TcpListener, number: usize, shards: Vec<ShardHandle>, connections_max: usize) {
+async fn accept(listener: TcpListener, shards: Vec<ShardHandle>, connections_max: usize) {
     let mut was_full = false;
     let mut failed = None;
     loop {
@@ -170,7 +171,7 @@ async fn accept(listener: TcpListener, number: usize, shards: Vec<ShardHandle>, 
             Err(error) => {
                 // Said once, and again when it is another reason.
                 if failed.replace(error.kind()) != Some(error.kind()) {
-                    warn!(%error, "cannot accept connections; trying on");
+                    warn!(%error, "cannot accept connections; retrying");
                 }
                 tokio::time::sleep(ACCEPT_REST).await;
                 continue;
@@ -182,7 +183,7 @@ async fn accept(listener: TcpListener, number: usize, shards: Vec<ShardHandle>, 
         let open: usize = shards.iter().map(ShardHandle::connections).sum();
         if open >= connections_max {
             if !std::mem::replace(&mut was_full, true) {
-                warn!(open, "closing new connections: the most that are allowed are open");
+                warn!(open, "closing new connections: the limit of open ones is reached");
             }
             continue;
         }
@@ -192,7 +193,7 @@ async fn accept(listener: TcpListener, number: usize, shards: Vec<ShardHandle>, 
         // A socket that refuses the option still works, only slower.
         let _ = stream.set_nodelay(true);
         if let (Ok(stream), Some(shard)) = (stream.into_std(), shards.iter().min_by_key(|shard| shard.connections())) {
-            shard.accepted(stream, number);
+            shard.accepted(stream);
         }
     }
 }

@@ -95,7 +95,7 @@ fn notify(broker: &Broker, group: &str, model: MessageModel, audience: Audience)
         return;
     }
     for peer in audience {
-        peer.tell(&NotifyConsumerIdsChanged { consumer_group: group.into() }, b"");
+        peer.send_oneway(&NotifyConsumerIdsChanged { consumer_group: group.into() }, b"");
     }
 }
 

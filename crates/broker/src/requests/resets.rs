@@ -127,7 +127,7 @@ fn move_at_clients(broker: &Broker, request: &request::ResetOffset<'_>, topic: &
             is_force: request.is_force,
         };
         // Java goes by the tool's language, and Java's clients then get a list that they cannot read.
-        member.peer.tell(&push, if member.language == Language::Cpp { &list } else { &plain });
+        member.peer.send_oneway(&push, if member.language == Language::Cpp { &list } else { &plain });
     }
     Ok(offsets)
 }

@@ -117,7 +117,7 @@ impl Service for BrokerShard {
                 from.answer(ticket, answered(|| handler(&self.broker, &call)));
             }
             Lane::Decide => {
-                let asked = Asked { request: request.keep(), peer: from.peer(), ticket };
+                let asked = Asked { request: request.copy(), peer: from.peer(), ticket };
                 match self.broker.waiting.decisions.push(&self.broker, asked) {
                     true => from.owes(),
                     false => from.answer(ticket, Refusal::Busy("too many decisions wait").answer()),
@@ -125,7 +125,7 @@ impl Service for BrokerShard {
             }
             Lane::Pool(handler) | Lane::Write(handler) => {
                 let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-                let kept = request.keep();
+                let kept = request.copy();
                 let work = move || {
                     let header = kept.header();
                     let call = Call { header: &header, body: kept.body(), peer: &peer };
@@ -139,7 +139,7 @@ impl Service for BrokerShard {
             }
             Lane::Change(handler) => {
                 let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-                let kept = request.keep();
+                let kept = request.copy();
                 let work = move || {
                     let header = kept.header();
                     let call = Call { header: &header, body: kept.body(), peer: &peer };

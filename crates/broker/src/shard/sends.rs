@@ -71,7 +71,7 @@ impl BrokerShard {
             Ok(prepared) => self.pending.borrow_mut().push(Pending { from: Rc::clone(from), ticket, prepared }),
             Err(Unprepared::Refused(refusal)) => from.answer(ticket, send::refused(&self.flow.borrow().config, &refusal)),
             Err(Unprepared::TopicIsNew { owed, change }) => {
-                self.defer(Deferred { from: Rc::clone(from), request: request.keep(), form, ticket, change }, owed);
+                self.defer(Deferred { from: Rc::clone(from), request: request.copy(), form, ticket, change }, owed);
             }
         }
         if self.batch.borrow().bytes() >= BATCH_BYTES_MAX {

@@ -338,7 +338,7 @@ fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> bool {
         transaction_id: Some(unique.as_str().into()),
         offset_msg_id: Some(MessageId { store_host: met_as, log_offset: half.log_offset }.to_string().into()),
     };
-    producer.peer.tell(&request, &restored);
+    producer.peer.send_oneway(&request, &restored);
     true
 }
 
