@@ -4,13 +4,18 @@ use crate::message::Received;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
+use tracing::warn;
 
 /// Number of a connection, never used twice in a process.
 pub type ConnectionId = u64;
 
-/// Letters that may lie in a mailbox. Above, only answers to requests and what ends them are taken.
+/// Letters that may lie in a mailbox. Above, only answers to requests and what ends requests and connections are taken.
 const MAILBOX_MAX: usize = if cfg!(test) { 8 } else { 1 << 20 };
+/// How often the log says at most that letters are dropped.
+const DROPPED_SAID_EVERY: Duration = Duration::from_secs(60);
+
 /// What another thread wants of a shard.
 pub(crate) enum Letter {
     Accepted { stream: std::net::TcpStream },
@@ -32,6 +37,15 @@ struct Mailbox {
     letters: Mutex<Vec<Letter>>,
     waiting: Notify,
     connections: AtomicUsize,
+    dropped: Mutex<Dropped>,
+}
+
+/// Letters that a full mailbox did not take.
+#[derive(Default)]
+struct Dropped {
+    /// Since the log said so.
+    count: u64,
+    said: Option<Instant>,
 }
 
 static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
@@ -48,7 +62,12 @@ pub(crate) fn new_connection() -> ConnectionId {
 
 impl ShardHandle {
     pub(crate) fn new() -> ShardHandle {
-        ShardHandle(Arc::new(Mailbox { letters: Mutex::default(), waiting: Notify::new(), connections: AtomicUsize::new(0) }))
+        ShardHandle(Arc::new(Mailbox {
+            letters: Mutex::default(),
+            waiting: Notify::new(),
+            connections: AtomicUsize::new(0),
+            dropped: Mutex::default(),
+        }))
     }
 
     /// Has the shard take a turn soon.
@@ -71,6 +90,10 @@ impl ShardHandle {
     pub(crate) fn post(&self, letter: Letter) -> bool {
         let mut letters = self.0.letters.lock();
         if letters.len() >= MAILBOX_MAX {
+            drop(letters);
+            if let Some(dropped) = self.0.dropped.lock().add(Instant::now()) {
+                warn!(dropped, "a mailbox is full: dropping notices, calls and new connections of its shard");
+            }
             return false;
         }
         letters.push(letter);
@@ -79,7 +102,8 @@ impl ShardHandle {
         true
     }
 
-    /// Leaves a letter that must not get lost. There is at most one for each request under way, which have a bound of their own.
+    /// Leaves a letter that must not get lost. There is at most one for each request under way, which have a bound of their own, and one
+    /// for each connection that is to end.
     pub(crate) fn post_owed(&self, letter: Letter) {
         self.0.letters.lock().push(letter);
         self.wake();
@@ -106,6 +130,18 @@ impl ShardHandle {
     }
 }
 
+impl Dropped {
+    /// One more at time `now`. How many there were, when it is time to say so.
+    fn add(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
+        if self.said.is_some_and(|said| now.duration_since(said) < DROPPED_SAID_EVERY) {
+            return None;
+        }
+        self.said = Some(now);
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,15 +151,25 @@ mod tests {
     use roxmq_protocol::request::NotifyConsumerIdsChanged;
 
     #[test]
-    fn a_full_mailbox_still_takes_what_is_owed() {
+    fn a_full_mailbox_still_takes_answers_and_ends() {
         let handle = ShardHandle::new();
         let peer = Peer::new(handle.clone(), 1, "127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
         let lie_there = || handle.0.letters.lock().len();
         handle.0.letters.lock().extend((0..MAILBOX_MAX).map(|_| Letter::Settle { to: 2, count: 1 }));
         (0..3).for_each(|_| peer.send_oneway(&NotifyConsumerIdsChanged { consumer_group: "g".into() }, b""));
         assert_eq!(lie_there(), MAILBOX_MAX);
+        // The first was said at once.
+        assert_eq!(handle.0.dropped.lock().count, 2);
         peer.answer(Ticket { opaque: 7, encoding: Encoding::Json, oneway: false }, Answer::ok());
         peer.settle(1);
-        assert_eq!(lie_there(), MAILBOX_MAX + 2);
+        peer.close();
+        assert_eq!(lie_there(), MAILBOX_MAX + 3);
+    }
+
+    #[test]
+    fn dropped_letters_are_said_once_a_minute() {
+        let (mut dropped, start) = (Dropped::default(), Instant::now());
+        let said = [0, 1, 59, 60, 61, 200].map(|second| dropped.add(start + Duration::from_secs(second)));
+        assert_eq!(said, [Some(1), None, None, Some(3), None, Some(2)]);
     }
 }

@@ -51,7 +51,7 @@ impl Peer {
         }
     }
 
-    /// Sends a request that has no answer.
+    /// Sends a request that has no answer. It is dropped when the mailbox of the connection's shard is full, of which the log tells.
     pub fn send_oneway<'a, R: Request<'a>>(&self, request: &R, body: &[u8]) {
         let mut frames = Vec::new();
         header::write_frame(&mut frames, OUR_ENCODING, Top::request(0, R::CODE, true), |sink| request.write(sink), body);
@@ -88,6 +88,6 @@ impl Peer {
 
     /// Ends the connection.
     pub fn close(&self) {
-        self.shard.post(Letter::Close { to: self.id });
+        self.shard.post_owed(Letter::Close { to: self.id });
     }
 }
