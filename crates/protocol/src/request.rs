@@ -12,6 +12,7 @@ mod pull;
 mod relay;
 pub(crate) mod row;
 mod send;
+pub(crate) mod subject;
 mod table;
 
 pub use admin::*;
@@ -23,6 +24,7 @@ pub use pull::*;
 pub use relay::*;
 pub use row::Row;
 pub use send::*;
+pub use subject::{Resource, Subject};
 pub use table::{asked_of_clients, table};
 
 #[cfg(test)]

@@ -20,8 +20,10 @@ Who serves a request:
 What its sender must be allowed, which nothing checks yet: `publish` to the topic, `subscribe` for the group, `admin` for operators and
 their tools, `internal` for brokers and NameServers, `any` for what every client does.
 
-| code | name | served by | access | fields | what |
-|---|---|---|---|---|---|
+What it is about: the `topic`s and consumer `group`s named in its fields, those named in its `body`, or the `cluster` as a whole.
+
+| code | name | served by | access | about | fields | what |
+|---|---|---|---|---|---|---|
 ";
 
 fn page() -> String {
@@ -42,8 +44,9 @@ fn page() -> String {
         }
         let by = if by.is_empty() { "nobody yet".to_owned() } else { by.join(", ") };
         let (access, fields) = (access.join(", "), row.wire_fields().join(", "));
+        let about = row.about.join(", ").replace("TopicList", "Topic").to_lowercase();
         // Writing to a String cannot fail.
-        let _ = writeln!(page, "| {} | {} | {by} | {access} | {fields} | {} |", row.code, row.name, row.doc.trim());
+        let _ = writeln!(page, "| {} | {} | {by} | {access} | {about} | {fields} | {} |", row.code, row.name, row.doc.trim());
     }
     page
 }

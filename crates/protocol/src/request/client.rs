@@ -47,7 +47,7 @@ requests! {
         end_timestamp: i64 = "endTimestamp" or i64::MAX,
         unique_key: Option<bool> = "_UNIQUE_KEY_QUERY",
         index_type: Option<Text<'a>> = "indexType",
-    } -> QueryMessageReply;
+    } -> QueryMessageReply, about Topic(topic);
 
     /// The committed offset of a group on a queue.
     QueryConsumerOffset<'a> = 14 "QUERY_CONSUMER_OFFSET" {
@@ -55,7 +55,7 @@ requests! {
         topic: Text<'a> = "topic",
         queue_id: i32 = "queueId",
         set_zero_if_not_found: Option<bool> = "setZeroIfNotFound",
-    } -> OffsetReply;
+    } -> OffsetReply, about Topic(topic), Group(consumer_group);
 
     /// Commits a group's offset on a queue.
     UpdateConsumerOffset<'a> = 15 "UPDATE_CONSUMER_OFFSET" {
@@ -63,7 +63,7 @@ requests! {
         topic: Text<'a> = "topic",
         queue_id: i32 = "queueId",
         commit_offset: i64 = "commitOffset",
-    } -> ();
+    } -> (), about Topic(topic), Group(consumer_group);
 
     /// The queue offset that a time corresponds to.
     SearchOffsetByTimestamp<'a> = 29 "SEARCH_OFFSET_BY_TIMESTAMP" {
@@ -71,41 +71,41 @@ requests! {
         queue_id: i32 = "queueId",
         timestamp: i64 = "timestamp",
         boundary_type: Option<Text<'a>> = "boundaryType",
-    } -> OffsetReply;
+    } -> OffsetReply, about Topic(topic);
 
     /// The offset behind the last message of a queue.
     MaxOffset<'a> = 30 "GET_MAX_OFFSET" {
         topic: Text<'a> = "topic",
         queue_id: i32 = "queueId",
-    } -> OffsetReply;
+    } -> OffsetReply, about Topic(topic);
 
     /// The offset of the first message of a queue.
     MinOffset<'a> = 31 "GET_MIN_OFFSET" {
         topic: Text<'a> = "topic",
         queue_id: i32 = "queueId",
-    } -> OffsetReply;
+    } -> OffsetReply, about Topic(topic);
 
     /// When the first message of a queue was stored, -1 if there is none.
     EarliestStoreTime<'a> = 32 "GET_EARLIEST_MSG_STORETIME" {
         topic: Text<'a> = "topic",
         queue_id: i32 = "queueId",
-    } -> TimestampReply;
+    } -> TimestampReply, about Topic(topic);
 
     /// The record at a log offset. Answer body: one record.
     ViewMessageById<'a> = 33 "VIEW_MESSAGE_BY_ID" {
         topic: Option<Text<'a>> = "topic",
         offset: i64 = "offset",
-    } -> ();
+    } -> (), about Topic(topic);
 
     /// A client's groups and subscriptions. Body: `HeartbeatData`.
-    Heartbeat = 34 "HEART_BEAT" {} -> HeartbeatReply;
+    Heartbeat = 34 "HEART_BEAT" {} -> HeartbeatReply, about Body;
 
     /// A client goes away.
     UnregisterClient<'a> = 35 "UNREGISTER_CLIENT" {
         client_id: Text<'a> = "clientID",
         producer_group: Option<Text<'a>> = "producerGroup",
         consumer_group: Option<Text<'a>> = "consumerGroup",
-    } -> ();
+    } -> (), about Group(consumer_group);
 
     /// A consumer gives a message back for a later try.
     ConsumerSendBack<'a> = 36 "CONSUMER_SEND_MSG_BACK" {
@@ -116,7 +116,7 @@ requests! {
         origin_topic: Option<Text<'a>> = "originTopic",
         unit_mode: Option<bool> = "unitMode",
         max_reconsume_times: Option<i32> = "maxReconsumeTimes",
-    } -> ();
+    } -> (), about Group(group);
 
     /// A producer decides about a half message: 8 commits, 12 rolls back, 0 does not know.
     EndTransaction<'a> = 37 "END_TRANSACTION" {
@@ -128,30 +128,30 @@ requests! {
         from_transaction_check: bool = "fromTransactionCheck" or false,
         msg_id: Option<Text<'a>> = "msgId",
         transaction_id: Option<Text<'a>> = "transactionId",
-    } -> ();
+    } -> (), about Topic(topic);
 
     /// A producer takes a timed message back before it is due.
     RecallMessage<'a> = 370 "RECALL_MESSAGE" {
         producer_group: Option<Text<'a>> = "producerGroup",
         topic: Text<'a> = "topic",
         recall_handle: Text<'a> = "recallHandle",
-    } -> RecallReply<'a>;
+    } -> RecallReply<'a>, about Topic(topic);
 
     /// The client ids of a group. Answer body: `{"consumerIdList":[..]}`.
     ConsumerList<'a> = 38 "GET_CONSUMER_LIST_BY_GROUP" {
         consumer_group: Text<'a> = "consumerGroup",
-    } -> ();
+    } -> (), about Group(consumer_group);
 
     /// Locks queues for an orderly consumer. Body: `LockBatchRequestBody`.
-    LockQueues = 41 "LOCK_BATCH_MQ" {} -> ();
+    LockQueues = 41 "LOCK_BATCH_MQ" {} -> (), about Body;
 
     /// Releases locked queues. Body: `LockBatchRequestBody`.
-    UnlockQueues = 42 "UNLOCK_BATCH_MQ" {} -> ();
+    UnlockQueues = 42 "UNLOCK_BATCH_MQ" {} -> (), about Body;
 
     /// Checks a subscription before it is used. Body: `CheckClientRequestBody`.
-    CheckClientConfig = 46 "CHECK_CLIENT_CONFIG" {} -> ();
+    CheckClientConfig = 46 "CHECK_CLIENT_CONFIG" {} -> (), about Body;
 
     /// Which queues shall this member of a group read? Body: `QueryAssignmentRequestBody`. Answer body: `{"messageQueueAssignments":[..]}`,
     /// or `{}` when nothing can be said and the member shall keep what it has.
-    QueryAssignment = 400 "QUERY_ASSIGNMENT" {} -> ();
+    QueryAssignment = 400 "QUERY_ASSIGNMENT" {} -> (), about Body;
 }

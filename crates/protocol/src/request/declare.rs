@@ -1,6 +1,7 @@
 //! How is a request declared: its code, its fields and those of its answer?
 
 use super::field::FieldError;
+use super::subject::{Resource, Subject};
 use crate::header::{FieldSink, Fields};
 
 /// The ext fields of one request or answer.
@@ -29,8 +30,16 @@ pub trait Request<'a>: HeaderFields<'a> {
     const CODE: i32;
     /// The name Java's `RequestCode` has for it.
     const NAME: &'static str;
+    /// Where it says what it is about.
+    const SUBJECT: Subject;
     /// Fields of a successful answer.
     type Reply: HeaderFields<'a>;
+
+    /// The topics and groups that its fields name. None may be named although [`Subject::Fields`] says where: old clients leave fields
+    /// out.
+    fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+        std::iter::empty()
+    }
 }
 
 /// The value of a field, or what it is when it was not sent.
@@ -90,10 +99,12 @@ macro_rules! header {
     };
 }
 
-/// Declares requests: doc, type, code, Java's name, fields, the answer's type.
+/// Declares requests: doc, type, code, Java's name, fields, the answer's type, and what the request is about: `Cluster`, `Body`, or the
+/// fields that name a `Topic`, a `TopicList` or a consumer `Group`.
 macro_rules! requests {
-    ($( $(#[doc = $doc:literal])* $name:ident $(<$lt:lifetime>)? = $code:literal $java:literal { $($fields:tt)* } -> $reply:ty; )*) => {
-        $( $crate::request::declare::requests!(@one [$(#[doc = $doc])*] $name [$($lt)?] $code $java [$($fields)*] $reply); )*
+    ($( $(#[doc = $doc:literal])* $name:ident $(<$lt:lifetime>)? = $code:literal $java:literal { $($fields:tt)* } -> $reply:ty,
+        about $($kind:ident $(($named:ident))?),+; )*) => {
+        $( $crate::request::declare::requests!(@one [$(#[doc = $doc])*] $name [$($lt)?] $code $java [$($fields)*] $reply, $($kind $(($named))?),+); )*
 
         /// The requests declared in this file: code, Java's name, fields on the wire, what it does.
         pub(super) const TABLE: &[$crate::request::row::Row] = &[$(
@@ -103,24 +114,27 @@ macro_rules! requests {
                 fields: stringify!($($fields)*),
                 reply: stringify!($reply),
                 doc: concat!($($doc),*),
+                about: &[$(stringify!($kind)),+],
                 reads: |fields| <$name as $crate::request::declare::HeaderFields<'_>>::read(fields).is_ok(),
             }
         ),*];
     };
-    (@one [$($meta:tt)*] $name:ident [$lt:lifetime] $code:literal $java:literal [$($fields:tt)*] $reply:ty) => {
+    (@one [$($meta:tt)*] $name:ident [$lt:lifetime] $code:literal $java:literal [$($fields:tt)*] $reply:ty, $($about:tt)+) => {
         $crate::request::declare::header! { $($meta)* $name<'a> { $($fields)* } }
         impl<'a> $crate::request::declare::Request<'a> for $name<'a> {
             const CODE: i32 = $code;
             const NAME: &'static str = $java;
             type Reply = $reply;
+            $crate::request::subject::about!($($about)+);
         }
     };
-    (@one [$($meta:tt)*] $name:ident [] $code:literal $java:literal [$($fields:tt)*] $reply:ty) => {
+    (@one [$($meta:tt)*] $name:ident [] $code:literal $java:literal [$($fields:tt)*] $reply:ty, $($about:tt)+) => {
         $crate::request::declare::header! { $($meta)* $name { $($fields)* } }
         impl<'a> $crate::request::declare::Request<'a> for $name {
             const CODE: i32 = $code;
             const NAME: &'static str = $java;
             type Reply = $reply;
+            $crate::request::subject::about!($($about)+);
         }
     };
 }

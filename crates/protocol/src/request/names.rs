@@ -37,19 +37,19 @@ requests! {
         namespace: Text<'a> = "namespace",
         key: Text<'a> = "key",
         value: Text<'a> = "value",
-    } -> ();
+    } -> (), about Cluster;
 
     /// Reads a value.
     ReadKv<'a> = 101 "GET_KV_CONFIG" {
         namespace: Text<'a> = "namespace",
         key: Text<'a> = "key",
-    } -> KvValueReply<'a>;
+    } -> KvValueReply<'a>, about Cluster;
 
     /// Removes a value.
     DeleteKv<'a> = 102 "DELETE_KV_CONFIG" {
         namespace: Text<'a> = "namespace",
         key: Text<'a> = "key",
-    } -> ();
+    } -> (), about Cluster;
 
     /// A broker announces itself and its topics. Body: `RegisterBrokerBody`, plain or compressed.
     RegisterBroker<'a> = 103 "REGISTER_BROKER" {
@@ -65,7 +65,7 @@ requests! {
         zone_name: Option<Text<'a>> = "__ZONE_NAME",
         auto_address: Option<bool> = "roxmqAutoAddress",
         started_ms: Option<i64> = "roxmqStarted",
-    } -> RegisterBrokerReply<'a>;
+    } -> RegisterBrokerReply<'a>, about Cluster;
 
     /// A broker goes away.
     UnregisterBroker<'a> = 104 "UNREGISTER_BROKER" {
@@ -73,63 +73,63 @@ requests! {
         broker_addr: Text<'a> = "brokerAddr",
         cluster_name: Text<'a> = "clusterName",
         broker_id: i64 = "brokerId",
-    } -> ();
+    } -> (), about Cluster;
 
     /// Which brokers hold a topic. Answer body: `TopicRouteData`.
     RouteByTopic<'a> = 105 "GET_ROUTEINFO_BY_TOPIC" {
         topic: Text<'a> = "topic",
         accept_standard_json_only: Option<bool> = "acceptStandardJsonOnly",
-    } -> ();
+    } -> (), about Topic(topic);
 
     /// Clusters and brokers. Answer body: `ClusterInfo`.
-    ClusterInfo = 106 "GET_BROKER_CLUSTER_INFO" {} -> ();
+    ClusterInfo = 106 "GET_BROKER_CLUSTER_INFO" {} -> (), about Cluster;
 
     /// Takes the write permission of a broker's queues off the routes.
     WipeWritePerm<'a> = 205 "WIPE_WRITE_PERM_OF_BROKER" {
         broker_name: Text<'a> = "brokerName",
-    } -> WipeWriteReply;
+    } -> WipeWriteReply, about Cluster;
 
     /// All topics.
-    TopicsOfNameServer = 206 "GET_ALL_TOPIC_LIST_FROM_NAMESERVER" {} -> ();
+    TopicsOfNameServer = 206 "GET_ALL_TOPIC_LIST_FROM_NAMESERVER" {} -> (), about Cluster;
 
     /// Forgets a topic, of one cluster or of all.
     DeleteTopicInNameServer<'a> = 216 "DELETE_TOPIC_IN_NAMESRV" {
         topic: Text<'a> = "topic",
         cluster_name: Option<Text<'a>> = "clusterName",
-    } -> ();
+    } -> (), about Topic(topic);
 
     /// Adds one topic of a broker. Body: `TopicRouteData`.
     RegisterTopic<'a> = 217 "REGISTER_TOPIC_IN_NAMESRV" {
         topic: Text<'a> = "topic",
-    } -> ();
+    } -> (), about Topic(topic);
 
     /// All values of a namespace. Answer body: `KVTable`.
     KvNamespace<'a> = 219 "GET_KVLIST_BY_NAMESPACE" {
         namespace: Text<'a> = "namespace",
-    } -> ();
+    } -> (), about Cluster;
 
     /// The topics of a cluster.
     TopicsByCluster<'a> = 224 "GET_TOPICS_BY_CLUSTER" {
         cluster: Text<'a> = "cluster",
-    } -> ();
+    } -> (), about Cluster;
 
     /// Cluster and broker names, which are topics too.
-    SystemTopicsOfNameServer = 304 "GET_SYSTEM_TOPIC_LIST_FROM_NS" {} -> ();
+    SystemTopicsOfNameServer = 304 "GET_SYSTEM_TOPIC_LIST_FROM_NS" {} -> (), about Cluster;
 
     /// Topics of units.
-    UnitTopics = 311 "GET_UNIT_TOPIC_LIST" {} -> ();
+    UnitTopics = 311 "GET_UNIT_TOPIC_LIST" {} -> (), about Cluster;
 
     /// Topics with subscriptions of units.
-    UnitSubTopics = 312 "GET_HAS_UNIT_SUB_TOPIC_LIST" {} -> ();
+    UnitSubTopics = 312 "GET_HAS_UNIT_SUB_TOPIC_LIST" {} -> (), about Cluster;
 
     /// Topics of no unit with subscriptions of units.
-    UnitSubUnunitTopics = 313 "GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST" {} -> ();
+    UnitSubUnunitTopics = 313 "GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST" {} -> (), about Cluster;
 
     /// Changes settings of the NameServer. Body: properties text.
-    UpdateNameServerConfig = 318 "UPDATE_NAMESRV_CONFIG" {} -> ();
+    UpdateNameServerConfig = 318 "UPDATE_NAMESRV_CONFIG" {} -> (), about Cluster;
 
     /// The settings of the NameServer. Answer body: properties text.
-    NameServerConfig = 319 "GET_NAMESRV_CONFIG" {} -> ();
+    NameServerConfig = 319 "GET_NAMESRV_CONFIG" {} -> (), about Cluster;
 
     /// Did the broker's topics change since the version in the body? Body: `DataVersion`.
     QueryDataVersion<'a> = 322 "QUERY_DATA_VERSION" {
@@ -137,18 +137,18 @@ requests! {
         broker_addr: Text<'a> = "brokerAddr",
         cluster_name: Text<'a> = "clusterName",
         broker_id: i64 = "brokerId",
-    } -> ChangedReply;
+    } -> ChangedReply, about Cluster;
 
     /// Gives the write permission back to a broker's queues.
     AddWritePerm<'a> = 327 "ADD_WRITE_PERM_OF_BROKER" {
         broker_name: Text<'a> = "brokerName",
-    } -> AddWriteReply;
+    } -> AddWriteReply, about Cluster;
 
     /// The living brokers of one name. Answer body: `{"brokerMemberGroup":{..}}`.
     BrokerMemberGroup<'a> = 901 "GET_BROKER_MEMBER_GROUP" {
         cluster_name: Text<'a> = "clusterName",
         broker_name: Text<'a> = "brokerName",
-    } -> ();
+    } -> (), about Cluster;
 
     /// A broker is alive.
     BrokerHeartbeat<'a> = 904 "BROKER_HEARTBEAT" {
@@ -157,7 +157,7 @@ requests! {
         broker_name: Text<'a> = "brokerName",
         broker_id: Option<i64> = "brokerId",
         heartbeat_timeout_ms: Option<i64> = "heartbeatTimeoutMills",
-    } -> ();
+    } -> (), about Cluster;
 
     /// NameServer to broker: the lowest living broker id of the name is another one now.
     NotifyMinBrokerIdChange<'a> = 905 "NOTIFY_MIN_BROKER_ID_CHANGE" {
@@ -166,5 +166,5 @@ requests! {
         min_broker_addr: Option<Text<'a>> = "minBrokerAddr",
         offline_broker_addr: Option<Text<'a>> = "offlineBrokerAddr",
         ha_broker_addr: Option<Text<'a>> = "haBrokerAddr",
-    } -> ();
+    } -> (), about Cluster;
 }

@@ -3,6 +3,7 @@
 use super::declare::{HeaderFields, Request, header};
 use super::field::{FieldError, Text};
 use super::row::Row;
+use super::subject::{Resource, Subject};
 use crate::header::{FieldSink, Fields};
 
 header! {
@@ -20,6 +21,13 @@ header! {
         sub_version: i64 = "subVersion" or 0,
         expression_type: Option<Text<'a>> = "expressionType",
         max_msg_bytes: Option<i32> = "maxMsgBytes",
+    }
+}
+
+impl Pull<'_> {
+    /// What it is about: see [`Request::resources`].
+    pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+        [Resource::Topic(&self.topic), Resource::Group(&self.consumer_group)].into_iter()
     }
 }
 
@@ -44,6 +52,7 @@ macro_rules! pulls {
                 fields: "those of `Pull`",
                 reply: "PullReply",
                 doc: concat!($($doc),*),
+            about: &["Topic", "Group"],
                 reads: |fields| $name::read(fields).is_ok(),
             }),*];
 
@@ -65,6 +74,11 @@ macro_rules! pulls {
                 const CODE: i32 = $code;
                 const NAME: &'static str = $java;
                 type Reply = PullReply;
+                const SUBJECT: Subject = Subject::Fields;
+
+                fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+                    self.0.resources()
+                }
             }
         )*
     };

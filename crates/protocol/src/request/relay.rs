@@ -13,12 +13,12 @@ requests! {
         msg_id: Option<Text<'a>> = "msgId",
         transaction_id: Option<Text<'a>> = "transactionId",
         offset_msg_id: Option<Text<'a>> = "offsetMsgId",
-    } -> ();
+    } -> (), about Topic(topic);
 
     /// The members or subscriptions of a group changed: rebalance now.
     NotifyConsumerIdsChanged<'a> = 40 "NOTIFY_CONSUMER_IDS_CHANGED" {
         consumer_group: Text<'a> = "consumerGroup",
-    } -> ();
+    } -> (), about Group(consumer_group);
 
     /// A group's offsets were moved. Body: `ResetOffsetBody`.
     ResetClientOffset<'a> = 220 "RESET_CONSUMER_CLIENT_OFFSET" {
@@ -26,21 +26,21 @@ requests! {
         group: Text<'a> = "group",
         timestamp: i64 = "timestamp",
         is_force: bool = "isForce",
-    } -> ();
+    } -> (), about Topic(topic), Group(group);
 
     /// How far a client is. Answer body: `{"messageQueueTable":{MQ:offset}}`.
     ConsumerStatusFromClient<'a> = 221 "GET_CONSUMER_STATUS_FROM_CLIENT" {
         topic: Text<'a> = "topic",
         group: Text<'a> = "group",
         client_addr: Option<Text<'a>> = "clientAddr",
-    } -> ();
+    } -> (), about Topic(topic), Group(group);
 
     /// What a consumer is doing; relayed to the client. Answer body: `ConsumerRunningInfo`, passed on as it is.
     ConsumerRunningInfo<'a> = 307 "GET_CONSUMER_RUNNING_INFO" {
         consumer_group: Text<'a> = "consumerGroup",
         client_id: Text<'a> = "clientId",
         jstack_enable: Option<bool> = "jstackEnable",
-    } -> ();
+    } -> (), about Group(consumer_group);
 
     /// Has a client consume one message now; relayed. Body to the client: the record.
     ConsumeDirectly<'a> = 309 "CONSUME_MESSAGE_DIRECTLY" {
@@ -51,7 +51,7 @@ requests! {
         topic: Option<Text<'a>> = "topic",
         topic_sys_flag: Option<i32> = "topicSysFlag",
         group_sys_flag: Option<i32> = "groupSysFlag",
-    } -> ();
+    } -> (), about Group(consumer_group), Topic(topic);
 
     /// A reply for a producer that waits for it. Body: the reply.
     PushReply<'a> = 326 "PUSH_REPLY_MESSAGE_TO_CLIENT" {
@@ -69,5 +69,5 @@ requests! {
         born_host: Text<'a> = "bornHost",
         store_host: Text<'a> = "storeHost",
         store_timestamp: Timestamp = "storeTimestamp",
-    } -> ();
+    } -> (), about Topic(topic);
 }

@@ -15,6 +15,8 @@ pub struct Row {
     pub reply: &'static str,
     /// What it does.
     pub doc: &'static str,
+    /// What it is about: `Cluster`, `Body`, or the kinds of names among its fields.
+    pub about: &'static [&'static str],
     /// Are these the fields of such a request?
     pub reads: fn(&Fields<'_>) -> bool,
 }

@@ -3,6 +3,7 @@
 use super::declare::{HeaderFields, Request, header};
 use super::field::{Field, FieldError, Text};
 use super::row::Row;
+use super::subject::{Resource, Subject};
 use crate::header::{FieldSink, Fields, RawText};
 use crate::time::Timestamp;
 
@@ -116,6 +117,11 @@ impl<'a> SendMessage<'a> {
         })
     }
 
+    /// What it is about: see [`Request::resources`].
+    pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+        std::iter::once(Resource::Topic(&self.topic))
+    }
+
     /// Writes the fields in the short form.
     pub fn write(&self, sink: &mut FieldSink<'_>) {
         self.producer_group.write(SHORT[0], sink);
@@ -144,6 +150,7 @@ macro_rules! sends {
             fields: concat!("those of `SendMessage`, spelled ", stringify!($form)),
             reply: "SendReply<'a>",
             doc: concat!($($doc),*),
+            about: &["Topic"],
             reads: |fields| $name::read(fields).is_ok(),
         }),*];
 
@@ -165,6 +172,11 @@ macro_rules! sends {
                 const CODE: i32 = $code;
                 const NAME: &'static str = $java;
                 type Reply = SendReply<'a>;
+                const SUBJECT: Subject = Subject::Fields;
+
+                fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+                    self.0.resources()
+                }
             }
         )*
     };

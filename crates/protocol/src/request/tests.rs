@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::frame::{Encoding, split};
-use crate::header::{FieldSink, Top, read, write_frame};
+use crate::header::{FieldSink, Fields, Top, read, write_frame};
 
 fn frame(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -33,4 +33,51 @@ fn fields_have_types() {
     assert_eq!(decode(&[("consumerGroup", "g"), ("topic", "t")]), Err(FieldError::Missing("queueId")));
     let bad = decode(&[("consumerGroup", "g"), ("topic", "t"), ("queueId", "x")]);
     assert_eq!(bad.unwrap_err().to_string(), "the field queueId is no 32-bit number: \"x\"");
+}
+
+/// What a request is about that carries `fields`.
+fn about<'a, R: Request<'a>>(fields: &Fields<'a>) -> String {
+    let request = R::read(fields).expect("such a request");
+    let named = request.resources().map(|resource| format!("{resource:?}")).collect::<Vec<_>>().join(" ");
+    format!("{} {:?} {named}", R::CODE, R::SUBJECT)
+}
+
+#[test]
+fn a_request_says_what_it_is_about() {
+    let bytes = frame(&[
+        ("topic", "t"),
+        ("topicList", "u; v;"),
+        ("b", "short"),
+        ("consumerGroup", "g"),
+        ("producerGroup", "p"),
+        ("srcGroup", "from"),
+        ("destGroup", "to"),
+        ("queueId", "0"),
+        ("queueOffset", "0"),
+        ("maxMsgNums", "1"),
+        ("bornTimestamp", "0"),
+    ]);
+    let frame = split(&bytes).unwrap().unwrap();
+    let fields = read(&frame).unwrap().fields;
+    let lines = [
+        about::<SendMessageV1<'_>>(&fields),
+        about::<PullMessage<'_>>(&fields),
+        about::<Heartbeat>(&fields),
+        about::<RuntimeInfo>(&fields),
+        about::<ConsumeStats<'_>>(&fields),
+        about::<CloneOffset<'_>>(&fields),
+        about::<ProducerConnections<'_>>(&fields),
+    ];
+    assert_eq!(
+        lines,
+        [
+            "10 Fields Topic(\"t\")",
+            "11 Fields Topic(\"t\") Group(\"g\")",
+            "34 Body ",
+            "28 Cluster ",
+            "208 Fields Group(\"g\") Topic(\"t\") Topic(\"u\") Topic(\"v\")",
+            "314 Fields Group(\"from\") Group(\"to\") Topic(\"t\")",
+            "204 Cluster ",
+        ]
+    );
 }
