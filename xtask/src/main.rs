@@ -2,12 +2,14 @@
 //!
 //! - `bench`: are the goals for speed reached, and what do other brokers reach (`docs/benchmarks.md`)?
 //! - `budget`: do the hot parts take as few instructions as they should?
+//! - `ci`: does everything hold that needs no root and no other language (`docs/STYLE.md`)?
 //! - `compat`: real clients against RoxMQ or Java RocketMQ (`compat/README.md`).
 //! - `torture`: the real binary under load while its disk, its process and its files are treated badly (`docs/evidence.md`).
 //! - `control`: what `compat` gives its suites to stop and start servers; not for use by hand.
 
 mod bench;
 mod budget;
+mod ci;
 mod compat;
 mod torture;
 
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let outcome = match task.as_str() {
         "bench" => bench::run(&rest),
         "budget" => budget::run(&rest),
+        "ci" => ci::run(&rest),
         "compat" => compat::run(&rest),
         "torture" => torture::run(&rest),
         "control" => compat::control::ask(&rest),
@@ -38,6 +41,7 @@ const USAGE: &str = "\
 usage: cargo xtask bench [--peers] [--quick] [--row NAME ...] [--write]
        (see docs/benchmarks.md)
        cargo xtask budget [PART ...]
+       cargo xtask ci [STEP ...] [--quick] [--without STEP ...]
        cargo xtask compat [--against roxmq|java] [--suite NAME ...] [--keep] [--serve] [-- SUITE ARGUMENTS]
        (see compat/README.md)
        cargo xtask torture SCENARIO... [--cycles N] [--seed S], or --short for a few cycles of each

@@ -80,7 +80,7 @@ impl Peer {
         }
     }
 
-    /// So many of the requests that the connection owed ([`Connection::owes`]) have come to their end.
+    /// So many of the requests that the connection owed ([`crate::connection::Connection::owes`]) have come to their end.
     pub fn settle(&self, count: usize) {
         // Without it the connection would never be read from again.
         self.shard.post_owed(Letter::Settle { to: self.id, count });

@@ -1,9 +1,8 @@
 //! How are many files there while only some are open?
 
 use crate::files::cached::CachedView;
-use crate::locks;
+use parking_lot::Mutex;
 use roxmq_env::disk::{Disk, File, Open};
-use roxmq_env::lock_order::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,9 +35,9 @@ impl LazyFile {
             disk: disk.clone(),
             path,
             how,
-            open: Mutex::new(locks::OPEN_FILE, None),
+            open: Mutex::new(None),
             used: AtomicBool::new(false),
-            view: Mutex::new(locks::FILE_VIEW, View::NotYet),
+            view: Mutex::new(View::NotYet),
             viewed: AtomicBool::new(false),
         }
     }

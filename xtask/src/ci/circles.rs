@@ -1,0 +1,193 @@
+//! Do files import each other in circles, or from above?
+
+use super::modules::Imports;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// As many files may import each other.
+const FILES_MAX: usize = 3;
+
+/// Larger circles that are there. This list only shrinks.
+const KNOWN_CIRCLES: &[&[&str]] = &[
+    &[
+        "crates/broker/src/announce/changing/mod.rs",
+        "crates/broker/src/announce/mod.rs",
+        "crates/broker/src/announce/registration.rs",
+        "crates/broker/src/announce/topics.rs",
+        "crates/broker/src/broker.rs",
+        "crates/broker/src/waiting/cursors.rs",
+        "crates/broker/src/waiting/delay.rs",
+        "crates/broker/src/waiting/deletions.rs",
+        "crates/broker/src/waiting/mod.rs",
+        "crates/broker/src/waiting/parking/mod.rs",
+        "crates/broker/src/waiting/system_queue.rs",
+        "crates/broker/src/waiting/timer/counts.rs",
+        "crates/broker/src/waiting/timer/deliver.rs",
+        "crates/broker/src/waiting/timer/mod.rs",
+        "crates/broker/src/waiting/timer/roll.rs",
+        "crates/broker/src/waiting/timer/waiting.rs",
+        "crates/broker/src/waiting/transaction/checks.rs",
+        "crates/broker/src/waiting/transaction/decisions.rs",
+        "crates/broker/src/waiting/transaction/mod.rs",
+    ],
+    &[
+        "crates/broker/src/filter/grammar.rs",
+        "crates/broker/src/filter/mod.rs",
+        "crates/broker/src/filter/tokens.rs",
+        "crates/broker/src/filter/values.rs",
+    ],
+    &[
+        "crates/broker/src/requests/reply.rs",
+        "crates/broker/src/routes.rs",
+        "crates/broker/src/shard/mod.rs",
+        "crates/broker/src/shard/pulls.rs",
+        "crates/broker/src/shard/sends.rs",
+    ],
+    &[
+        "crates/store/src/keeper/retention.rs",
+        "crates/store/src/store.rs",
+        "crates/store/src/writer/append.rs",
+        "crates/store/src/writer/flush.rs",
+    ],
+    &[
+        "xtask/src/torture/broker.rs",
+        "xtask/src/torture/client.rs",
+        "xtask/src/torture/ledger.rs",
+        "xtask/src/torture/load.rs",
+        "xtask/src/torture/mod.rs",
+        "xtask/src/torture/scenario.rs",
+        "xtask/src/torture/scenario/beside_slow_sync.rs",
+        "xtask/src/torture/scenario/clock.rs",
+        "xtask/src/torture/scenario/crash.rs",
+        "xtask/src/torture/scenario/flips.rs",
+        "xtask/src/torture/scenario/full.rs",
+        "xtask/src/torture/scenario/io_error.rs",
+        "xtask/src/torture/scenario/metadata.rs",
+        "xtask/src/torture/scenario/read_only.rs",
+        "xtask/src/torture/scenario/shim.rs",
+        "xtask/src/torture/scenario/simulated.rs",
+        "xtask/src/torture/scenario/slow_sync.rs",
+        "xtask/src/torture/scenario/start_time.rs",
+        "xtask/src/torture/scenario/teeth.rs",
+    ],
+];
+
+/// Files below `lib.rs` or `main.rs` that import from it. This list only shrinks.
+const KNOWN_UPWARDS: &[&str] = &["crates/config/src/table.rs", "crates/remoting/src/routes.rs"];
+
+/// Compares the arrows of all crates with the rules, and the exceptions with the arrows.
+pub fn check(crates: &[Imports]) -> Result<(), String> {
+    compare(crates, KNOWN_CIRCLES, KNOWN_UPWARDS)
+}
+
+fn compare(crates: &[Imports], known_circles: &[&[&str]], known_upwards: &[&str]) -> Result<(), String> {
+    let mut wrong = String::new();
+    let (mut circles, mut upwards) = (Vec::new(), BTreeMap::new());
+    for imports in crates {
+        for circle in circles_of(imports) {
+            if circle.len() > FILES_MAX {
+                circles.push((circle, imports));
+            }
+        }
+        for ((from, to), names) in &imports.arrows {
+            if imports.roots.contains(to) {
+                upwards.insert(from.as_str(), (to, names));
+            }
+        }
+    }
+    for (circle, imports) in &circles {
+        if !known_circles.iter().any(|known| circle.iter().all(|file| known.contains(file))) {
+            let _ = writeln!(wrong, "{} files import each other in a circle: {}", circle.len(), listed(circle));
+            for ((from, to), names) in &imports.arrows {
+                if circle.contains(from.as_str()) && circle.contains(to.as_str()) {
+                    let _ = writeln!(wrong, "    {from} -> {to}: {}", listed(names));
+                }
+            }
+        }
+    }
+    for (from, (to, names)) in &upwards {
+        if !known_upwards.contains(from) {
+            let _ = writeln!(wrong, "{from} imports {} from {to}, which is above it: name the module they are in", listed(*names));
+        }
+    }
+    let is_needed = |file: &str| circles.iter().any(|(circle, _)| circle.contains(file));
+    for file in known_circles.iter().copied().flatten().filter(|file| !is_needed(file)) {
+        let _ = writeln!(wrong, "{file} is in no circle any more: take it out of KNOWN_CIRCLES");
+    }
+    for file in known_upwards.iter().filter(|file| !upwards.contains_key(*file)) {
+        let _ = writeln!(wrong, "{file} imports from nothing above any more: take it out of KNOWN_UPWARDS");
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+fn listed(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
+    names.join(", ")
+}
+
+/// The largest groups of files of which each reaches each other along arrows; a single file is none.
+fn circles_of(imports: &Imports) -> Vec<BTreeSet<&str>> {
+    let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (from, to) in imports.arrows.keys() {
+        next.entry(from).or_default().push(to);
+    }
+    let reach: BTreeMap<&str, BTreeSet<&str>> = next.keys().map(|&file| (file, reached(&next, file))).collect();
+    let mut found: BTreeSet<BTreeSet<&str>> = BTreeSet::new();
+    for (&file, others) in &reach {
+        if others.contains(file) {
+            found.insert(others.iter().copied().filter(|other| reach.get(other).is_some_and(|back| back.contains(file))).collect());
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn reached<'a>(next: &BTreeMap<&'a str, Vec<&'a str>>, from: &'a str) -> BTreeSet<&'a str> {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(file) = open.pop() {
+        for &other in next.get(file).into_iter().flatten() {
+            if seen.insert(other) {
+                open.push(other);
+            }
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn imports(arrows: &[(&str, &str)]) -> Imports {
+        let arrows = arrows.iter().map(|&(from, to)| ((from.to_owned(), to.to_owned()), BTreeSet::from(["X".to_owned()])));
+        Imports { arrows: arrows.collect(), roots: BTreeSet::from(["lib".to_owned()]) }
+    }
+
+    #[test]
+    fn circles_are_found_whole_and_apart() {
+        let imports = imports(&[("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e"), ("e", "d"), ("f", "a")]);
+        assert_eq!(circles_of(&imports), [BTreeSet::from(["a", "b", "c"]), BTreeSet::from(["d", "e"])]);
+    }
+
+    #[test]
+    fn three_may_and_four_may_not() {
+        let three = imports(&[("a", "b"), ("b", "c"), ("c", "a"), ("lib", "a")]);
+        let four = imports(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")]);
+        assert_eq!(compare(&[three], &[], &[]), Ok(()));
+        let wrong = compare(&[four], &[], &[]).expect_err("a circle");
+        assert!(wrong.starts_with("4 files import each other in a circle: a, b, c, d\n    a -> b: X\n"), "{wrong}");
+    }
+
+    #[test]
+    fn nothing_is_imported_from_the_root() {
+        let wrong = "a imports X from lib, which is above it: name the module they are in\n";
+        assert_eq!(compare(&[imports(&[("a", "lib")])], &[], &[]), Err(wrong.to_owned()));
+    }
+
+    #[test]
+    fn exceptions_only_shrink() {
+        let four = [imports(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "a"), ("d", "lib")])];
+        assert_eq!(compare(&four, &[&["a", "b", "c", "d"]], &["d"]), Ok(()));
+        let wrong = compare(&four, &[&["a", "b", "c", "d", "e"]], &["c", "d"]).expect_err("too many exceptions");
+        assert_eq!(wrong.lines().count(), 2, "{wrong}");
+    }
+}

@@ -1,0 +1,106 @@
+//! Are the documents wrapped, and is there what they link to?
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// The widest line, as in STYLE.md. Rows of tables, code and words that cannot be broken may be wider.
+const COLUMNS: usize = 100;
+
+/// Documents that are wider. This list only shrinks.
+const KNOWN_WIDE: &[&str] = &[
+    "README.md",
+    "compat/README.md",
+    "docs/ARCHITECTURE.md",
+    "docs/benchmarks.md",
+    "docs/config.md",
+    "docs/evidence.md",
+    "docs/format.md",
+    "docs/profiles.md",
+    "docs/requests.md",
+];
+
+/// Looks through every document of the repository.
+pub fn check(root: &Path) -> Result<(), String> {
+    let mut pages = Vec::new();
+    for folder in ["", "docs", "docs/decisions", "compat"] {
+        pages_in(&root.join(folder), &mut pages)?;
+    }
+    let mut wrong = String::new();
+    for page in &pages {
+        let name = page.strip_prefix(root).unwrap_or(page).display().to_string();
+        let text = std::fs::read_to_string(page).map_err(|error| format!("{name}: {error}"))?;
+        let wide = wide_lines(&text);
+        match (KNOWN_WIDE.contains(&name.as_str()), wide.first()) {
+            (false, Some(first)) => {
+                let _ = writeln!(wrong, "{name}:{first}: wider than {COLUMNS} columns ({} lines of this page are)", wide.len());
+            }
+            (true, None) => {
+                let _ = writeln!(wrong, "{name} is wrapped: take it out of KNOWN_WIDE");
+            }
+            (false, None) | (true, Some(_)) => {}
+        }
+        for link in links(&text) {
+            let (file, _) = link.split_once('#').unwrap_or((link, ""));
+            if !file.is_empty() && !file.contains(':') && !page.with_file_name("").join(file).exists() {
+                let _ = writeln!(wrong, "{name} links to {link}, which does not exist");
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+fn pages_in(folder: &Path, pages: &mut Vec<PathBuf>) -> Result<(), String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    let mut found: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        found.push(entry.map_err(|error| error.to_string())?.path());
+    }
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    found.sort();
+    pages.append(&mut found);
+    Ok(())
+}
+
+/// The numbers of lines that are too wide.
+fn wide_lines(text: &str) -> Vec<usize> {
+    let mut in_code = false;
+    let mut wide = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        in_code ^= line.trim_start().starts_with("```");
+        let can_break = line.trim_start().trim_start_matches(['-', '>', '#', ' ']).contains(' ');
+        if !in_code && !line.starts_with('|') && can_break && line.chars().count() > COLUMNS {
+            wide.push(number + 1);
+        }
+    }
+    wide
+}
+
+/// What `[text](link)` links to, outside of code.
+fn links(text: &str) -> Vec<&str> {
+    let mut in_code = false;
+    let mut links = Vec::new();
+    for line in text.lines() {
+        in_code ^= line.trim_start().starts_with("```");
+        if !in_code {
+            links.extend(line.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0)));
+        }
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_and_code_may_be_wide() {
+        let wide = "word ".repeat(30);
+        let page = format!("short\n{wide}\n| {wide} |\n```\n{wide}\n```\n{}\n- {wide}", "x".repeat(150));
+        assert_eq!(wide_lines(&page), [2, 8]);
+    }
+
+    #[test]
+    fn links_are_found() {
+        assert_eq!(links("a [b](c.md#d) and [e](https://f)\n```\n[g](h)\n```\n| [i](j) |"), ["c.md#d", "https://f", "j"]);
+    }
+}
