@@ -47,6 +47,8 @@ pub struct StoreConfig {
     pub opens_with_missing: bool,
     /// Whether nothing is deleted before somebody was named who is asked first: [`crate::Store::ask_before_deletion`].
     pub asks_before_deletion: bool,
+    /// Called after much memory in small blocks became free, so that the process can give it back to the system.
+    pub release_memory: fn(),
     /// Whether the store runs threads of its own. Without, the owner calls [`crate::Store::tick`]: that is for simulations.
     pub background: bool,
 }
@@ -93,6 +95,7 @@ impl Default for StoreConfig {
             tail_memory_bytes: 256 << 20,
             opens_with_missing: true,
             asks_before_deletion: false,
+            release_memory: || {},
             background: true,
         }
     }

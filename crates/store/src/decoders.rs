@@ -4,7 +4,7 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::files::name::{name_of, offset_in};
-use crate::flush_mark::FlushedHint;
+use crate::flush_mark::FlushMark;
 use crate::index::directory::{self, Directory, Row};
 use crate::index::facts;
 use crate::index::file::IndexFile;
@@ -24,7 +24,7 @@ pub fn checkpoint(bytes: &[u8]) {
 
 /// `store.flushed`.
 pub fn flush_mark(bytes: &[u8]) {
-    let _ = FlushedHint::parse(bytes);
+    let _ = FlushMark::parse(bytes);
 }
 
 /// Names of files in a data folder.
@@ -82,7 +82,7 @@ pub fn samples() -> Vec<Vec<u8>> {
     let queues = vec![("Topic".to_owned(), 1, 7), ("%LMQ%a".to_owned(), 0, 2)];
     let mut checkpoint = Checkpoint { flushed: 4096, queues, dead_before: vec![("Gone".to_owned(), 17)] }.write();
     checkpoint.truncate(checkpoint.len() - 4);
-    let mut all = vec![checkpoint, FlushedHint::bytes(4096).to_vec(), name_of(4096).into_bytes()];
+    let mut all = vec![checkpoint, FlushMark::bytes(4096).to_vec(), name_of(4096).into_bytes()];
     all.push(format::file_name(FROM, TO).into_bytes());
     all.extend(index_samples(FROM, TO));
     all

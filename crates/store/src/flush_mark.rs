@@ -9,26 +9,26 @@ use std::path::Path;
 
 /// The open `store.flushed`.
 #[derive(Debug)]
-pub(crate) struct FlushedHint(File);
+pub(crate) struct FlushMark(File);
 
-impl FlushedHint {
+impl FlushMark {
     /// What it holds. `None` if there is none: then this store has never recovered the log, which may be somebody else's. One that
     /// cannot be read holds 0.
     pub fn load(disk: &Disk, root: &Path) -> io::Result<Option<i64>> {
         let bytes = disk.read(&root.join(FLUSHED))?;
-        Ok(bytes.map(|bytes| FlushedHint::parse(&bytes).unwrap_or_default()))
+        Ok(bytes.map(|bytes| FlushMark::parse(&bytes).unwrap_or_default()))
     }
 
     /// Makes it anew, durably, and keeps it open.
-    pub fn create(disk: &Disk, root: &Path, flushed: i64) -> io::Result<FlushedHint> {
+    pub fn create(disk: &Disk, root: &Path, flushed: i64) -> io::Result<FlushMark> {
         let path = root.join(FLUSHED);
-        disk.replace_atomically(&path, &FlushedHint::bytes(flushed))?;
-        disk.open(&path, Open::Write).map(FlushedHint)
+        disk.replace_atomically(&path, &FlushMark::bytes(flushed))?;
+        disk.open(&path, Open::Write).map(FlushMark)
     }
 
     /// Writes it, and says whether the syncs that came before can be believed. Not durable by itself.
     pub fn write(&self, flushed: i64) -> io::Result<()> {
-        self.0.write_at(0, &FlushedHint::bytes(flushed))?;
+        self.0.write_at(0, &FlushMark::bytes(flushed))?;
         self.0.confirm()
     }
 
@@ -58,12 +58,12 @@ mod tests {
         let sim = SimDisk::new(1);
         let (disk, root) = (sim.disk(), Path::new("/d"));
         disk.create_dir_all(root).expect("creates");
-        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), None);
-        let hint = FlushedHint::create(&disk, root, 5).expect("creates");
-        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(5));
+        assert_eq!(FlushMark::load(&disk, root).expect("reads"), None);
+        let hint = FlushMark::create(&disk, root, 5).expect("creates");
+        assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(5));
         hint.write(123).expect("writes");
-        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(123));
+        assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(123));
         sim.flip(&root.join(FLUSHED), 3, 1);
-        assert_eq!(FlushedHint::load(&disk, root).expect("reads"), Some(0));
+        assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(0));
     }
 }

@@ -29,15 +29,19 @@
 
 mod checkpoint;
 mod config;
+mod contents;
 pub mod decoders;
 mod files;
 mod flush_mark;
 mod index;
 mod keeper;
+mod locks;
 mod log;
 mod reader;
 mod recovery;
 pub mod repair;
+mod sleeper;
+mod space;
 mod store;
 pub mod verify;
 mod watermarks;
@@ -45,14 +49,15 @@ mod writer;
 
 pub use config::{FlushMode, Retention, StoreConfig};
 pub use index::hint::{QueueHint, QueueHints};
-pub use keeper::retention::Reason;
+pub use keeper::expiry::Reason;
 pub use reader::read::{IndexEntry, Patience, ReadLimits, ReadResult, ReadStatus};
 pub use reader::time::Boundary;
 pub use recovery::OpenError;
 pub use recovery::missing::Missing;
 pub use roxmq_protocol::position::{LogOffset, QueueOffset};
 pub use roxmq_protocol::record::{Draft, DraftError, Record};
-pub use store::{LightQueuesFull, Stats, Store};
+pub use store::{Stats, Store};
 pub use watermarks::Watermarks;
 pub use writer::append::AppendError;
 pub use writer::batch::{Batch, Placed};
+pub use writer::queues::LightQueuesFull;

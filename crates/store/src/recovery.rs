@@ -7,17 +7,18 @@
 //! to be durable either all records are sound, or the log ends before it. Index files and the durable part end where batches do.
 
 use crate::checkpoint::Checkpoint;
-use crate::flush_mark::FlushedHint;
+use crate::flush_mark::FlushMark;
 use crate::index::table::Index;
 use crate::index::tail_file;
+use crate::locks;
 use crate::log::segment::Segment;
 use crate::log::segments::Segments;
 use crate::log::walk::last_begun;
 use index_files::FilesFound;
 use missing::{Known, Missing};
-use parking_lot::RwLock;
 use replay::{Trust, replay};
 use roxmq_env::disk::Disk;
+use roxmq_env::lock_order::RwLock;
 use roxmq_env::teeth::{Tooth, bites};
 use std::collections::HashMap;
 use std::io;
@@ -59,7 +60,7 @@ pub(crate) struct Recovered {
     pub end: i64,
     /// What index files know ends here.
     pub indexed: i64,
-    pub hint: FlushedHint,
+    pub flush_mark: FlushMark,
     pub missing: Missing,
 }
 
@@ -90,19 +91,19 @@ pub(crate) struct Places<'a> {
 /// Reads the data folder; afterwards everything before `end` is sound and durable, and nothing is behind it.
 pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     let checkpoint = Checkpoint::load(places.disk, places.root)?;
-    let flushed_hint = FlushedHint::load(places.disk, places.root)?;
+    let flush_mark = FlushMark::load(places.disk, places.root)?;
     let segments = Segments::load(places.disk, places.log, places.zero_fill)?;
     let gaps = missing::gaps(&segments.all());
     let files_end = segments.last().map_or(0, |last| last.end());
     segments.extend_last(places.segment_bytes)?;
-    let index = RwLock::new(Index::default());
+    let index = RwLock::new(locks::INDEX, Index::default());
     if let Some(checkpoint) = &checkpoint {
         let dead = checkpoint.dead_before.iter().map(|(topic, dead)| (Arc::from(topic.as_str()), *dead));
         index.write().dead_before.extend(dead);
     }
 
     let mut files = FilesFound::load(places.disk, places.index)?;
-    let known = flushed_hint.into_iter().chain(checkpoint.as_ref().map(|checkpoint| checkpoint.flushed)).max();
+    let known = flush_mark.into_iter().chain(checkpoint.as_ref().map(|checkpoint| checkpoint.flushed)).max();
     let durable = match known {
         Some(known) => known,
         None => last_begun(&segments.all())?,
@@ -152,7 +153,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
 
     files.remove_unused(places.disk, places.index)?;
     let (active, log_end) = settle(places, &segments, &end, known)?;
-    let hint = FlushedHint::create(places.disk, places.root, log_end)?;
+    let flush_mark = FlushMark::create(places.disk, places.root, log_end)?;
     if !end.passed_over_damage && missing.is_empty() {
         let next = std::cell::OnceCell::new();
         index.write().take_back_unexplained(|topic, queue_id| {
@@ -171,7 +172,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
         Checkpoint::of(&found, log_end).save(places.disk, places.root)?;
     }
     drop(found);
-    Ok(Recovered { index, segments, active, end: log_end, indexed: end.indexed, hint, missing })
+    Ok(Recovered { index, segments, active, end: log_end, indexed: end.indexed, flush_mark, missing })
 }
 
 /// How far recovery came.

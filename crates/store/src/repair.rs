@@ -5,15 +5,16 @@
 //! promise that its part of the log is.
 
 use crate::checkpoint::Checkpoint;
-use crate::flush_mark::FlushedHint;
+use crate::flush_mark::FlushMark;
 use crate::index::table::Index;
 use crate::index::{facts, format, tail_file};
+use crate::locks;
 use crate::log::segment::Segment;
 use crate::log::walk::{self, Stop};
 use crate::recovery::replay::{self, Trust};
 use crate::verify::{self, Folder, FolderError, Looked, ProblemKind, Progress, Report};
-use parking_lot::RwLock;
 use roxmq_env::disk::{Disk, Open};
+use roxmq_env::lock_order::RwLock;
 use roxmq_protocol::record::Record;
 use std::collections::BTreeMap;
 use std::io;
@@ -132,7 +133,7 @@ impl Repairing<'_> {
             checkpoint.save(self.disk, root)?;
         }
         if looked.hint.is_some_and(|hint| hint > at) {
-            FlushedHint::create(self.disk, root, at)?;
+            FlushMark::create(self.disk, root, at)?;
         }
         for (from, to) in looked.ranges.iter().filter(|(_, to)| *to > at) {
             self.disk.remove(&self.folder.index().join(format::file_name(*from, *to)))?;
@@ -197,7 +198,7 @@ impl Repairing<'_> {
         let is_foreign = looked.checkpoint.is_none() && looked.hint.is_none();
         let trusted = if is_foreign { Trust::Foreign } else { Trust::Durable };
         replay::replay(&part, range.start, i64::MAX, trusted, &mut index)?;
-        tail_file::write_tail(self.disk, &self.folder.index(), &RwLock::new(index), range.start, range.end).map(drop)
+        tail_file::write_tail(self.disk, &self.folder.index(), &RwLock::new(locks::INDEX, index), range.start, range.end).map(drop)
     }
 
     /// Makes anew the checkpoint and the flush mark where they are damaged or missing.
@@ -215,7 +216,7 @@ impl Repairing<'_> {
             self.done.push("made store.checkpoint from the log; queues without messages begin at 0".to_owned());
         }
         if looked.hint.is_none() {
-            FlushedHint::create(self.disk, &self.folder.root, end)?;
+            FlushMark::create(self.disk, &self.folder.root, end)?;
             self.done.push("made store.flushed from the log".to_owned());
         }
         Ok(())

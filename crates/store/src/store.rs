@@ -1,85 +1,42 @@
-//! A broker's data directory as one value.
+//! A broker's data folder, open: what its owner can ask for.
+
+mod parts;
+mod threads;
 
 use crate::config::{FlushMode, Retention, StoreConfig};
-use crate::flush_mark::FlushedHint;
-use crate::index::table::Index;
-use crate::keeper::retention::Asked;
-use crate::keeper::steady::SteadyClock;
-use crate::log::next_segment::NextSegment;
-use crate::log::segments::Segments;
+use crate::contents::Contents;
+use crate::keeper::Keeper;
+use crate::keeper::expiry::Reason;
+use crate::reader::Reader;
+use crate::reader::read::{IndexEntry, ReadLimits, ReadResult, RecordFilter};
+use crate::reader::time::Boundary;
 use crate::recovery::missing::Missing;
 use crate::recovery::{self, OpenError, Places, Refused};
+use crate::sleeper::Stop;
+use crate::space::Space;
 use crate::watermarks::Watermarks;
-use crate::writer::append::{Log, is_full};
+use crate::writer::append::AppendError;
 use crate::writer::batch::Batch;
-use crate::writer::flush::Waker;
-use parking_lot::{Mutex, RwLock};
+use crate::writer::queues::LightQueuesFull;
+use crate::writer::{Log, Writer};
+use parts::Parts;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Disk, Lock};
-use roxmq_env::{allocator, vital};
-use roxmq_protocol::light::LIGHT_QUEUE_ID;
-use roxmq_protocol::position::LogOffset;
-use std::collections::BTreeSet;
+use roxmq_env::teeth::{Tooth, bites};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
-use std::thread::{JoinHandle, Thread};
-use std::time::Duration;
+use std::sync::Arc;
+use threads::Threads;
 
-/// One broker's data directory, open.
+/// One broker's data folder, open.
+///
+/// Its state has three owners: the writer appends and flushes, the reader answers, the keeper does the rest in the background.
 pub struct Store {
-    pub(crate) config: StoreConfig,
-    pub(crate) clock: Clock,
-    pub(crate) disk: Disk,
-    pub(crate) log_dir: PathBuf,
-    pub(crate) index_dir: PathBuf,
-    pub(crate) watermarks: Watermarks,
-    pub(crate) segments: Segments,
-    pub(crate) index: RwLock<Index>,
-    pub(crate) log: Mutex<Log>,
-    /// What index files know ends here.
-    pub(crate) indexed: Mutex<i64>,
-    pub(crate) hint: FlushedHint,
-    pub(crate) flush_turn: Mutex<()>,
-    /// How long the flush thread sleeps when nobody wakes it.
-    flush_interval_ms: AtomicU64,
-    pub(crate) checkpoint_turn: Mutex<()>,
-    pub(crate) retention_turn: Mutex<()>,
-    next_segment: Mutex<Option<NextSegment>>,
-    pub(crate) retention: RwLock<Retention>,
-    pub(crate) steady: Mutex<SteadyClock>,
-    pub(crate) wakers: Mutex<Vec<Waker>>,
-    pub(crate) asked: OnceLock<Asked>,
-    pub(crate) fence: OnceLock<String>,
-    pub(crate) disk_full: AtomicBool,
-    pub(crate) flusher_sleeps: Arc<AtomicBool>,
-    /// A deletion could not be written down; nothing is appended until it is.
-    pub(crate) owes_checkpoint: AtomicBool,
-    damaged: AtomicU64,
+    parts: Parts,
+    reader: Reader,
     missing: Missing,
-    /// Where the log ended then.
-    pub(crate) opened_at: i64,
-    pub(crate) retention_due: AtomicI64,
-    /// A tail that was larger than usual has left memory, which the allocator is to give back when `memory_due` has come.
-    pub(crate) owes_memory: AtomicBool,
-    memory_due: AtomicI64,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    flusher: OnceLock<Thread>,
-    pub(crate) keeper: OnceLock<Thread>,
-    pub(crate) looker: OnceLock<Thread>,
-    stop: Arc<AtomicBool>,
+    threads: Threads,
     _lock: Lock,
-}
-
-/// Why a light queue cannot be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are {count} light queues, and no more than {max} may be")]
-pub struct LightQueuesFull {
-    /// How many there are.
-    pub count: usize,
-    /// How many there may be.
-    pub max: usize,
 }
 
 /// How a store is doing.
@@ -106,7 +63,7 @@ pub struct Stats {
 }
 
 impl Store {
-    /// Opens a data folder, making it if needed, and recovers what is in it. Nobody else can open it until the store is dropped.
+    /// Opens a data folder, making it if needed, and recovers what is in it. No other process can open it until the store is dropped.
     pub fn open(clock: Clock, disk: Disk, config: StoreConfig) -> Result<Arc<Store>, OpenError> {
         check(&config)?;
         let log_dir = config.commit_log_dir.clone().unwrap_or_else(|| config.root.join("commitlog"));
@@ -134,73 +91,45 @@ impl Store {
             Refused::Missing(missing) => OpenError::Missing(missing),
             Refused::Disk(error) => recovering()(error),
         })?;
-        let file = recovered.active.file.file().map_err(recovering())?;
+        let log = Log::new(recovered.active, recovered.end, &recovered.index.read()).map_err(recovering())?;
         let watermarks = Watermarks::default();
         watermarks.set_all(recovered.end);
 
-        let mut next = Vec::new();
-        for (no, queue) in recovered.index.read().queues() {
-            next.resize(no as usize + 1, 0);
-            next[no as usize] = queue.next;
-        }
-        let log = Log { active: recovered.active, file, end: recovered.end, next, prepared: None, dirty: Vec::new(), is_closed: false };
-        let steady = SteadyClock::unsure(clock.elapsed().as_millis() as i64);
-        let store = Arc::new(Store {
+        let contents = Arc::new(Contents {
+            space: Space::new(disk.clone(), log_dir, config.disk_reserve_bytes),
             clock,
             disk,
-            log_dir,
             index_dir,
-            watermarks,
             segments: recovered.segments,
             index: recovered.index,
-            log: Mutex::new(log),
-            indexed: Mutex::new(recovered.indexed),
-            hint: recovered.hint,
-            flush_turn: Mutex::new(()),
-            flush_interval_ms: AtomicU64::new(match config.flush {
-                FlushMode::Sync => 1000,
-                FlushMode::Async { interval_ms } => interval_ms.max(1),
-            }),
-            checkpoint_turn: Mutex::new(()),
-            retention_turn: Mutex::new(()),
-            next_segment: Mutex::new(None),
-            wakers: Mutex::new(Vec::new()),
-            asked: OnceLock::new(),
-            fence: OnceLock::new(),
-            disk_full: AtomicBool::new(false),
-            flusher_sleeps: Arc::new(AtomicBool::new(false)),
-            owes_checkpoint: AtomicBool::new(false),
-            damaged: AtomicU64::new(0),
-            missing: recovered.missing,
-            opened_at: recovered.end,
-            retention_due: AtomicI64::new(0),
-            owes_memory: AtomicBool::new(false),
-            memory_due: AtomicI64::new(0),
-            threads: Mutex::new(Vec::new()),
-            flusher: OnceLock::new(),
-            keeper: OnceLock::new(),
-            looker: OnceLock::new(),
-            stop: Arc::new(AtomicBool::new(false)),
-            _lock: lock,
-            retention: RwLock::new(config.retention()),
-            steady: Mutex::new(steady),
+            watermarks,
             config,
         });
-        store.check_space();
-        if store.config.background {
-            store.start_threads().map_err(failed("starting threads".to_owned()))?;
+        let stop = Arc::new(Stop::default());
+        let writer = Arc::new(Writer::new(contents.clone(), log, recovered.flush_mark));
+        let keeper = Arc::new(Keeper::new(contents.clone(), writer.clone(), recovered.indexed, stop.clone()));
+        let reader = Reader::new(contents.clone(), recovered.end);
+        let parts = Parts { contents, writer, keeper };
+        let store = Arc::new(Store { parts, reader, missing: recovered.missing, threads: Threads::none(stop), _lock: lock });
+        store.parts.keeper.check_space();
+        if store.config().background {
+            store.threads.start(&store.parts).map_err(failed("starting threads".to_owned()))?;
         }
         Ok(store)
     }
 
+    fn contents(&self) -> &Contents {
+        &self.parts.contents
+    }
+
     /// The settings it was opened with.
     pub fn config(&self) -> &StoreConfig {
-        &self.config
+        &self.contents().config
     }
 
     /// How far the log has come.
     pub fn watermarks(&self) -> &Watermarks {
-        &self.watermarks
+        &self.contents().watermarks
     }
 
     /// What was missing of the log when it was opened.
@@ -208,55 +137,206 @@ impl Store {
         &self.missing
     }
 
-    /// Whether appends are refused for want of room.
-    pub fn disk_full(&self) -> bool {
-        self.disk_full.load(Ordering::Relaxed)
-    }
-
     /// Where the oldest record there is starts.
     pub fn min_log_offset(&self) -> LogOffset {
-        LogOffset(self.segments.first().map_or(0, |segment| segment.base))
+        self.contents().begins()
     }
 
-    /// The end of the log that may be seen.
+    /// The end of the log that readers see.
     pub fn max_log_offset(&self) -> LogOffset {
-        self.readable()
+        self.contents().confirmed()
     }
 
+    /// The end of the log that readers see.
+    pub fn readable(&self) -> LogOffset {
+        self.contents().confirmed()
+    }
+
+    /// The end of what is as durable as the settings promise, which an acknowledgement waits for: with `SYNC_FLUSH` what is on the disk,
+    /// else what is written.
+    pub fn durable(&self) -> LogOffset {
+        if bites(Tooth::AckBeforeFlush) { self.watermarks().written() } else { self.contents().confirmed() }
+    }
+
+    /// How the store is doing.
+    pub fn stats(&self) -> Stats {
+        let Contents { space, index, segments, .. } = self.contents();
+        let (free, total) = space.of_disk().ok().map_or((0, 0), |space| (space.free, space.total));
+        let index = index.read();
+        Stats {
+            segments: segments.len(),
+            log_bytes: (self.watermarks().written().0 - self.min_log_offset().0).max(0) as u64,
+            queues: index.queue_count(),
+            light_queues: index.light_count(),
+            index_files: index.files.len(),
+            disk_free_bytes: free,
+            disk_total_bytes: total,
+            disk_used_ratio: if total == 0 { 0.0 } else { 1.0 - free as f64 / total as f64 },
+            damaged_records: self.reader.damaged_records(),
+        }
+    }
+}
+
+/// Appends, and what makes them durable.
+impl Store {
     /// An empty batch for messages to this store.
     pub fn batch(&self) -> Batch {
-        if self.config.light_queues { Batch::with_light_queues() } else { Batch::new() }
+        if self.config().light_queues { Batch::with_light_queues() } else { Batch::new() }
     }
 
-    /// Has a place for each of these light queues, making those that are not there unless there would be more than `max` then.
+    /// Appends all of a batch, or nothing. Afterwards [`Batch::placed`] says where each message is.
+    pub fn append(&self, batch: &mut Batch) -> Result<(), AppendError> {
+        self.parts.writer.append(batch)
+    }
+
+    /// The most bytes of an atomic batch.
+    pub fn whole_bytes_max(&self) -> usize {
+        self.parts.writer.whole_bytes_max()
+    }
+
+    /// Makes those of these light queues that do not exist, unless there would be more than `max` then.
     pub fn reserve_light_queues<'a>(&self, names: impl Iterator<Item = &'a str> + Clone, max: usize) -> Result<(), LightQueuesFull> {
-        let index = self.index.read();
-        if names.clone().all(|name| index.find(name, LIGHT_QUEUE_ID).is_some()) {
-            return Ok(());
-        }
-        drop(index);
-        let mut log = self.log.lock();
-        let mut index = self.index.write();
-        let new: BTreeSet<&str> = names.filter(|name| index.find(name, LIGHT_QUEUE_ID).is_none()).collect();
-        if index.light_count() + new.len() > max {
-            return Err(LightQueuesFull { count: index.light_count(), max });
-        }
-        for name in new {
-            log.find_or_create(&mut index, name, LIGHT_QUEUE_ID);
-        }
-        Ok(())
+        self.parts.writer.reserve_light_queues(names, max)
     }
 
+    /// Makes durable what is written now. Whether it worked; if not the store is fenced.
+    pub fn flush(&self) -> bool {
+        self.parts.flush()
+    }
+
+    /// With `ASYNC_FLUSH`, how long written data may wait for the disk from now on.
+    pub fn set_flush_interval(&self, interval_ms: u64) {
+        let flusher = &self.parts.writer.flusher;
+        if matches!(self.config().flush, FlushMode::Async { .. }) {
+            flusher.set_interval(interval_ms);
+            flusher.thread.wake();
+        }
+    }
+
+    /// Registers what is called after each advance of `flushed`, and when the store is fenced. It is called on the flush thread, or with
+    /// the log locked, so it should only wake another thread.
+    pub fn wake_when_flushed(&self, waker: Arc<dyn Fn() + Send + Sync>) {
+        self.parts.writer.fence.wake_with(waker);
+    }
+
+    /// Refuses appends from now on, because something that belongs to the log could not be written beside it.
+    pub fn close_for_writing(&self, cause: &str) {
+        self.parts.writer.fence.close(cause);
+    }
+
+    /// Why nothing can be appended any more, if so.
+    pub fn fenced(&self) -> Option<String> {
+        self.parts.writer.fence.cause().cloned()
+    }
+
+    /// Whether appends are refused for want of room.
+    pub fn disk_full(&self) -> bool {
+        self.contents().space.is_full()
+    }
+}
+
+/// Reads.
+impl Store {
     /// Every queue: topic and queue id.
     pub fn queues(&self) -> Vec<(String, u32)> {
-        self.index.read().queues().map(|(_, queue)| (queue.topic.to_string(), queue.queue_id)).collect()
+        self.contents().index.read().queues().map(|(_, queue)| (queue.topic.to_string(), queue.queue_id)).collect()
     }
 
     /// The queues of a topic that ever held a message, in order.
     pub fn queues_of(&self, topic: &str) -> Vec<u32> {
-        self.index.read().queues_of(topic)
+        self.contents().index.read().queues_of(topic)
     }
 
+    /// The oldest offset of a queue and the one past its newest; `None` if there is no such queue.
+    pub fn bounds(&self, topic: &str, queue_id: u32) -> Option<(QueueOffset, QueueOffset)> {
+        self.reader.bounds(topic, queue_id)
+    }
+
+    /// The offset that the next message of a queue will get, durable or not; `None` if there is no such queue.
+    pub fn queue_next(&self, topic: &str, queue_id: u32) -> Option<QueueOffset> {
+        self.reader.queue_next(topic, queue_id)
+    }
+
+    /// Appends messages of a queue from an offset on to `out`, those that `wanted` accepts.
+    pub fn read(
+        &self,
+        topic: &str,
+        queue_id: u32,
+        from: QueueOffset,
+        limits: ReadLimits,
+        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
+        out: &mut Vec<u8>,
+    ) -> ReadResult {
+        self.reader.read(topic, queue_id, from, limits, wanted, out)
+    }
+
+    /// As [`Store::read`], of those only the ones that `keep` accepts by their record.
+    #[allow(clippy::too_many_arguments, reason = "the arguments of `read` and one more")]
+    pub fn read_filtered<'a>(
+        &'a self,
+        topic: &'a str,
+        queue_id: u32,
+        from: QueueOffset,
+        limits: ReadLimits,
+        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
+        keep: &'a mut RecordFilter<'a>,
+        out: &'a mut Vec<u8>,
+    ) -> ReadResult {
+        self.reader.read_filtered(topic, queue_id, from, limits, wanted, keep, out)
+    }
+
+    /// What the index knows of one message; `None` also if it cannot be read now.
+    pub fn index_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<IndexEntry> {
+        self.find_entry(topic, queue_id, offset).ok().flatten()
+    }
+
+    /// What the index knows of one message.
+    ///
+    /// # Errors
+    /// When the disk refuses: it may know something.
+    pub fn find_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> io::Result<Option<IndexEntry>> {
+        self.reader.find_entry(topic, queue_id, offset)
+    }
+
+    /// One whole record, checked; `None` if none starts there, none that may be seen, or if it cannot be read now.
+    pub fn message_at(&self, at: LogOffset) -> Option<Vec<u8>> {
+        self.reader.message_at(at)
+    }
+
+    /// One whole record, checked; `None` if none starts there, or none that may be seen.
+    ///
+    /// # Errors
+    /// When the disk refuses: there may be one.
+    pub fn find_message(&self, at: LogOffset) -> io::Result<Option<Vec<u8>>> {
+        self.reader.find_message(at)
+    }
+
+    /// Messages of a topic with a key, stored from `begin_ms` to `end_ms`, newest first, at most `max` of them.
+    ///
+    /// The index finds by hash; the key itself is then compared, so that no two keys are ever mixed up. With `unique` only the
+    /// client's message id counts as key, else also each token of `KEYS`.
+    pub fn query(&self, topic: &str, key: &str, begin_ms: i64, end_ms: i64, max: usize, unique: bool) -> Vec<Vec<u8>> {
+        self.reader.query(topic, key, begin_ms, end_ms, max, unique)
+    }
+
+    /// The offset of a queue that belongs to a store time (`ConsumeQueue.getOffsetInQueueByTime`); 0 for an unknown queue.
+    pub fn offset_by_time(&self, topic: &str, queue_id: u32, timestamp_ms: i64, boundary: Boundary) -> QueueOffset {
+        self.reader.offset_by_time(topic, queue_id, timestamp_ms, boundary)
+    }
+
+    /// When a message was stored, ms since 1970.
+    pub fn store_time(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<i64> {
+        self.reader.store_time(topic, queue_id, offset)
+    }
+
+    /// Store time of the oldest message there is.
+    pub fn earliest_store_time(&self) -> Option<i64> {
+        self.reader.earliest_store_time()
+    }
+}
+
+/// Housekeeping.
+impl Store {
     /// Forgets a topic's queues; see [`Store::delete_topics`].
     pub fn delete_topic(&self, topic: &str) {
         self.delete_topics([topic]);
@@ -264,62 +344,47 @@ impl Store {
 
     /// Forgets the queues of topics; a topic of such a name starts at offset 0. The records go when their segments do.
     ///
-    /// The deletion is durable when this returns, unless the disk is full. Nobody else waits for that:
-    ///
-    /// 1. Under the log's lock the queues go, and where the log ends, the topics' records before are dead.
-    /// 2. The log up to there is made durable, else a power cut could leave a mark that is ahead of the log.
-    /// 3. The checkpoint says so, durably. Until then a crash may bring the topics back. So a queue that is sent to meanwhile goes on where
-    ///    it ended: whether the records before are dead then or not, its own follow. (From 0 they would, after a crash, be taken for the
-    ///    torn end of the log.) And no index file is written without entries that may come back: `indexed` is held, and nothing merged.
-    /// 4. From now on queues of that name begin at 0.
+    /// The deletion is durable when this returns, unless the disk is full. No append waits for that.
     pub fn delete_topics<'a>(&self, topics: impl IntoIterator<Item = &'a str>) {
-        let _indexed = self.indexed.lock();
-        let log = self.log.lock();
-        let mut index = self.index.write();
-        let deleted = topics.into_iter().filter(|topic| index.delete_topic(topic, log.end)).count();
-        drop((index, log));
-        if deleted == 0 || !self.flush() {
-            return;
-        }
-        if let Err(error) = self.save_checkpoint() {
-            self.owes_checkpoint.store(true, Ordering::Relaxed);
-            self.background_failed("writing the checkpoint", &error);
-        }
+        self.parts.keeper.delete_topics(topics);
     }
 
     /// Was a topic of that name deleted? Remembered for as long as records of the deleted one are in the log.
     pub fn was_deleted(&self, topic: &str) -> bool {
-        self.index.read().dead_before.contains_key(topic)
+        self.contents().index.read().dead_before.contains_key(topic)
     }
 
-    /// How the store is doing.
-    pub fn stats(&self) -> Stats {
-        let space = self.disk.space(&self.log_dir).ok();
-        let (free, total) = space.map_or((0, 0), |space| (space.free, space.total));
-        let index = self.index.read();
-        Stats {
-            segments: self.segments.len(),
-            log_bytes: (self.watermarks.written().0 - self.min_log_offset().0).max(0) as u64,
-            queues: index.queue_count(),
-            light_queues: index.light_count(),
-            index_files: index.files.len(),
-            disk_free_bytes: free,
-            disk_total_bytes: total,
-            disk_used_ratio: if total == 0 { 0.0 } else { 1.0 - free as f64 / total as f64 },
-            damaged_records: self.damaged.load(Ordering::Relaxed),
-        }
+    /// Names who is asked before the oldest part of the log is deleted, up to which offset. An owner that still needs something of it says
+    /// no, stores it again, and has it asked again: see [`Store::ask_again`]. It must not wait for the disk, as housekeeping waits for it.
+    /// Only the first one named is asked.
+    pub fn ask_before_deletion(&self, hook: impl Fn(LogOffset, Reason) -> bool + Send + Sync + 'static) {
+        self.parts.keeper.expiry.set_hook(Box::new(hook));
+    }
+
+    /// The one that is asked before deletions would answer differently now: housekeeping asks again at once.
+    pub fn ask_again(&self) {
+        self.parts.keeper.ask_again();
+    }
+
+    /// Goes by these rules from the next round of housekeeping on.
+    pub fn set_retention(&self, retention: Retention) {
+        self.parts.keeper.set_retention(retention);
+    }
+
+    /// Deletes what has expired by time or size, because an operator asks for it: the clock is taken at its word. Says how many segments.
+    pub fn delete_expired(&self) -> usize {
+        self.parts.keeper.delete_expired()
     }
 
     /// Refuses further appends, makes everything durable and writes down what saves work at the next start.
     pub fn shutdown(&self) {
-        self.log.lock().is_closed = true;
-        self.stop.store(true, Ordering::SeqCst);
-        self.join();
-        if let Err(error) = self.segments.discard_unused() {
+        self.parts.writer.close();
+        self.threads.stop(&self.parts);
+        if let Err(error) = self.contents().segments.discard_unused() {
             tracing::warn!(%error, "the unfinished next segment could not be deleted");
         }
         if self.flush()
-            && let Err(error) = self.seal_all().and_then(|()| self.save_checkpoint())
+            && let Err(error) = self.parts.keeper.seal_all().and_then(|()| self.parts.keeper.save_checkpoint())
         {
             tracing::warn!(%error, "the index could not be written at shutdown; the next start replays the end of the log");
         }
@@ -328,192 +393,14 @@ impl Store {
     /// Does once what the threads of the store do all the time; for simulations, which have none.
     pub fn tick(&self) {
         self.flush();
-        self.check_space();
-        self.keep_house();
-    }
-
-    /// Reports a record that is not what was written.
-    pub(crate) fn report_damage(&self, topic: &str, queue_id: u32, offset: i64, log_offset: i64) {
-        self.damaged.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(topic, queue_id, offset, log_offset, "record is damaged; it is not served");
-    }
-
-    /// With [`FlushMode::Async`], how long written data may wait for the disk from now on.
-    pub fn set_flush_interval(&self, interval_ms: u64) {
-        if matches!(self.config.flush, FlushMode::Async { .. }) {
-            self.flush_interval_ms.store(interval_ms.max(1), Ordering::Relaxed);
-            self.wake_flusher();
-        }
-    }
-
-    pub(crate) fn wake_flusher(&self) {
-        if let Some(thread) = self.flusher.get() {
-            thread.unpark();
-        }
-    }
-
-    fn keep_house(&self) {
-        if self.fence.get().is_some() {
-            return;
-        }
-        match self.prepare_segment() {
-            // Appends make their own segment then, and take room only as they need it.
-            Err(error) if is_full(&error) => drop(self.segments.discard_unused()),
-            Err(error) => self.background_failed("preparing the next segment", &error),
-            Ok(()) => {}
-        }
-        if let Err(error) = self.seal() {
-            self.background_failed("writing the index", &error);
-        }
-        self.give_back_memory();
-        let now = self.clock.elapsed().as_millis() as i64;
-        if now >= self.retention_due.load(Ordering::Relaxed) {
-            self.retention_due.store(now + RETENTION_EVERY_MS, Ordering::Relaxed);
-            self.delete_surely_expired();
-        }
-        self.close_idle_files();
-    }
-
-    /// After a tail that was larger than usual its memory lies in pieces between those of younger entries.
-    fn give_back_memory(&self) {
-        let now = self.clock.elapsed().as_millis() as i64;
-        if self.owes_memory.load(Ordering::Relaxed) && now >= self.memory_due.load(Ordering::Relaxed) {
-            self.owes_memory.store(false, Ordering::Relaxed);
-            self.memory_due.store(now + MEMORY_EVERY_MS, Ordering::Relaxed);
-            allocator::give_back_what_is_free();
-        }
-    }
-
-    /// Makes the next segment while there is time, some of it in each turn.
-    fn prepare_segment(&self) -> io::Result<()> {
-        let base = {
-            let log = self.log.lock();
-            let used = log.end - log.active.base;
-            if log.prepared.is_some() || log.is_closed || (used as u64) < log.active.bytes / 2 || !log.dirty.is_empty() {
-                return Ok(());
-            }
-            log.active.end()
-        };
-        let bytes = self.config.segment_bytes;
-        if self.segments.wants_spare() && self.next_segment.lock().is_none() {
-            // If a segment has expired by now, the next one is made of its file.
-            self.delete_surely_expired();
-        }
-        let mut next = self.next_segment.lock();
-        let mut making = match next.take() {
-            Some(making) => making,
-            None if !self.segments.has_spare(bytes) && !self.has_room_for(bytes) => return Ok(()),
-            None => self.segments.begin_next(bytes)?,
-        };
-        if !making.make_ready(|| !self.stop.load(Ordering::SeqCst))? {
-            *next = Some(making);
-            return Ok(());
-        }
-        // An append may come to the end of the segment meanwhile and make the next one itself. So the file gets its name under the
-        // lock, is not written to afterwards, and is offered only if nobody made another.
-        let log = self.log.lock();
-        if log.active.end() != base {
-            *next = Some(making);
-            return Ok(());
-        }
-        let segment = self.segments.name_next(making, base)?;
-        drop(log);
-        self.segments.sync_names()?;
-        let mut log = self.log.lock();
-        if log.active.end() == base && log.prepared.is_none() {
-            log.prepared = Some(segment);
-        }
-        Ok(())
-    }
-
-    fn background_failed(&self, what: &str, error: &io::Error) {
-        match error.kind() {
-            _ if is_full(error) => self.disk_is_full(),
-            io::ErrorKind::InvalidData => tracing::error!(what, %error, "damage was found"),
-            _ => drop(self.fence(&format!("{what} failed: {error}"))),
-        }
-    }
-
-    fn close_idle_files(&self) {
-        let (segments, files) = (self.segments.all(), self.index.read().files.values().cloned().collect::<Vec<_>>());
-        let all = segments.iter().map(|segment| &segment.file).chain(files.iter().map(|file| &file.file));
-        if all.clone().filter(|file| file.is_open()).count() > OPEN_FILES_MAX {
-            all.for_each(|file| file.close_if_idle());
-        }
-        if segments.iter().filter(|segment| segment.file.is_viewed()).count() > VIEWS_MAX {
-            segments.iter().for_each(|segment| segment.file.end_view_if_idle());
-        }
-    }
-
-    fn start_threads(self: &Arc<Store>) -> io::Result<()> {
-        let (sleeps, store) = (self.flusher_sleeps.clone(), Arc::downgrade(self));
-        let stop = self.stop.clone();
-        let is_sync = self.config.flush == FlushMode::Sync;
-        let flusher = vital::spawn("roxmq-flush", move || flush_loop(&store, &sleeps, &stop, is_sync))?;
-        let (store, stop) = (Arc::downgrade(self), self.stop.clone());
-        let keeper = vital::spawn("roxmq-store", move || keep_loop(&store, &stop))?;
-        let (store, stop) = (Arc::downgrade(self), self.stop.clone());
-        let looker = vital::spawn("roxmq-room", move || look_for_room_loop(&store, &stop))?;
-        let _ = self.flusher.set(flusher.thread().clone());
-        let _ = self.keeper.set(keeper.thread().clone());
-        let _ = self.looker.set(looker.thread().clone());
-        self.threads.lock().extend([flusher, keeper, looker]);
-        Ok(())
-    }
-
-    fn join(&self) {
-        self.stop.store(true, Ordering::SeqCst);
-        for thread in [&self.flusher, &self.keeper, &self.looker].into_iter().filter_map(OnceLock::get) {
-            thread.unpark();
-        }
-        for thread in std::mem::take(&mut *self.threads.lock()) {
-            // The last owner of a store may be one of its threads.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        self.parts.keeper.check_space();
+        self.parts.keeper.keep_house();
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.join();
-    }
-}
-
-fn flush_loop(store: &Weak<Store>, sleeps: &AtomicBool, stop: &AtomicBool, is_sync: bool) {
-    while !stop.load(Ordering::SeqCst) {
-        let Some(open) = store.upgrade() else { return };
-        open.flush();
-        sleeps.store(true, Ordering::SeqCst);
-        std::sync::atomic::fence(Ordering::SeqCst);
-        let is_behind = is_sync && open.fence.get().is_none() && open.watermarks.flushed() != open.watermarks.written();
-        let interval_ms = open.flush_interval_ms.load(Ordering::Relaxed);
-        drop(open);
-        if !is_behind {
-            std::thread::park_timeout(Duration::from_millis(interval_ms));
-        }
-        sleeps.store(false, Ordering::SeqCst);
-    }
-}
-
-fn keep_loop(store: &Weak<Store>, stop: &AtomicBool) {
-    while !stop.load(Ordering::SeqCst) {
-        let Some(open) = store.upgrade() else { return };
-        open.keep_house();
-        drop(open);
-        std::thread::park_timeout(KEEP_HOUSE_EVERY);
-    }
-}
-
-/// By itself, because housekeeping may take seconds on a slow disk, and senders wait for room.
-fn look_for_room_loop(store: &Weak<Store>, stop: &AtomicBool) {
-    while !stop.load(Ordering::SeqCst) {
-        let Some(open) = store.upgrade() else { return };
-        open.check_space();
-        let pause = if open.disk_full() { LOOK_FOR_ROOM_EVERY } else { KEEP_HOUSE_EVERY };
-        drop(open);
-        std::thread::park_timeout(pause);
+        self.threads.stop(&self.parts);
     }
 }
 
@@ -527,10 +414,3 @@ fn check(config: &StoreConfig) -> Result<(), OpenError> {
 }
 
 const SEGMENT_BYTES_MIN: u64 = 1024;
-const OPEN_FILES_MAX: usize = 128;
-/// Mapped segments above which those that nobody reads are let go.
-const VIEWS_MAX: usize = 8;
-const KEEP_HOUSE_EVERY: Duration = Duration::from_millis(500);
-const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_millis(50);
-const RETENTION_EVERY_MS: i64 = 10_000;
-const MEMORY_EVERY_MS: i64 = 5_000;

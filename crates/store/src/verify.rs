@@ -11,7 +11,7 @@ mod log;
 use crate::checkpoint::Checkpoint;
 use crate::files::lazy::LazyFile;
 use crate::files::name::{name_of, offset_in};
-use crate::flush_mark::FlushedHint;
+use crate::flush_mark::FlushMark;
 use crate::index::format;
 use crate::log::segment::Segment;
 use crate::recovery::missing;
@@ -207,7 +207,7 @@ pub(crate) fn look(disk: &Disk, folder: &Folder, progress: &mut Progress<'_>) ->
         report.add(problem(ProblemKind::Checkpoint, "store.checkpoint", "it is not what was written: the CRC is wrong"));
     }
     let hint_bytes = disk.read(&folder.root.join("store.flushed")).map_err(failed)?;
-    let hint = hint_bytes.as_deref().and_then(FlushedHint::parse);
+    let hint = hint_bytes.as_deref().and_then(FlushMark::parse);
     match (&hint_bytes, hint) {
         (Some(_), None) => report.add(problem(ProblemKind::Flushed, "store.flushed", "it is not what was written: the CRC is wrong")),
         (None, _) if !segments.is_empty() => report.notes.push("there is no store.flushed: no RoxMQ has opened this log yet".to_owned()),

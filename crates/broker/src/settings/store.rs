@@ -1,6 +1,7 @@
 //! Which of the broker's settings are the store's?
 
 use crate::settings::{BrokerConfig, FlushDiskType};
+use roxmq_env::allocator;
 use roxmq_store::{FlushMode, StoreConfig};
 
 /// The store's settings. Those of them that may change while it is open are its [`roxmq_store::Retention`].
@@ -22,6 +23,7 @@ pub fn store_config(config: &BrokerConfig) -> StoreConfig {
         opens_with_missing: config.start_with_missing_log,
         asks_before_deletion: true,
         light_queues: config.serves_light_queues(),
+        release_memory: allocator::give_back_what_is_free,
         ..StoreConfig::default()
     }
 }

@@ -1,8 +1,9 @@
 //! How are many files there while only some are open?
 
 use crate::files::cached::CachedView;
-use parking_lot::Mutex;
+use crate::locks;
 use roxmq_env::disk::{Disk, File, Open};
+use roxmq_env::lock_order::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,9 +36,9 @@ impl LazyFile {
             disk: disk.clone(),
             path,
             how,
-            open: Mutex::new(None),
+            open: Mutex::new(locks::OPEN_FILE, None),
             used: AtomicBool::new(false),
-            view: Mutex::new(View::NotYet),
+            view: Mutex::new(locks::FILE_VIEW, View::NotYet),
             viewed: AtomicBool::new(false),
         }
     }

@@ -4,7 +4,9 @@ use crate::index::directory::Row;
 use crate::index::file::IndexFile;
 use crate::index::file_writer::IndexFileWriter;
 use crate::index::table::Index;
+use crate::index::tail_file::QUEUES_PER_LOCK;
 use roxmq_env::disk::Disk;
+use roxmq_env::lock_order::RwLock;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -12,8 +14,28 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Makes one index file of several that follow each other, has the queues find their entries there, and deletes the parts. `living` knows
+/// which topics are deleted.
+pub(crate) fn merge_files(disk: &Disk, folder: &Path, index: &RwLock<Index>, parts: &[Arc<IndexFile>], living: &Index) -> io::Result<()> {
+    let (whole, rows) = merged(disk, folder, parts, living)?;
+    let whole = Arc::new(whole);
+    let queues: Vec<&[Row]> = rows.chunk_by(|a, b| (&a.topic, a.queue_id) == (&b.topic, b.queue_id)).collect();
+    for queues in queues.chunks(QUEUES_PER_LOCK) {
+        let mut index = index.write();
+        queues.iter().for_each(|rows| index.replace_runs(&whole, &rows[0].topic, rows[0].queue_id, rows));
+    }
+    let mut index = index.write();
+    parts.iter().for_each(|part| drop(index.files.remove(&part.from)));
+    index.files.insert(whole.from, whole);
+    drop(index);
+    for part in parts {
+        disk.remove(part.file.path())?;
+    }
+    disk.sync_dir(folder)
+}
+
 /// Writes what is in `parts` to one file. All are read from front to back, next to each other.
-pub(crate) fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], living: &Index) -> io::Result<(IndexFile, Vec<Row>)> {
+fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], living: &Index) -> io::Result<(IndexFile, Vec<Row>)> {
     let mut writer = IndexFileWriter::create(disk, folder, parts[0].from, parts[parts.len() - 1].to)?;
     let mut entries: Vec<_> = parts.iter().map(|part| part.in_order()).collect();
     let mut rows = parts.iter().map(|part| part.directory()).collect::<io::Result<Vec<_>>>()?;

@@ -7,8 +7,8 @@ use crate::index::file::IndexFile;
 use crate::index::file_writer::IndexFileWriter;
 use crate::index::queue::QueueNo;
 use crate::index::table::Index;
-use parking_lot::RwLock;
 use roxmq_env::disk::Disk;
+use roxmq_env::lock_order::RwLock;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,10 +26,29 @@ pub(crate) fn move_tail_to_file(disk: &Disk, folder: &Path, index: &RwLock<Index
     Ok(())
 }
 
+/// Writes the file for a range again, of what `from_log` has of it, and has the queues of `index` find their entries there.
+pub(crate) fn replace_file(
+    disk: &Disk,
+    folder: &Path,
+    index: &RwLock<Index>,
+    from_log: &RwLock<Index>,
+    from: i64,
+    to: i64,
+) -> io::Result<()> {
+    let Tail { file, rows, .. } = write_tail(disk, folder, from_log, from, to)?;
+    let file = Arc::new(file);
+    let mut index = index.write();
+    for rows in rows.chunk_by(|a, b| (&a.topic, a.queue_id) == (&b.topic, b.queue_id)) {
+        index.replace_runs(&file, &rows[0].topic, rows[0].queue_id, rows);
+    }
+    index.files.insert(from, file);
+    Ok(())
+}
+
 /// What [`write_tail`] has written.
 pub(crate) struct Tail {
-    pub file: IndexFile,
-    pub rows: Vec<Row>,
+    file: IndexFile,
+    rows: Vec<Row>,
     /// The number in the index that the queue of each row has.
     numbers: Vec<QueueNo>,
 }

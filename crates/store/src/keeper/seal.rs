@@ -3,29 +3,29 @@
 //! Every so many bytes of durable log, and at the end of each segment, what the tail knows of that range is written to an index file.
 //! When a segment is complete, its files are merged into one. Both happen in the background.
 
-use crate::checkpoint::Checkpoint;
-use crate::index::directory::Row;
+use crate::contents::Contents;
 use crate::index::file::IndexFile;
-use crate::index::merge::merged;
+use crate::index::merge::merge_files;
 use crate::index::table::Index;
-use crate::index::tail_file::{QUEUES_PER_LOCK, Tail, move_tail_to_file, write_tail};
+use crate::index::tail_file::{move_tail_to_file, replace_file};
+use crate::keeper::Keeper;
+use crate::locks;
 use crate::recovery::replay::replay_range;
-use crate::store::Store;
-use parking_lot::RwLock;
+use roxmq_env::lock_order::RwLock;
 use roxmq_env::teeth::{Tooth, bites};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-impl Store {
+impl Keeper {
     /// Writes the index files that are due.
-    pub(crate) fn seal(&self) -> io::Result<()> {
+    pub fn seal(&self) -> io::Result<()> {
+        let Contents { disk, index_dir, index, .. } = &*self.contents;
         let mut indexed = self.indexed.lock();
         while let Some((from, to, sealed)) = self.due(*indexed) {
-            if self.index.read().tail_bytes() >= LARGE_TAIL_BYTES {
-                self.owes_memory.store(true, Ordering::Relaxed);
+            if index.read().tail_bytes() >= LARGE_TAIL_BYTES {
+                self.memory.owe();
             }
-            move_tail_to_file(&self.disk, &self.index_dir, &self.index, from, to)?;
+            move_tail_to_file(disk, index_dir, index, from, to)?;
             *indexed = to;
             if sealed {
                 self.save_checkpoint()?;
@@ -33,21 +33,22 @@ impl Store {
         }
         drop(indexed);
         // Nothing is deleted under the hands of a merge.
-        let _turn = self.retention_turn.lock();
+        let _turn = self.turn.lock();
         self.repair()?;
         while let Some((parts, living)) = self.mergeable() {
-            self.merge(&parts, &living)?;
+            merge_files(disk, index_dir, index, &parts, &living)?;
         }
         Ok(())
     }
 
     /// Writes all of the tail to files, so that the next start has nothing to replay.
-    pub(crate) fn seal_all(&self) -> io::Result<()> {
+    pub fn seal_all(&self) -> io::Result<()> {
         self.seal()?;
+        let Contents { disk, index_dir, index, .. } = &*self.contents;
         let mut indexed = self.indexed.lock();
-        let (from, to) = (indexed.max(self.log.lock().active.base), self.watermarks.flushed().0);
+        let (from, to) = (indexed.max(self.writer.log.lock().active.base), self.contents.watermarks.flushed().0);
         if from < to {
-            move_tail_to_file(&self.disk, &self.index_dir, &self.index, from, to)?;
+            move_tail_to_file(disk, index_dir, index, from, to)?;
             *indexed = to;
         }
         Ok(())
@@ -55,8 +56,9 @@ impl Store {
 
     /// The range that the next index file is for, and whether that completes a segment.
     fn due(&self, indexed: i64) -> Option<(i64, i64, bool)> {
-        let flushed = if bites(Tooth::IndexBeforeLog) { self.watermarks.written().0 } else { self.watermarks.flushed().0 };
-        let segment = self.segments.overlapping(indexed, i64::MAX).into_iter().next()?;
+        let Contents { watermarks, segments, .. } = &*self.contents;
+        let flushed = if bites(Tooth::IndexBeforeLog) { watermarks.written().0 } else { watermarks.flushed().0 };
+        let segment = segments.overlapping(indexed, i64::MAX).into_iter().next()?;
         let from = indexed.max(segment.base);
         if flushed >= segment.end() {
             return Some((from, segment.end(), true));
@@ -64,20 +66,33 @@ impl Store {
         self.is_tail_due(from, flushed).then_some((from, flushed, false))
     }
 
+    /// Wakes the keeper's thread as soon as there is enough of the tail, after a flush: waiting for the next round would let a fast sender
+    /// make the next start long.
+    pub fn wake_when_due(&self) {
+        // A thread that holds the lock is at that work already.
+        let Some(indexed) = self.indexed.try_lock() else { return };
+        if self.is_tail_due(*indexed, self.contents.watermarks.flushed().0) {
+            self.thread.wake();
+        }
+    }
+
     /// Whether the tail is to go to a file, when the files know what is before `from`, and what is before `flushed` is durable.
-    pub(crate) fn is_tail_due(&self, from: i64, flushed: i64) -> bool {
-        let least = self.config.tail_checkpoint_bytes;
+    fn is_tail_due(&self, from: i64, flushed: i64) -> bool {
+        let least = self.contents.config.tail_checkpoint_bytes;
         let grown = (flushed - from).max(0) as u64;
-        let index = self.index.read();
-        let is_large = index.tail_bytes() >= self.config.tail_memory_bytes / 2;
-        grown > 0 && (is_large || (grown >= least && grown >= tail_bytes(least, index.queue_count())))
+        if grown == 0 {
+            return false;
+        }
+        let index = self.contents.index.read();
+        let is_large = index.tail_bytes() >= self.contents.config.tail_memory_bytes / 2;
+        is_large || (grown >= least && grown >= tail_bytes(least, index.queue_count()))
     }
 
     /// Index files to make one of: those of a sealed segment, or too many of the active one. And an index that knows which topics are
     /// deleted. A crash must not bring a topic back without what a merge has left out, so there is none while it could.
     fn mergeable(&self) -> Option<(Vec<Arc<IndexFile>>, Index)> {
-        let segments = self.segments.all();
-        let index = self.index.read();
+        let segments = self.contents.segments.all();
+        let index = self.contents.index.read();
         if index.has_leaving() {
             return None;
         }
@@ -91,52 +106,16 @@ impl Store {
         Some((parts, index.with_same_dead()))
     }
 
-    /// Makes one index file of several that follow each other.
-    fn merge(&self, parts: &[Arc<IndexFile>], living: &Index) -> io::Result<()> {
-        let (whole, rows) = merged(&self.disk, &self.index_dir, parts, living)?;
-        let whole = Arc::new(whole);
-        let queues: Vec<&[Row]> = rows.chunk_by(|a, b| (&a.topic, a.queue_id) == (&b.topic, b.queue_id)).collect();
-        for queues in queues.chunks(QUEUES_PER_LOCK) {
-            let mut index = self.index.write();
-            queues.iter().for_each(|rows| index.replace_runs(&whole, &rows[0].topic, rows[0].queue_id, rows));
-        }
-        let mut index = self.index.write();
-        parts.iter().for_each(|part| drop(index.files.remove(&part.from)));
-        index.files.insert(whole.from, whole);
-        drop(index);
-        for part in parts {
-            self.disk.remove(part.file.path())?;
-        }
-        self.disk.sync_dir(&self.index_dir)
-    }
-
     /// Makes damaged index files anew from the log.
     fn repair(&self) -> io::Result<()> {
-        let damaged: Vec<_> = self.index.read().files.values().filter(|file| file.has_damage()).cloned().collect();
+        let Contents { disk, index_dir, index, segments, .. } = &*self.contents;
+        let damaged: Vec<_> = index.read().files.values().filter(|file| file.has_damage()).cloned().collect();
         for file in damaged {
-            let scratch = RwLock::new(self.index.read().with_same_dead());
-            replay_range(&self.segments, file.from, file.to, &mut scratch.write())?;
-            let Tail { file: anew, rows, .. } = write_tail(&self.disk, &self.index_dir, &scratch, file.from, file.to)?;
-            let anew = Arc::new(anew);
-            let mut index = self.index.write();
-            for rows in rows.chunk_by(|a, b| (&a.topic, a.queue_id) == (&b.topic, b.queue_id)) {
-                index.replace_runs(&anew, &rows[0].topic, rows[0].queue_id, rows);
-            }
-            index.files.insert(anew.from, anew);
-            tracing::warn!(file = %file.file.path().display(), "index file was made anew from the log");
+            let from_log = RwLock::new(locks::INDEX, index.read().with_same_dead());
+            replay_range(segments, file.from, file.to, &mut from_log.write())?;
+            replace_file(disk, index_dir, index, &from_log, file.from, file.to)?;
+            tracing::warn!(file = %file.file.path().display(), "index file was made again from the log");
         }
-        Ok(())
-    }
-
-    /// Writes down the next offsets and the deleted topics, nothing of it ahead of what is durable.
-    pub(crate) fn save_checkpoint(&self) -> io::Result<()> {
-        let _turn = self.checkpoint_turn.lock();
-        let flushed = self.watermarks.flushed().0;
-        let index = self.index.read();
-        let (checkpoint, deletions) = (Checkpoint::of(&index, flushed), index.deletions(flushed));
-        drop(index);
-        checkpoint.save(&self.disk, &self.config.root)?;
-        self.index.write().have_left(&deletions);
         Ok(())
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::files::lazy::LazyFile;
 use crate::files::name::{name_of, offset_in};
+use crate::locks;
 use crate::log::next_segment::NextSegment;
 use crate::log::segment::Segment;
-use parking_lot::{Mutex, RwLock};
 use roxmq_env::disk::{Disk, Open};
+use roxmq_env::lock_order::{Mutex, RwLock};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,7 +45,13 @@ impl Segments {
             }
             list.push(Arc::new(Segment { base, bytes, file }));
         }
-        Ok(Segments { disk: disk.clone(), folder: folder.to_owned(), zero_fill, list: RwLock::new(list), spare: Mutex::new(None) })
+        Ok(Segments {
+            disk: disk.clone(),
+            folder: folder.to_owned(),
+            zero_fill,
+            list: RwLock::new(locks::SEGMENTS, list),
+            spare: Mutex::new(locks::SPARE, None),
+        })
     }
 
     /// Makes an empty segment, durable by name. It is not yet one of the list.

@@ -1,12 +1,12 @@
 //! Which messages have a key?
 
 use crate::index::facts;
-use crate::store::Store;
+use crate::reader::Reader;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::record::Record;
 use std::collections::BTreeSet;
 
-impl Store {
+impl Reader {
     /// Messages of a topic with a key, stored from `begin_ms` to `end_ms`, newest first, at most `max` of them.
     ///
     /// The index finds by hash; the key itself is then compared, so that no two keys are ever mixed up. With `unique` only the
@@ -14,7 +14,7 @@ impl Store {
     pub fn query(&self, topic: &str, key: &str, begin_ms: i64, end_ms: i64, max: usize, unique: bool) -> Vec<Vec<u8>> {
         let hash = facts::key_hash(topic, key);
         let mut found = Vec::new();
-        let index = self.index.read();
+        let index = self.contents.index.read();
         let files: Vec<_> = index.files.values().rev().cloned().collect();
         let mut in_tail: Vec<i64> = index.keys.find(hash).take(CANDIDATES_MAX).collect();
         drop(index);

@@ -5,13 +5,12 @@
 //! at once, with what lies between; unless the caller may not wait for the disk. Every record is checked against its entry before it is
 //! handed out: log offset, queue, offset, both CRCs. One that fails is left out and reported; the ones behind it are served.
 
-use crate::config::FlushMode;
 use crate::files::cached::{Cached, CachedView};
 use crate::index::facts::{self, Entry};
 use crate::index::queue::{Located, TailEntry};
 use crate::log::segment::Segment;
 use crate::log::walk;
-use crate::store::Store;
+use crate::reader::Reader;
 use roxmq_protocol::light::{self, LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::Record;
@@ -105,7 +104,7 @@ struct Pending {
 
 /// A read on its way.
 struct Reading<'a> {
-    store: &'a Store,
+    reader: &'a Reader,
     topic: &'a str,
     queue_id: u32,
     keep: Option<&'a mut RecordFilter<'a>>,
@@ -126,19 +125,11 @@ struct Source {
     view: Option<Arc<CachedView>>,
 }
 
-impl Store {
-    /// Where readers have to stop: with `SYNC_FLUSH` nobody sees what a crash could take away.
-    pub fn readable(&self) -> LogOffset {
-        match self.config.flush {
-            FlushMode::Sync => self.watermarks.flushed(),
-            FlushMode::Async { .. } => self.watermarks.dispatched(),
-        }
-    }
-
+impl Reader {
     /// The oldest offset of a queue and the one past its newest; `None` if there is no such queue.
     pub fn bounds(&self, topic: &str, queue_id: u32) -> Option<(QueueOffset, QueueOffset)> {
-        let bound = self.readable().0;
-        let index = self.index.read();
+        let bound = self.contents.confirmed().0;
+        let index = self.contents.index.read();
         let queue = index.queue(topic, queue_id)?;
         let max = queue.visible_next(bound);
         Some((QueueOffset(queue.min().min(max)), QueueOffset(max)))
@@ -146,7 +137,7 @@ impl Store {
 
     /// The offset that the next message of a queue will get, durable or not; `None` if there is no such queue.
     pub fn queue_next(&self, topic: &str, queue_id: u32) -> Option<QueueOffset> {
-        self.index.read().queue(topic, queue_id).map(|queue| QueueOffset(queue.next))
+        self.contents.index.read().queue(topic, queue_id).map(|queue| QueueOffset(queue.next))
     }
 
     /// Appends messages of a queue from an offset on to `out`, those that `wanted` accepts.
@@ -162,7 +153,7 @@ impl Store {
         self.read_some(topic, queue_id, from, limits, wanted, None, out)
     }
 
-    /// As [`Store::read`], of those only the ones that `keep` accepts by their record.
+    /// As [`Reader::read`], of those only the ones that `keep` accepts by their record.
     #[allow(clippy::too_many_arguments, reason = "the arguments of `read` and one more")]
     pub fn read_filtered<'a>(
         &'a self,
@@ -200,14 +191,14 @@ impl Store {
             Some(_) => {}
         }
         let mut reading = Reading {
-            store: self,
+            reader: self,
             topic,
             queue_id,
             keep,
             out,
             patience: limits.patience,
-            recent_from: self.opened_at.max(self.watermarks.written().0 - RECENT_BYTES),
-            now: self.clock.elapsed(),
+            recent_from: self.opened_at.max(self.contents.watermarks.written().0 - RECENT_BYTES),
+            now: self.contents.clock.elapsed(),
             source: None,
             messages: 0,
             last_store_time: None,
@@ -231,11 +222,6 @@ impl Store {
         ReadResult { messages, last_store_time, ..answer(status, QueueOffset(next)) }
     }
 
-    /// What the index knows of one message; `None` also if it cannot be read now.
-    pub fn index_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<IndexEntry> {
-        self.find_entry(topic, queue_id, offset).ok().flatten()
-    }
-
     /// What the index knows of one message.
     ///
     /// # Errors
@@ -255,9 +241,9 @@ impl Store {
     /// When the disk refuses: there may be one.
     pub fn find_message(&self, at: LogOffset) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
-        let Some(segment) = self.segments.at(at.0) else { return Ok(None) };
+        let Some(segment) = self.contents.segments.at(at.0) else { return Ok(None) };
         let is_there = walk::record_at(&segment, at.0, &mut bytes)?;
-        if !is_there || at.plus(bytes.len()) > self.readable() {
+        if !is_there || at.plus(bytes.len()) > self.contents.confirmed() {
             return Ok(None);
         }
         let Ok((record, _)) = Record::parse(&bytes) else { return Ok(None) };
@@ -266,7 +252,7 @@ impl Store {
             Some((entry, _)) if entry.log_offset == at.0 => {
                 entry.envelope != facts::envelope_crc(&bytes, record.sys_flag, record.body.len())
             }
-            _ => self.index.read().is_dead(record.topic, at.0),
+            _ => self.contents.index.read().is_dead(record.topic, at.0),
         };
         Ok((!is_damaged).then_some(bytes))
     }
@@ -275,8 +261,8 @@ impl Store {
     pub(crate) fn entry(&self, topic: &str, queue_id: u32, offset: i64) -> io::Result<Option<(Entry, Option<i64>)>> {
         let mut tail = Vec::new();
         let mut entries = Vec::new();
-        let located = match self.index.read().queue(topic, queue_id) {
-            Some(queue) => queue.locate(offset, self.readable().0, 1, &mut tail),
+        let located = match self.contents.index.read().queue(topic, queue_id) {
+            Some(queue) => queue.locate(offset, self.contents.confirmed().0, 1, &mut tail),
             None => return Ok(None),
         };
         Ok(match located {
@@ -352,8 +338,8 @@ impl Reading<'_> {
         let mut tail: Vec<TailEntry> = Vec::new();
         entries.clear();
         for _ in 0..LOCATE_TRIES {
-            let bound = self.store.readable().0;
-            let located = match self.store.index.read().queue(self.topic, self.queue_id) {
+            let bound = self.reader.contents.confirmed().0;
+            let located = match self.reader.contents.index.read().queue(self.topic, self.queue_id) {
                 Some(queue) => queue.locate(*next, bound, some as usize, &mut tail),
                 None => Located::End,
             };
@@ -441,7 +427,7 @@ impl Reading<'_> {
     fn find_source(&mut self, log_offset: i64) -> bool {
         let is_it = |source: &Source| (source.segment.base..source.segment.end()).contains(&log_offset);
         if !self.source.as_ref().is_some_and(is_it) {
-            let found = self.store.segments.at(log_offset);
+            let found = self.reader.contents.segments.at(log_offset);
             self.source = found.map(|segment| Source { view: segment.view(), segment });
         }
         self.source.is_some()
@@ -499,7 +485,7 @@ impl Reading<'_> {
                 is_kept
             }
             None => {
-                self.store.report_damage(self.topic, self.queue_id, offset, entry.log_offset);
+                self.reader.report_damage(self.topic, self.queue_id, offset, entry.log_offset);
                 false
             }
         }

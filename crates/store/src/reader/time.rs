@@ -1,6 +1,6 @@
 //! Which offset belongs to a time?
 
-use crate::store::Store;
+use crate::reader::Reader;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::Record;
 
@@ -14,7 +14,7 @@ pub enum Boundary {
     Upper,
 }
 
-impl Store {
+impl Reader {
     /// The offset of a queue that belongs to a store time (`ConsumeQueue.getOffsetInQueueByTime`); 0 for an unknown queue.
     pub fn offset_by_time(&self, topic: &str, queue_id: u32, timestamp_ms: i64, boundary: Boundary) -> QueueOffset {
         let Some((min, max)) = self.bounds(topic, queue_id) else { return QueueOffset(0) };
@@ -43,7 +43,7 @@ impl Store {
         let (entry, store_time) = self.entry(topic, queue_id, offset.0).ok()??;
         store_time.or_else(|| {
             let mut bytes = Vec::new();
-            self.segments.at(entry.log_offset)?.read(entry.log_offset, entry.size as usize, &mut bytes).ok()?;
+            self.contents.segments.at(entry.log_offset)?.read(entry.log_offset, entry.size as usize, &mut bytes).ok()?;
             let (record, _) = Record::parse(&bytes).ok()?;
             (record.log_offset.0 == entry.log_offset).then_some(record.store_timestamp.0)
         })
@@ -51,9 +51,9 @@ impl Store {
 
     /// Store time of the oldest message there is.
     pub fn earliest_store_time(&self) -> Option<i64> {
-        let in_files = self.index.read().files.values().map(|file| file.first_time).find(|time| *time != i64::MAX);
+        let in_files = self.contents.index.read().files.values().map(|file| file.first_time).find(|time| *time != i64::MAX);
         in_files.or_else(|| {
-            let bytes = self.message_at(self.min_log_offset())?;
+            let bytes = self.message_at(self.contents.begins())?;
             Record::parse(&bytes).ok().map(|(record, _)| record.store_timestamp.0)
         })
     }

@@ -9,17 +9,16 @@
 //!
 //! A batch that is kept whole lies in one segment, and its first record says how many belong to it: recovery takes all of them or none.
 
-use crate::index::table::{Dispatch, Index};
+use crate::index::table::Dispatch;
 use crate::log::segment::Segment;
-use crate::store::Store;
-use crate::writer::batch::{Batch, Item, Light, text};
+use crate::space::is_full;
+use crate::writer::batch::Batch;
+use crate::writer::{Log, Writer};
 use roxmq_env::disk::File;
-use roxmq_protocol::light::LIGHT_QUEUE_ID;
 use roxmq_protocol::record::BLANK_BYTES;
 use roxmq_protocol::record::placing::blank;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Why nothing of a batch was appended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,22 +46,6 @@ pub enum AppendError {
     Closed,
 }
 
-/// What the log's lock guards.
-#[derive(Debug)]
-pub(crate) struct Log {
-    pub active: Arc<Segment>,
-    pub file: Arc<File>,
-    /// Where the next record goes.
-    pub end: i64,
-    /// The next offset of each queue, by its number in the index.
-    pub next: Vec<i64>,
-    /// Made ahead, to be the next segment.
-    pub prepared: Option<Arc<Segment>>,
-    /// A failed write may have left something in these segments, from the offset on.
-    pub dirty: Vec<(Arc<Segment>, i64)>,
-    pub is_closed: bool,
-}
-
 /// Where a batch's next record goes, while it is not yet certain that it will.
 struct Cursor {
     active: Arc<Segment>,
@@ -72,26 +55,7 @@ struct Cursor {
     begun: Vec<Arc<Segment>>,
 }
 
-impl Log {
-    fn take_next(&mut self, queue: u32) -> i64 {
-        let next = &mut self.next[queue as usize];
-        *next += 1;
-        *next - 1
-    }
-
-    /// The number of a queue, which from now on has a next offset.
-    pub fn find_or_create(&mut self, index: &mut Index, topic: &str, queue_id: u32) -> u32 {
-        let queue = index.find_or_create(topic, queue_id);
-        let (no, next) = (queue as usize, index.at(queue).map_or(0, |queue| queue.next));
-        if self.next.len() <= no {
-            self.next.resize(no + 1, 0);
-        }
-        self.next[no] = next;
-        queue
-    }
-}
-
-impl Store {
+impl Writer {
     /// Appends all of a batch, or nothing. Afterwards [`Batch::placed`] says where each message is.
     pub fn append(&self, batch: &mut Batch) -> Result<(), AppendError> {
         assert!(batch.is_gapless(), "records of a batch would be written at wrong places");
@@ -101,7 +65,7 @@ impl Store {
         }
         batch.say_together();
         if batch.may_use_reserve
-            && self.disk_full()
+            && self.contents.space.is_full()
             && let Err(error) = self.clear_dirty()
         {
             return Err(self.append_failed(&error));
@@ -109,14 +73,14 @@ impl Store {
         let mut log = self.log.lock();
         self.check_open(&log)?;
         let may_use_reserve = batch.may_use_reserve && log.dirty.is_empty();
-        if self.disk_full.load(Ordering::Relaxed) && !may_use_reserve {
+        if self.contents.space.is_full() && !may_use_reserve {
             return Err(AppendError::DiskFull);
         }
-        if self.index.read().tail_bytes() >= self.config.tail_memory_bytes {
+        if self.contents.index.read().tail_bytes() >= self.contents.config.tail_memory_bytes {
             return Err(AppendError::Behind);
         }
         self.find_queues(&mut log, batch);
-        let now = self.clock.now_ms();
+        let now = self.contents.clock.now_ms();
         for item in &mut batch.items {
             item.store_timestamp = now;
             item.queue_offset = if item.is_queued { log.take_next(item.queue) } else { 0 };
@@ -140,7 +104,7 @@ impl Store {
 
     /// The most bytes of a batch that is to be kept whole.
     pub fn whole_bytes_max(&self) -> usize {
-        self.config.segment_bytes as usize - BLANK_BYTES
+        self.contents.config.segment_bytes as usize - BLANK_BYTES
     }
 
     fn check_sizes(&self, batch: &Batch) -> Result<(), AppendError> {
@@ -157,56 +121,10 @@ impl Store {
     }
 
     fn check_open(&self, log: &Log) -> Result<(), AppendError> {
-        if let Some(cause) = self.fence.get() {
+        if let Some(cause) = self.fence.cause() {
             return Err(AppendError::Fenced(cause.clone()));
         }
         if log.is_closed { Err(AppendError::Closed) } else { Ok(()) }
-    }
-
-    /// Gives each item its queue's number; makes the queues that do not exist.
-    fn find_queues(&self, log: &mut Log, batch: &mut Batch) {
-        let Batch { bytes, items, lights, .. } = batch;
-        let topic_of = |item: &Item| text(bytes, item.topic_at, item.topic_len);
-        let name_of = |light: &Light| text(bytes, light.name_at, light.name_len);
-        let mut missing = false;
-        let mut before = ("", u32::MAX, 0);
-        let index = self.index.read();
-        for item in items.iter_mut().filter(|item| item.is_queued) {
-            if let Some(no) = item.hint.and_then(|hint| index.hinted(hint)) {
-                debug_assert!(index.at(no).is_some_and(|queue| *queue.topic == *topic_of(item) && queue.queue_id == item.queue_id));
-                item.queue = no;
-                continue;
-            }
-            let (topic, queue_id) = (topic_of(item), item.queue_id);
-            if (topic, queue_id) != (before.0, before.1) {
-                match index.find(topic, queue_id) {
-                    Some(no) => before = (topic, queue_id, no),
-                    None => {
-                        missing = true;
-                        continue;
-                    }
-                }
-            }
-            item.queue = before.2;
-            item.hint = Some(index.hint(before.2));
-        }
-        for light in lights.iter_mut() {
-            match index.find(name_of(light), LIGHT_QUEUE_ID) {
-                Some(no) => light.queue = no,
-                None => missing = true,
-            }
-        }
-        drop(index);
-        if missing {
-            let mut index = self.index.write();
-            for item in items.iter_mut().filter(|item| item.is_queued) {
-                item.queue = log.find_or_create(&mut index, topic_of(item), item.queue_id);
-                item.hint = Some(index.hint(item.queue));
-            }
-            for light in lights.iter_mut() {
-                light.queue = log.find_or_create(&mut index, name_of(light), LIGHT_QUEUE_ID);
-            }
-        }
     }
 
     /// Assigns log offsets and writes the records, a run of them per segment.
@@ -262,18 +180,18 @@ impl Store {
     fn next_segment(&self, log: &mut Log, base: i64) -> io::Result<Arc<Segment>> {
         match log.prepared.take() {
             Some(prepared) if prepared.base == base => Ok(prepared),
-            _ => self.segments.create(base, self.config.segment_bytes),
+            _ => self.contents.segments.create(base, self.contents.config.segment_bytes),
         }
     }
 
     /// Everything is written: let it be seen.
     fn publish(&self, log: &mut Log, batch: &Batch, cursor: Cursor) {
         for segment in cursor.begun {
-            self.segments.push(segment);
+            self.contents.segments.push(segment);
         }
         (log.active, log.file, log.end) = (cursor.active, cursor.file, cursor.end);
         let mut hashes = 0;
-        let mut index = self.index.write();
+        let mut index = self.contents.index.write();
         for item in &batch.items {
             index.dispatch(Dispatch {
                 queued: item.is_queued.then_some((item.queue, item.queue_offset)),
@@ -287,23 +205,15 @@ impl Store {
             hashes = item.hashes_end;
         }
         drop(index);
-        self.watermarks.set_written(log.end);
-    }
-
-    fn forget_offsets(&self, log: &mut Log, batch: &Batch) {
-        let index = self.index.read();
-        let own = batch.items.iter().filter(|item| item.is_queued).map(|item| item.queue);
-        for queue in own.chain(batch.lights.iter().map(|light| light.queue)) {
-            log.next[queue as usize] = index.at(queue).map_or(0, |queue| queue.next);
-        }
+        self.contents.watermarks.set_written(log.end);
     }
 
     fn append_failed(&self, error: &io::Error) -> AppendError {
         if is_full(error) {
-            self.disk_is_full();
+            self.contents.space.close();
             return AppendError::DiskFull;
         }
-        AppendError::Fenced(self.fence(&format!("writing the commit log failed: {error}")))
+        AppendError::Fenced(self.fence.close(&format!("writing the commit log failed: {error}")))
     }
 
     /// Clears what failed writes left behind; until that has worked nothing is appended.
@@ -317,9 +227,4 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// Whether an error only says that there is no room.
-pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

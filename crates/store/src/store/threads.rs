@@ -1,0 +1,90 @@
+//! What do the threads of a store do?
+//!
+//! | thread | does |
+//! |---|---|
+//! | `roxmq-flush` | makes durable what is written |
+//! | `roxmq-store` | housekeeping: the next segment, index files, expired segments |
+//! | `roxmq-room` | looks for room on the disk; by itself, because housekeeping may take seconds on a slow disk, and senders wait for room |
+
+use crate::config::FlushMode;
+use crate::locks;
+use crate::sleeper::Stop;
+use crate::store::parts::Parts;
+use roxmq_env::lock_order::Mutex;
+use roxmq_env::vital;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The threads that run; none in a simulation.
+pub(super) struct Threads {
+    stop: Arc<Stop>,
+    running: Mutex<Vec<JoinHandle<()>>>,
+}
+
+type Loop = fn(&Parts, &Stop);
+
+impl Threads {
+    pub fn none(stop: Arc<Stop>) -> Threads {
+        Threads { stop, running: Mutex::new(locks::THREADS, Vec::new()) }
+    }
+
+    pub fn start(&self, parts: &Parts) -> io::Result<()> {
+        let loops: [(&str, Loop); 3] = [("roxmq-flush", flush_loop), ("roxmq-store", keep_loop), ("roxmq-room", look_for_room_loop)];
+        for ((name, run), sleeper) in loops.into_iter().zip(parts.sleepers()) {
+            let (parts, stop) = (parts.clone(), self.stop.clone());
+            let thread = vital::spawn(name, move || run(&parts, &stop))?;
+            sleeper.is(thread.thread());
+            self.running.lock().push(thread);
+        }
+        Ok(())
+    }
+
+    /// Ends them all, and waits until they have.
+    pub fn stop(&self, parts: &Parts) {
+        self.stop.set();
+        parts.sleepers().into_iter().for_each(|sleeper| sleeper.wake());
+        let running = std::mem::take(&mut *self.running.lock());
+        for thread in running {
+            // The last owner of a store may be one of its threads, which calls wakers.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn flush_loop(parts: &Parts, stop: &Stop) {
+    let Parts { contents, writer, .. } = parts;
+    let is_sync = contents.config.flush == FlushMode::Sync;
+    while !stop.is_set() {
+        parts.flush();
+        writer.flusher.sleeps.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let is_behind = is_sync && !writer.fence.is_closed() && contents.watermarks.flushed() != contents.watermarks.written();
+        if !is_behind {
+            std::thread::park_timeout(Duration::from_millis(writer.flusher.interval_ms()));
+        }
+        writer.flusher.sleeps.store(false, Ordering::SeqCst);
+    }
+}
+
+fn keep_loop(parts: &Parts, stop: &Stop) {
+    while !stop.is_set() {
+        parts.keeper.keep_house();
+        std::thread::park_timeout(KEEP_HOUSE_EVERY);
+    }
+}
+
+fn look_for_room_loop(parts: &Parts, stop: &Stop) {
+    while !stop.is_set() {
+        parts.keeper.check_space();
+        let pause = if parts.contents.space.is_full() { LOOK_FOR_ROOM_EVERY } else { KEEP_HOUSE_EVERY };
+        std::thread::park_timeout(pause);
+    }
+}
+
+const KEEP_HOUSE_EVERY: Duration = Duration::from_millis(500);
+const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_millis(50);
