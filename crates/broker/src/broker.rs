@@ -13,6 +13,7 @@ use crate::tables::Tables;
 use crate::waiting::Waiting;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
+use roxmq_env::randomness::Randomness;
 use roxmq_store::Store;
 use std::io;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct Setup {
     pub clock: Clock,
     /// Files.
     pub disk: Disk,
+    /// Chance.
+    pub randomness: Randomness,
 }
 
 /// Why a broker does not start.
@@ -54,6 +57,7 @@ pub struct Broker {
     pub(crate) identity: Identity,
     pub(crate) clock: Clock,
     pub(crate) disk: Disk,
+    pub(crate) randomness: Randomness,
     pub(crate) store: Arc<Store>,
     pub(crate) flushed: Flushed,
     pub(crate) tables: Tables,
@@ -73,7 +77,7 @@ impl Broker {
 
     /// A broker over a store that is open.
     pub(crate) fn over(store: Arc<Store>, setup: Setup) -> Result<Broker, StartError> {
-        let Setup { config, address_is_chosen, advertised_host, clock, disk } = setup;
+        let Setup { config, address_is_chosen, advertised_host, clock, disk, randomness } = setup;
         let identity = Identity::new(&advertised_host, config.listen_port, address_is_chosen, clock.now_ms())
             .map_err(|error| StartError::Advertised(advertised_host, error))?;
         if identity.advertised.is_ipv6() {
@@ -97,6 +101,7 @@ impl Broker {
             settings: Settings::new(config, clock.now_ms()),
             clock,
             disk,
+            randomness,
             store,
         })
     }

@@ -10,6 +10,7 @@ use crate::waiting::transaction::decisions::COMMIT;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
+use roxmq_env::randomness::Randomness;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::{Draft, records};
@@ -38,15 +39,21 @@ pub fn config() -> BrokerConfig {
 
 /// Opens a broker whose store has no threads: it does the same whenever the same is asked of it.
 pub fn try_open(disk: &Disk, clock: &Clock, config: BrokerConfig) -> Result<Broker, StartError> {
-    try_open_with(16 << 10, disk, clock, config)
+    try_open_with(16 << 10, disk, clock, &Randomness::seeded(0), config)
 }
 
-/// As [`try_open`], with log files of this many bytes.
-pub fn try_open_with(segment_bytes: u64, disk: &Disk, clock: &Clock, config: BrokerConfig) -> Result<Broker, StartError> {
-    let (clock, disk) = (clock.clone(), disk.clone());
+/// As [`try_open`], with log files of this many bytes, and with this chance.
+pub fn try_open_with(
+    segment_bytes: u64,
+    disk: &Disk,
+    clock: &Clock,
+    randomness: &Randomness,
+    config: BrokerConfig,
+) -> Result<Broker, StartError> {
+    let (clock, disk, randomness) = (clock.clone(), disk.clone(), randomness.clone());
     let alone = StoreConfig { background: false, segment_bytes, tail_checkpoint_bytes: 4 << 10, ..store_config(&config) };
     let store = Store::open(clock.clone(), disk.clone(), alone)?;
-    let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk };
+    let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk, randomness };
     let broker = Broker::over(store, setup)?;
     broker.tables.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
     Ok(broker)

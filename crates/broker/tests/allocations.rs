@@ -5,6 +5,7 @@ use roxmq_broker::settings::{BrokerConfig, FlushDiskType};
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
+use roxmq_env::randomness::Randomness;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::request::{HeaderFields, Request, SendMessage, SendMessageV2};
@@ -66,7 +67,14 @@ fn per_message(encoding: Encoding, flush_disk_type: FlushDiskType) -> f64 {
         flush_disk_type,
         ..BrokerConfig::default()
     };
-    let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock: Clock::system(), disk: Disk::real() };
+    let setup = Setup {
+        config,
+        address_is_chosen: false,
+        advertised_host: "127.0.0.1".into(),
+        clock: Clock::system(),
+        disk: Disk::real(),
+        randomness: Randomness::system(),
+    };
     let broker = RunningBroker::start(setup).unwrap();
     let mut stream = TcpStream::connect(broker.addresses()[0]).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();

@@ -5,6 +5,7 @@ use roxmq_broker::settings::BrokerConfig;
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
+use roxmq_env::randomness::Randomness;
 use roxmq_protocol::body::{RegisterBrokerBody, RegistrationForm};
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
@@ -180,7 +181,8 @@ impl Broker {
             ..BrokerConfig::default()
         };
         let (clock, disk) = (clock.clone(), disk.disk());
-        let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk };
+        let setup =
+            Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk, randomness: Randomness::seeded(0) };
         let running = RunningBroker::start(setup).unwrap();
         let wire = TcpStream::connect(running.addresses()[0]).unwrap();
         wire.set_read_timeout(Some(PATIENCE)).unwrap();

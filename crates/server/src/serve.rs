@@ -6,6 +6,7 @@ use roxmq_broker::settings::BrokerConfig;
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
+use roxmq_env::randomness::Randomness;
 use roxmq_nameserver::BrokerIdentity;
 use roxmq_remoting::address::Advertised;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -85,7 +86,14 @@ fn start_broker(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<(Runni
         flush: config.flush_disk_type.to_string(),
         in_container: is_in_container(),
     };
-    let running = RunningBroker::start(Setup { config, address_is_chosen: chosen.auto, advertised_host: chosen.host, clock, disk })?;
+    let running = RunningBroker::start(Setup {
+        config,
+        address_is_chosen: chosen.auto,
+        advertised_host: chosen.host,
+        clock,
+        disk,
+        randomness: Randomness::system(),
+    })?;
     let (known, asked) = running.broker().wait_registered(REGISTRATION_PATIENCE);
     if known < asked {
         warn!(known, asked, "not every NameServer has answered yet; registration goes on");

@@ -4,11 +4,12 @@ use crate::broker::Broker;
 use crate::names;
 use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
-use crate::testing::{self, try_open};
+use crate::testing::{self, try_open_with};
 use crate::waiting::deletions;
 use proptest::prelude::*;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};
+use roxmq_env::randomness::Randomness;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::records;
@@ -22,6 +23,7 @@ use std::time::Duration;
 pub struct World {
     pub clock: Clock,
     sim: SimDisk,
+    randomness: Randomness,
     config: BrokerConfig,
     broker: Option<Arc<Broker>>,
     /// Where the log ended at the starts since somebody asked.
@@ -110,11 +112,11 @@ pub fn flush() -> impl Strategy<Value = FlushDiskType> {
 
 impl World {
     pub fn new(seed: u64, flush: FlushDiskType) -> World {
-        fastrand::seed(seed);
         let config = BrokerConfig { flush_disk_type: flush, transaction_checks_max: 3, ..testing::config() };
         let mut world = World {
             clock: Clock::manual(testing::NOW_MS),
             sim: SimDisk::new(seed),
+            randomness: Randomness::seeded(seed),
             config,
             broker: None,
             kept_to: i64::MAX,
@@ -215,7 +217,7 @@ impl World {
     fn open(&mut self) {
         let mut failed = String::new();
         for _ in 0..FAULTS_MAX {
-            match try_open(&self.sim.disk(), &self.clock, self.config.clone()) {
+            match try_open_with(16 << 10, &self.sim.disk(), &self.clock, &self.randomness, self.config.clone()) {
                 Ok(broker) => {
                     let broker = Arc::new(broker);
                     broker.tables.topics.add(TopicConfig { topic_name: topic(true), ..TopicConfig::default() });
@@ -235,7 +237,7 @@ impl World {
     }
 
     fn save(&mut self) {
-        if self.old_tables.is_empty() || fastrand::u8(..4) == 0 {
+        if self.old_tables.is_empty() || self.randomness.below(4) == 0 {
             let read = |path: PathBuf| Some((path.clone(), self.sim.disk().read(&path).ok()??));
             self.old_tables = self.tables().into_iter().filter_map(read).collect();
         }

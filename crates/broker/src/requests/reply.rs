@@ -120,7 +120,8 @@ fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> R
     }
     send::check_length(&config, body)?;
     bodies::check(request.sys_flag, body)?;
-    send::queue(&request.topic, request.queue_id, topic.read_queue_nums, topic.write_queue_nums).map(|queue_id| queue_id as i32)
+    send::queue(&broker.randomness, &request.topic, request.queue_id, topic.read_queue_nums, topic.write_queue_nums)
+        .map(|queue_id| queue_id as i32)
 }
 
 fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], sender: &Peer) -> Result<SendReply<'static>, Refusal> {

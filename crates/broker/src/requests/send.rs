@@ -16,6 +16,7 @@ use crate::waiting::delay;
 use crate::waiting::parking;
 use crate::waiting::timer;
 use crate::waiting::transaction;
+use roxmq_env::randomness::Randomness;
 use roxmq_protocol::batch_body::batch_items;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::header::{self, Fields, Top};
@@ -108,7 +109,7 @@ impl Flow {
             given: String::new(),
             properties: String::new(),
             msg_id: String::new(),
-            unique: UniqueKeys::new(std::process::id() as u16, fastrand::u32(1..)),
+            unique: UniqueKeys::new(std::process::id() as u16, 1 + broker.randomness.below(u32::MAX)),
             destinations: Destinations::default(),
         }
     }
@@ -235,7 +236,7 @@ pub fn prepare_one(
     let is_new = !request.topic.starts_with(names::RETRY_PREFIX) || request.reconsume_times <= 0;
     let queue_id = match dead_letter {
         Some(_) => 0,
-        None => queue(&request.topic, request.queue_id, destination.read_queue_nums, destination.write_queue_nums)?,
+        None => queue(&broker.randomness, &request.topic, request.queue_id, destination.read_queue_nums, destination.write_queue_nums)?,
     };
     if is_new {
         if body.is_empty() {
@@ -402,12 +403,12 @@ fn destination(
 ///
 /// # Errors
 /// When the topic has fewer.
-pub fn queue(topic: &str, queue_id: i32, read: i32, written: i32) -> Result<u32, Refusal> {
+pub fn queue(randomness: &Randomness, topic: &str, queue_id: i32, read: i32, written: i32) -> Result<u32, Refusal> {
     let queues = read.max(written);
     if queue_id >= queues {
         return Err(Refusal::QueueUnknown { topic: topic.to_owned(), queue_id, queues });
     }
-    Ok(u32::try_from(queue_id).unwrap_or_else(|_| fastrand::u32(..written.max(1) as u32)))
+    Ok(u32::try_from(queue_id).unwrap_or_else(|_| randomness.below(written.max(1) as u32)))
 }
 
 /// Is the body, as it is sent, no longer than bodies may be now? What was stored under another limit is kept, and carried on.

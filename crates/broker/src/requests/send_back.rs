@@ -84,7 +84,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
             topics::keep(broker, &retry_topic)?;
             let mut waiting = properties.clone();
             waiting.set(name::REAL_TOPIC, &retry_topic);
-            waiting.set(name::REAL_QID, &fastrand::i32(0..queues).to_string());
+            waiting.set(name::REAL_QID, &broker.randomness.below(queues as u32).to_string());
             waiting.set(name::DELAY, &level.to_string());
             let draft = redelivered(&record, broker.identity.advertised, names::DELAY_TOPIC, delay::queue_of(level), waiting.as_str());
             parking::try_push(broker, again(draft), &mut batch)

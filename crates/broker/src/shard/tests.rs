@@ -7,6 +7,7 @@ use crate::settings::BrokerConfig;
 use crate::testing;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
+use roxmq_env::randomness::Randomness;
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
@@ -18,7 +19,15 @@ fn start() -> RunningBroker {
     let clock = Clock::manual(testing::NOW_MS);
     let config = BrokerConfig { listen_port: 0, bind_address: [127, 0, 0, 1].into(), shards: 1, ..testing::config() };
     let disk = SimDisk::new(1).disk();
-    RunningBroker::start(Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk }).unwrap()
+    RunningBroker::start(Setup {
+        config,
+        address_is_chosen: false,
+        advertised_host: "127.0.0.1".into(),
+        clock,
+        disk,
+        randomness: Randomness::seeded(0),
+    })
+    .unwrap()
 }
 
 /// The code and the remark of the answer.

@@ -20,6 +20,7 @@ use roxmq_broker::{RunningBroker, Setup};
 use roxmq_config::{Origin, Setting, load};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
+use roxmq_env::randomness::Randomness;
 use roxmq_scripts::{Connections, Script, Step, World};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -156,6 +157,7 @@ fn start(config: BrokerConfig, found: Option<&str>, disk: &SimDisk, clock: &Cloc
         config,
         clock: clock.clone(),
         disk: disk.disk(),
+        randomness: Randomness::seeded(0),
     };
     RunningBroker::start(setup).unwrap()
 }

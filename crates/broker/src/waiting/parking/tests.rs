@@ -18,6 +18,7 @@ use crate::waiting::transaction;
 use crate::waiting::transaction::decisions::decide;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
+use roxmq_env::randomness::Randomness;
 use roxmq_protocol::body::{SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::permission::Permission;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
@@ -52,7 +53,7 @@ impl Place {
     }
 
     fn open_with(&self, segment_bytes: u64, config: BrokerConfig) -> Broker {
-        let broker = try_open_with(segment_bytes, &self.sim.disk(), &self.clock, config).unwrap();
+        let broker = try_open_with(segment_bytes, &self.sim.disk(), &self.clock, &Randomness::seeded(0), config).unwrap();
         broker.tables.topics.add(TopicConfig { topic_name: impossible_topic(), ..TopicConfig::default() });
         broker
     }

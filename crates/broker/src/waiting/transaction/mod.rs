@@ -316,10 +316,7 @@ fn check(broker: &Broker, open: &Open, record: &Record<'_>) -> Check {
 fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> bool {
     let properties = half.properties();
     let producers = broker.tables.clients.producers(properties.find(name::PGROUP).unwrap_or_default());
-    if producers.is_empty() {
-        return false;
-    }
-    let producer = &producers[fastrand::usize(..producers.len())];
+    let Some(producer) = broker.randomness.pick(&producers) else { return false };
     let unique = properties.unique_key().unwrap_or_default().to_owned();
     let topic = properties.find(name::REAL_TOPIC).unwrap_or_default();
     let queue_id = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
