@@ -18,6 +18,8 @@ pub mod settings;
 mod shard;
 mod table;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod watch;
 

@@ -73,6 +73,7 @@ pub struct Members {
     /// Held while the file is written, so that the last one written is the newest.
     saving: Mutex<()>,
     to_save: Notify,
+    is_out_of_date: AtomicBool,
     is_complete: AtomicBool,
     awaited: Mutex<Awaited>,
 }
@@ -113,6 +114,7 @@ impl Members {
             path,
             saving: Mutex::default(),
             to_save: Notify::new(),
+            is_out_of_date: AtomicBool::new(false),
             is_complete: AtomicBool::new(false),
             awaited: Mutex::new(Awaited { brokers, from, until }),
         })
@@ -144,7 +146,13 @@ impl Members {
 
     /// The file is out of date.
     pub fn changed(&self) {
+        self.is_out_of_date.store(true, Ordering::Release);
         self.to_save.notify_one();
+    }
+
+    /// Is the file out of date?
+    pub fn is_out_of_date(&self) -> bool {
+        self.is_out_of_date.load(Ordering::Acquire)
     }
 
     /// Waits until the file is out of date.
@@ -158,6 +166,7 @@ impl Members {
     /// When the file cannot be written.
     pub fn save(&self, table: &RwLock<RouteTable>) -> io::Result<()> {
         let _saving = self.saving.lock();
+        self.is_out_of_date.store(false, Ordering::Release);
         let mut brokers = self.awaited.lock().brokers.clone();
         let saved = {
             let table = table.read();
@@ -176,7 +185,9 @@ impl Members {
         if let Some(folder) = self.path.parent() {
             self.disk.create_dir_all(folder)?;
         }
-        self.disk.replace_atomically(&self.path, &json::to_vec(&saved, Dialect::Standard))
+        let written = self.disk.replace_atomically(&self.path, &json::to_vec(&saved, Dialect::Standard));
+        self.is_out_of_date.fetch_or(written.is_err(), Ordering::AcqRel);
+        written
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use fastrand::Rng;
 
 use crate::table::SILENCE_MAX;
-use crate::tests::Script;
+use crate::testing::Direct;
 
 const CASES: u64 = 300;
 const STEPS: usize = 60;
@@ -61,7 +61,7 @@ struct Wiped {
 }
 
 struct World {
-    script: Script,
+    server: Direct,
     rng: Rng,
     now_ms: u64,
     brokers: Vec<Broker>,
@@ -94,7 +94,7 @@ impl World {
             counter: 1,
         });
         World {
-            script: Script::new("# set needWaitForService=true"),
+            server: Direct::new(&[("needWaitForService", "true")]),
             rng,
             now_ms: 0,
             brokers: brokers.into(),
@@ -136,7 +136,7 @@ impl World {
             24 => self.late_goodbye(number),
             _ => self.restart(),
         }
-        self.script.server.save_members().unwrap();
+        self.server.server.save_members().unwrap();
     }
 
     fn header(&self, number: usize) -> String {
@@ -194,7 +194,7 @@ impl World {
         };
         self.note(format!("register {connection} {} {:?} {counter}", self.header(number), list.keys()));
         let request = format!("{connection} 103 {}", self.header(number));
-        let answer = self.script.ask(&request, &World::list(list, counter));
+        let answer = self.server.ask(&request, &World::list(list, counter));
         assert!(answer.starts_with("< 0"), "{answer}");
 
         if id == 0 && self.wiped.get(name).is_some_and(|wiped| wiped.ends_with(&known)) {
@@ -249,7 +249,7 @@ impl World {
 
     fn goodbye(&mut self, number: usize, connection: &str, request: &str) {
         self.note(request.to_owned());
-        assert_eq!(self.script.ask(request, ""), "< 0");
+        assert_eq!(self.server.ask(request, ""), "< 0");
         let Broker { cluster, name, id, addr, .. } = &self.brokers[number];
         let (name, id) = (*name, *id);
         let is_meant = |known: &Known| {
@@ -279,7 +279,7 @@ impl World {
     fn lose_old_connection(&mut self, number: usize) {
         let Some(connection) = self.brokers[number].left.pop() else { return };
         self.note(format!("close {connection}"));
-        self.script.close(&connection);
+        self.server.close(&connection);
         self.known.retain(|_, known| known.connection != connection);
         self.forget_empty_groups();
     }
@@ -315,7 +315,7 @@ impl World {
         let body = format!(
             r#"{{"queueDatas":[{{"brokerName":"{name}","readQueueNums":16,"writeQueueNums":16,"perm":{perm},"topicSysFlag":0}}]}}"#
         );
-        assert_eq!(self.script.ask(&format!("{connection} 217 topic={topic}"), &body), "< 0");
+        assert_eq!(self.server.ask(&format!("{connection} 217 topic={topic}"), &body), "< 0");
         let told = self.topics.entry(name).or_default();
         let how = told.get(topic).map_or(Told::Alone, |(_, how)| *how);
         told.insert(topic, (perm, how));
@@ -348,7 +348,7 @@ impl World {
         let list = [("SELF_TEST_TOPIC", 6), ("BenchmarkTest", 6), (broker.name, 6), (broker.cluster, 6), ("OLD", 6)].into();
         self.note(format!("overtaken list on {connection}"));
         let request = format!("{connection} 103 {}", self.header(number));
-        assert!(self.script.ask(&request, &World::list(&list, 0)).starts_with("< 0"));
+        assert!(self.server.ask(&request, &World::list(&list, 0)).starts_with("< 0"));
         let key = (self.brokers[number].name, self.brokers[number].id);
         let now_ms = self.now_ms;
         self.known.entry(key).and_modify(|known| known.seen_ms = now_ms);
@@ -364,7 +364,7 @@ impl World {
             (false, true) => "< 0 wipeTopicCount=0".to_owned(),
             (false, false) => NOT_READY.to_owned(),
         };
-        assert_eq!(self.script.ask(&format!("tool 205 brokerName={name}"), ""), expected);
+        assert_eq!(self.server.ask(&format!("tool 205 brokerName={name}"), ""), expected);
         if is_there {
             let master = self.known.get(&(name, 0));
             let (started, addr) = (master.and_then(|master| master.started), master.map(|master| master.addr.clone()));
@@ -376,7 +376,7 @@ impl World {
         self.look();
         self.note(format!("allow {name}"));
         let is_there = self.known.keys().any(|(known, _)| *known == name);
-        let answer = self.script.ask(&format!("tool 327 brokerName={name}"), "");
+        let answer = self.server.ask(&format!("tool 327 brokerName={name}"), "");
         if !is_there && !self.complete {
             return assert_eq!(answer, NOT_READY);
         }
@@ -390,16 +390,16 @@ impl World {
         let Broker { cluster, name, addr, id, .. } = broker;
         let request = format!("{connection} 904 clusterName={cluster} brokerName={name} brokerAddr={addr} brokerId={id}");
         let (key, addr, now_ms) = ((*name, *id), addr.clone(), self.now_ms);
-        assert_eq!(self.script.ask(&request, ""), "< 0");
+        assert_eq!(self.server.ask(&request, ""), "< 0");
         self.note(request);
         self.known.entry(key).and_modify(|known| known.seen_ms = if known.addr == addr { now_ms } else { known.seen_ms });
     }
 
     fn wait(&mut self, ms: u64) {
         self.note(format!("wait {ms}"));
-        // Asked before as well: who has come by then is known to have come.
+        // Direct before as well: who has come by then is known to have come.
         self.look();
-        self.script.wait(ms);
+        self.server.wait(ms);
         self.now_ms += ms;
         let (now_ms, silence_ms) = (self.now_ms, SILENCE_MAX.as_millis() as u64);
         self.known.retain(|_, known| known.seen_ms + silence_ms >= now_ms);
@@ -425,7 +425,7 @@ impl World {
             format!("clusterName={cluster} brokerName={name} brokerId={id} brokerAddr=10.9.9.9:1"),
         ];
         for stray in strays {
-            assert_eq!(self.script.ask(&format!("tool 104 {stray}"), ""), "< 0");
+            assert_eq!(self.server.ask(&format!("tool 104 {stray}"), ""), "< 0");
             self.note(format!("stray goodbye {stray}"));
         }
     }
@@ -435,7 +435,7 @@ impl World {
         self.look();
         let known = self.known.iter().map(|((name, id), known)| (known.cluster, *name, *id));
         self.awaited.extend(known);
-        self.script.restart();
+        self.server.restart();
         self.known.clear();
         self.topics.clear();
         self.wiped.values_mut().for_each(|wiped| wiped.away_since_ms = None);
@@ -461,18 +461,18 @@ impl World {
             self.complete = true;
             self.awaited.clear();
         }
-        let answer = self.script.ask("tool 106", "");
+        let answer = self.server.ask("tool 106", "");
         assert_eq!(answer == NOT_READY, !self.complete, "{answer}");
     }
 
     fn check(&mut self) {
         self.look();
         if !self.complete {
-            assert_eq!(self.script.ask("tool 206", ""), NOT_READY);
-            assert_eq!(self.script.ask("tool 105 topic=T", ""), NOT_READY);
+            assert_eq!(self.server.ask("tool 206", ""), NOT_READY);
+            assert_eq!(self.server.ask("tool 105 topic=T", ""), NOT_READY);
             return;
         }
-        let answer = self.script.ask("tool 106", "");
+        let answer = self.server.ask("tool 106", "");
         for name in ["a", "b", "c", "d"] {
             let addrs = self.known.range((name, 0)..=(name, i64::MAX)).map(|((_, id), known)| format!(r#"{id}:"{}""#, known.addr));
             let addrs = addrs.collect::<Vec<_>>().join(",");
@@ -480,7 +480,7 @@ impl World {
             assert_eq!(answer.contains(&shown), !addrs.is_empty(), "{shown} in {answer}");
         }
         for topic in TOPICS.into_iter().chain(["OLD", "SELF_TEST_TOPIC", "a"]) {
-            let answer = self.script.ask(&format!("tool 105 topic={topic}"), "");
+            let answer = self.server.ask(&format!("tool 105 topic={topic}"), "");
             let holders = self.topics.iter().filter_map(|(name, topics)| Some((*name, topics.get(topic)?.0)));
             let holders: Vec<String> = holders
                 .map(|(name, perm)| (name, if self.wiped.contains_key(name) { perm & !2 } else { perm }))

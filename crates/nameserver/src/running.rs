@@ -36,6 +36,12 @@ impl Running {
         self.server.addresses()[0]
     }
 
+    /// Takes brokers off that have been silent for too long. It does so by itself every few seconds; a test whose clock stands still says
+    /// when.
+    pub fn look_for_silent_brokers(&self) {
+        self.state.scan();
+    }
+
     /// Writes what is left of the answers, closes all connections and ends its threads. What it knows stays as it is meanwhile: brokers
     /// whose connections are closed by this are not gone.
     pub fn stop(self) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use roxmq_protocol::request::NotifyMinBrokerIdChange;
 use roxmq_remoting::client::Client;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, warn};
 
 use crate::nameserver::NameServer;
@@ -28,22 +28,27 @@ pub(crate) fn start_watch(
     roxmq_env::vital::spawn("nameserver-watch", move || {
         runtime.block_on(async move {
             let client = Client::new();
-            let mut scan = tokio::time::interval(scan_interval);
+            let mut scan = tokio::time::interval_at(Instant::now() + scan_interval, scan_interval);
             scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     () = stop.notified() => break,
                     _ = scan.tick() => state.scan(),
-                    () = state.members.to_save() => {
-                        if let Err(error) = state.save_members() {
-                            warn!(%error, "which brokers there are could not be written; a restart will not know of all of them");
-                        }
-                    }
+                    () = state.members.to_save() => save(&state),
                     Some(notice) = to_tell.recv() => tell_brokers(&client, notice),
                 }
             }
+            if state.members.is_out_of_date() {
+                save(&state);
+            }
         });
     })
+}
+
+fn save(state: &NameServer) {
+    if let Err(error) = state.save_members() {
+        warn!(%error, "cannot write which brokers there are: a restart will not know all of them");
+    }
 }
 
 fn tell_brokers(client: &Client, notice: MinIdChange) {

@@ -58,6 +58,8 @@ pub struct Served {
     pub name: &'static str,
     /// The lane, as the server's enum calls it.
     pub lane: &'static str,
+    /// The handler, as `file::function`; empty if the lane itself does the work.
+    pub handler: &'static str,
     /// What its sender must be allowed.
     pub access: Access,
 }
@@ -83,6 +85,7 @@ macro_rules! routes {
                 code: <::roxmq_protocol::request::$request as ::roxmq_protocol::request::Request>::CODE,
                 name: <::roxmq_protocol::request::$request as ::roxmq_protocol::request::Request>::NAME,
                 lane: stringify!($lane),
+                handler: concat!($(stringify!($handler))?),
                 access: $crate::Access::$access,
             }),*]
         }
