@@ -3,6 +3,7 @@
 //! Times differ from run to run, and on a busy machine by a lot; instructions hardly do. Each part runs twice under callgrind, and the
 //! difference is what its repetitions took, without what the program does at its start and end. Needs Valgrind.
 
+use crate::rig::{command, programs};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -34,14 +35,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 }
 
 fn build() -> Result<PathBuf, String> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let status = Command::new(cargo).args(["build", "--release", "-p", "roxmq-budget"]).status().map_err(|error| error.to_string())?;
-    if !status.success() {
-        return Err("roxmq-budget does not build".to_owned());
-    }
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), PathBuf::from);
-    Ok(target.join("release/roxmq-budget"))
+    command::run(programs::cargo().args(["build", "--release", "-p", "roxmq-budget"]))?;
+    Ok(programs::target_folder().join("release/roxmq-budget"))
 }
 
 fn instructions(program: &PathBuf, part: &str, times: u64) -> Result<u64, String> {

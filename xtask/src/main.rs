@@ -1,32 +1,60 @@
-//! Development tasks: `cargo xtask <task>`. Which tasks are there?
-//!
-//! - `bench`: are the goals for speed reached, and what do other brokers reach (`docs/benchmarks.md`)?
-//! - `budget`: do the hot parts take as few instructions as they should?
-//! - `ci`: does everything hold that needs no root and no other language (`docs/STYLE.md`)?
-//! - `compat`: real clients against RoxMQ or Java RocketMQ (`compat/README.md`).
-//! - `torture`: the real binary under load while its disk, its process and its files are treated badly (`docs/evidence.md`).
-//! - `control`: what `compat` gives its suites to stop and start servers; not for use by hand.
+//! Development tasks: `cargo xtask TASK`. Which tasks are there?
 
 mod bench;
 mod budget;
 mod ci;
 mod compat;
+mod rig;
 mod torture;
 
+use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// Development tasks of RoxMQ
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    task: Task,
+}
+
+/// The comments are what `--help` prints.
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Are the goals for speed reached, and what do other brokers reach? See docs/benchmarks.md
+    Bench(bench::BenchArgs),
+    /// Do the hot parts take as few instructions as they should?
+    Budget {
+        /// Parts to count [default: all]
+        #[arg(value_name = "PART")]
+        parts: Vec<String>,
+    },
+    /// Does everything hold that needs no root and no other language? See docs/STYLE.md
+    Ci {
+        /// [STEP]... [--quick] [--without STEP]...
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// Run real clients against RoxMQ or Java RocketMQ. See compat/README.md
+    Compat(compat::CompatArgs),
+    /// Load the real binary while its disk, its process and its files are treated badly. See docs/evidence.md
+    Torture(torture::TortureArgs),
+    /// What `compat` gives its suites to stop and start servers; not for use by hand
+    #[command(hide = true)]
+    Control {
+        /// SOCKET verb [name]
+        words: Vec<String>,
+    },
+}
+
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let task = arguments.next().unwrap_or_default();
-    let rest: Vec<String> = arguments.collect();
-    let outcome = match task.as_str() {
-        "bench" => bench::run(&rest),
-        "budget" => budget::run(&rest),
-        "ci" => ci::run(&rest),
-        "compat" => compat::run(&rest),
-        "torture" => torture::run(&rest),
-        "control" => compat::control::ask(&rest),
-        _ => Err(USAGE.to_owned()),
+    let outcome = match Xtask::parse().task {
+        Task::Bench(args) => bench::run(args),
+        Task::Budget { parts } => budget::run(&parts),
+        Task::Ci { words } => ci::run(&words),
+        Task::Compat(args) => compat::run(&args),
+        Task::Torture(args) => torture::run(args),
+        Task::Control { words } => compat::control::ask(&words),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,13 +64,3 @@ fn main() -> ExitCode {
         }
     }
 }
-
-const USAGE: &str = "\
-usage: cargo xtask bench [--peers] [--quick] [--row NAME ...] [--write]
-       (see docs/benchmarks.md)
-       cargo xtask budget [PART ...]
-       cargo xtask ci [STEP ...] [--quick] [--without STEP ...]
-       cargo xtask compat [--against roxmq|java] [--suite NAME ...] [--keep] [--serve] [-- SUITE ARGUMENTS]
-       (see compat/README.md)
-       cargo xtask torture SCENARIO... [--cycles N] [--seed S], or --short for a few cycles of each
-       (see docs/evidence.md)";

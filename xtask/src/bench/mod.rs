@@ -6,59 +6,123 @@
 mod figures;
 mod goals;
 mod machine;
+mod measured;
 mod page;
 mod peers;
 mod plot;
 mod special;
 mod stage;
 
-use crate::compat::folder::Folder;
-use crate::compat::servers::{self, Target};
-use figures::{Figures, Spread};
+use crate::rig::folder::Folder;
+use crate::rig::programs;
+use clap::Args;
+use figures::Figures;
 use goals::{Load, ROWS, Row};
 use machine::Calibration;
+use measured::Measured;
+use page::Gave;
 use stage::Stage;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What the command line says.
-struct Wanted {
-    rows: Vec<&'static Row>,
-    runs: usize,
-    seconds: f64,
-    soak_minutes: f64,
-    stored_gb: f64,
-    /// The peers, rather than the goals: their rows, and how long each virtual machine is warmed up.
-    peers: Option<peers::Wanted>,
+/// What the command line asks for.
+#[derive(Debug, Args)]
+#[command(after_help = rows())]
+pub struct BenchArgs {
+    /// Only this row; may be repeated [default: all]
+    #[arg(long = "row", value_name = "NAME")]
+    rows: Vec<String>,
+    /// Runs of each row [default: 3; quick: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    runs: Option<u16>,
+    /// Counted seconds of a run [default: 5; quick: 2]
+    #[arg(long, value_name = "S", value_parser = positive)]
+    seconds: Option<f64>,
+    /// Length of the long run [default: 2; quick: 0.5]
+    #[arg(long, value_name = "M", value_parser = positive)]
+    soak_minutes: Option<f64>,
+    /// What is stored before a start [default: 20; quick: 3]
+    #[arg(long, value_name = "GB", value_parser = positive)]
+    stored_gb: Option<f64>,
+    /// Another program than target/release/roxmq, which is built first
+    #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
-    is_written: bool,
+    /// One short run of each; no curves
+    #[arg(long)]
+    quick: bool,
+    /// Instead of the goals: Java RocketMQ and Kafka, from Maven Central, beside RoxMQ
+    #[arg(long)]
+    peers: bool,
+    /// Seconds that each virtual machine is warmed up [default: 90; quick: 15]
+    #[arg(long, value_name = "S", value_parser = positive)]
+    peer_warm_up: Option<f64>,
+    /// With --peers: only the rows
+    #[arg(long)]
+    no_curves: bool,
+    /// Write the table to docs/benchmarks.md
+    #[arg(long)]
+    write: bool,
 }
 
-/// One row and what its runs gave.
-pub struct Measured {
-    row: &'static Row,
-    runs: Vec<Figures>,
-    failures: Vec<String>,
+impl BenchArgs {
+    /// A value that is given, else the one of a quick or of a full run.
+    fn or<T>(&self, given: Option<T>, full: T, quick: T) -> T {
+        given.unwrap_or(if self.quick { quick } else { full })
+    }
+
+    fn runs(&self) -> usize {
+        self.or(self.runs, 3, 1).into()
+    }
+
+    /// The peers instead of the goals, if that is asked for.
+    fn peers(&self) -> Option<peers::Wanted> {
+        self.peers.then(|| peers::Wanted {
+            rounds: self.runs(),
+            warm_up: self.or(self.peer_warm_up, 90.0, 15.0),
+            has_curves: !self.no_curves && !self.quick && self.rows.is_empty(),
+            only: self.rows.clone(),
+        })
+    }
+
+    /// The rows of the goals that are asked for.
+    ///
+    /// # Errors
+    /// When there is no row of a name.
+    fn goals(&self) -> Result<Vec<&'static Row>, String> {
+        let is_known =
+            |name: &&String| if self.peers { peers::names().contains(name.as_str()) } else { ROWS.iter().any(|row| row.name == **name) };
+        if let Some(unknown) = self.rows.iter().find(|name| !is_known(name)) {
+            return Err(format!("there is no row {unknown}\n{}", rows()));
+        }
+        let is_asked = |row: &&Row| self.rows.is_empty() || self.rows.iter().any(|name| name == row.name);
+        Ok(ROWS.iter().filter(is_asked).collect())
+    }
 }
 
-/// Runs what the words ask for. An error when a verification failed.
-pub fn run(words: &[String]) -> Result<(), String> {
-    let wanted = Wanted::read(words)?;
-    let binary = match wanted.binary {
-        Some(binary) => binary,
-        None => match servers::build_roxmq(&crate::compat::repository())? {
-            Target::RoxMq { program } => program,
-            Target::Java { .. } => return Err("built something else".to_owned()),
-        },
-    };
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|number| *number > 0.0).ok_or_else(|| "it must be a number above 0".to_owned())
+}
+
+fn rows() -> String {
+    let goals: String = ROWS.iter().map(|row| format!("  {:18} {}\n", row.name, row.title)).collect();
+    format!("Rows:\n{goals}\nRows with --peers:\n{}", peers::usage())
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// When a verification failed.
+pub fn run(args: BenchArgs) -> Result<(), String> {
+    let (goals, runs, seconds) = (args.goals()?, args.runs(), args.or(args.seconds, 5.0, 2.0));
+    let binary = args.binary.clone().map_or_else(programs::build_roxmq, Ok)?;
     let folder = Folder::create(false)?;
     let stage = Stage {
         binary,
         folder,
-        seconds: wanted.seconds,
-        warm_up: wanted.seconds.min(2.0),
-        soak_minutes: wanted.soak_minutes,
-        stored_gb: wanted.stored_gb,
+        seconds,
+        warm_up: seconds.min(2.0),
+        soak_minutes: args.or(args.soak_minutes, 2.0, 0.5),
+        stored_gb: args.or(args.stored_gb, 20.0, 3.0),
     };
     let machine = machine::describe(stage.folder.path());
     for (name, value) in &machine {
@@ -76,19 +140,19 @@ pub fn run(words: &[String]) -> Result<(), String> {
         println!("             THE MACHINE IS NOT QUIET: these figures say little");
     }
 
-    let gave = match &wanted.peers {
-        Some(peers) => Gave::Peers(Box::new(peers::run(&stage, peers)?)),
+    let gave = match args.peers() {
+        Some(peers) => Gave::Peers(Box::new(peers::run(&stage, &peers)?)),
         None => {
             println!("\nrow | goal | median [min .. max] | verdict");
-            Gave::Goals(wanted.rows.iter().map(|row| measure(&stage, row, wanted.runs)).collect())
+            Gave::Goals(goals.iter().map(|row| measure(&stage, row, runs)).collect())
         }
     };
 
     let after = Calibration::take(stage.folder.path())?;
     println!("\nafter        {}; moved by {:.0} %", after.text(), before.moved(&after) * 100.0);
-    if wanted.is_written {
-        let run = page::Run { machine: &machine, busy, before, after, seconds: wanted.seconds };
-        page::write(&crate::compat::repository(), &run, &gave)?;
+    if args.write {
+        let run = page::Run { machine: &machine, busy, before, after, seconds };
+        page::write(&programs::repository(), &run, &gave)?;
         println!("written      {}", page::PATH);
     }
     let failures = match &gave {
@@ -96,14 +160,6 @@ pub fn run(words: &[String]) -> Result<(), String> {
         Gave::Peers(peers) => peers.failures.len(),
     };
     if failures == 0 { Ok(()) } else { Err(format!("{failures} runs failed or were not verified")) }
-}
-
-/// What a run gave.
-pub enum Gave {
-    /// The rows of the goals.
-    Goals(Vec<Measured>),
-    /// RoxMQ beside others.
-    Peers(Box<peers::Outcome>),
 }
 
 fn measure(stage: &Stage, row: &'static Row, runs: usize) -> Measured {
@@ -137,107 +193,6 @@ fn once(stage: &Stage, row: &Row) -> Result<Figures, String> {
     }
 }
 
-impl Measured {
-    /// Row, goal, figures and verdict, a line for each limit.
-    fn lines(&self) -> Vec<String> {
-        let told = self.row.limits.iter().map(|limit| {
-            let spread = Spread::of_runs(&self.runs, limit.metric);
-            let figure = spread.map_or_else(|| "not measured".to_owned(), |spread| spread.text(limit.metric));
-            format!("{} | {} | {figure} | {}", self.row.name, limit.text(), self.verdict(limit))
-        });
-        told.chain(self.failures.iter().map(|why| format!("{} | FAILED | {why}", self.row.name))).collect()
-    }
-
-    /// What is to be said of one limit.
-    fn verdict(&self, limit: &goals::Limit) -> &'static str {
-        match (Spread::of_runs(&self.runs, limit.metric), limit.goal) {
-            _ if !self.failures.is_empty() => "not verified",
-            (None, _) => "not measured",
-            (_, goals::Goal::Told) => "-",
-            (Some(spread), _) if limit.holds(spread.median) => "reached",
-            _ => "missed",
-        }
-    }
-
-    /// What repeats it.
-    fn command(&self, runs: usize) -> String {
-        format!("cargo xtask bench --row {} --runs {runs}", self.row.name)
-    }
-}
-
-impl Wanted {
-    fn read(words: &[String]) -> Result<Wanted, String> {
-        let mut wanted = Wanted {
-            rows: Vec::new(),
-            runs: 3,
-            seconds: 5.0,
-            soak_minutes: 2.0,
-            stored_gb: 20.0,
-            peers: None,
-            binary: None,
-            is_written: false,
-        };
-        let mut names = Vec::new();
-        let (mut are_peers, mut warm_up, mut has_curves) = (false, 90.0, true);
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{}", usage()));
-            let number =
-                |text: &String| text.parse::<f64>().ok().filter(|number| *number > 0.0).ok_or_else(|| format!("{text}: a number?"));
-            match word.as_str() {
-                "--row" => names.push(value()?.clone()),
-                "--peers" => are_peers = true,
-                "--peer-warm-up" => warm_up = number(value()?)?,
-                "--no-curves" => has_curves = false,
-                "--runs" => wanted.runs = number(value()?)? as usize,
-                "--seconds" => wanted.seconds = number(value()?)?,
-                "--soak-minutes" => wanted.soak_minutes = number(value()?)?,
-                "--stored-gb" => wanted.stored_gb = number(value()?)?,
-                "--binary" => wanted.binary = Some(PathBuf::from(value()?)),
-                "--quick" => {
-                    (wanted.runs, wanted.seconds, wanted.soak_minutes, wanted.stored_gb) = (1, 2.0, 0.5, 3.0);
-                    (warm_up, has_curves) = (15.0, false);
-                }
-                "--write" => wanted.is_written = true,
-                _ => return Err(usage()),
-            }
-        }
-        let known =
-            |name: &String| if are_peers { peers::names().contains(name.as_str()) } else { ROWS.iter().any(|row| row.name == name) };
-        if !names.iter().all(known) {
-            return Err(usage());
-        }
-        wanted.rows = ROWS.iter().filter(|row| names.is_empty() || names.iter().any(|name| name == row.name)).collect();
-        let has_curves = has_curves && names.is_empty();
-        wanted.peers = are_peers.then_some(peers::Wanted { rounds: wanted.runs, warm_up, has_curves, only: names });
-        Ok(wanted)
-    }
-}
-
-fn usage() -> String {
-    let mut text = USAGE.to_owned();
-    for row in ROWS {
-        text += &format!("  {:18} {}\n", row.name, row.title);
-    }
-    text + "\nrows with --peers:\n" + &peers::usage()
-}
-
-const USAGE: &str = "\
-usage: cargo xtask bench [FLAGS]        (see docs/benchmarks.md)
-  --row NAME          only this row, may be repeated       (all)
-  --runs N            runs of each row                     (3)
-  --seconds S         counted seconds of a run             (5)
-  --soak-minutes M    length of the long run               (2)
-  --stored-gb GB      what is stored before a start        (20)
-  --binary PATH       another program than target/release/roxmq, built first
-  --quick             one short run of each; virtual machines warmed up for 15 s, no curves
-  --peers             instead of the goals: Java RocketMQ and Kafka, from Maven Central, beside RoxMQ
-  --peer-warm-up S    how long each virtual machine is warmed up (90)
-  --no-curves         with --peers: only the rows
-  --write             writes the table to docs/benchmarks.md
-
-rows:
-";
 /// Above this share of the cores a machine that should be idle is not quiet.
 const BUSY_MAX: f64 = 0.1;
 /// Linux tells the host two seconds after memory is free.

@@ -2,16 +2,16 @@
 
 use super::figures::Spread;
 use super::machine::Calibration;
-use super::peers::{Outcome, SERVERS};
+use super::measured::Measured;
+use super::peers::outcome::{Outcome, SERVERS};
 use super::plot::Plot;
-use super::{Gave, Measured};
 use std::fs;
 use std::path::Path;
 
 /// The page, from the repository's root.
 pub const PATH: &str = "docs/benchmarks.md";
 
-/// What a run gave.
+/// When and where it ran.
 pub struct Run<'a> {
     /// The machine in words.
     pub machine: &'a [(&'static str, String)],
@@ -23,6 +23,14 @@ pub struct Run<'a> {
     pub after: Calibration,
     /// Counted seconds of a usual run.
     pub seconds: f64,
+}
+
+/// What a run gave.
+pub enum Gave {
+    /// The rows of the goals.
+    Goals(Vec<Measured>),
+    /// RoxMQ beside others.
+    Peers(Box<Outcome>),
 }
 
 /// Writes what a run gave into its part of the page.

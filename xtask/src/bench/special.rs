@@ -2,8 +2,8 @@
 
 use super::figures::{Figures, Metric, Spread, of};
 use super::stage::{self, Fresh, Report, Stage};
-use crate::torture::broker::Broker;
-use crate::torture::client::{Client, Send};
+use crate::rig::broker::Broker;
+use crate::rig::client::{Client, Send};
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -2,8 +2,8 @@
 
 use super::figures::{self, Figures, Metric};
 use super::machine::Ticks;
-use crate::compat::folder::Folder;
-use crate::torture::broker::{Broker, Launch};
+use crate::rig::broker::{Broker, Launch};
+use crate::rig::folder::Folder;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};

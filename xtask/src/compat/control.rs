@@ -10,8 +10,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::folder::Folder;
 use super::servers::Servers;
+use crate::rig::folder::Folder;
 
 /// Starts answering and returns the path of the script for `COMPAT_CONTROL`.
 pub fn serve(folder: &Folder, servers: Arc<Mutex<Servers>>) -> Result<PathBuf, String> {

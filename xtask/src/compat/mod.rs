@@ -4,40 +4,92 @@
 //! The interface of suites is described in `compat/README.md`.
 
 pub mod control;
-pub(crate) mod folder;
-pub(crate) mod ports;
+mod plan;
 mod probe;
-pub(crate) mod servers;
+mod servers;
 mod suites;
 mod transcript;
 
+use crate::rig::folder::Folder;
+use crate::rig::ports;
+use crate::rig::programs::{self, repository};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, ValueEnum};
+use plan::Target;
+use servers::Servers;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-use folder::Folder;
-use servers::{Servers, Target};
 use suites::{SUITES, Suite, Topology};
 use transcript::Transcript;
 
-/// Runs the suites that the arguments name; an error when anything failed or could not run.
-pub fn run(arguments: &[String]) -> Result<(), String> {
-    let wanted = Wanted::parse(arguments)?;
-    let target = match wanted.against.as_str() {
-        "roxmq" => servers::build_roxmq(&repository())?,
-        _ => servers::resolve_java(&repository())?,
+/// What the command line asks for.
+#[derive(Debug, Args)]
+pub struct CompatArgs {
+    /// Suites to run [default: all]
+    #[arg(value_name = "SUITE", value_parser = names(), hide_possible_values = true)]
+    named: Vec<String>,
+    /// The same
+    #[arg(long, value_name = "SUITE", num_args = 1.., value_parser = names())]
+    suite: Vec<String>,
+    /// What the clients talk to
+    #[arg(long, value_name = "SERVER", default_value = "roxmq")]
+    against: Against,
+    /// Another program of RoxMQ than target/release/roxmq, which is built first
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Keep the folder of each suite
+    #[arg(long)]
+    keep: bool,
+    /// Start the servers of the first suite and keep them running
+    #[arg(long)]
+    serve: bool,
+    /// Arguments for the suites' programs
+    #[arg(last = true, value_name = "ARGUMENT")]
+    suite_arguments: Vec<String>,
+}
+
+/// Which servers the clients talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Against {
+    /// RoxMQ, built here
+    Roxmq,
+    /// Java RocketMQ, from Maven Central
+    Java,
+}
+
+impl Against {
+    fn name(self) -> &'static str {
+        match self {
+            Against::Roxmq => "roxmq",
+            Against::Java => "java",
+        }
+    }
+}
+
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(SUITES.iter().map(|suite| suite.name))
+}
+
+/// Runs the suites that are named, or all; an error when anything failed or could not run.
+pub fn run(wanted: &CompatArgs) -> Result<(), String> {
+    let target = match wanted.against {
+        Against::Roxmq => Target::RoxMq { program: wanted.binary.clone().map_or_else(programs::build_roxmq, Ok)? },
+        Against::Java => Target::Java { classpath: programs::resolve_java()? },
     };
+    let named: Vec<&Suite> = wanted.suite.iter().chain(&wanted.named).filter_map(|name| suites::named(name)).collect();
+    let chosen = if named.is_empty() { SUITES.iter().collect() } else { named };
     let mut total = Transcript::default();
-    for suite in &wanted.suites {
+    for suite in chosen {
         let command = [&["run"], suite.arguments].concat().join(" ");
         if suite.topology == Topology::Own && target.roxmq().is_none() {
             println!("== {} is about RoxMQ alone", suite.name);
             continue;
         }
-        println!("== {} against {}: compat/{}/{command}", suite.name, wanted.against, suite.folder);
+        println!("== {} against {}: compat/{}/{command}", suite.name, wanted.against.name(), suite.folder);
         let start = Instant::now();
-        match run_confirmed(suite, &target, &wanted) {
+        match run_confirmed(suite, &target, wanted) {
             Ok(transcript) => total.add(transcript),
             Err(why) => total.fail(suite.name, &why),
         }
@@ -60,59 +112,11 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     if total.failures.is_empty() { Ok(()) } else { Err("compatibility is not given".to_owned()) }
 }
 
-/// What the command line asks for.
-struct Wanted {
-    against: String,
-    suites: Vec<&'static Suite>,
-    keep: bool,
-    serve: bool,
-    suite_arguments: Vec<String>,
-}
-
-impl Wanted {
-    fn parse(arguments: &[String]) -> Result<Wanted, String> {
-        let mut wanted = Wanted { against: "roxmq".to_owned(), suites: Vec::new(), keep: false, serve: false, suite_arguments: Vec::new() };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--against" => {
-                    wanted.against = match arguments.next().map(String::as_str) {
-                        Some(against @ ("roxmq" | "java")) => against.to_owned(),
-                        _ => return Err("--against takes roxmq or java".to_owned()),
-                    }
-                }
-                "--suite" => {
-                    let name = arguments.next().map_or("", String::as_str);
-                    let suite = suites::named(name).ok_or_else(|| unknown_suite(name))?;
-                    wanted.suites.push(suite);
-                }
-                "--keep" => wanted.keep = true,
-                "--serve" => wanted.serve = true,
-                "--" => wanted.suite_arguments.extend(arguments.by_ref().cloned()),
-                other => {
-                    // `--suite java55 go node` names three.
-                    let suite = suites::named(other).ok_or_else(|| unknown_suite(other))?;
-                    wanted.suites.push(suite);
-                }
-            }
-        }
-        if wanted.suites.is_empty() {
-            wanted.suites = SUITES.iter().collect();
-        }
-        Ok(wanted)
-    }
-}
-
-fn unknown_suite(name: &str) -> String {
-    let names: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
-    format!("no suite {name:?}; there are {}", names.join(", "))
-}
-
 /// Runs a suite, and once more when very little of it failed: a case has failed when it fails twice. The clients have races of their
 /// own (a seek that loses its pull, a first heartbeat that comes late), and a loaded machine has more. What failed once is named.
-fn run_confirmed(suite: &Suite, target: &Target, wanted: &Wanted) -> Result<Transcript, String> {
+fn run_confirmed(suite: &Suite, target: &Target, wanted: &CompatArgs) -> Result<Transcript, String> {
     let first = run_suite(suite, target, wanted)?;
-    if first.failures.is_empty() || first.failures.len() > CONFIRMED_MAX || wanted.against != "roxmq" {
+    if first.failures.is_empty() || first.failures.len() > CONFIRMED_MAX || wanted.against != Against::Roxmq {
         return Ok(first);
     }
     println!("== {} once more, to see whether {} failed by chance", suite.name, first.failures.len());
@@ -120,13 +124,13 @@ fn run_confirmed(suite: &Suite, target: &Target, wanted: &Wanted) -> Result<Tran
 }
 
 /// Starts the servers, runs the program, stops the servers. An error says why the suite could not run.
-fn run_suite(suite: &Suite, target: &Target, wanted: &Wanted) -> Result<Transcript, String> {
+fn run_suite(suite: &Suite, target: &Target, wanted: &CompatArgs) -> Result<Transcript, String> {
     let folder = Folder::create(wanted.keep)?;
-    let mut servers = Servers::plan(target, suite.topology, &folder, &repository())?;
+    let mut servers = Servers::plan(target, suite.topology, &folder)?;
     servers.start_all().map_err(|why| format!("servers did not start: {why}"))?;
     let servers = Arc::new(Mutex::new(servers));
     let control = control::serve(&folder, Arc::clone(&servers))?;
-    let mut environment = environment(suite, &folder, &control, &wanted.against, &servers)?;
+    let mut environment = environment(suite, &folder, &control, wanted.against, &servers)?;
     environment.extend(target.roxmq().map(|program| ("COMPAT_PROGRAM", program.display().to_string())));
     if wanted.serve {
         return serve_until_stopped(&environment);
@@ -165,7 +169,7 @@ fn environment(
     suite: &Suite,
     folder: &Folder,
     control: &Path,
-    against: &str,
+    against: Against,
     servers: &Mutex<Servers>,
 ) -> Result<Vec<(&'static str, String)>, String> {
     let cache = repository().join("target").join("compat").join(suite.folder);
@@ -176,14 +180,14 @@ fn environment(
     let servers = servers.lock().map_err(|_| "control thread panicked")?;
     Ok(vec![
         ("NAMESRV_ADDR", servers.nameserver_addresses().join(";")),
-        ("COMPAT_TARGET", against.to_owned()),
+        ("COMPAT_TARGET", against.name().to_owned()),
         ("COMPAT_RUN", unique_word()),
         ("COMPAT_CONTROL", control.display().to_string()),
         ("COMPAT_FOLDER", scratch.display().to_string()),
         ("COMPAT_CACHE", cache.display().to_string()),
         ("COMPAT_BROKER_ADDR", servers.first_broker_address()),
-        ("COMPAT_BROKER_NAME", servers::FIRST_BROKER.to_owned()),
-        ("COMPAT_CLUSTER_NAME", servers::CLUSTER.to_owned()),
+        ("COMPAT_BROKER_NAME", plan::FIRST_BROKER.to_owned()),
+        ("COMPAT_CLUSTER_NAME", plan::CLUSTER.to_owned()),
     ])
 }
 
@@ -207,11 +211,6 @@ fn unique_word() -> String {
             char::from_digit(digit, 36).unwrap_or('0')
         })
         .collect()
-}
-
-pub(crate) fn repository() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
 /// More failures than these are no chance.

@@ -3,6 +3,7 @@
 //! The cut is ext4's own (`EXT4_IOC_SHUTDOWN` without flushing its journal): from then on every write and sync of the file system fails, and
 //! after it is mounted again it holds what had reached the device, as after a real cut. Needs root and a free loop device.
 
+use crate::rig::command::run;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,14 +93,5 @@ impl Drop for Drive {
     fn drop(&mut self) {
         let _ = self.unmount();
         let _ = std::fs::remove_file(&self.image);
-    }
-}
-
-/// Runs a command to its end.
-pub fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("{:?}: {} {}", command, output.status, String::from_utf8_lossy(&output.stderr))),
     }
 }

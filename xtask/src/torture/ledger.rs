@@ -1,7 +1,7 @@
 //! What must be in the broker, and is it? Every acknowledgement and every read is written down here; after each fault all of it is read
 //! back and compared.
 
-use super::client::{CONSUMERS, Client};
+use crate::rig::client::{CONSUMERS, Client};
 use fastrand::Rng;
 use roxmq_protocol::record::records;
 use roxmq_protocol::request::{MaxOffset, QueryConsumerOffset};

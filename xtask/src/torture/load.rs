@@ -2,9 +2,9 @@
 //!
 //! All of them go on until the broker is gone or says no for good, and report every acknowledgement, every read and every refusal.
 
-use super::broker::Broker;
-use super::client::{CONSUMERS, Client, PRODUCERS, Send, pulled};
 use super::ledger::{self, Fact, LATE_WRITER, QUEUES, Queue, TOPICS};
+use crate::rig::broker::Broker;
+use crate::rig::client::{CONSUMERS, Client, PRODUCERS, Send, pulled};
 use fastrand::Rng;
 use roxmq_protocol::batch_body::{BatchItem, put_batch_item};
 use roxmq_protocol::message_id::MessageId;

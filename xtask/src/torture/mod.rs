@@ -4,81 +4,63 @@
 //! acknowledged (`ledger`). The first thing that must not be ends the run with exit code 1; the seed repeats the choices, though not the
 //! timing. What a scenario needs and the machine refuses is a failure, never a skip.
 
-pub(crate) mod broker;
-pub(crate) mod client;
+mod contract;
 mod drive;
 mod ledger;
 mod load;
 mod scenario;
+mod scratch;
 
+use crate::rig::programs;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use contract::Options;
 use scenario::{SCENARIOS, Scenario};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use scratch::Scratch;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What the command line says.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How many cycles.
-    pub cycles: u64,
-    /// What all choices follow from.
-    pub seed: u64,
-    /// The program that is tortured.
-    pub binary: PathBuf,
-    /// How large the largest store is, where that matters, in 10^9 bytes.
-    pub gigabytes: f64,
-    /// A folder for files of the run.
-    pub folder: PathBuf,
-    /// A bug to plant, in a build that has them.
-    pub tooth: Option<String>,
-    /// Print each cycle.
-    pub verbose: bool,
-    /// Keep the files of a run that ends badly, and the drive as it was before the last start.
-    pub keep: bool,
+/// What the command line asks for.
+#[derive(Debug, Args)]
+#[command(after_help = scenarios())]
+pub struct TortureArgs {
+    /// What is done to the broker, see below
+    #[arg(value_name = "SCENARIO", required_unless_present = "short", value_parser = PossibleValuesParser::new(SCENARIOS.iter().map(|scenario| scenario.name)), hide_possible_values = true)]
+    scenarios: Vec<String>,
+    /// A few cycles of each scenario, or of all
+    #[arg(long)]
+    short: bool,
+    /// Cycles of each [default: as below]
+    #[arg(long, value_name = "N")]
+    cycles: Option<u64>,
+    /// What all choices follow from [default: a random number]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Another program than target/release/roxmq, which is built first
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// A bug to plant, in a program that has them
+    #[arg(long, value_name = "NAME")]
+    tooth: Option<String>,
+    /// How large the largest store is, where that matters [default: 20; short: 1]
+    #[arg(long, value_name = "N")]
+    gigabytes: Option<u64>,
+    /// Print each cycle
+    #[arg(long)]
+    verbose: bool,
+    /// Keep the files of a run that ends badly, and the drive as it was before the last start
+    #[arg(long)]
+    keep: bool,
 }
 
-/// What a run came to.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// Cycles that ended well.
-    pub cycles: u64,
-    /// What else there is to say: name and value.
-    pub figures: Vec<(&'static str, String)>,
-    /// What must not be.
-    pub violations: Vec<String>,
-}
-
-/// Runs what the words ask for.
-pub fn run(words: &[String]) -> Result<(), String> {
-    let mut words = words.iter();
-    let mut chosen = Vec::new();
-    let (mut cycles, mut seed, mut binary, mut tooth, mut gigabytes) = (None, None, None, None, None);
-    let (mut short, mut verbose, mut keep) = (false, false, false);
-    while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
-        let number = |text: &String| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
-        match word.as_str() {
-            "--cycles" => cycles = Some(number(value()?)?),
-            "--seed" => seed = Some(number(value()?)?),
-            "--binary" => binary = Some(PathBuf::from(value()?)),
-            "--tooth" => tooth = Some(value()?.clone()),
-            "--gigabytes" => gigabytes = Some(number(value()?)? as f64),
-            "--short" => short = true,
-            "--verbose" => verbose = true,
-            "--keep" => keep = true,
-            name => chosen.push(scenario::find(name).ok_or_else(usage)?),
-        }
-    }
-    if short && chosen.is_empty() {
+/// Runs what the command line asks for.
+pub fn run(args: TortureArgs) -> Result<(), String> {
+    let TortureArgs { scenarios, short, cycles, seed, binary, tooth, gigabytes, verbose, keep } = args;
+    let mut chosen: Vec<&Scenario> = scenarios.iter().filter_map(|name| scenario::find(name)).collect();
+    if chosen.is_empty() {
         chosen = SCENARIOS.iter().collect();
     }
-    if chosen.is_empty() {
-        return Err(usage());
-    }
-    let binary = match binary {
-        Some(binary) => binary,
-        None => build()?,
-    };
+    let binary = binary.map_or_else(programs::build_roxmq, Ok)?;
     let mut scratch = Scratch::create()?;
     let mut failed = Vec::new();
     for scenario in chosen {
@@ -91,13 +73,13 @@ pub fn run(words: &[String]) -> Result<(), String> {
             cycles,
             seed,
             binary: binary.clone(),
-            gigabytes: gigabytes.unwrap_or(if short { SHORT_GIGABYTES } else { LONG_GIGABYTES }),
+            gigabytes: gigabytes.map_or(if short { SHORT_GIGABYTES } else { LONG_GIGABYTES }, |number| number as f64),
             folder: folder.clone(),
             tooth: tooth.clone(),
             verbose,
             keep,
         };
-        if !tell(scenario, &options) {
+        if !report(scenario, &options) {
             failed.push(scenario.name);
             if keep {
                 println!("  files in {}", folder.display());
@@ -110,8 +92,8 @@ pub fn run(words: &[String]) -> Result<(), String> {
     if failed.is_empty() { Ok(()) } else { Err(format!("FAILED: {}", failed.join(", "))) }
 }
 
-/// Runs one scenario and says what came of it. Did it end well?
-fn tell(scenario: &Scenario, options: &Options) -> bool {
+/// Runs one scenario and reports what came of it. Did it end well?
+fn report(scenario: &Scenario, options: &Options) -> bool {
     let began = Instant::now();
     let outcome = (scenario.run)(options);
     let time = began.elapsed();
@@ -141,77 +123,14 @@ fn shown(time: Duration) -> String {
     format!("{} min {:02} s", time.as_secs() / 60, time.as_secs() % 60)
 }
 
-fn usage() -> String {
-    let mut text =
-        "usage: cargo xtask torture SCENARIO... [--cycles N] [--seed S] [--binary PATH] [--tooth NAME] [--gigabytes N] [--verbose] [--keep]\n".to_owned();
-    text += "       cargo xtask torture --short      every scenario, a few cycles of each\n\n";
-    for scenario in SCENARIOS {
-        text += &format!("  {:18} {} ({} cycles, short {})\n", scenario.name, scenario.what, scenario.long, scenario.short);
-    }
-    text
-}
-
-/// Builds the binary that users run.
-fn build() -> Result<PathBuf, String> {
-    drive::run(Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())).args(["build", "--release", "-p", "roxmq"]))?;
-    Ok(target().join("release/roxmq"))
-}
-
-/// Where cargo builds.
-fn target() -> PathBuf {
-    std::env::var("CARGO_TARGET_DIR").map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from)
-}
-
-/// Milliseconds since 1970.
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
-}
-
-/// A folder in memory where there is one: the disk under the disks must not be what is waited for.
-struct Scratch {
-    path: PathBuf,
-    kept: bool,
-}
-
-impl Scratch {
-    fn create() -> Result<Scratch, String> {
-        let shared = PathBuf::from("/dev/shm");
-        let parent = match std::env::var_os("ROXMQ_TORTURE_DIR") {
-            Some(folder) => PathBuf::from(folder),
-            None if shared.is_dir() => shared,
-            None => std::env::temp_dir(),
-        };
-        remove_leftovers(&parent);
-        let path = parent.join(format!("{SCRATCH}{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Scratch { path, kept: false })
-    }
-}
-
-/// A run that was killed leaves its folder, and perhaps a mounted drive in it.
-fn remove_leftovers(parent: &Path) {
-    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let owner = entry.file_name().to_string_lossy().strip_prefix(SCRATCH).and_then(|id| id.parse::<u32>().ok());
-        if owner.is_none_or(|id| Path::new(&format!("/proc/{id}")).exists()) {
-            continue;
-        }
-        for scenario in SCENARIOS {
-            // Most of them are not mounted.
-            let _ = Command::new("umount").arg(entry.path().join(scenario.name).join("drive")).output();
-        }
-        let _ = std::fs::remove_dir_all(entry.path());
-    }
+fn scenarios() -> String {
+    let line = |scenario: &Scenario| {
+        let Scenario { name, what, long, short, .. } = scenario;
+        format!("\n  {name:18} {what} ({long} cycles, short {short})")
+    };
+    "Scenarios:".to_owned() + &SCENARIOS.iter().map(line).collect::<String>()
 }
 
 /// The largest store of a full run, and of a short one.
 const LONG_GIGABYTES: f64 = 20.0;
 const SHORT_GIGABYTES: f64 = 1.0;
-const SCRATCH: &str = "roxmq-torture-";
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if !self.kept {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
-}

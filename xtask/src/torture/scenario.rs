@@ -14,7 +14,7 @@ mod slow_sync;
 mod start_time;
 mod teeth;
 
-use super::{Options, Outcome};
+use crate::torture::contract::{Options, Outcome};
 
 /// A kind of harm.
 pub struct Scenario {

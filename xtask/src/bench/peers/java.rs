@@ -2,7 +2,7 @@
 
 use super::super::stage::Stage;
 use super::jvm::{self, Jvm, Launch};
-use crate::compat::ports;
+use crate::rig::ports;
 use std::fs;
 use std::time::{Duration, Instant};
 

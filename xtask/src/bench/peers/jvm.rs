@@ -1,7 +1,7 @@
 //! How is a server on a Java virtual machine started, watched and paused?
 
-use crate::compat::folder;
-use crate::compat::servers::java_program;
+use crate::rig::folder;
+use crate::rig::programs::java_program;
 use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

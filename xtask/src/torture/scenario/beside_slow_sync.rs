@@ -3,9 +3,9 @@
 
 use super::crash::launch;
 use super::shim;
-use crate::torture::broker::Broker;
-use crate::torture::client::{Answer, Client};
-use crate::torture::{Options, Outcome};
+use crate::rig::broker::Broker;
+use crate::rig::client::{Answer, Client};
+use crate::torture::contract::{Options, Outcome};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;

@@ -6,11 +6,12 @@
 
 use super::crash::{launch, tail};
 use super::shim;
-use crate::torture::broker::{Broker, Launch, verify};
-use crate::torture::client::{Client, Send};
+use crate::rig::broker::{Broker, Launch, verify};
+use crate::rig::client::now_ms;
+use crate::rig::client::{Client, Send};
+use crate::torture::contract::{Options, Outcome};
 use crate::torture::ledger::{self, Fact, LATE_WRITER, Ledger, MayLose, QUEUES, TOPICS, queues};
 use crate::torture::load::{Load, Shape};
-use crate::torture::{Options, Outcome, now_ms};
 use fastrand::Rng;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;

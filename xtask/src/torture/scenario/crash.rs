@@ -3,11 +3,11 @@
 //! A data folder lives for some cycles; in each the broker is loaded, harmed at a random moment, started again (often harmed once more
 //! while it starts), and everything is read back. At the end of a folder's life `roxmq verify` must find nothing.
 
-use crate::torture::broker::{Broker, Launch, verify};
+use crate::rig::broker::{Broker, Launch, verify};
+use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
 use crate::torture::ledger::{Fact, Ledger, MayLose};
 use crate::torture::load::{Load, SHAPE};
-use crate::torture::{Options, Outcome};
 use fastrand::Rng;
 use rustix::process::Signal;
 use std::path::Path;

@@ -3,11 +3,12 @@
 //! after topics had been made, which only the journal of changes knows of.
 
 use super::crash::{launch, tail};
-use crate::torture::broker::{Broker, Launch, verify};
-use crate::torture::client::Client;
+use crate::rig::broker::{Broker, Launch, verify};
+use crate::rig::client::Client;
+use crate::rig::command;
+use crate::torture::contract::{Options, Outcome};
 use crate::torture::ledger::{self, Queue, TOPICS, queues};
 use crate::torture::load::{Load, Shape};
-use crate::torture::{Options, Outcome, drive};
 use fastrand::Rng;
 use roxmq_protocol::body::TopicConfigAndMappingSerializeWrapper;
 use roxmq_protocol::json;
@@ -55,7 +56,7 @@ pub fn damage(options: &Options) -> Result<Outcome, String> {
         let sound = make(&launch, &original, &mut random)?;
         for _ in 0..FOLDER_CYCLES.min(options.cycles - outcome.cycles) {
             let _ = std::fs::remove_dir_all(&copy);
-            drive::run(Command::new("cp").arg("-r").arg(&original).arg(&copy))?;
+            command::run(Command::new("cp").arg("-r").arg(&original).arg(&copy))?;
             one(options, &launch, &copy, &sound, &mut random, &mut counts, &mut outcome)?;
             outcome.cycles += 1;
             if !outcome.violations.is_empty() {

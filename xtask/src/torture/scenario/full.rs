@@ -4,11 +4,11 @@
 //! space, sends are taken again, without a restart.
 
 use super::crash::{launch, tail};
-use crate::torture::broker::{Broker, verify};
-use crate::torture::client::{CONSUMERS, Client, Send};
+use crate::rig::broker::{Broker, verify};
+use crate::rig::client::{CONSUMERS, Client, Send};
+use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
 use crate::torture::ledger::{self, Fact, Ledger, MayLose, QUEUES, TOPICS};
-use crate::torture::{Options, Outcome};
 use fastrand::Rng;
 use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::request::UpdateConsumerOffset;

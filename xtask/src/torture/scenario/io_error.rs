@@ -6,10 +6,10 @@
 
 use super::crash::{launch, tail};
 use super::shim;
-use crate::torture::broker::Broker;
-use crate::torture::client::{Client, Send};
+use crate::rig::broker::Broker;
+use crate::rig::client::{Client, Send};
+use crate::torture::contract::{Options, Outcome};
 use crate::torture::ledger::{self, Fact, Ledger, MayLose, QUEUES, TOPICS};
-use crate::torture::{Options, Outcome};
 use fastrand::Rng;
 use roxmq_protocol::body::TopicRouteData;
 use roxmq_protocol::json;

@@ -1,10 +1,10 @@
 //! Topics, groups and offsets are changed while the power goes: every start succeeds, and whatever was answered about a topic or a group is there.
 
 use super::crash::{launch, tail};
-use crate::torture::broker::Broker;
-use crate::torture::client::Client;
+use crate::rig::broker::Broker;
+use crate::rig::client::Client;
+use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
-use crate::torture::{Options, Outcome};
 use fastrand::Rng;
 use roxmq_protocol::body::{SubscriptionGroupConfig, SubscriptionGroupWrapper, TopicConfigAndMappingSerializeWrapper};
 use roxmq_protocol::json::{self, Dialect};

@@ -3,11 +3,11 @@
 
 use super::crash::{launch, tail};
 use super::io_error::route_is_read_only;
-use crate::torture::broker::{Broker, verify};
+use crate::rig::broker::{Broker, verify};
+use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
 use crate::torture::ledger::{Fact, Ledger, MayLose, TOPICS, queues};
 use crate::torture::load::{Load, SHAPE};
-use crate::torture::{Options, Outcome};
 use fastrand::Rng;
 use std::time::{Duration, Instant};
 

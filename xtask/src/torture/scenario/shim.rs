@@ -1,6 +1,7 @@
 //! The shim in C (`shim.c`) that stands between the broker and the system: built by the system's compiler, preloaded.
 
-use crate::torture::{Options, drive};
+use crate::rig::command;
+use crate::torture::contract::Options;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,7 +9,7 @@ use std::process::Command;
 pub fn build(options: &Options) -> Result<PathBuf, String> {
     let (source, shim) = (options.folder.join("shim.c"), options.folder.join("shim.so"));
     std::fs::write(&source, include_str!("shim.c")).map_err(|error| error.to_string())?;
-    drive::run(Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(&source))
+    command::run(Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&shim).arg(&source))
         .map_err(|error| format!("{error}\nthe shim needs a C compiler"))?;
     Ok(shim)
 }

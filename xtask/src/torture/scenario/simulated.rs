@@ -1,7 +1,7 @@
 //! Crash histories on a simulated disk, which loses what was not synced, tears sectors and reorders writes: of the store, and of the broker on
 //! top, which small models say what to expect of. Needs nothing.
 
-use crate::torture::{Options, Outcome};
+use crate::torture::contract::{Options, Outcome};
 use std::path::PathBuf;
 use std::process::Command;
 

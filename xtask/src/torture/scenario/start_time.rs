@@ -5,11 +5,11 @@
 //! the folder's files dropped from memory in between. What counts is the time from the start of the process to the first acknowledgement.
 
 use super::crash::tail;
-use crate::torture::broker::{Broker, Launch, verify};
-use crate::torture::drive;
+use crate::rig::broker::{Broker, Launch, verify};
+use crate::rig::command;
+use crate::torture::contract::{Options, Outcome};
 use crate::torture::ledger::{Fact, Ledger};
 use crate::torture::load::{Load, Shape};
-use crate::torture::{Options, Outcome};
 use fastrand::Rng;
 use std::fs::File;
 use std::path::Path;
@@ -61,7 +61,7 @@ fn fill(launch: &Launch, data: &Path, bytes: u64) -> Result<(), String> {
         let address = broker.address.to_string();
         let mut bench = Command::new(&launch.binary);
         bench.args(words).args(["--warm-up", "0", "--duration", FILL_S, "--broker", &address]);
-        drive::run(&mut bench)?;
+        command::run(&mut bench)?;
     }
     broker.stop()
 }

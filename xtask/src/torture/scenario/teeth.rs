@@ -1,7 +1,8 @@
 //! Does the harness bite? Each bug of a list is planted in a build that has them, and the scenario that is made for it must find it.
 
 use super::{SCENARIOS, Scenario};
-use crate::torture::{Options, Outcome, drive};
+use crate::rig::{command, programs};
+use crate::torture::contract::{Options, Outcome};
 use roxmq_env::teeth::Tooth;
 use std::path::PathBuf;
 use std::process::Command;
@@ -57,10 +58,10 @@ fn build(options: &Options) -> Result<PathBuf, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let words = ["build", "-p", "roxmq"];
     let binary = options.folder.join("roxmq-with-teeth");
-    drive::run(Command::new(&cargo).args(words).args(["--features", "teeth"]))?;
-    let built = super::super::target().join("debug/roxmq");
+    command::run(Command::new(&cargo).args(words).args(["--features", "teeth"]))?;
+    let built = programs::target_folder().join("debug/roxmq");
     std::fs::copy(&built, &binary).map_err(|error| format!("{}: {error}", built.display()))?;
-    drive::run(Command::new(&cargo).args(words))?;
+    command::run(Command::new(&cargo).args(words))?;
     Ok(binary)
 }
 

@@ -10,6 +10,7 @@ use roxmq_protocol::time::Timestamp;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A connection.
 pub struct Client {
@@ -146,7 +147,7 @@ impl Client {
             default_topic_queue_nums: 8,
             queue_id: send.queue as i32,
             sys_flag: 0,
-            born_timestamp: Timestamp(super::now_ms()),
+            born_timestamp: Timestamp(now_ms()),
             flag: 0,
             properties: send.properties.into(),
             reconsume_times: 0,
@@ -244,3 +245,8 @@ const RETRY_IMMEDIATELY: i32 = 20;
 const OFFSET_MOVED: i32 = 21;
 const RETRIES_MAX: usize = 200;
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
+}

@@ -1,6 +1,6 @@
 //! The real binary as a process: started over a data folder, stopped, killed, paused, and what it logged.
 
-use super::client::Client;
+use crate::rig::client::Client;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
