@@ -4,7 +4,10 @@
 //! 2 code | 1 language | 2 version | 4 opaque | 4 flag | 4 remark length + remark | 4 ext length + repeated (2 + key, 4 + value)
 //! ```
 
-use super::{FieldSink, Fields, Header, HeaderError, Language, RawText, Top};
+use super::fields::{Fields, RawText, TooManyFields};
+use super::language::Language;
+use super::parts::{Header, HeaderError, Top};
+use super::sink::FieldSink;
 use crate::frame::Encoding;
 
 struct Cursor<'a>(&'a [u8]);
@@ -49,7 +52,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Header<'_>, HeaderError> {
         let key_len = i16::from_be_bytes(ext.array()?) as i32;
         let key = ext.text(key_len)?;
         let value_len = ext.i32()?;
-        fields.push(key, ext.text(value_len)?)?;
+        fields.push(key, ext.text(value_len)?).map_err(|TooManyFields| HeaderError::TooManyFields)?;
     }
     Ok(Header { code, language, version, opaque, flag, remark: (remark_len > 0).then_some(remark), fields })
 }
@@ -65,15 +68,7 @@ pub(super) fn write(out: &mut Vec<u8>, top: Top<'_>, fields: impl FnOnce(&mut Fi
     out.extend_from_slice(remark.as_bytes());
     let length_at = out.len();
     out.extend_from_slice(&[0; 4]);
-    fields(&mut FieldSink { out, encoding: Encoding::Binary, first: true });
+    fields(&mut FieldSink::new(out, Encoding::Binary));
     let ext_len = (out.len() - length_at - 4) as u32;
     out[length_at..length_at + 4].copy_from_slice(&ext_len.to_be_bytes());
-}
-
-pub(super) fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    debug_assert!(name.len() <= i16::MAX as usize, "field names are ours and short");
-    out.extend_from_slice(&(name.len() as u16).to_be_bytes());
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(&(value.len() as u32).to_be_bytes());
-    out.extend_from_slice(value);
 }

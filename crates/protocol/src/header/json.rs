@@ -1,8 +1,11 @@
 //! The JSON header: one pass over the text, any member order, unknown members skipped.
 
-use super::{FieldSink, Fields, Header, HeaderError, Language, RawText, Top};
+use super::escapes::{end_of_plain, write_json_string};
+use super::fields::{Fields, RawText, TooManyFields};
+use super::language::Language;
+use super::parts::{Header, HeaderError, Top};
+use super::sink::FieldSink;
 use crate::frame::Encoding;
-use crate::scan::first_of;
 
 /// How deep an unknown member may nest before the header is refused.
 const DEPTH_MAX: usize = 32;
@@ -29,14 +32,14 @@ struct Scan<'a> {
 impl<'a> Scan<'a> {
     fn header(&mut self, header: &mut Header<'a>) -> Option<()> {
         self.object(|scan, key| {
-            match key.text {
+            match key.as_sent() {
                 "code" => header.code = scan.number("code")?,
                 "version" => header.version = scan.number("version")?,
                 "opaque" => header.opaque = scan.number("opaque")?,
                 "flag" => header.flag = scan.number("flag")?,
                 "language" => {
                     if let Some(value) = scan.scalar()? {
-                        header.language = Language::from_text(value.text);
+                        header.language = Language::from_text(value.as_sent());
                     }
                 }
                 "remark" => header.remark = scan.scalar()?,
@@ -98,7 +101,7 @@ impl<'a> Scan<'a> {
             _ => match scan.scalar()? {
                 Some(value) => match fields.push(key, value) {
                     Ok(()) => Some(()),
-                    Err(error) => scan.refuse(error),
+                    Err(TooManyFields) => scan.refuse(HeaderError::TooManyFields),
                 },
                 None => Some(()),
             },
@@ -126,7 +129,7 @@ impl<'a> Scan<'a> {
 
     fn number(&mut self, name: &'static str) -> Option<i32> {
         match self.scalar()? {
-            Some(value) => match value.text.parse() {
+            Some(value) => match value.as_sent().parse() {
                 Ok(number) => Some(number),
                 Err(_) => self.refuse(HeaderError::NotANumber(name)),
             },
@@ -154,7 +157,7 @@ impl<'a> Scan<'a> {
         }
         let text = &self.text[start..self.at];
         self.at += 1;
-        Some(RawText { text, escaped })
+        Some(RawText::new(text, escaped))
     }
 
     /// Steps over the rest of a string, from a backslash to the closing quote.
@@ -168,7 +171,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Steps over one escape and checks that it is whole, so that [`unescape`] cannot meet a broken one.
+    /// Steps over one escape and checks that it is whole, so that [`unescape`](super::escapes::unescape) cannot meet a broken one.
     fn escape(&mut self) -> Option<()> {
         let length = match self.bytes.get(self.at + 1)? {
             b'u' => {
@@ -220,79 +223,12 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The first byte from `at` on that is a quote, a backslash or below `least`.
-#[inline]
-fn end_of_plain(bytes: &[u8], at: usize, least: u8) -> usize {
-    first_of(bytes, at, [b'"', b'\\'], least)
-}
-
-/// Resolves the escapes of a string that the scanner has accepted. A lone surrogate becomes U+FFFD.
-pub(super) fn unescape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    unescape_into(text, &mut out);
-    out
-}
-
-/// As [`unescape`], behind what `out` holds.
-pub(super) fn unescape_into(text: &str, out: &mut String) {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    loop {
-        let end = end_of_plain(bytes, at, 0);
-        out.push_str(&text[at..end]);
-        if bytes.get(end).is_none() {
-            return;
-        }
-        let kind = bytes.get(end + 1).copied().unwrap_or(b'\\');
-        at = (end + 2).min(bytes.len());
-        let resolved = match kind {
-            b'u' => {
-                let unit = take_unit(bytes, &mut at);
-                match char::from_u32(u32::from(unit)) {
-                    Some(char) => char,
-                    None => take_low_half(unit, bytes, &mut at).unwrap_or(char::REPLACEMENT_CHARACTER),
-                }
-            }
-            b'n' => '\n',
-            b't' => '\t',
-            b'r' => '\r',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            other => char::from(other),
-        };
-        out.push(resolved);
-    }
-}
-
-/// The four digits at `at`, which the scanner has seen; U+FFFD if they are none.
-fn take_unit(bytes: &[u8], at: &mut usize) -> u16 {
-    let Some(digits) = bytes.get(*at..*at + 4) else {
-        *at = bytes.len();
-        return 0xFFFD;
-    };
-    *at += 4;
-    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16)).unwrap_or(0xFFFD)
-}
-
-/// The character that a surrogate makes with the escape behind it, if that is its other half.
-#[cold]
-fn take_low_half(high: u16, bytes: &[u8], at: &mut usize) -> Option<char> {
-    if !bytes.get(*at..)?.starts_with(b"\\u") {
-        return None;
-    }
-    let mut behind = *at + 2;
-    let low = take_unit(bytes, &mut behind);
-    let pair = char::decode_utf16([high, low]).next()?.ok()?;
-    *at = behind;
-    Some(pair)
-}
-
 pub(super) fn write(out: &mut Vec<u8>, top: Top<'_>, fields: impl FnOnce(&mut FieldSink<'_>)) {
     let mut number = itoa::Buffer::new();
     out.extend_from_slice(b"{\"code\":");
     out.extend_from_slice(number.format(top.code).as_bytes());
     out.extend_from_slice(b",\"extFields\":{");
-    fields(&mut FieldSink { out, encoding: Encoding::Json, first: true });
+    fields(&mut FieldSink::new(out, Encoding::Json));
     out.extend_from_slice(b"},\"flag\":");
     out.extend_from_slice(number.format(top.flag).as_bytes());
     out.extend_from_slice(b",\"language\":\"");
@@ -306,41 +242,4 @@ pub(super) fn write(out: &mut Vec<u8>, top: Top<'_>, fields: impl FnOnce(&mut Fi
     out.extend_from_slice(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
     out.extend_from_slice(number.format(top.version).as_bytes());
     out.push(b'}');
-}
-
-pub(super) fn field(out: &mut Vec<u8>, first: &mut bool, name: &str, value: &str) {
-    if !std::mem::take(first) {
-        out.push(b',');
-    }
-    // Names are ours, and identifiers.
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-    write_json_string(out, value);
-}
-
-/// Appends `text` as a JSON string: quotes, backslashes and control characters escaped, everything else raw.
-pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len() + 2);
-    out.push(b'"');
-    let mut start = 0;
-    loop {
-        let end = end_of_plain(bytes, start, b' ');
-        out.extend_from_slice(&bytes[start..end]);
-        let Some(&byte) = bytes.get(end) else { break };
-        start = end + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[(byte >> 4) as usize], HEX[(byte & 15) as usize]]);
-            }
-        }
-    }
-    out.push(b'"');
 }
