@@ -4,12 +4,19 @@
 //! declaration (body types declare theirs alphabetically, maps are sorted by key). The text is compact.
 
 use serde::Serialize;
-use serde::ser::{
-    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleStruct, SerializeTupleVariant,
-    Serializer,
-};
+use serde::ser::{Impossible, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, SerializeTupleStruct, Serializer};
 
-use super::{Dialect, JsonError};
+use super::error::JsonError;
+
+/// Which JSON the receiver understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Strict JSON in ASCII: every key quoted, other characters as `\uXXXX`. Java writes it for routes of clients
+    /// from V4_9_4 on (`ClientRequestProcessor`, `BrowserCompatible`).
+    Standard,
+    /// What fastjson writes by default: integer and object keys bare, text as UTF-8.
+    Fastjson,
+}
 
 /// The text of `value`.
 ///
@@ -58,6 +65,17 @@ impl Writer {
         self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
+    fn word(&mut self, word: &str) {
+        self.out.extend_from_slice(word.as_bytes());
+    }
+
+    fn float(&mut self, value: f64) {
+        match value.is_finite() {
+            true => self.word(&format!("{value:?}")),
+            false => self.word("null"),
+        }
+    }
+
     fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
         let from = self.out.len();
         key.serialize(&mut *self)?;
@@ -73,14 +91,14 @@ impl Writer {
 /// An object or array that is being written.
 struct Open<'w> {
     writer: &'w mut Writer,
-    close: &'static [u8],
+    close: u8,
     empty: bool,
     /// Where the member that is being written begins, its comma included.
     member_at: usize,
 }
 
 impl<'w> Open<'w> {
-    fn new(writer: &'w mut Writer, open: u8, close: &'static [u8]) -> Open<'w> {
+    fn new(writer: &'w mut Writer, open: u8, close: u8) -> Open<'w> {
         writer.out.push(open);
         Open { writer, close, empty: true, member_at: 0 }
     }
@@ -98,13 +116,13 @@ impl<'w> Open<'w> {
         value.serialize(&mut *self.writer)
     }
 
-    fn member_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
+    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
         self.begin_member();
         self.writer.key(key)
     }
 
     /// Writes the value behind a key, or takes the key back if there is none.
-    fn member_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
         let from = self.writer.out.len();
         value.serialize(&mut *self.writer)?;
         if &self.writer.out[from..] == b"null" {
@@ -116,190 +134,52 @@ impl<'w> Open<'w> {
     }
 
     fn close(self) -> Written {
-        self.writer.out.extend_from_slice(self.close);
+        self.writer.out.push(self.close);
         Ok(())
     }
 }
 
-impl<'w> Serializer for &'w mut Writer {
-    type Ok = ();
-    type Error = JsonError;
-    type SerializeSeq = Open<'w>;
-    type SerializeTuple = Open<'w>;
-    type SerializeTupleStruct = Open<'w>;
-    type SerializeTupleVariant = Open<'w>;
-    type SerializeMap = Open<'w>;
-    type SerializeStruct = Open<'w>;
-    type SerializeStructVariant = Open<'w>;
-
-    fn serialize_bool(self, value: bool) -> Written {
-        self.out.extend_from_slice(if value { b"true" } else { b"false" });
-        Ok(())
-    }
-    fn serialize_i8(self, value: i8) -> Written {
-        self.integer(value);
-        Ok(())
-    }
-    fn serialize_i16(self, value: i16) -> Written {
-        self.integer(value);
-        Ok(())
-    }
-    fn serialize_i32(self, value: i32) -> Written {
-        self.integer(value);
-        Ok(())
-    }
-    fn serialize_i64(self, value: i64) -> Written {
-        self.integer(value);
-        Ok(())
-    }
-    fn serialize_u8(self, value: u8) -> Written {
-        self.integer(value);
-        Ok(())
-    }
-    fn serialize_u16(self, value: u16) -> Written {
-        self.integer(value);
-        Ok(())
-    }
-    fn serialize_u32(self, value: u32) -> Written {
-        self.integer(value);
-        Ok(())
-    }
-    fn serialize_u64(self, value: u64) -> Written {
-        self.integer(value);
-        Ok(())
-    }
-    fn serialize_f32(self, value: f32) -> Written {
-        self.serialize_f64(f64::from(value))
-    }
-    fn serialize_f64(self, value: f64) -> Written {
-        if value.is_finite() {
-            self.out.extend_from_slice(format!("{value:?}").as_bytes());
-            return Ok(());
+/// Rows of methods that write a value without parts.
+macro_rules! scalars {
+    ($($method:ident($type:ty) => |$writer:ident, $value:ident| $write:expr;)+) => {$(
+        fn $method(self, $value: $type) -> Written {
+            let $writer = self;
+            $write;
+            Ok(())
         }
-        self.serialize_unit()
-    }
-    fn serialize_char(self, value: char) -> Written {
-        self.string(value.encode_utf8(&mut [0; 4]));
-        Ok(())
-    }
-    fn serialize_str(self, value: &str) -> Written {
-        self.string(value);
-        Ok(())
-    }
-    fn serialize_bytes(self, value: &[u8]) -> Written {
-        self.collect_seq(value)
-    }
-    fn serialize_none(self) -> Written {
-        self.serialize_unit()
-    }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Written {
-        value.serialize(self)
-    }
-    fn serialize_unit(self) -> Written {
-        self.out.extend_from_slice(b"null");
-        Ok(())
-    }
-    fn serialize_unit_struct(self, _name: &'static str) -> Written {
-        self.serialize_unit()
-    }
-    fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Written {
-        self.string(variant);
-        Ok(())
-    }
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _name: &'static str, value: &T) -> Written {
-        value.serialize(self)
-    }
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-        value: &T,
-    ) -> Written {
-        let mut object = Open::new(self, b'{', b"}");
-        object.member_key(variant)?;
-        object.member_value(value)?;
-        object.close()
-    }
-    fn serialize_seq(self, _len: Option<usize>) -> Result<Open<'w>, JsonError> {
-        Ok(Open::new(self, b'[', b"]"))
-    }
-    fn serialize_tuple(self, _len: usize) -> Result<Open<'w>, JsonError> {
-        Ok(Open::new(self, b'[', b"]"))
-    }
-    fn serialize_tuple_struct(self, _name: &'static str, _len: usize) -> Result<Open<'w>, JsonError> {
-        Ok(Open::new(self, b'[', b"]"))
-    }
-    fn serialize_tuple_variant(self, _name: &'static str, _index: u32, variant: &'static str, _len: usize) -> Result<Open<'w>, JsonError> {
-        self.out.push(b'{');
-        self.key(variant)?;
-        Ok(Open::new(self, b'[', b"]}"))
-    }
-    fn serialize_map(self, _len: Option<usize>) -> Result<Open<'w>, JsonError> {
-        Ok(Open::new(self, b'{', b"}"))
-    }
-    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Open<'w>, JsonError> {
-        Ok(Open::new(self, b'{', b"}"))
-    }
-    fn serialize_struct_variant(self, _name: &'static str, _index: u32, variant: &'static str, _len: usize) -> Result<Open<'w>, JsonError> {
-        self.out.push(b'{');
-        self.key(variant)?;
-        Ok(Open::new(self, b'{', b"}}"))
-    }
+    )+};
 }
 
-impl SerializeSeq for Open<'_> {
-    type Ok = ();
-    type Error = JsonError;
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        self.item(value)
-    }
-    fn end(self) -> Written {
-        self.close()
-    }
+/// The items of an array, by the name that serde has for them.
+macro_rules! items {
+    ($($of:ident $method:ident;)+) => {$(
+        impl $of for Open<'_> {
+            type Ok = ();
+            type Error = JsonError;
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+                self.item(value)
+            }
+            fn end(self) -> Written {
+                self.close()
+            }
+        }
+    )+};
 }
 
-impl SerializeTuple for Open<'_> {
-    type Ok = ();
-    type Error = JsonError;
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        self.item(value)
-    }
-    fn end(self) -> Written {
-        self.close()
-    }
-}
-
-impl SerializeTupleStruct for Open<'_> {
-    type Ok = ();
-    type Error = JsonError;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        self.item(value)
-    }
-    fn end(self) -> Written {
-        self.close()
-    }
-}
-
-impl SerializeTupleVariant for Open<'_> {
-    type Ok = ();
-    type Error = JsonError;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        self.item(value)
-    }
-    fn end(self) -> Written {
-        self.close()
-    }
+items! {
+    SerializeSeq serialize_element;
+    SerializeTuple serialize_element;
+    SerializeTupleStruct serialize_field;
 }
 
 impl SerializeMap for Open<'_> {
     type Ok = ();
     type Error = JsonError;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
-        self.member_key(key)
+        self.key(key)
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
-        self.member_value(value)
+        self.value(value)
     }
     fn end(self) -> Written {
         self.close()
@@ -310,22 +190,90 @@ impl SerializeStruct for Open<'_> {
     type Ok = ();
     type Error = JsonError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Written {
-        self.member_key(key)?;
-        self.member_value(value)
+        self.key(key)?;
+        self.value(value)
     }
     fn end(self) -> Written {
         self.close()
     }
 }
 
-impl SerializeStructVariant for Open<'_> {
+impl<'w> Serializer for &'w mut Writer {
     type Ok = ();
     type Error = JsonError;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Written {
-        self.member_key(key)?;
-        self.member_value(value)
+    type SerializeSeq = Open<'w>;
+    type SerializeTuple = Open<'w>;
+    type SerializeTupleStruct = Open<'w>;
+    type SerializeTupleVariant = Impossible<(), JsonError>;
+    type SerializeMap = Open<'w>;
+    type SerializeStruct = Open<'w>;
+    type SerializeStructVariant = Impossible<(), JsonError>;
+
+    scalars! {
+        serialize_bool(bool) => |writer, value| writer.word(if value { "true" } else { "false" });
+        serialize_i8(i8) => |writer, value| writer.integer(value);
+        serialize_i16(i16) => |writer, value| writer.integer(value);
+        serialize_i32(i32) => |writer, value| writer.integer(value);
+        serialize_i64(i64) => |writer, value| writer.integer(value);
+        serialize_u8(u8) => |writer, value| writer.integer(value);
+        serialize_u16(u16) => |writer, value| writer.integer(value);
+        serialize_u32(u32) => |writer, value| writer.integer(value);
+        serialize_u64(u64) => |writer, value| writer.integer(value);
+        serialize_f32(f32) => |writer, value| writer.float(f64::from(value));
+        serialize_f64(f64) => |writer, value| writer.float(value);
+        serialize_char(char) => |writer, value| writer.string(value.encode_utf8(&mut [0; 4]));
+        serialize_str(&str) => |writer, value| writer.string(value);
+        serialize_unit_struct(&'static str) => |writer, _name| writer.word("null");
     }
-    fn end(self) -> Written {
-        self.close()
+
+    fn serialize_bytes(self, value: &[u8]) -> Written {
+        self.collect_seq(value)
     }
+    fn serialize_unit(self) -> Written {
+        self.word("null");
+        Ok(())
+    }
+    fn serialize_none(self) -> Written {
+        self.serialize_unit()
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Written {
+        value.serialize(self)
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Written {
+        value.serialize(self)
+    }
+    fn serialize_seq(self, _: Option<usize>) -> Result<Open<'w>, JsonError> {
+        Ok(Open::new(self, b'[', b']'))
+    }
+    fn serialize_tuple(self, len: usize) -> Result<Open<'w>, JsonError> {
+        self.serialize_seq(Some(len))
+    }
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Open<'w>, JsonError> {
+        self.serialize_seq(Some(len))
+    }
+    fn serialize_map(self, _: Option<usize>) -> Result<Open<'w>, JsonError> {
+        Ok(Open::new(self, b'{', b'}'))
+    }
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Open<'w>, JsonError> {
+        self.serialize_map(Some(len))
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Written {
+        self.string(variant);
+        Ok(())
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(self, _: &'static str, _: u32, _: &'static str, _: &T) -> Written {
+        Err(holds_nothing())
+    }
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Impossible<(), JsonError>, JsonError> {
+        Err(holds_nothing())
+    }
+    fn serialize_struct_variant(self, _: &'static str, _: u32, _: &'static str, _: usize) -> Result<Impossible<(), JsonError>, JsonError> {
+        Err(holds_nothing())
+    }
+}
+
+/// Bodies have no enums whose variants hold something, as Java's have none.
+fn holds_nothing() -> JsonError {
+    JsonError::Mismatch("an enum's name holds no value".into())
 }

@@ -1,25 +1,4 @@
-//! How JSON bodies are read and written: which dialect clients speak, and what is forgiven on the way in.
-//!
-//! RocketMQ's bodies come from fastjson, which writes text that is not JSON: integer map keys stand without quotes
-//! (`{0:"10.0.0.1:10911"}`) and a map keyed by a message queue has the whole object as its key (`{{"queueId":0}:7}`).
-//! Clients in other languages send their own variants. [`from_slice`] reads all of them into any serde type;
-//! [`to_vec`] writes what the receiver asked for.
-
-mod reader;
-mod writer;
-
-pub use reader::from_slice;
-pub use writer::to_vec;
-
-/// Which JSON the receiver understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// Strict JSON in ASCII: every key quoted, other characters as `\uXXXX`. Java writes it for routes of clients
-    /// from V4_9_4 on (`ClientRequestProcessor`, `BrowserCompatible`).
-    Standard,
-    /// What fastjson writes by default: integer and object keys bare, text as UTF-8.
-    Fastjson,
-}
+//! Why can a JSON body not be read?
 
 /// Why a text could not be read as the wanted type. Positions are byte offsets in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +44,3 @@ impl serde::ser::Error for JsonError {
         JsonError::Mismatch(message.to_string())
     }
 }
-
-#[cfg(test)]
-mod tests;
