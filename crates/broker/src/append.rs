@@ -4,10 +4,29 @@ use crate::broker::Broker;
 use crate::confirm::Kept;
 use crate::error::Refusal;
 use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::record::Draft;
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::Batch;
 use std::time::Duration;
 
 impl Broker {
+    /// A record of the broker's own for a queue of a system topic.
+    pub fn own<'a>(&self, topic: &'a str, queue_id: u32, body: &'a [u8], properties: &'a str) -> Draft<'a> {
+        Draft {
+            topic,
+            queue_id,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp: Timestamp(self.clock.now_ms()),
+            born_host: self.identity.advertised,
+            store_host: self.identity.advertised,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body,
+            properties,
+        }
+    }
+
     /// Appends messages of the broker's own making, waits until they are as durable as the settings ask for, and tells who waits for
     /// them. Not for a shard's thread, and not under a lock that others wait for.
     pub fn append_own(&self, batch: &mut Batch) -> Result<(), Refusal> {

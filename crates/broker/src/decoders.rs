@@ -4,7 +4,7 @@ use crate::filter::Expression;
 use crate::names;
 use crate::tables::{changes, deleted, file::is_intact};
 use crate::waiting::timer::decoders as timers;
-use crate::waiting::transaction;
+use crate::waiting::transaction::open;
 use roxmq_protocol::body::{
     ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, MessageRequestModeSerializeWrapper, SubscriptionGroupWrapper,
     TopicConfigSerializeWrapper,
@@ -20,7 +20,7 @@ pub fn tables(bytes: &[u8]) {
     let _ = json::from_slice::<ConsumerOffsetSerializeWrapper>(bytes);
     let _ = json::from_slice::<DelayOffsetSerializeWrapper>(bytes);
     let _ = json::from_slice::<MessageRequestModeSerializeWrapper>(bytes);
-    let _ = json::from_slice::<transaction::Marks>(bytes);
+    let _ = json::from_slice::<open::Marks>(bytes);
     let _ = json::from_slice::<deleted::Saved>(bytes);
     timers::table(bytes);
 }

@@ -25,9 +25,9 @@ use crate::requests::relay::Later;
 use crate::requests::reply;
 use crate::requests::resets;
 use crate::requests::send_back;
+use crate::requests::timers;
 use crate::requests::topics;
-use crate::waiting::timer;
-use crate::waiting::transaction;
+use crate::requests::transactions;
 use roxmq_remoting::{Answer, Call, Route, routes};
 use std::sync::Arc;
 
@@ -92,9 +92,9 @@ routes! {
     SendReplyV1             => Relay,  Publish,   reply::long;
     SendReplyV2             => Relay,  Publish,   reply::short;
     ConsumerSendBack        => Write,  Subscribe, send_back::send_back;
-    RecallMessage           => Write,  Publish,   timer::recall;
+    RecallMessage           => Write,  Publish,   timers::recall;
     EndTransaction          => Decide, Publish;
-    ResumeTransaction       => Write,  Admin,     transaction::resume;
+    ResumeTransaction       => Write,  Admin,     transactions::resume;
 
     Heartbeat               => Turn,   Any,       consumers::heartbeat;
     UnregisterClient        => Turn,   Any,       consumers::unregister;
@@ -145,7 +145,7 @@ routes! {
     UpdateBrokerConfig      => Write,  Admin,     admin::update_config;
     RuntimeInfo             => Pool,   Admin,     admin::runtime_info;
     BrokerStats             => Pool,   Admin,     admin::statistic;
-    TimerMetrics            => Pool,   Internal,  timer::metrics;
+    TimerMetrics            => Pool,   Internal,  timers::metrics;
     HaStatus                => Pool,   Admin,     admin::replication;
 }
 

@@ -6,7 +6,7 @@ use crate::broker::StartError;
 use crate::error::Refusal;
 use crate::settings::store::store_config;
 use crate::settings::{BrokerConfig, FlushDiskType};
-use crate::waiting::transaction::decisions::COMMIT;
+use crate::waiting::transaction::decide::COMMIT;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
@@ -150,4 +150,14 @@ impl tracing::Subscriber for Lines {
         });
         self.0.lock().push(line);
     }
+}
+
+/// How often producers were asked about a half message, as far as the log says.
+pub fn checks_of(broker: &Broker, offset: i64) -> u32 {
+    broker.waiting.transactions.known(&broker.store).map_or(0, |state| state.checks(QueueOffset(offset)))
+}
+
+/// The offsets in the half queue of what is open.
+pub fn open_offsets(broker: &Broker) -> Vec<i64> {
+    broker.waiting.transactions.known(&broker.store).map_or(Vec::new(), |state| state.open.keys().map(|offset| offset.0).collect())
 }

@@ -2,8 +2,8 @@
 
 use crate::names;
 use crate::tables::{changes, journal};
-use crate::waiting::delay;
-use crate::waiting::transaction;
+use crate::waiting::delay::levels;
+use crate::waiting::transaction::open;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::{
     ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, SubscriptionGroupWrapper, TopicConfigSerializeWrapper,
@@ -105,12 +105,12 @@ impl Table<'_> {
     fn delayed(&mut self) {
         let Some(table) = self.parsed::<DelayOffsetSerializeWrapper>() else { return };
         for (level, cursor) in table.offset_table {
-            self.within(&format!("delay level {level}"), names::DELAY_TOPIC, delay::queue_of(level) as i32, cursor);
+            self.within(&format!("delay level {level}"), names::DELAY_TOPIC, levels::queue_of(level) as i32, cursor);
         }
     }
 
     fn transactions(&mut self) {
-        let Some(marks) = self.parsed::<transaction::Marks>() else { return };
+        let Some(marks) = self.parsed::<open::Marks>() else { return };
         self.within("the search for open transactions", names::HALF_TOPIC, 0, marks.half);
         self.within("the search for closed transactions", names::OP_TOPIC, 0, marks.op);
     }

@@ -4,7 +4,7 @@
 //! given up, as each of these writes more into them. So a send leaves room for all of it.
 
 use crate::error::Refusal;
-use crate::waiting::timer;
+use crate::waiting::timer::times;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, name};
 
 /// What a topic's name takes at most that clients of every language can read, a group's retry topic included.
@@ -32,7 +32,7 @@ const TIMED_BYTES: usize = property(name::TIMER_OUT_MS, NUMBER_BYTES)
     + property(name::TIMER_ENQUEUE_MS, NUMBER_BYTES)
     + property(name::TIMER_DEQUEUE_MS, NUMBER_BYTES)
     + property(name::TIMER_ROLL_TIMES, NUMBER_BYTES)
-    + property(timer::ORIGIN, NUMBER_BYTES);
+    + property(times::ORIGIN, NUMBER_BYTES);
 const CHECKED_BYTES: usize = property(name::TRANSACTION_CHECK_TIMES, NUMBER_BYTES);
 
 /// What the broker writes at once into a retry that a consumer sends itself: a unique key, its own marks, where it goes.

@@ -6,7 +6,7 @@ use crate::names;
 use crate::requests::send_back::take_back;
 use crate::settings::FlushDiskType;
 use crate::testing::{QUEUE, TOPIC, try_put};
-use crate::waiting::delay::deliver_due;
+use crate::waiting::delay::deliver::deliver_due;
 use proptest::prelude::*;
 use roxmq_protocol::body::SubscriptionGroupConfig;
 use roxmq_protocol::request::ConsumerSendBack;

@@ -6,9 +6,12 @@ use super::world::{After, Mishap, Reader, World, a_while, flush, mishap, poison,
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::{PARKING_TOPIC, TIMER_TOPIC};
+use crate::requests::timers::take_back;
 use crate::settings::FlushDiskType;
 use crate::testing::{QUEUE, TOPIC};
-use crate::waiting::timer::{self, Handle, deliver_due, queue_of, take_back, timed_properties};
+use crate::waiting::timer::deliver::deliver_due;
+use crate::waiting::timer::handle::{self, Handle};
+use crate::waiting::timer::times::timed_properties;
 use proptest::prelude::*;
 use roxmq_protocol::record::Draft;
 use roxmq_protocol::time::Timestamp;
@@ -148,7 +151,7 @@ impl Model {
         }
         let at = which.index(open.len());
         let waiting = &mut *open[at];
-        let text = timer::handle("any", &topic(waiting.is_poison), waiting.due_ms, &waiting.body);
+        let text = handle::handle("any", &topic(waiting.is_poison), waiting.due_ms, &waiting.body);
         let handle = Handle::parse(&text).expect("ours");
         let was = waiting.recall;
         match take_back(self.world.broker(), &handle, now) {
@@ -219,7 +222,7 @@ impl Model {
 /// Sends in one batch; where the records end.
 fn send(broker: &Broker, due_ms: i64, is_poison: bool, bodies: &[String]) -> Result<Vec<i64>, Refusal> {
     let mut batch = Batch::new();
-    let queue_id = queue_of(broker, due_ms, broker.clock.now_ms());
+    let queue_id = broker.waiting.timers.queue_of(due_ms, broker.clock.now_ms());
     for body in bodies {
         let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), &topic(is_poison), QUEUE, due_ms);
         batch.push(draft(broker, TIMER_TOPIC, queue_id, body.as_bytes(), &properties))?;

@@ -3,11 +3,14 @@
 use super::cases;
 use super::world::{After, Mishap, Reader, Seen, World, a_while, flush, mishap};
 use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
+use crate::requests::transactions::put_back;
 use crate::settings::FlushDiskType;
 use crate::testing::{QUEUE, TOPIC, commit_of, try_put};
-use crate::waiting::delay::{deliver_due, waiting_properties};
-use crate::waiting::transaction::decisions::{COMMIT, ROLLBACK, decide};
-use crate::waiting::transaction::{check_open, checks_of, open_offsets, put_back};
+use crate::testing::{checks_of, open_offsets};
+use crate::waiting::delay::deliver::deliver_due;
+use crate::waiting::redraft::waiting_properties;
+use crate::waiting::transaction::check_back::check_open;
+use crate::waiting::transaction::decide::{COMMIT, ROLLBACK, decide};
 use proptest::prelude::*;
 use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::position::{LogOffset, QueueOffset};

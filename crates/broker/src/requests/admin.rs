@@ -7,7 +7,7 @@ use crate::names;
 use crate::settings::BrokerConfig;
 use crate::settings::store::store_config;
 use crate::tables::system;
-use crate::waiting::delay;
+use crate::waiting::delay::levels;
 use crate::waiting::transaction;
 use roxmq_config::{ConfigError, Table, Update, properties};
 use roxmq_protocol::body::{HaRuntimeInfo, KVTable};
@@ -158,7 +158,7 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     put("EndTransactionThreadPoolQueueCapacity", transaction::decisions::WAITING_MAX.to_string());
     // As in Java, levels that nothing ever waited in are left out.
     for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
-        let max = broker.store.bounds(names::DELAY_TOPIC, delay::queue_of(level)).map_or(0, |(_, max)| max.0);
+        let max = broker.store.bounds(names::DELAY_TOPIC, levels::queue_of(level)).map_or(0, |(_, max)| max.0);
         if max > 0 {
             put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.waiting.delayed.cursor(level)));
         }

@@ -15,4 +15,6 @@ pub mod reply;
 pub mod resets;
 pub mod send;
 pub mod send_back;
+pub mod timers;
 pub mod topics;
+pub mod transactions;

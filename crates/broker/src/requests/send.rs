@@ -12,10 +12,13 @@ use crate::names;
 use crate::requests::destinations::{Destination, Destinations};
 use crate::requests::send_back;
 use crate::settings::BrokerConfig;
-use crate::waiting::delay;
+use crate::waiting::delay::levels;
 use crate::waiting::parking;
-use crate::waiting::timer;
-use crate::waiting::transaction;
+use crate::waiting::redraft;
+use crate::waiting::timer::handle;
+use crate::waiting::timer::times;
+use crate::waiting::timer::times::Times;
+use crate::waiting::transaction::checks;
 use roxmq_env::randomness::Randomness;
 use roxmq_protocol::batch_body::batch_items;
 use roxmq_protocol::body::TopicConfig;
@@ -249,7 +252,7 @@ pub fn prepare_one(
     }
     let given = Properties::new(&request.properties);
     let asked = Asked::of(given);
-    let level = delay::level_asked(asked.delay, config.delay_ladder.levels_ms().len())?;
+    let level = levels::level_asked(asked.delay, config.delay_ladder.levels_ms().len())?;
     let is_half =
         asked.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true")) && !(request.reconsume_times > 0 && level.is_some());
     if is_half && config.reject_transactions {
@@ -285,8 +288,8 @@ pub fn prepare_one(
     let is_stored_there = !is_half && level.is_none() && due_ms.is_none();
     let (stored_topic, stored_queue) = match (level, due_ms) {
         _ if is_half => (names::HALF_TOPIC, 0),
-        (Some(level), _) => (names::DELAY_TOPIC, delay::queue_of(level)),
-        (None, Some(due_ms)) => (names::TIMER_TOPIC, timer::queue_of(broker, due_ms, now)),
+        (Some(level), _) => (names::DELAY_TOPIC, levels::queue_of(level)),
+        (None, Some(due_ms)) => (names::TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, now)),
         (None, None) => (destination.name(), queue_id),
     };
     let draft = Draft {
@@ -315,11 +318,11 @@ pub fn prepare_one(
             room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes), later_bytes)?;
         }
         if let Some(due_ms) = due_ms {
-            flow.properties = timer::timed_properties(&flow.properties, destination.name(), queue_id, due_ms);
+            flow.properties = times::timed_properties(&flow.properties, destination.name(), queue_id, due_ms);
         } else if is_half || level.is_some() {
-            flow.properties = delay::waiting_properties(&flow.properties, destination.name(), queue_id);
+            flow.properties = redraft::waiting_properties(&flow.properties, destination.name(), queue_id);
             if is_half {
-                flow.properties = transaction::never_checked(&flow.properties);
+                flow.properties = checks::never_checked(&flow.properties);
             }
         } else if dead_letter.is_some() {
             flow.properties = send_back::laid_aside(&flow.properties);
@@ -348,7 +351,7 @@ struct Asked<'a> {
     delay: Option<&'a str>,
     transactional: Option<&'a str>,
     light_queues: Option<&'a str>,
-    times: timer::Times<'a>,
+    times: Times<'a>,
     is_deletion: bool,
     is_inner_batch: bool,
 }
@@ -373,7 +376,7 @@ impl<'a> Asked<'a> {
 
     /// Whether it asks to wait for a time or a decision, or to have another message wait no longer. A time that is over asks too.
     fn waits(&self, config: &BrokerConfig) -> bool {
-        let level = delay::level_asked(self.delay, config.delay_ladder.levels_ms().len());
+        let level = levels::level_asked(self.delay, config.delay_ladder.levels_ms().len());
         let is_half = self.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true"));
         is_half || self.is_deletion || self.times.is_asked() || level.map_or(true, |level| level.is_some())
     }
@@ -575,7 +578,7 @@ pub fn write_answer(
             sink.text("TRACE_ON", marks.trace_on);
             let topic = prepared.destination.name();
             if let Some(due_ms) = prepared.due_ms.filter(|_| !topic.starts_with(names::RETRY_PREFIX)) {
-                sink.text("recallHandle", &timer::handle(&config.broker_name, topic, due_ms, prepared.unique_key.as_str()));
+                sink.text("recallHandle", &handle::handle(&config.broker_name, topic, due_ms, prepared.unique_key.as_str()));
             }
         },
         b"",

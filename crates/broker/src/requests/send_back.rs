@@ -13,8 +13,9 @@ use crate::error::Refusal;
 use crate::message::room;
 use crate::names;
 use crate::tables::clients::Wanted;
-use crate::waiting::delay::{self, redelivered};
+use crate::waiting::delay::levels;
 use crate::waiting::parking::{self, Parked};
+use crate::waiting::redraft::redelivered;
 use roxmq_protocol::body::SubscriptionGroupConfig;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
@@ -86,7 +87,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
             waiting.set(name::REAL_TOPIC, &retry_topic);
             waiting.set(name::REAL_QID, &broker.randomness.below(queues as u32).to_string());
             waiting.set(name::DELAY, &level.to_string());
-            let draft = redelivered(&record, broker.identity.advertised, names::DELAY_TOPIC, delay::queue_of(level), waiting.as_str());
+            let draft = redelivered(&record, broker.identity.advertised, names::DELAY_TOPIC, levels::queue_of(level), waiting.as_str());
             parking::try_push(broker, again(draft), &mut batch)
         }
     };
@@ -170,6 +171,7 @@ pub fn is_still_wanted(broker: &Broker, group: &str, record: &Record<'_>) -> boo
 mod tests {
     use super::*;
     use crate::testing::{NOW_MS, QUEUE, TOPIC, close, open, put};
+    use crate::waiting::delay;
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
 
@@ -234,7 +236,7 @@ mod tests {
             take_back(&broker, &request, 0, broker.identity.advertised).unwrap();
         }
         clock.advance(std::time::Duration::from_secs(1));
-        delay::deliver_due(&broker);
+        delay::deliver::deliver_due(&broker);
         assert!(broker.store.queues().iter().all(|(topic, queue_id)| topic != "%RETRY%group" || *queue_id < 3));
         close(broker);
     }

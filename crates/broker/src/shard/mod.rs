@@ -20,7 +20,8 @@ use crate::notify::doors::{Door, Inbox};
 use crate::requests::pull::Look;
 use crate::requests::send::Flow;
 use crate::routes::{self, Lane};
-use crate::waiting::transaction::decisions::Asked;
+use crate::waiting::transaction::decide;
+use crate::waiting::transaction::decisions::{Asked, Pushed};
 use pace::Pace;
 use pulls::{Due, Waiting};
 use roxmq_protocol::code;
@@ -118,9 +119,14 @@ impl Service for BrokerShard {
             }
             Lane::Decide => {
                 let asked = Asked { request: request.copy(), peer: from.peer(), ticket };
-                match self.broker.waiting.decisions.push(&self.broker, asked) {
-                    true => from.owes(),
-                    false => from.answer(ticket, Refusal::Busy("too many decisions wait").answer()),
+                match self.broker.waiting.decisions.push(asked) {
+                    Pushed::Waits => from.owes(),
+                    Pushed::Unserved => {
+                        from.owes();
+                        let broker = Arc::clone(&self.broker);
+                        self.broker.pool.start_single(move || decide::serve(&broker));
+                    }
+                    Pushed::Refused => from.answer(ticket, Refusal::Busy("too many decisions wait").answer()),
                 }
             }
             Lane::Pool(handler) | Lane::Write(handler) => {

@@ -7,9 +7,7 @@
 //! nothing could be delivered either. Timed messages are stored again at the end of the log.
 
 use crate::broker::Broker;
-use crate::waiting::delay;
-use crate::waiting::timer;
-use crate::waiting::transaction;
+use crate::waiting::timer::roll::{Progress, roll};
 use parking_lot::Mutex;
 use roxmq_protocol::position::LogOffset;
 use roxmq_store::Reason;
@@ -35,7 +33,7 @@ pub struct Deletions {
 /// A part of the log that is being prepared.
 #[derive(Default)]
 struct Rolling {
-    progress: timer::Progress,
+    progress: Progress,
     /// Up to where it did not work the last time, and since when.
     fails: Option<(LogOffset, Duration)>,
 }
@@ -77,7 +75,7 @@ pub fn prepare(broker: &Broker) -> bool {
     let Some((end, reason)) = deletions.asked.lock().take() else { return false };
     if reason == Reason::Expired {
         let waits = |from: Option<LogOffset>| from.is_some_and(|from| from < end);
-        if waits(delay::waits_from(broker)) || waits(transaction::waits_from(broker)) {
+        if waits(broker.waiting.delayed.waits_from(&broker.store)) || waits(broker.waiting.transactions.waits_from(&broker.store)) {
             return false;
         }
         deletions.decided_to.fetch_max(end.0, Ordering::AcqRel);
@@ -85,7 +83,7 @@ pub fn prepare(broker: &Broker) -> bool {
     let mut rolling = deletions.rolling.lock();
     let now = broker.clock.elapsed();
     let since = rolling.fails.filter(|(of, _)| *of == end).map_or(now, |(_, since)| since);
-    if !timer::roll(broker, end, now - since >= GIVES_UP_AFTER, &mut rolling.progress) {
+    if !roll(broker, end, now - since >= GIVES_UP_AFTER, &mut rolling.progress) {
         rolling.fails = Some((end, since));
         return false;
     }
@@ -111,6 +109,11 @@ mod tests {
     use crate::names::{self, TIMER_TOPIC};
     use crate::settings::BrokerConfig;
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, try_open, try_put};
+    use crate::waiting::delay;
+    use crate::waiting::delay::levels;
+    use crate::waiting::redraft;
+    use crate::waiting::timer;
+    use crate::waiting::timer::times;
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
     use std::path::Path;
@@ -124,8 +127,8 @@ mod tests {
 
     fn wait(broker: &Broker, after_days: i64, body: &str) {
         let due_ms = broker.clock.now_ms() + after_days * DAY_MS;
-        let properties = timer::timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
-        put(broker, TIMER_TOPIC, timer::queue_of(broker, due_ms, broker.clock.now_ms()), &properties, body);
+        let properties = times::timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
+        put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, broker.clock.now_ms()), &properties, body);
     }
 
     #[test]
@@ -155,7 +158,7 @@ mod tests {
         put(&broker, TOPIC, QUEUE + 1, "", "taken again");
         sim.set_capacity(None);
         clock.advance(days(40));
-        timer::deliver_due(&broker);
+        timer::deliver::deliver_due(&broker);
         assert_eq!(delivered(&broker), (0..30).map(|n| format!("{n:02}")).collect::<Vec<_>>(), "nothing that waits was lost");
         close(Arc::into_inner(broker).unwrap());
     }
@@ -167,8 +170,8 @@ mod tests {
         let broker = open();
         wait(&broker, 1, "tomorrow");
         wait(&broker, 40, "far");
-        let delayed = delay::waiting_properties("DELAY\u{1}18\u{2}", TOPIC, QUEUE);
-        put(&broker, names::DELAY_TOPIC, delay::queue_of(18), &delayed, "in 2 h");
+        let delayed = redraft::waiting_properties("DELAY\u{1}18\u{2}", TOPIC, QUEUE);
+        put(&broker, names::DELAY_TOPIC, levels::queue_of(18), &delayed, "in 2 h");
         for _ in 0..40 {
             put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(1000));
         }
@@ -178,8 +181,8 @@ mod tests {
         let first = broker.config().store_root.join("commitlog/00000000000000000000");
         sim.forbid(&first);
         clock.advance(days(5));
-        timer::deliver_due(&broker);
-        delay::deliver_due(&broker);
+        timer::deliver::deliver_due(&broker);
+        delay::deliver::deliver_due(&broker);
         let keep_house = || {
             for _ in 0..5 {
                 clock.advance(Duration::from_secs(60));
@@ -191,15 +194,15 @@ mod tests {
         assert_eq!(broker.store.min_log_offset(), LogOffset(0), "it is kept");
         assert_eq!(delivered(&broker), Vec::<String>::new());
         sim.allow(&first);
-        timer::deliver_due(&broker);
-        delay::deliver_due(&broker);
+        timer::deliver::deliver_due(&broker);
+        delay::deliver::deliver_due(&broker);
         let mut there = delivered(&broker);
         there.sort();
         assert_eq!(there, ["in 2 h", "tomorrow"]);
         keep_house();
         assert!(broker.store.min_log_offset() > LogOffset(0), "and goes when it can");
         clock.advance(days(40));
-        timer::deliver_due(&broker);
+        timer::deliver::deliver_due(&broker);
         assert_eq!(delivered(&broker).len(), 3);
         close(Arc::into_inner(broker).unwrap());
     }

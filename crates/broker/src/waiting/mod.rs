@@ -1,9 +1,11 @@
 //! What becomes of messages that wait: for a delay level, a time, or a decision of their producer?
 
-pub mod cursors;
 pub mod delay;
 pub mod deletions;
+pub mod destination;
+pub mod marks;
 pub mod parking;
+pub mod redraft;
 pub mod system_queue;
 pub mod timer;
 pub mod transaction;
@@ -12,15 +14,16 @@ use crate::names;
 use crate::tables::file::TableFile;
 use crate::tables::queue_end;
 use roxmq_env::disk::Disk;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_store::Store;
 use std::io;
 use std::path::Path;
 
 /// All that waits, and how far it was carried on.
 pub struct Waiting {
-    pub delayed: delay::Delayed,
-    pub timers: timer::Timers,
-    pub transactions: transaction::Transactions,
+    pub delayed: delay::cursors::Delayed,
+    pub timers: timer::timers::Timers,
+    pub transactions: transaction::open::Transactions,
     pub decisions: transaction::decisions::Decisions,
     pub deletions: deletions::Deletions,
 }
@@ -33,15 +36,16 @@ impl Waiting {
     pub fn load(disk: &Disk, folder: &Path, store: &Store) -> io::Result<Waiting> {
         let file = |name| TableFile::new(disk, folder, name);
         let waiting = Waiting {
-            delayed: delay::Delayed::load(file("delayOffset.json"), store)?,
-            timers: timer::Timers::load(file("timers.json"), store.readable())?,
-            transactions: transaction::Transactions::load(file("transactions.json"))?,
+            delayed: delay::cursors::Delayed::load(file("delayOffset.json"), store)?,
+            timers: timer::timers::Timers::load(file("timers.json"), store.readable())?,
+            transactions: transaction::open::Transactions::load(file("transactions.json"))?,
             decisions: transaction::decisions::Decisions::default(),
             deletions: deletions::Deletions::default(),
         };
         let end = |topic, queue_id| queue_end(store, topic, queue_id);
-        waiting.delayed.keep_within(|level| end(names::DELAY_TOPIC, delay::queue_of(level)));
-        let checks = end(names::MARKS_TOPIC, transaction::CHECKS_QUEUE);
+        waiting.delayed.keep_within(|level| end(names::DELAY_TOPIC, delay::levels::queue_of(level)));
+        let end = |topic, queue_id| QueueOffset(end(topic, queue_id));
+        let checks = end(names::MARKS_TOPIC, transaction::checks::CHECKS_QUEUE);
         waiting.transactions.keep_within(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0), checks);
         Ok(waiting)
     }

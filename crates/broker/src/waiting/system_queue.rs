@@ -1,41 +1,56 @@
 //! A queue of the broker's own, read from an offset on.
 
-use crate::broker::Broker;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Record, records};
-use roxmq_store::{Patience, ReadLimits, ReadStatus};
+use roxmq_store::{Patience, ReadLimits, ReadStatus, Store};
 
 /// Records read at once.
 pub const AT_ONCE: ReadLimits = ReadLimits { messages_max: 1024, bytes_max: 4 << 20, scan_max: 4096, patience: Patience::WaitForDisk };
 
-/// How far a queue was read.
+/// A queue of a system topic, and how far it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "what could not be read must not be taken for nothing"]
-pub struct Read {
-    /// The offset behind the last record.
-    pub next: i64,
-    /// Whether that is the end of the queue. Otherwise the disk refuses, and what follows is not known.
-    pub is_whole: bool,
+pub struct SystemQueue {
+    topic: &'static str,
+    queue_id: u32,
+    /// The offset behind the last record that was read.
+    pub next: QueueOffset,
 }
 
-/// Hands over the records of a queue from an offset on.
-pub fn read_on(broker: &Broker, topic: &str, queue_id: u32, from: i64, mut each: impl FnMut(&Record<'_>)) -> Read {
-    let mut next = from;
-    let mut bytes = Vec::new();
-    while broker.store.bounds(topic, queue_id).is_some_and(|(_, max)| max.0 > next) {
-        bytes.clear();
-        let read = broker.store.read(topic, queue_id, QueueOffset(next), AT_ONCE, &mut |_| true, &mut bytes);
-        if read.status == ReadStatus::Found {
-            records(&bytes).flatten().for_each(|record| each(&record));
-        }
-        if read.status == ReadStatus::OffsetFoundNull {
-            return Read { next: read.next.0.max(next), is_whole: false };
-        }
-        // Without an advance there is nothing more now; an offset before the first message is moved to it.
-        if read.next.0 <= next {
-            break;
-        }
-        next = read.next.0;
+/// How far reading came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what could not be read must not be taken for nothing"]
+pub enum Reached {
+    /// The end of the queue.
+    End,
+    /// A record that the disk refuses to read. What follows is not known.
+    Unreadable,
+}
+
+impl SystemQueue {
+    /// The queue, to be read from `next` on.
+    pub fn new(topic: &'static str, queue_id: u32, next: QueueOffset) -> SystemQueue {
+        SystemQueue { topic, queue_id, next }
     }
-    Read { next, is_whole: true }
+
+    /// Hands over the records that follow, in order.
+    pub fn read_on(&mut self, store: &Store, mut each: impl FnMut(&Record<'_>)) -> Reached {
+        let mut bytes = Vec::new();
+        while store.bounds(self.topic, self.queue_id).is_some_and(|(_, max)| max > self.next) {
+            bytes.clear();
+            let read = store.read(self.topic, self.queue_id, self.next, AT_ONCE, &mut |_| true, &mut bytes);
+            if read.status == ReadStatus::Found {
+                records(&bytes).flatten().for_each(|record| each(&record));
+            }
+            let before = self.next;
+            self.next = read.next.max(before);
+            if read.status == ReadStatus::OffsetFoundNull {
+                return Reached::Unreadable;
+            }
+            // Without an advance there is nothing more now; an offset before the first message is moved to it.
+            if self.next == before {
+                break;
+            }
+        }
+        Reached::End
+    }
 }

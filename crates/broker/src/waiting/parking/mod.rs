@@ -7,7 +7,7 @@
 use crate::announce::topics;
 use crate::broker::Broker;
 use crate::names::PARKING_TOPIC;
-use crate::waiting::delay::redelivered;
+use crate::waiting::redraft::redelivered;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, Record, sys_flag};

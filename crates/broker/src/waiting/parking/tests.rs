@@ -11,11 +11,15 @@ use crate::requests::send_back;
 use crate::settings::BrokerConfig;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
 use crate::waiting::delay;
+use crate::waiting::delay::levels;
 use crate::waiting::deletions;
+use crate::waiting::destination::UNSAID;
 use crate::waiting::parking;
+use crate::waiting::redraft;
 use crate::waiting::timer;
-use crate::waiting::transaction;
-use crate::waiting::transaction::decisions::decide;
+use crate::waiting::timer::times;
+use crate::waiting::transaction::check_back::check_open;
+use crate::waiting::transaction::decide::decide;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use roxmq_env::randomness::Randomness;
@@ -83,12 +87,12 @@ fn what_waits_for_a_topic_that_was_deleted_goes_with_it() {
     let place = Place::new();
     let broker = place.open();
     for topic in ["deleted", "%RETRY%gone", "%RETRY%there", TOPIC] {
-        let properties = delay::waiting_properties("DELAY\u{1}1\u{2}", topic, 0);
-        put(&broker, DELAY_TOPIC, delay::queue_of(1), &properties, topic);
+        let properties = redraft::waiting_properties("DELAY\u{1}1\u{2}", topic, 0);
+        put(&broker, DELAY_TOPIC, levels::queue_of(1), &properties, topic);
     }
     broker.tables.groups.put(SubscriptionGroupConfig { group_name: "there".into(), ..SubscriptionGroupConfig::default() });
     place.clock.advance(ms(1000));
-    delay::deliver_due(&broker);
+    delay::deliver::deliver_due(&broker);
     let mut went_to: Vec<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
     went_to.retain(|topic| ![DELAY_TOPIC, names::MARKS_TOPIC].contains(&&**topic));
     went_to.sort();
@@ -103,36 +107,36 @@ fn a_level_goes_on_behind_what_it_cannot_deliver() {
     let place = Place::new();
     let broker = place.open();
     let wait = |topic: &str, body: &str| {
-        let properties = delay::waiting_properties("DELAY\u{1}1\u{2}", topic, QUEUE);
-        put(&broker, DELAY_TOPIC, delay::queue_of(1), &properties, body);
+        let properties = redraft::waiting_properties("DELAY\u{1}1\u{2}", topic, QUEUE);
+        put(&broker, DELAY_TOPIC, levels::queue_of(1), &properties, body);
     };
     wait(TOPIC, "before");
     wait(&impossible_topic(), "impossible");
-    put(&broker, DELAY_TOPIC, delay::queue_of(1), "DELAY\u{1}1\u{2}", "to nowhere");
+    put(&broker, DELAY_TOPIC, levels::queue_of(1), "DELAY\u{1}1\u{2}", "to nowhere");
     wait("deleted", "deleted");
     wait(TOPIC, "behind");
     place.clock.advance(ms(1000));
-    delay::deliver_due(&broker);
+    delay::deliver::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["before", "behind"]);
     let parked = seen_in(&broker, PARKING_TOPIC, 0);
     assert_eq!(parked.iter().map(|(body, _)| &**body).collect::<Vec<_>>(), ["impossible", "to nowhere"]);
     assert!(reason_of(&parked[0].1).starts_with("the topic has 307 bytes"), "{}", parked[0].1);
-    assert_eq!(reason_of(&parked[1].1), delay::UNSAID);
+    assert_eq!(reason_of(&parked[1].1), UNSAID);
     assert_eq!(find(&parked[0].1, name::REAL_TOPIC), Some(impossible_topic()));
     assert_eq!(broker.counts.figures.parked_messages(), 2);
     assert!(broker.tables.topics.find(PARKING_TOPIC).is_some_and(|topic| topic.perm == Permission::READ_WRITE), "operators can read it");
     close(broker);
 
     let broker = place.open();
-    delay::deliver_due(&broker);
+    delay::deliver::deliver_due(&broker);
     assert_eq!((delivered(&broker).len(), seen_in(&broker, PARKING_TOPIC, 0).len()), (2, 2), "once, over a restart");
     close(broker);
 }
 
 fn wait_for_time(broker: &Broker, topic: &str, after_ms: i64, properties: &str, body: &str) -> Placed {
     let due_ms = broker.clock.now_ms() + after_ms;
-    let properties = timer::timed_properties(properties, topic, QUEUE, due_ms);
-    put(broker, TIMER_TOPIC, timer::queue_of(broker, due_ms, broker.clock.now_ms()), &properties, body)
+    let properties = times::timed_properties(properties, topic, QUEUE, due_ms);
+    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, broker.clock.now_ms()), &properties, body)
 }
 
 #[test]
@@ -143,13 +147,13 @@ fn timers_go_on_behind_what_they_cannot_deliver() {
     wait_for_time(&broker, &impossible_topic(), 1000, "", "impossible");
     wait_for_time(&broker, TOPIC, 1001, "", "behind");
     place.clock.advance(ms(2000));
-    timer::deliver_due(&broker);
+    timer::deliver::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["before", "behind"]);
     let parked = seen_in(&broker, PARKING_TOPIC, 0);
     assert!(parked.len() == 1 && parked[0].0 == "impossible" && reason_of(&parked[0].1).starts_with("the topic has"), "{parked:?}");
     close(broker);
     let broker = place.open();
-    timer::deliver_due(&broker);
+    timer::deliver::deliver_due(&broker);
     assert_eq!((delivered(&broker).len(), seen_in(&broker, PARKING_TOPIC, 0).len()), (2, 1), "once, over a restart");
     close(broker);
 }
@@ -160,13 +164,13 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
     let config = BrokerConfig { light_queues: true, multi_dispatch: true, ..testing::config() };
     let broker = place.open_with(SEGMENT_BYTES, config);
     // As a release let it in that left no room: full when it is stored, and full but for its offset in a light queue.
-    let waiting = timer::timed_properties("", TOPIC, QUEUE, NOW_MS + 1000).len();
+    let waiting = times::timed_properties("", TOPIC, QUEUE, NOW_MS + 1000).len();
     wait_for_time(&broker, TOPIC, 1000, &filled("", PROPERTIES_BYTES_MAX - waiting), "full");
     let named = "INNER_MULTI_DISPATCH\u{1}%LMQ%a\u{2}";
     let light_bytes = light::asked(&broker.config(), TOPIC, Some("%LMQ%a")).unwrap().unwrap().1;
     wait_for_time(&broker, TOPIC, 1000, &filled(named, PROPERTIES_BYTES_MAX - waiting - light_bytes), "light");
     place.clock.advance(ms(1000));
-    timer::deliver_due(&broker);
+    timer::deliver::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["full", "light"]);
     assert_eq!(broker.store.queue_next("%LMQ%a", 0).map(|next| next.0), Some(1));
     assert_eq!(broker.counts.figures.parked_messages(), 0);
@@ -177,7 +181,7 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
 fn what_cannot_be_stored_again_does_not_keep_the_log() {
     let place = Place::new();
     let broker = place.open();
-    let waiting = timer::timed_properties("", TOPIC, QUEUE, NOW_MS + 40 * DAY_MS).len();
+    let waiting = times::timed_properties("", TOPIC, QUEUE, NOW_MS + 40 * DAY_MS).len();
     let full = filled("", PROPERTIES_BYTES_MAX - waiting);
     wait_for_time(&broker, TOPIC, 40 * DAY_MS, &full, "full");
     wait_for_time(&broker, TOPIC, 40 * DAY_MS, "", &"long".repeat(10_000));
@@ -206,7 +210,7 @@ fn what_cannot_be_stored_again_does_not_keep_the_log() {
         assert!(*properties_bytes < 1000);
     }
     place.clock.advance(ms(36 * DAY_MS));
-    timer::deliver_due(&broker);
+    timer::deliver::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["far"]);
     assert_eq!(broker.counts.figures.parked_messages(), 2);
     close(Arc::into_inner(broker).unwrap());
@@ -215,7 +219,7 @@ fn what_cannot_be_stored_again_does_not_keep_the_log() {
 const DAY_MS: i64 = 86_400_000;
 
 fn put_half(broker: &Broker, properties: &str, body: &str) -> EndTransaction<'static> {
-    let properties = delay::waiting_properties(&format!("PGROUP\u{1}producers\u{2}{properties}"), TOPIC, QUEUE);
+    let properties = redraft::waiting_properties(&format!("PGROUP\u{1}producers\u{2}{properties}"), TOPIC, QUEUE);
     let placed = put(broker, HALF_TOPIC, 0, &properties, body);
     testing::commit_of(placed.queue_offset, placed.log_offset)
 }
@@ -224,18 +228,18 @@ fn put_half(broker: &Broker, properties: &str, body: &str) -> EndTransaction<'st
 fn a_commit_that_cannot_be_carried_out_is_parked_and_closes_its_half_message() {
     let place = Place::new();
     let broker = place.open();
-    let waiting = delay::waiting_properties("PGROUP\u{1}producers\u{2}", TOPIC, QUEUE).len();
+    let waiting = redraft::waiting_properties("PGROUP\u{1}producers\u{2}", TOPIC, QUEUE).len();
     // Full before the commit writes when it is due.
     let timed = put_half(&broker, &filled("TIMER_DELAY_SEC\u{1}5\u{2}", PROPERTIES_BYTES_MAX - waiting), "timed");
     let plain = put_half(&broker, &filled("", PROPERTIES_BYTES_MAX - waiting), "plain");
     assert_eq!(decide(&broker, &timed), Ok(()));
     assert_eq!(decide(&broker, &plain), Ok(()));
-    assert_eq!((delivered(&broker), transaction::open_offsets(&broker)), (vec!["plain".to_owned()], vec![]));
+    assert_eq!((delivered(&broker), testing::open_offsets(&broker)), (vec!["plain".to_owned()], vec![]));
     let parked = seen_in(&broker, PARKING_TOPIC, 0);
     assert!(parked.len() == 1 && parked[0].0 == "timed", "{parked:?}");
     close(broker);
     let broker = place.open();
-    assert_eq!(transaction::open_offsets(&broker), Vec::<i64>::new());
+    assert_eq!(testing::open_offsets(&broker), Vec::<i64>::new());
     close(broker);
 }
 
@@ -243,7 +247,7 @@ fn a_commit_that_cannot_be_carried_out_is_parked_and_closes_its_half_message() {
 fn an_undecided_half_message_is_parked_however_long_it_is() {
     let place = Place::new();
     let broker = place.open();
-    let waiting = delay::waiting_properties("PGROUP\u{1}producers\u{2}", TOPIC, QUEUE).len();
+    let waiting = redraft::waiting_properties("PGROUP\u{1}producers\u{2}", TOPIC, QUEUE).len();
     put_half(&broker, &filled("", PROPERTIES_BYTES_MAX - waiting), "full");
     put_half(&broker, "", &"long".repeat(10_000));
     put_half(&broker, "", "short");
@@ -251,9 +255,9 @@ fn an_undecided_half_message_is_parked_however_long_it_is() {
     let broker = place.open_with(16 << 10, testing::config());
     for _ in 0..=broker.config().transaction_checks_max {
         place.clock.advance(ms(3_600_000));
-        transaction::check_open(&broker, |_, _| true);
+        check_open(&broker, |_, _| true);
     }
-    assert_eq!(transaction::open_offsets(&broker), Vec::<i64>::new());
+    assert_eq!(testing::open_offsets(&broker), Vec::<i64>::new());
     let parked = seen_in(&broker, UNDECIDED_TOPIC, 0);
     assert_eq!(parked.len(), 3);
     assert_eq!(parked[2].0, "short");
@@ -282,7 +286,7 @@ fn what_has_no_room_for_a_retry_is_a_dead_letter() {
         assert_eq!(send_back::take_back(&broker, &send_back(placed.log_offset), 0, broker.identity.advertised), Ok(()), "{bytes}");
     }
     place.clock.advance(ms(100_000));
-    delay::deliver_due(&broker);
+    delay::deliver::deliver_due(&broker);
     let came: Vec<String> = broker
         .store
         .queues()
@@ -349,11 +353,11 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
         }
     }
     let half = seen_half(&broker);
-    transaction::check_open(&broker, |_, _| true);
+    check_open(&broker, |_, _| true);
     assert_eq!(decide(&broker, &half), Ok(()));
     place.clock.advance(ms(2000));
-    delay::deliver_due(&broker);
-    timer::deliver_due(&broker);
+    delay::deliver::deliver_due(&broker);
+    timer::deliver::deliver_due(&broker);
     let mut came = delivered(&broker);
     came.sort();
     assert_eq!(came, ["half", "level", "plain", "timer"]);
@@ -367,7 +371,7 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
             send_back::take_back(&broker, &request, 500, broker.identity.advertised).unwrap();
         }
         place.clock.advance(ms(3_600_000));
-        delay::deliver_due(&broker);
+        delay::deliver::deliver_due(&broker);
         given_back = log_offsets(&broker, &names::retry_topic(&group), 0).into_iter().skip(4 * round).collect();
         assert_eq!(given_back.len(), if round < 3 { 4 } else { 0 }, "round {round}");
     }
@@ -400,8 +404,8 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     let place = Place::new();
     let broker = place.open();
     let long = "l".repeat(4000);
-    let properties = delay::waiting_properties("DELAY\u{1}1\u{2}", TOPIC, QUEUE);
-    put(&broker, DELAY_TOPIC, delay::queue_of(1), &properties, &long);
+    let properties = redraft::waiting_properties("DELAY\u{1}1\u{2}", TOPIC, QUEUE);
+    put(&broker, DELAY_TOPIC, levels::queue_of(1), &properties, &long);
     wait_for_time(&broker, TOPIC, 1000, "", &long);
     let half = put_half(&broker, "", &long);
     let read = put(&broker, TOPIC, QUEUE + 1, "", &long);
@@ -411,8 +415,8 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     let broker = place.open();
     assert!(send(&broker, TOPIC, "", long.as_bytes(), 0).unwrap_err().starts_with("13 "));
     place.clock.advance(ms(1000));
-    delay::deliver_due(&broker);
-    timer::deliver_due(&broker);
+    delay::deliver::deliver_due(&broker);
+    timer::deliver::deliver_due(&broker);
     assert_eq!(decide(&broker, &half), Ok(()));
     assert_eq!(delivered(&broker).len(), 3);
     assert_eq!(send_back::take_back(&broker, &send_back(read.log_offset), 0, broker.identity.advertised), Ok(()));
@@ -421,7 +425,7 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     send(&broker, &retry_topic, "DELAY\u{1}1\u{2}", long.as_bytes(), 1).unwrap();
     send(&broker, &retry_topic, "DELAY\u{1}1\u{2}", long.as_bytes(), 4).unwrap();
     place.clock.advance(ms(10_000));
-    delay::deliver_due(&broker);
+    delay::deliver::deliver_due(&broker);
     assert_eq!(log_offsets(&broker, &retry_topic, 0).len(), 2);
     assert_eq!(seen_in(&broker, &names::dead_letter_topic(GROUP), 0).len(), 1);
     close(broker);

@@ -2,18 +2,13 @@
 //!
 //! Counted while serving; what waited before is counted once after a start. Java: `TimerMetrics`.
 
-use super::waiting::{Entry, Waiting};
-use crate::broker::Broker;
-use crate::error::Refusal;
+use super::due_queue::{DueQueue, Entry};
 use crate::names::TIMER_TOPIC;
-use crate::waiting::system_queue::read_on;
+use crate::waiting::system_queue::SystemQueue;
 use parking_lot::Mutex;
-use roxmq_protocol::body::{TimerCount, TimerMetricsBody};
-use roxmq_protocol::json::{self, Dialect};
-use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::name;
-use roxmq_protocol::request;
-use roxmq_remoting::{Answer, Call};
+use roxmq_store::Store;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -22,6 +17,11 @@ use std::sync::Arc;
 pub struct Counts(Mutex<BTreeMap<String, i64>>);
 
 impl Counts {
+    /// Of each topic for which any wait.
+    pub fn all(&self) -> BTreeMap<String, i64> {
+        self.0.lock().iter().filter(|(_, count)| **count > 0).map(|(topic, count)| (topic.clone(), *count)).collect()
+    }
+
     /// So many more.
     pub fn add(&self, topic: &str, more: i64) {
         let mut counts = self.0.lock();
@@ -37,24 +37,15 @@ impl Counts {
     }
 }
 
-/// Code 61.
-pub fn metrics(broker: &Broker, _: &Call<'_>, _: request::TimerMetrics) -> Result<Answer, Refusal> {
-    let time_stamp = broker.clock.now_ms();
-    let counts = broker.waiting.timers.counts.0.lock();
-    let waiting = counts.iter().filter(|(_, count)| **count > 0);
-    let timing_count = waiting.map(|(topic, count)| (topic.clone(), TimerCount { count: *count, time_stamp })).collect();
-    Ok(Answer::body(json::to_vec(&TimerMetricsBody { timing_count, data_version: None }, Dialect::Fastjson)))
-}
-
 /// Counts what was waiting when the log ended at `end`; what is delivered meanwhile is taken off by who delivers it.
-pub fn count_from_before(broker: &Broker, end: LogOffset, mut then: Waiting) {
+pub fn count_from_before(store: &Store, counts: &Counts, end: LogOffset, mut then: DueQueue) {
     // Where the disk refuses, the count is off until the next start; nothing depends on it.
-    let _ = then.read_marks(broker, end);
+    let _ = then.read_marks(store, end);
     let mut topics: Vec<Arc<str>> = Vec::new();
-    for queue in broker.store.queues_of(TIMER_TOPIC) {
+    for queue in store.queues_of(TIMER_TOPIC) {
         let mut open: HashMap<i64, Arc<str>> = HashMap::new();
         let mut recalled = Vec::new();
-        let _ = read_on(broker, TIMER_TOPIC, queue, 0, |record| {
+        let _ = SystemQueue::new(TIMER_TOPIC, queue, QueueOffset(0)).read_on(store, |record| {
             let Some(entry) = Entry::of(record).filter(|_| record.log_offset < end) else { return };
             if entry.is_recall {
                 recalled.push(entry.timer.origin);
@@ -65,7 +56,7 @@ pub fn count_from_before(broker: &Broker, end: LogOffset, mut then: Waiting) {
         recalled.iter().for_each(|origin| drop(open.remove(origin)));
         let mut of_queue: BTreeMap<Arc<str>, i64> = BTreeMap::new();
         open.into_values().for_each(|topic| *of_queue.entry(topic).or_default() += 1);
-        of_queue.iter().for_each(|(topic, count)| broker.waiting.timers.counts.add(topic, *count));
+        of_queue.iter().for_each(|(topic, count)| counts.add(topic, *count));
     }
 }
 

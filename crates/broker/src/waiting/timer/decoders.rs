@@ -1,8 +1,8 @@
 //! What timers read from files and requests, as functions of bytes: see `crate::decoders`.
 
-use super::recall::Handle;
-use super::waiting::{Entry, named_in};
-use super::{Done, hour_of};
+use super::due_queue::{Done, Entry, named_in};
+use super::handle::Handle;
+use super::hours::hour_of;
 use roxmq_protocol::json;
 use roxmq_protocol::record::Record;
 

@@ -1,14 +1,14 @@
 //! Delivery of what is due.
 
-use super::ORIGIN;
 use super::counts::count_from_before;
-use super::waiting::{MARKS_QUEUE, Timer, Waiting, mark};
+use super::due_queue::{DueQueue, MARKS_QUEUE, Timer, mark};
+use super::times::ORIGIN;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::{MARKS_TOPIC, PARKING_TOPIC};
-use crate::waiting::cursors;
-use crate::waiting::delay::{Destination, Dropped, UNSAID, destination, redelivered};
+use crate::waiting::destination::{Destination, Dropped, UNSAID, destination};
 use crate::waiting::parking;
+use crate::waiting::redraft::redelivered;
 use roxmq_protocol::light::light_room_of;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
@@ -19,8 +19,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{error, info, warn};
 
-/// What is due within this time is in memory.
-pub const LOOK_AHEAD_MS: i64 = 300_000;
 /// How often is looked for what came in, when the bell is not rung.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// Between two looks: much that comes in at once is delivered at once.
@@ -34,7 +32,7 @@ pub async fn run(broker: Arc<Broker>) {
     let working = Arc::clone(&broker);
     drop(tokio::task::spawn_blocking(move || {
         if let Some((end, done)) = working.waiting.timers.at_open.lock().take() {
-            count_from_before(&working, end, Waiting::after(done));
+            count_from_before(&working.store, &working.waiting.timers.counts, end, DueQueue::after(done));
         }
     }));
     loop {
@@ -64,7 +62,7 @@ pub fn deliver_due(broker: &Broker) -> Option<i64> {
     loop {
         // Let go after each batch, so that a recall never waits for long.
         let mut waiting = broker.waiting.timers.waiting.lock();
-        let is_known = waiting.catch_up(broker, now_ms);
+        let is_known = waiting.catch_up(&broker.store, now_ms);
         let due = waiting.due(now_ms, AT_ONCE);
         if due.is_empty() {
             if !is_known || waiting.has_put_off() {
@@ -101,7 +99,7 @@ struct Delivery {
 }
 
 /// Delivers the first of `due`, as many as go into one append.
-fn deliver(broker: &Broker, waiting: &mut Waiting, due: &[(Timer, i64)], batch: &mut Batch) -> Result<(), Refusal> {
+fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, i64)], batch: &mut Batch) -> Result<(), Refusal> {
     let mut deliveries = Vec::new();
     // One append is one whole batch, which has to fit into a segment.
     let bytes_max = BYTES_AT_ONCE.min(broker.store.whole_bytes_max() / 2);
@@ -118,7 +116,7 @@ fn deliver(broker: &Broker, waiting: &mut Waiting, due: &[(Timer, i64)], batch: 
         }
         let Some(bytes) = found.ok().flatten() else {
             // It may just have been stored again, and its old copy deleted.
-            let is_known = waiting.catch_up(broker, timer.due_ms);
+            let is_known = waiting.catch_up(&broker.store, timer.due_ms);
             if is_known && waiting.newest(*timer).is_none_or(|newest| newest == *at) {
                 error!(due_ms = timer.due_ms, log_offset = at, "a timed message is gone from the log");
                 waiting.close(*timer);
@@ -136,7 +134,9 @@ fn deliver(broker: &Broker, waiting: &mut Waiting, due: &[(Timer, i64)], batch: 
     if deliveries.is_empty() {
         return Ok(());
     }
-    cursors::begin(broker, MARKS_QUEUE, &mark(deliveries.iter().map(|delivery| delivery.timer)), batch)?;
+    batch.clear();
+    let delivered = mark(deliveries.iter().map(|delivery| delivery.timer));
+    batch.push(broker.own(MARKS_TOPIC, MARKS_QUEUE, delivered.as_bytes(), ""))?;
     let mut parked = Vec::new();
     let mut dropped = Dropped::default();
     let mut topics = Vec::new();

@@ -1,14 +1,13 @@
 //! A message that waits longer than the log keeps it is stored again before its part of the log is deleted.
 
-use super::ORIGIN;
 use super::deliver::set_within;
-use super::waiting::{Entry, MARKS_QUEUE, Timer, Waiting, mark};
+use super::due_queue::{DueQueue, Entry, MARKS_QUEUE, Timer, mark};
+use super::times::ORIGIN;
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::names::{PARKING_TOPIC, TIMER_TOPIC};
-use crate::waiting::cursors;
-use crate::waiting::delay::redelivered;
+use crate::names::{MARKS_TOPIC, PARKING_TOPIC, TIMER_TOPIC};
 use crate::waiting::parking;
+use crate::waiting::redraft::redelivered;
 use crate::waiting::system_queue::AT_ONCE;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
@@ -83,7 +82,7 @@ fn roll_queue(broker: &Broker, queue: u32, end: LogOffset, gives_up: bool, next:
 fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
     // Held meanwhile, so that nothing is delivered between the look and the append.
     let mut waiting = broker.waiting.timers.waiting.lock();
-    if !waiting.know_marks(broker) {
+    if !waiting.know_marks(&broker.store) {
         return Err(Refusal::Failed("what was delivered cannot be read".into()));
     }
     let mut batch = broker.store.batch();
@@ -110,9 +109,9 @@ fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
 }
 
 /// A message that cannot be stored again must not keep the log from being deleted.
-fn park(broker: &Broker, waiting: &mut Waiting, timer: Timer, record: &Record<'_>, reason: &str) -> Result<(), Refusal> {
+fn park(broker: &Broker, waiting: &mut DueQueue, timer: Timer, record: &Record<'_>, reason: &str) -> Result<(), Refusal> {
     let mut batch = broker.store.batch();
-    cursors::begin(broker, MARKS_QUEUE, &mark([timer].into_iter()), &mut batch)?;
+    batch.push(broker.own(MARKS_TOPIC, MARKS_QUEUE, mark([timer].into_iter()).as_bytes(), ""))?;
     let parked = parking::park(broker, record, PARKING_TOPIC, reason, &mut batch);
     batch.use_reserve();
     broker.put_whole(&mut batch)?;

@@ -1,9 +1,17 @@
-use super::waiting::Timer;
-use super::*;
+use super::deliver::deliver_due;
+use super::due_queue::{DueQueue, NOTHING_DONE, Timer};
+use super::handle::{Handle, handle};
+use super::hours::HOUR_MS;
+use super::times::{Times, timed_properties};
+use crate::broker::Broker;
+use crate::error::Refusal;
 use crate::names::TIMER_TOPIC;
+use crate::requests::timers::take_back;
+use crate::settings::BrokerConfig;
 use crate::testing::{NOW_MS, QUEUE, TOPIC, close, delivered, open, put};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
+use roxmq_protocol::properties::Properties;
 use std::time::Duration;
 
 const CONFIG_MAX_MS: i64 = 34_560_000_000;
@@ -11,7 +19,7 @@ const CONFIG_MAX_MS: i64 = 34_560_000_000;
 fn wait(broker: &Broker, due_ms: i64, body: &str) {
     let now_ms = broker.clock.now_ms();
     let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
-    put(broker, TIMER_TOPIC, queue_of(broker, due_ms, now_ms), &properties, body);
+    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, now_ms), &properties, body);
     broker.waiting.timers.arrived(TOPIC, due_ms);
 }
 
@@ -49,7 +57,7 @@ fn no_producer_says_which_message_its_own_is_a_copy_of() {
     let broker = open(&disk, &clock);
     let due_ms = NOW_MS + 1000;
     let send = |given: &str, body: &str| {
-        put(&broker, TIMER_TOPIC, queue_of(&broker, due_ms, NOW_MS), &timed_properties(given, TOPIC, QUEUE, due_ms), body);
+        put(&broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, NOW_MS), &timed_properties(given, TOPIC, QUEUE, due_ms), body);
         broker.waiting.timers.arrived(TOPIC, due_ms);
     };
     send("", "first");
@@ -58,7 +66,7 @@ fn no_producer_says_which_message_its_own_is_a_copy_of() {
     }
     // As an older version stored it.
     let unreadable = format!("{}TIMER_ORIGIN\u{1}x\u{2}", timed_properties("", TOPIC, QUEUE, due_ms));
-    put(&broker, TIMER_TOPIC, queue_of(&broker, due_ms, NOW_MS), &unreadable, "unreadable");
+    put(&broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, NOW_MS), &unreadable, "unreadable");
     broker.waiting.timers.arrived(TOPIC, due_ms);
     clock.advance(ms(1000));
     deliver_due(&broker);
@@ -207,8 +215,8 @@ fn what_was_recalled_is_not_delivered() {
         wait(&broker, NOW_MS + after, body);
     }
     let take_back = |broker: &Broker, body: &str, due_ms: i64| {
-        let handle = recall::Handle::parse(&handle("any", TOPIC, due_ms, body)).unwrap();
-        recall::take_back(broker, &handle, broker.clock.now_ms())
+        let handle = Handle::parse(&handle("any", TOPIC, due_ms, body)).unwrap();
+        take_back(broker, &handle, broker.clock.now_ms())
     };
     assert_eq!(take_back(&broker, "soon", NOW_MS + 1000), Ok(()));
     assert_eq!(take_back(&broker, "far", NOW_MS + 50 * HOUR_MS), Ok(()));
@@ -231,17 +239,17 @@ fn what_was_recalled_is_not_delivered() {
 fn handles_are_what_java_writes() {
     let text = handle("broker-a", "Orders", 1_800_000_000_001, "7F0000010BAD18B4AAC2");
     assert_eq!(text, "djEgT3JkZXJzIGJyb2tlci1hIDE4MDAwMDAwMDAwMDEgN0YwMDAwMDEwQkFEMThCNEFBQzI=");
-    let parsed = recall::Handle::parse(&text).unwrap();
+    let parsed = Handle::parse(&text).unwrap();
     assert_eq!((&*parsed.topic, &*parsed.broker, parsed.due_ms), ("Orders", "broker-a", 1_800_000_000_001));
-    assert!(recall::Handle::parse(text.trim_end_matches('=')).is_some());
+    assert!(Handle::parse(text.trim_end_matches('=')).is_some());
     for bad in ["", "x", "####", "djEgT3JkZXJz", "djIgT3JkZXJzIGJyb2tlci1hIDE4MDAwMDAwMDAwMDEgN0YwMDAwMDEwQkFEMThCNEFBQzI="] {
-        assert!(recall::Handle::parse(bad).is_none(), "{bad}");
+        assert!(Handle::parse(bad).is_none(), "{bad}");
     }
 }
 
 #[test]
 fn the_nearest_are_in_memory_and_the_others_are_read_again() {
-    let mut waiting = Waiting::with_room(NOTHING_DONE, 8);
+    let mut waiting = DueQueue::with_room(NOTHING_DONE, 8);
     for origin in 0..100 {
         waiting.take(Timer { due_ms: 1000 - origin, origin }, origin);
         assert!(waiting.near_count() <= 8, "{origin}");

@@ -7,33 +7,20 @@
 //! never one less. Producers read the count in `TRANSACTION_CHECK_TIMES`, as do consumers of what is committed after a check. Java
 //! stores the half message again for each check, with its count.
 
-use crate::broker::Broker;
-use crate::error::Refusal;
-use crate::waiting::cursors;
+use crate::waiting::marks;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::Record;
 
 /// The queue of the marks that count checks.
-pub const CHECKS_QUEUE: u32 = cursors::OTHERS_FROM_QUEUE + 1;
-/// Half messages counted by one record.
-const AT_ONCE: usize = 1024;
-
-/// Writes down how often each of these half messages was asked about by now. Does not wait for the disk.
-pub fn count(broker: &Broker, asked: &[(i64, u32)]) -> Result<(), Refusal> {
-    let mut batch = broker.store.batch();
-    for some in asked.chunks(AT_ONCE) {
-        let words: Vec<String> = some.iter().map(|(offset, times)| format!("{offset}:{times}")).collect();
-        batch.push(cursors::draft(broker, CHECKS_QUEUE, words.join(",").as_bytes()))?;
-    }
-    if batch.is_empty() { Ok(()) } else { broker.put_own(&mut batch) }
-}
+pub const CHECKS_QUEUE: u32 = marks::OTHERS_FROM_QUEUE + 1;
 
 /// What a record of the queue says: offsets in the half queue, and how often each was asked about.
-pub fn counted(body: &[u8]) -> impl Iterator<Item = (i64, u32)> {
+pub fn counted(body: &[u8]) -> impl Iterator<Item = (QueueOffset, u32)> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     text.split(',').filter_map(|word| {
         let (offset, times) = word.split_once(':')?;
-        Some((offset.parse().ok()?, times.parse().ok()?))
+        Some((QueueOffset(offset.parse().ok()?), times.parse().ok()?))
     })
 }
 

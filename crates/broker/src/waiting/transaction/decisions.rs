@@ -4,42 +4,15 @@
 //! producer is asked: they wait in a queue of their own, and what waits is decided together. A connection of which many wait is not read
 //! from meanwhile.
 
-use super::State;
-use super::checks::with_times;
-use crate::broker::Broker;
-use crate::error::Refusal;
-use crate::names::{self, HALF_TOPIC, OP_TOPIC};
-use crate::waiting::delay;
-use crate::waiting::delay::redelivered;
-use crate::waiting::parking::{self, Parked};
-use crate::waiting::timer;
 use parking_lot::Mutex;
-use roxmq_protocol::position::LogOffset;
-use roxmq_protocol::properties::{PropertiesBuf, name};
-use roxmq_protocol::record::{Draft, Record, sys_flag};
-use roxmq_protocol::request::{self, HeaderFields};
-use roxmq_protocol::time::Timestamp;
-use roxmq_remoting::{Answer, ConnectionId, Peer, Received, Ticket};
-use roxmq_store::Batch;
-use std::collections::{HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use roxmq_remoting::{Peer, Received, Ticket};
+use std::collections::VecDeque;
 use tracing::warn;
 
-/// Tag of an op record that closes half messages (`TransactionalMessageUtil.REMOVE_TAG`).
-const OP_TAG: &str = "d";
-/// How the request spells that the message is to be delivered.
-pub const COMMIT: i32 = 8;
-/// The half message is to be forgotten.
-pub const ROLLBACK: i32 = 12;
 /// Decisions that may wait. Java: `endTransactionPoolQueueCapacity`.
 pub const WAITING_MAX: usize = 100_000;
 /// Decisions taken together.
 const AT_ONCE: usize = 512;
-/// Bytes appended for them together.
-const BYTES_AT_ONCE: usize = 1 << 20;
-/// An op record has fewer, and a committed record hardly more than its half message.
-const OP_BYTES_MAX: usize = 1024;
 
 /// Decisions that wait until they are taken: many at a time, with one append and one flush for all of them.
 #[derive(Default)]
@@ -65,23 +38,33 @@ pub struct Asked {
     pub ticket: Ticket,
 }
 
+/// What became of a decision that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits, and is taken with others.
+    Waits,
+    /// It waits, and from now on the caller has to see that decisions are taken: see [`Decisions::next`].
+    Unserved,
+    /// Too many wait.
+    Refused,
+}
+
 impl Decisions {
-    /// Lets a decision wait; false when too many do already.
-    pub fn push(&self, broker: &Arc<Broker>, asked: Asked) -> bool {
+    /// Lets a decision wait, if there is room.
+    pub fn push(&self, asked: Asked) -> Pushed {
         let mut waiting = self.waiting.lock();
         if waiting.asked.len() >= WAITING_MAX {
             // Said once until none waits.
             if !std::mem::replace(&mut waiting.is_full, true) {
                 warn!(waiting = WAITING_MAX, "too many decisions about half messages wait; further ones are refused");
             }
-            return false;
+            return Pushed::Refused;
         }
         waiting.asked.push_back(asked);
-        if !std::mem::replace(&mut waiting.is_served, true) {
-            let broker = Arc::clone(broker);
-            broker.clone().pool.start_single(move || broker.waiting.decisions.serve(&broker));
+        match std::mem::replace(&mut waiting.is_served, true) {
+            true => Pushed::Waits,
+            false => Pushed::Unserved,
         }
-        true
     }
 
     /// How many wait.
@@ -89,229 +72,12 @@ impl Decisions {
         self.waiting.lock().asked.len()
     }
 
-    /// Takes decisions until none waits.
-    fn serve(&self, broker: &Broker) {
-        while let Some(asked) = self.next() {
-            let headers: Vec<_> = asked.iter().map(|asked| asked.request.header()).collect();
-            let taken = catch_unwind(AssertUnwindSafe(|| {
-                let requests = headers.iter().map(|header| request::EndTransaction::read(&header.fields).map_err(Refusal::from));
-                decide_all(broker, requests.collect())
-            }));
-            let failed = || vec![Err(Refusal::Failed("deciding failed inside the broker; its log says where".into())); asked.len()];
-            let answers = taken.unwrap_or_else(|_| failed());
-            let mut settled: HashMap<ConnectionId, (&Peer, usize)> = HashMap::new();
-            for (asked, outcome) in asked.iter().zip(answers) {
-                asked.peer.answer(asked.ticket, outcome.map_or_else(|refusal| refusal.answer(), |()| Answer::ok()));
-                settled.entry(asked.peer.id()).or_insert((&asked.peer, 0)).1 += 1;
-            }
-            settled.values().for_each(|(peer, count)| peer.settle(*count));
-        }
-    }
-
-    fn next(&self) -> Option<Vec<Asked>> {
+    /// The next ones that are taken together; none ends the serving.
+    pub fn next(&self) -> Option<Vec<Asked>> {
         let mut waiting = self.waiting.lock();
         let count = waiting.asked.len().min(AT_ONCE);
         waiting.is_served = count > 0;
         waiting.is_full &= count > 0;
         (count > 0).then(|| waiting.asked.drain(..count).collect())
     }
-}
-
-/// Closes a half message as its producer wants it. One that is closed stays as it is, and that is no error.
-///
-/// # Errors
-/// When there is no such half message of the group, or the store refuses.
-#[cfg(test)]
-pub fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<(), Refusal> {
-    decide_all(broker, vec![Ok(request.clone())]).swap_remove(0)
-}
-
-/// Closes half messages as their producers want it; one outcome for each request. One that is closed stays as it is, and that is no
-/// error.
-pub fn decide_all(broker: &Broker, requests: Vec<Result<request::EndTransaction<'_>, Refusal>>) -> Vec<Result<(), Refusal>> {
-    let halves: Vec<_> = requests.into_iter().map(|request| request.and_then(|request| Half::read(broker, &request))).collect();
-    let mut outcomes = vec![Ok(()); halves.len()];
-    let appended = {
-        // Held until all is in the log: two decisions about one half message come one after the other, and the second finds it closed.
-        let mut state = broker.waiting.transactions.state.lock();
-        if !state.catch_up(broker) {
-            let unread = Refusal::Failed("what was decided before cannot be read now".into());
-            return vec![Err(unread); halves.len()];
-        }
-        let mut closing = Closing::new(broker);
-        for (number, half) in halves.iter().enumerate() {
-            let half = match half {
-                Ok(Some(half)) => half,
-                // The producer does not know yet; it will be asked.
-                Ok(None) => continue,
-                Err(refusal) => {
-                    outcomes[number] = Err(refusal.clone());
-                    continue;
-                }
-            };
-            if !closing.has_room(broker, half) {
-                closing.append(broker, &mut state, &mut outcomes);
-            }
-            if !state.is_closed(half.offset)
-                && let Err(refusal) = closing.push(broker, number, half, state.checks(half.offset))
-            {
-                outcomes[number] = Err(refusal);
-            }
-        }
-        closing.append(broker, &mut state, &mut outcomes);
-        closing.appended
-    };
-    for (batch, numbers) in appended {
-        let outcome = broker.settle(&batch).in_time();
-        numbers.into_iter().for_each(|number| outcomes[number] = outcome.clone());
-    }
-    outcomes
-}
-
-/// A half message, and what is to become of it.
-struct Half {
-    bytes: Vec<u8>,
-    offset: i64,
-    is_committed: bool,
-}
-
-impl Half {
-    /// The one that a request speaks of; none, if it does not say what is to become of it.
-    fn read(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<Option<Half>, Refusal> {
-        if !matches!(request.commit_or_rollback, COMMIT | ROLLBACK) {
-            return Ok(None);
-        }
-        let bytes = broker.store.message_at(LogOffset(request.commit_log_offset));
-        let bytes = bytes.ok_or_else(|| Refusal::Failed("Find prepared transaction message failed".into()))?;
-        let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
-        if record.topic != HALF_TOPIC || record.properties().find(name::PGROUP) != Some(&*request.producer_group) {
-            return Err(Refusal::Failed("The producer group wrong".into()));
-        }
-        let offset = record.queue_offset.0;
-        if offset != request.tran_state_table_offset {
-            return Err(Refusal::Failed("The transaction state table offset wrong".into()));
-        }
-        Ok(Some(Half { offset, is_committed: request.commit_or_rollback == COMMIT, bytes }))
-    }
-}
-
-/// Half messages that are being closed, as many as one append takes at a time.
-struct Closing {
-    batch: Batch,
-    all: Vec<Closed>,
-    /// What is in the log, and which of the requests wanted it.
-    appended: Vec<(Batch, Vec<usize>)>,
-}
-
-struct Closed {
-    /// Which of the requests wants it.
-    number: usize,
-    offset: i64,
-    committed: Committed,
-}
-
-/// What else is to be done once a commit is in the log.
-#[derive(Default)]
-struct Committed {
-    /// Topic and due time, if the message waits for a time of its own.
-    timed: Option<(String, i64)>,
-    parked: Option<Parked>,
-}
-
-impl Closing {
-    fn new(broker: &Broker) -> Closing {
-        Closing { batch: broker.store.batch(), all: Vec::new(), appended: Vec::new() }
-    }
-
-    fn has_room(&self, broker: &Broker, half: &Half) -> bool {
-        let bytes_max = broker.store.whole_bytes_max().min(BYTES_AT_ONCE);
-        self.batch.bytes() + half.bytes.len() + OP_BYTES_MAX <= bytes_max
-    }
-
-    /// Adds what closes one. A second decision about one that is closed already shares the outcome of the first.
-    fn push(&mut self, broker: &Broker, number: usize, half: &Half, checks: u32) -> Result<(), Refusal> {
-        let mut committed = Committed::default();
-        if self.all.iter().all(|closed| closed.offset != half.offset) {
-            let before = self.batch.len();
-            let pushed = push_op(broker, half.offset, &mut self.batch).and_then(|()| match half.is_committed {
-                true => push_committed(broker, half, checks, &mut self.batch),
-                false => Ok(Committed::default()),
-            });
-            committed = pushed.inspect_err(|_| self.batch.truncate(before))?;
-        }
-        self.all.push(Closed { number, offset: half.offset, committed });
-        Ok(())
-    }
-
-    fn append(&mut self, broker: &Broker, state: &mut State, outcomes: &mut [Result<(), Refusal>]) {
-        if self.batch.is_empty() {
-            return;
-        }
-        let mut batch = std::mem::replace(&mut self.batch, broker.store.batch());
-        if let Err(refusal) = broker.put_whole(&mut batch) {
-            self.all.drain(..).for_each(|closed| outcomes[closed.number] = Err(refusal.clone()));
-            return;
-        }
-        let numbers = self.all.iter().map(|closed| closed.number).collect();
-        for Closed { offset, committed, .. } in self.all.drain(..) {
-            // Decided, even if it is not yet durable: a second decision must find it so.
-            state.open.remove(&offset);
-            if let Some((topic, due_ms)) = committed.timed {
-                broker.waiting.timers.arrived(&topic, due_ms);
-            }
-            parking::tell(broker, committed.parked);
-        }
-        self.appended.push((batch, numbers));
-    }
-}
-
-/// The message as consumers will see it, or as it waits for its delay level or its time.
-fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) -> Result<Committed, Refusal> {
-    let (half, _) = &Record::parse(&half.bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
-    let mut properties = PropertiesBuf::from_text(&with_times(half.properties, checks));
-    let topic = properties.find(name::REAL_TOPIC).unwrap_or_default().to_owned();
-    let queue_id: u32 = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
-    let Some(found) = broker.tables.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic)) };
-    let config = broker.config();
-    let now_ms = broker.clock.now_ms();
-    // Refused when it was sent, if it was no number.
-    let level = delay::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
-    let times = timer::Times::of(half.properties());
-    let due_ms = if level.is_none() { times.due_of_accepted(now_ms) } else { None };
-    let (to, queue) = match (level, due_ms) {
-        (Some(level), _) => (names::DELAY_TOPIC, delay::queue_of(level)),
-        (None, Some(due_ms)) => {
-            properties.set(name::TIMER_OUT_MS, &due_ms.to_string());
-            (names::TIMER_TOPIC, timer::queue_of(broker, due_ms, now_ms))
-        }
-        (None, None) => {
-            properties.remove(name::REAL_TOPIC).remove(name::REAL_QID);
-            (&*topic, delay::queue_that_is_read(queue_id, found.read_queue_nums))
-        }
-    };
-    let mut draft = redelivered(half, broker.identity.advertised, to, queue, properties.as_str());
-    draft.sys_flag = sys_flag::with_transaction(half.sys_flag, sys_flag::TRANSACTION_COMMIT);
-    draft.prepared_transaction_offset = half.log_offset.0;
-    let parked = parking::push(broker, half, draft, batch);
-    let timed = due_ms.filter(|_| parked.is_none()).map(|due_ms| (topic.clone(), due_ms));
-    Ok(Committed { timed, parked })
-}
-
-/// The record that closes a half message.
-pub fn push_op(broker: &Broker, half_offset: i64, batch: &mut Batch) -> Result<(), Refusal> {
-    let properties = format!("{}\u{1}{OP_TAG}\u{2}", name::TAGS);
-    batch.push(Draft {
-        topic: OP_TOPIC,
-        queue_id: 0,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: Timestamp(broker.clock.now_ms()),
-        born_host: broker.identity.advertised,
-        store_host: broker.identity.advertised,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: half_offset.to_string().as_bytes(),
-        properties: &properties,
-    })?;
-    Ok(())
 }

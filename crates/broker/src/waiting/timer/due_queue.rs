@@ -1,22 +1,38 @@
 //! What is due in the next hours, read from the queues of these hours.
 
-use super::{Done, HOUR_MS, HOURS, ORIGIN, deliver, hour_of, queue_of_hour};
-use crate::broker::Broker;
+use super::hours::{HOUR_MS, HOURS, hour_of, queue_of_hour};
+use super::times::ORIGIN;
 use crate::names::{MARKS_TOPIC, TIMER_TOPIC};
-use crate::waiting::cursors;
-use crate::waiting::system_queue::read_on;
-use roxmq_protocol::position::LogOffset;
+use crate::waiting::marks;
+use crate::waiting::system_queue::{Reached, SystemQueue};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::name;
 use roxmq_protocol::record::Record;
+use roxmq_store::Store;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use tracing::warn;
 
+/// What is due within this time is in memory.
+pub const LOOK_AHEAD_MS: i64 = 300_000;
 /// How often a message is tried that the disk refuses to read; there is a second between two tries.
 const TRIES_MAX: u32 = 600;
 /// Messages in memory; of more, only the nearest are, and the others are read again when it is their turn.
 const ROOM: usize = 1 << 19;
 /// The queue of the marks that speak of timers.
-pub const MARKS_QUEUE: u32 = cursors::OTHERS_FROM_QUEUE;
+pub const MARKS_QUEUE: u32 = marks::OTHERS_FROM_QUEUE;
+
+/// Everything that was due up to `due_ms` and is stored before `log_offset` was delivered, or is named by a mark from `marks` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Done {
+    pub due_ms: i64,
+    pub log_offset: i64,
+    pub marks: i64,
+}
+
+/// Without the file nothing is known to be done, and all marks are read.
+pub const NOTHING_DONE: Done = Done { due_ms: i64::MIN, log_offset: 0, marks: 0 };
 
 /// One message that waits: when it is due, and where its first copy was stored. This is also the order of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +42,7 @@ pub struct Timer {
 }
 
 /// What is in memory of what waits.
-pub struct Waiting {
+pub struct DueQueue {
     pub done: Done,
     /// Where the newest copy is that was seen.
     near: BTreeMap<Timer, i64>,
@@ -78,13 +94,13 @@ impl Entry {
     }
 }
 
-impl Waiting {
-    pub fn after(done: Done) -> Waiting {
-        Waiting::with_room(done, ROOM)
+impl DueQueue {
+    pub fn after(done: Done) -> DueQueue {
+        DueQueue::with_room(done, ROOM)
     }
 
-    pub fn with_room(done: Done, room: usize) -> Waiting {
-        Waiting {
+    pub fn with_room(done: Done, room: usize) -> DueQueue {
+        DueQueue {
             done,
             near: BTreeMap::new(),
             room,
@@ -109,12 +125,12 @@ impl Waiting {
     }
 
     /// Reads what came into the queues of the hours that are near. False where the disk refuses: not all that is near is known then.
-    pub fn catch_up(&mut self, broker: &Broker, now_ms: i64) -> bool {
-        if !self.know_marks(broker) {
+    pub fn catch_up(&mut self, store: &Store, now_ms: i64) -> bool {
+        if !self.know_marks(store) {
             return false;
         }
-        self.turn_to_hours(broker, now_ms);
-        let is_short = self.horizon_ms != i64::MAX && now_ms >= self.horizon_ms - deliver::LOOK_AHEAD_MS;
+        self.turn_to_hours(store, now_ms);
+        let is_short = self.horizon_ms != i64::MAX && now_ms >= self.horizon_ms - LOOK_AHEAD_MS;
         if is_short || (self.near.is_empty() && self.horizon_ms != i64::MAX) {
             self.horizon_ms = i64::MAX;
             self.reading.values_mut().for_each(|reading| reading.next = 0);
@@ -122,32 +138,33 @@ impl Waiting {
         let queues: Vec<u32> = self.reading.keys().copied().collect();
         let mut is_whole = true;
         for queue in queues {
-            is_whole &= self.read_queue(broker, queue);
+            is_whole &= self.read_queue(store, queue);
         }
         is_whole
     }
 
     /// Reads the marks once. Until they are read what was delivered seems to wait.
     #[must_use]
-    pub fn know_marks(&mut self, broker: &Broker) -> bool {
-        self.are_marks_read = self.are_marks_read || self.read_marks(broker, LogOffset(i64::MAX));
+    pub fn know_marks(&mut self, store: &Store) -> bool {
+        self.are_marks_read = self.are_marks_read || self.read_marks(store, LogOffset(i64::MAX));
         self.are_marks_read
     }
 
     /// What the marks before `end` name was delivered before this start. False where the disk refuses.
     #[must_use]
-    pub fn read_marks(&mut self, broker: &Broker, end: LogOffset) -> bool {
-        let read = read_on(broker, MARKS_TOPIC, MARKS_QUEUE, self.done.marks, |record| {
+    pub fn read_marks(&mut self, store: &Store, end: LogOffset) -> bool {
+        let mut marks = SystemQueue::new(MARKS_TOPIC, MARKS_QUEUE, QueueOffset(self.done.marks));
+        let reached = marks.read_on(store, |record| {
             if record.log_offset < end {
                 self.delivered_before.extend(marked(record).map(|timer| (timer.origin, timer.due_ms)));
             }
         });
-        read.is_whole
+        reached == Reached::End
     }
 
     /// Opens the queues of the hours that have come near, and drops those that are over.
-    fn turn_to_hours(&mut self, broker: &Broker, now_ms: i64) {
-        let last = hour_of(now_ms.max(self.done.due_ms).saturating_add(deliver::LOOK_AHEAD_MS));
+    fn turn_to_hours(&mut self, store: &Store, now_ms: i64) {
+        let last = hour_of(now_ms.max(self.done.due_ms).saturating_add(LOOK_AHEAD_MS));
         let mut first = match self.hours_to {
             Some(to) => to + 1,
             // What was late when it was stored may be in the hour before.
@@ -157,7 +174,7 @@ impl Waiting {
             // Nothing is known of what was delivered when, or it is years ago: every queue there is may hold something.
             first = last - (HOURS - 1);
             let due_before_ms = (last + 1) * HOUR_MS;
-            let all = broker.store.queues_of(TIMER_TOPIC);
+            let all = store.queues_of(TIMER_TOPIC);
             self.reading = all.into_iter().map(|queue| (queue, Reading { next: 0, due_before_ms })).collect();
         }
         for hour in first..=last {
@@ -172,19 +189,20 @@ impl Waiting {
         self.reading.retain(|_, reading| reading.due_before_ms > over);
     }
 
-    fn read_queue(&mut self, broker: &Broker, queue: u32) -> bool {
+    fn read_queue(&mut self, store: &Store, queue: u32) -> bool {
         let Some(reading) = self.reading.get(&queue) else { return true };
         let (from, due_before_ms) = (reading.next, reading.due_before_ms);
-        let read = read_on(broker, TIMER_TOPIC, queue, from, |record| match Entry::of(record) {
+        let mut records = SystemQueue::new(TIMER_TOPIC, queue, QueueOffset(from));
+        let reached = records.read_on(store, |record| match Entry::of(record) {
             None => warn!(queue, offset = record.queue_offset.0, "a record of {TIMER_TOPIC} has no time; it is passed over"),
             Some(entry) if entry.timer.due_ms >= due_before_ms => {}
             Some(Entry { timer, is_recall: true }) => self.recall(timer),
             Some(Entry { timer, is_recall: false }) => self.take(timer, record.log_offset.0),
         });
         if let Some(reading) = self.reading.get_mut(&queue) {
-            reading.next = read.next;
+            reading.next = records.next.0;
         }
-        read.is_whole
+        reached == Reached::End
     }
 
     /// The disk refuses to read what is due: it is tried again in the next round. How often it was tried now; `None` if that was too

@@ -1,18 +1,17 @@
-//! A timed message is taken back before it is due (370).
+//! Timed messages: taken back before they are due (370), and counted (61).
 //!
-//! Follows Java's `RecallMessageProcessor` and `RecallMessageHandle`. Java answers that a message was recalled whether there is one or
+//! Follows Java's `RecallMessageProcessor`. Java answers that a message was recalled whether there is one or
 //! not; here what cannot be recalled any more is refused.
 
-use super::waiting::{Entry, Timer};
-use super::{ORIGIN, queue_of};
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::TIMER_TOPIC;
 use crate::settings::BrokerConfig;
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE};
+use crate::waiting::timer::due_queue::{Entry, Timer};
+use crate::waiting::timer::handle::Handle;
+use crate::waiting::timer::times::ORIGIN;
+use roxmq_protocol::body::{TimerCount, TimerMetricsBody};
+use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::permission::Permission;
 use roxmq_protocol::properties::name;
 use roxmq_protocol::record::{Draft, Record};
@@ -20,36 +19,12 @@ use roxmq_protocol::request::{self, RecallReply, SendMarks};
 use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
 
-const VERSION: &str = "v1";
-/// As Java's decoder, with padding or without.
-const LENIENT: GeneralPurpose =
-    GeneralPurpose::new(&alphabet::URL_SAFE, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
-
-/// What a handle says.
-pub struct Handle {
-    pub topic: String,
-    pub broker: String,
-    pub due_ms: i64,
-    unique_key: String,
-}
-
-/// The handle of a message that waits: base64url of `v1 topic broker time id`.
-pub fn handle(broker_name: &str, topic: &str, due_ms: i64, unique_key: &str) -> String {
-    URL_SAFE.encode(format!("{VERSION} {topic} {broker_name} {due_ms} {unique_key}"))
-}
-
-impl Handle {
-    pub fn parse(text: &str) -> Option<Handle> {
-        let decoded = String::from_utf8(LENIENT.decode(text).ok()?).ok()?;
-        let words: Vec<&str> = decoded.split(' ').collect();
-        let [VERSION, topic, broker, due_ms, unique_key] = words[..] else { return None };
-        Some(Handle {
-            topic: topic.to_owned(),
-            broker: broker.to_owned(),
-            due_ms: due_ms.parse().unwrap_or(-1),
-            unique_key: unique_key.to_owned(),
-        })
-    }
+/// Code 61.
+pub fn metrics(broker: &Broker, _: &Call<'_>, _: request::TimerMetrics) -> Result<Answer, Refusal> {
+    let time_stamp = broker.clock.now_ms();
+    let waiting = broker.waiting.timers.counts.all().into_iter();
+    let timing_count = waiting.map(|(topic, count)| (topic, TimerCount { count, time_stamp })).collect();
+    Ok(Answer::body(json::to_vec(&TimerMetricsBody { timing_count, data_version: None }, Dialect::Fastjson)))
 }
 
 /// Code 370. Every answer names the region: Java's client writes no trace of a recall without.
@@ -95,7 +70,7 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
 pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Refusal> {
     // Held until the recall is in the log: a message is either delivered or recalled.
     let mut waiting = broker.waiting.timers.waiting.lock();
-    if !waiting.catch_up(broker, now_ms) {
+    if !waiting.catch_up(&broker.store, now_ms) {
         return Err(Refusal::Failed("recall failed, what was delivered cannot be read from the disk now".into()));
     }
     let timer = find(broker, handle).ok_or_else(|| Refusal::IllegalOperation("recall failed, no such message waits".into()))?;
@@ -113,7 +88,7 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
     let properties: String = properties.iter().map(|(name, value)| format!("{name}\u{1}{value}\u{2}")).collect();
     batch.push(Draft {
         topic: TIMER_TOPIC,
-        queue_id: queue_of(broker, timer.due_ms, now_ms),
+        queue_id: broker.waiting.timers.queue_of(timer.due_ms, now_ms),
         flag: 0,
         sys_flag: 0,
         born_timestamp: Timestamp(now_ms),
