@@ -1,5 +1,7 @@
 //! Development tasks: `cargo xtask TASK`. Which tasks are there?
 
+#![allow(clippy::disallowed_methods, reason = "a tool: it measures and drives the real world")]
+
 mod bench;
 mod budget;
 mod ci;

@@ -14,6 +14,8 @@
 //! args      the command line
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "a tool: it measures and drives the real world")]
+
 mod args;
 mod check;
 #[cfg(test)]

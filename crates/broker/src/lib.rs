@@ -17,6 +17,8 @@
 //!
 //! `broker.rs` puts the parts together.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
+
 mod announce;
 mod append;
 mod broker;

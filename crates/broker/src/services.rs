@@ -13,6 +13,8 @@
 //! | clients | 10 s | drops clients that went silent |
 //! | statistics | 10 s | takes the samples |
 
+#![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
+
 use crate::announce::elsewhere;
 use crate::announce::registration;
 use crate::broker::Broker;

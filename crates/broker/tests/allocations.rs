@@ -1,6 +1,8 @@
 //! How often does a message that is sent ask for memory? Not at all, once the buffers have grown: a real broker, a real socket, and an
 //! allocator that counts.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 use roxmq_broker::settings::{BrokerConfig, FlushDiskType};
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_env::clock::Clock;

@@ -1,6 +1,8 @@
 //! What NameServers hear from a broker, and how long others wait for them: over real sockets, with NameServers that answer, keep silent or
 //! are away. The broker's clock stands still, so that nothing that waits for a time goes on.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 use roxmq_broker::settings::BrokerConfig;
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_env::clock::Clock;

@@ -4,6 +4,8 @@
 //! Valgrind's callgrind, with different numbers of times, and takes the difference: instructions of a repetition, which on a machine
 //! are the same each time, whatever else it does. See [`parts::ALL`].
 
+#![allow(clippy::disallowed_methods, reason = "a tool: it measures and drives the real world")]
+
 mod parts;
 
 use std::process::ExitCode;

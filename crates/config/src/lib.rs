@@ -12,6 +12,8 @@
 //! A value that is not allowed is an error that names the key, the value, what is allowed and where it was written; it is never
 //! replaced by the default. An unknown key is a warning with the nearest known name, as a file of another version must still start.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
+
 mod address_list;
 pub mod describe;
 mod java_keys;

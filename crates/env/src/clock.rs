@@ -2,6 +2,8 @@
 //!
 //! One value, handed down from `main`. The manual clock stands still until a test moves it, so that no test sleeps.
 
+#![expect(clippy::disallowed_methods, reason = "the system clock is handed out here")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -110,7 +110,7 @@ impl Disk {
     /// Gives a file another name in the same folder, replacing what has it. Durable after [`Disk::sync_dir`].
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let done = match &self.0 {
-            World::Real => std::fs::rename(from, to),
+            World::Real => real::rename(from, to),
             World::Sim(sim) => sim.rename(from, to),
         };
         done.map_err(named(from))
@@ -119,7 +119,7 @@ impl Disk {
     /// Takes a file's name away; open handles go on. Durable after [`Disk::sync_dir`].
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         let done = match &self.0 {
-            World::Real => std::fs::remove_file(path),
+            World::Real => real::remove(path),
             World::Sim(sim) => sim.remove(path),
         };
         done.map_err(named(path))

@@ -3,6 +3,8 @@
 //!
 //! Nothing here knows of brokers and messages. Sockets are in `roxmq-remoting`.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
+
 pub mod allocator;
 pub mod clock;
 pub mod disk;

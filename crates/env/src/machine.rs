@@ -34,6 +34,7 @@ pub fn outward() -> Option<IpAddr> {
     let v6 = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9));
     [v4, v6].into_iter().find_map(|far| {
         let near: IpAddr = if far.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        #[expect(clippy::disallowed_methods, reason = "the routing table is asked with a socket that sends nothing")]
         let socket = UdpSocket::bind((near, 0)).ok()?;
         socket.connect(far).ok()?;
         Some(socket.local_addr().ok()?.ip()).filter(|address| !is_local_only(*address))

@@ -2,6 +2,8 @@
 //!
 //! One value, handed down from `main`. A seeded one gives the same numbers again, so that a test that fails can be repeated.
 
+#![expect(clippy::disallowed_methods, reason = "the system's randomness is handed out here")]
+
 use fastrand::Rng;
 use parking_lot::Mutex;
 use std::sync::Arc;

@@ -4,6 +4,8 @@
 //! watches the process starts it again. A thread or task that was merely gone would leave its connections unanswered, or the log unflushed,
 //! until somebody noticed.
 
+#![expect(clippy::disallowed_methods, reason = "vital threads are started here")]
+
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;

@@ -1,5 +1,6 @@
 //! What glibc's allocator gives back. One test in a process of its own: it measures the memory of the whole process, in which no other
 //! test may run at the same time.
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use roxmq_env::allocator::{give_back_large_blocks, give_back_what_is_free};

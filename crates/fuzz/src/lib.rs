@@ -4,6 +4,8 @@
 //! is only claimed must cost nothing. Two programs feed it: the runner beside this file, which works with a stable toolchain, and
 //! guided fuzzing with libFuzzer in the folder `fuzz` of the repository.
 
+#![allow(clippy::disallowed_methods, reason = "a tool: it measures and drives the real world")]
+
 pub mod corpus;
 pub mod memory;
 pub mod targets;

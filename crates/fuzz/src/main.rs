@@ -1,5 +1,7 @@
 //! The runner: mutated golden inputs for every decoder, on a stable toolchain. What breaks a decoder is printed as hex, with the seed.
 
+#![allow(clippy::disallowed_methods, reason = "a tool: it measures and drives the real world")]
+
 mod mutate;
 mod runner;
 

@@ -4,6 +4,8 @@
 //! again from the brokers. `table` is the state, `members` says from when on it is complete, `routes` says which request does what, and
 //! `running` starts and stops all of it.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
+
 pub mod decoders;
 mod error;
 mod handlers;

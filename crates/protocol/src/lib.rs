@@ -2,6 +2,8 @@
 //!
 //! Everything here follows Apache RocketMQ's bytes; where real clients disagree with the Java sources, the clients win.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
+
 pub mod batch_body;
 pub mod body;
 pub mod code;

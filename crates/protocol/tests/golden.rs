@@ -1,5 +1,7 @@
 //! Frames captured from the real Java client, broker and NameServer: every one is read, and what is written from it means the same.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 use roxmq_protocol::batch_body::{batch_items, put_batch_item};
 use roxmq_protocol::frame::{self, Frame};
 use roxmq_protocol::header::{self, FieldSink, Fields, Header, Top};

@@ -12,6 +12,8 @@
 //!  other threads -> mailbox of the shard -> next turn
 //! ```
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
+
 pub mod address;
 pub mod client;
 mod connection;

@@ -1,5 +1,7 @@
 //! How do other threads reach a shard? Letters in its mailbox, which it reads at the beginning of a turn.
 
+#![expect(clippy::disallowed_methods, reason = "how often a line is logged is no business of the clock")]
+
 use crate::message::Received;
 use parking_lot::Mutex;
 use std::sync::Arc;

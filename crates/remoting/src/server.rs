@@ -127,6 +127,7 @@ fn explain(address: SocketAddr, error: io::Error) -> io::Error {
 }
 
 fn bind_to(address: SocketAddr, dual_stack: bool) -> io::Result<StdListener> {
+    #[expect(clippy::disallowed_methods, reason = "servers begin here")]
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if dual_stack {
         socket.set_only_v6(false)?;

@@ -5,6 +5,8 @@
 //! and read once each; the first of them asks for the turn. So up to 61 connections share a turn, and with more of them each turn has 61
 //! (`MAX_TASKS_PER_TICK` in tokio's `task/local.rs`). Were it otherwise, turns would be as right, but smaller; a test counts.
 
+#![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
+
 use crate::connection::Connection;
 use crate::mailbox::{ConnectionId, Letter, ShardHandle, new_connection};
 use crate::service::Service;

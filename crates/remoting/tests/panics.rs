@@ -1,5 +1,7 @@
 //! A panic in a service that is not the answer to one request ends the process, wherever a connection's task meets it.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 use roxmq_protocol::frame::Encoding;
 use roxmq_protocol::header::{self, Top};
 use roxmq_remoting::{Answer, Connection, Incoming, Listen, Server, ServerOptions, Service, guarded};

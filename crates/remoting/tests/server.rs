@@ -1,5 +1,7 @@
 //! A server on a real socket: what clients can do to it, and what it must go on doing for others.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::request::{ConsumerRunningInfo, MaxOffset, OffsetReply};

@@ -1,5 +1,7 @@
 //! A turn takes what was read from every connection that was ready: one append and one write for many messages rests on it.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
 use roxmq_remoting::{Answer, Connection, Incoming, Listen, Server, ServerOptions, Service};

@@ -28,6 +28,8 @@
 //! `script.rs` reads a script, `suite.rs` makes tests of a folder of them, `connection.rs` and `connections.rs` are the clients, and
 //! `shown.rs` says how an answer is written down.
 
+#![allow(clippy::disallowed_methods, reason = "a tool: it measures and drives the real world")]
+
 mod connection;
 mod connections;
 mod script;

@@ -1,6 +1,7 @@
 //! `roxmq verify` and `roxmq repair`: what they print, and with which code they end.
 
 use crate::args::{EXIT_USAGE, Look};
+use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_store::repair::{self, Repair};
 use roxmq_store::verify::{self, Folder, FolderError, Report};
@@ -8,7 +9,7 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Something is damaged.
 const EXIT_DAMAGED: u8 = 1;
@@ -116,19 +117,21 @@ fn as_text(report: &Report, tables: usize, done: &[String]) -> String {
 /// A progress bar on the error stream, where that is a terminal.
 struct Bar {
     is_shown: bool,
-    last: Option<Instant>,
+    clock: Clock,
+    last: Option<Duration>,
 }
 
 impl Bar {
     fn new() -> Bar {
-        Bar { is_shown: std::io::stderr().is_terminal(), last: None }
+        Bar { is_shown: std::io::stderr().is_terminal(), clock: Clock::system(), last: None }
     }
 
     fn show(&mut self, done: u64, total: u64) {
-        if !self.is_shown || self.last.is_some_and(|last| last.elapsed() < BAR_PERIOD) {
+        let now = self.clock.elapsed();
+        if !self.is_shown || self.last.is_some_and(|last| now - last < BAR_PERIOD) {
             return;
         }
-        self.last = Some(Instant::now());
+        self.last = Some(now);
         let part = done as f64 / total.max(1) as f64;
         let filled = (part * BAR_WIDTH as f64) as usize;
         eprint!("\r[{}{}] {:3.0} %", "#".repeat(filled), ".".repeat(BAR_WIDTH.saturating_sub(filled)), part * 100.0);

@@ -1,5 +1,7 @@
 //! The one binary: NameServer, broker, or both in one process.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
+
 mod args;
 mod check;
 #[cfg(test)]
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+#[expect(clippy::disallowed_methods, reason = "settings are read before there is a disk")]
 fn settings_of(start: &args::Start) -> Result<settings::Settings, settings::SettingsError> {
     let environment: Vec<(String, String)> =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();

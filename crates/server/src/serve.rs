@@ -135,6 +135,7 @@ fn raise_file_limit() {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it asks about the machine, not about data")]
 fn is_in_container() -> bool {
     ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists())
         || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()

@@ -27,6 +27,8 @@
 //!
 //! `checkpoint` and `flush_mark` hold the little that the log cannot say. Every byte is drawn in `docs/format.md`.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
+
 mod checkpoint;
 mod config;
 mod contents;

@@ -1,5 +1,7 @@
 //! A hundred thousand queues cost no more files than one queue, and little memory each.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::position::QueueOffset;

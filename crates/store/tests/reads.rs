@@ -1,5 +1,7 @@
 //! Reads from a real disk, where segments are mapped: at their borders, while they are deleted or cut, of long messages, without waiting.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Disk, SimDisk};
 use roxmq_protocol::position::QueueOffset;

@@ -1,5 +1,7 @@
 //! What a store does as long as nothing goes wrong.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 mod world;
 
 use roxmq_protocol::position::{LogOffset, QueueOffset};

@@ -11,6 +11,8 @@
 //! Answers about a new topic wait until the NameServers know it, but only for those that answer: one that did not answer last time, or has
 //! kept us waiting for [`PATIENCE`], is not waited for until it answers.
 
+#![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
+
 use crate::announce::route::{self, Found};
 use crate::broker::Broker;
 use crate::settings::BrokerConfig;

@@ -4,6 +4,8 @@
 //!
 //! `cargo test -p roxmq-broker --test scripts send/` plays the scripts of a folder; `UPDATE=1` writes what was seen into them.
 
+#![allow(clippy::disallowed_methods, reason = "tests are their own world")]
+
 mod messages;
 mod world;
 

@@ -1,5 +1,7 @@
 //! The operating system's files, where `std` alone does not do.
 
+#![expect(clippy::disallowed_methods, reason = "the real disk is handed out here")]
+
 use super::{Open, Space};
 use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::Errno;
@@ -55,6 +57,14 @@ pub(super) fn list(path: &Path) -> io::Result<Vec<String>> {
 pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()
+}
+
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)
+}
+
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path)
 }
 
 pub(super) fn space(path: &Path) -> io::Result<Space> {

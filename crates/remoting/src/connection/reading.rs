@@ -1,5 +1,7 @@
 //! How do requests get from the socket to the service?
 
+#![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
+
 use super::Connection;
 use crate::message::{Incoming, Received};
 use crate::service::Service;
