@@ -1,7 +1,7 @@
 //! What a NameServer reads from its file, as a function of bytes, which may be anything. For runs of hostile input.
 
 use crate::kv::Values;
-use crate::members::Saved;
+use crate::roster::Saved;
 use roxmq_protocol::json;
 
 /// The key-value configuration.

@@ -1,4 +1,4 @@
-//! What do administrators keep in the NameServer's key-value configuration?
+//! What do administrators store in the NameServer's key-value configuration?
 //!
 //! Values by namespace and key, in one file that is replaced whole (Java's `KVConfigManager`, `kvConfig.json`). The namespace
 //! [`ORDER_TOPICS`] says which queues an ordered topic has, as `broker:queues;broker:queues` by topic.
@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 /// The namespace of order configuration (`NamesrvUtil.NAMESPACE_ORDER_TOPIC_CONFIG`).
 pub const ORDER_TOPICS: &str = "ORDER_TOPIC_CONFIG";
 
-/// The most values that are kept.
+/// The most values that are stored.
 pub const VALUES_MAX: usize = 100_000;
 
-/// The values and the file they are kept in.
+/// The values and their file.
 #[derive(Debug)]
 pub struct KvConfig {
     disk: Disk,
@@ -57,7 +57,7 @@ impl KvConfig {
         self.values.config_table.get(namespace).map(|table| KVTable { table: table.clone() })
     }
 
-    /// Keeps a value; when it returns, it is durable.
+    /// Stores a value; when it returns, it is durable.
     ///
     /// # Errors
     /// When the file cannot be written, or there are [`VALUES_MAX`] already. Nothing has changed then.
@@ -71,7 +71,7 @@ impl KvConfig {
         self.replace(next)
     }
 
-    /// Forgets a value; when it returns, that is durable.
+    /// Removes a value; when it returns, that is durable.
     ///
     /// # Errors
     /// When the file cannot be written. Nothing has changed then.

@@ -1,7 +1,7 @@
-//! The NameServer: it knows which brokers are alive and which of them holds which topic, and tells whoever asks.
+//! The NameServer: it knows which brokers are alive and which of them holds which topic, and tells clients and brokers that ask.
 //!
 //! NameServers do not know each other. Brokers register with all of them, clients ask any of them, and what one has lost it learns
-//! again from the brokers. `table` is the state, `members` says from when on it is complete, `routes` says which request does what, and
+//! again from the brokers. `table` is the state, `roster` says from when on it is complete, `routes` says which request does what, and
 //! `running` starts and stops all of it.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
@@ -10,10 +10,10 @@ pub mod decoders;
 mod error;
 mod handlers;
 mod kv;
-mod members;
 #[cfg(test)]
 mod model;
 mod nameserver;
+mod roster;
 mod routes;
 mod running;
 pub mod settings;
@@ -25,6 +25,6 @@ mod testing;
 mod tests;
 mod watch;
 
-pub use members::BrokerIdentity;
+pub use roster::BrokerIdentity;
 pub use routes::served;
 pub use running::{Running, serve};

@@ -30,7 +30,7 @@ struct Broker {
     started: Option<i64>,
     runs: bool,
     connection: Option<String>,
-    /// Older connections that nobody has seen the end of.
+    /// Older connections whose end has not been noticed.
     left: Vec<String>,
     topics: BTreeMap<&'static str, i32>,
     counter: i64,
@@ -136,7 +136,7 @@ impl World {
             24 => self.late_goodbye(number),
             _ => self.restart(),
         }
-        self.server.server.save_members().unwrap();
+        self.server.server.save_roster().unwrap();
     }
 
     fn header(&self, number: usize) -> String {
@@ -194,7 +194,7 @@ impl World {
         };
         self.note(format!("register {connection} {} {:?} {counter}", self.header(number), list.keys()));
         let request = format!("{connection} 103 {}", self.header(number));
-        let answer = self.server.ask(&request, &World::list(list, counter));
+        let answer = self.server.ask(&request, World::list(list, counter));
         assert!(answer.starts_with("< 0"), "{answer}");
 
         if id == 0 && self.wiped.get(name).is_some_and(|wiped| wiped.ends_with(&known)) {
@@ -264,7 +264,7 @@ impl World {
         self.forget_empty_groups();
     }
 
-    /// It ends without a word; its connection is seen to end at once, or later.
+    /// It ends without a goodbye; its connection is seen to end at once, or later.
     fn kill(&mut self, number: usize) {
         let broker = &mut self.brokers[number];
         let Some(connection) = broker.connection.take() else { return };
@@ -300,7 +300,7 @@ impl World {
         broker.counter += 1;
         let (name, is_ours) = (broker.name, broker.started.is_some());
         let is_known = self.known.get(&(name, 0)).is_some_and(|known| Some(&known.connection) == broker.connection.as_ref());
-        // Not every change is told of by itself.
+        // Not every change is announced by itself.
         if !is_known || self.rng.u8(..4) == 0 {
             return;
         }
@@ -311,7 +311,7 @@ impl World {
             some.retain(|other, _| *other == topic || self.rng.bool());
             return self.send_list(number, &some);
         }
-        self.note(format!("tell {connection} of {topic} alone on {name}, {perm}"));
+        self.note(format!("{connection} announces {topic} alone on {name}, {perm}"));
         let body = format!(
             r#"{{"queueDatas":[{{"brokerName":"{name}","readQueueNums":16,"writeQueueNums":16,"perm":{perm},"topicSysFlag":0}}]}}"#
         );
@@ -348,7 +348,7 @@ impl World {
         let list = [("SELF_TEST_TOPIC", 6), ("BenchmarkTest", 6), (broker.name, 6), (broker.cluster, 6), ("OLD", 6)].into();
         self.note(format!("overtaken list on {connection}"));
         let request = format!("{connection} 103 {}", self.header(number));
-        assert!(self.server.ask(&request, &World::list(&list, 0)).starts_with("< 0"));
+        assert!(self.server.ask(&request, World::list(&list, 0)).starts_with("< 0"));
         let key = (self.brokers[number].name, self.brokers[number].id);
         let now_ms = self.now_ms;
         self.known.entry(key).and_modify(|known| known.seen_ms = now_ms);
@@ -415,7 +415,7 @@ impl World {
         });
     }
 
-    /// Goodbyes of nobody.
+    /// Goodbyes of brokers that are not registered so.
     fn strays(&mut self, number: usize) {
         let Broker { cluster, name, id, addr, .. } = &self.brokers[number];
         let strays = [

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::kv::KvConfig;
-use crate::members::{BrokerIdentity, Members};
+use crate::roster::{BrokerIdentity, Roster};
 use crate::settings::NameServerConfig;
 use crate::table::{ChannelId, Gone, MinIdChange, Policy, RouteTable};
 
@@ -22,7 +22,7 @@ pub(crate) const NOTICES_MAX: usize = 1_024;
 /// The state that all connections share.
 pub(crate) struct NameServer {
     pub(crate) table: RwLock<RouteTable>,
-    pub(crate) members: Members,
+    pub(crate) roster: Roster,
     pub(crate) kv: Mutex<KvConfig>,
     pub(crate) config: RwLock<Arc<NameServerConfig>>,
     /// Held while settings change, so that the file and the running ones agree.
@@ -30,7 +30,7 @@ pub(crate) struct NameServer {
     pub(crate) clock: Clock,
     pub(crate) disk: Disk,
     pub(crate) notices: mpsc::Sender<MinIdChange>,
-    /// It stops: nobody leaves the table any more.
+    /// It stops: no broker leaves the table any more.
     pub(crate) stops: AtomicBool,
 }
 
@@ -44,10 +44,10 @@ impl NameServer {
     ) -> io::Result<NameServer> {
         let kv = Mutex::new(KvConfig::open(disk.clone(), &config.kv_config_path)?);
         let mut table = RouteTable::default();
-        let members = Members::open(&disk, &config, own, clock.elapsed(), &mut table)?;
+        let roster = Roster::open(&disk, &config, own, clock.elapsed(), &mut table)?;
         Ok(NameServer {
             table: RwLock::new(table),
-            members,
+            roster,
             kv,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::default(),
@@ -76,20 +76,21 @@ impl NameServer {
         }
     }
 
-    pub(crate) fn tell(&self, notices: impl IntoIterator<Item = MinIdChange>) {
+    /// Has brokers notified.
+    pub(crate) fn notify(&self, notices: impl IntoIterator<Item = MinIdChange>) {
         for notice in notices {
             if self.notices.try_send(notice).is_err() {
-                warn!("a notice of a new lowest broker id was dropped: too many are waiting");
+                warn!("dropping a notice of a new lowest broker id: too many are waiting");
             }
         }
     }
 
     /// Does the table know every broker that it should? Before, what it lacks is not "none".
     pub(crate) fn is_complete(&self) -> bool {
-        self.members.is_complete() || !self.config().wait_for_service || self.members.look(&self.table.read(), self.now())
+        self.roster.was_complete() || !self.config().wait_for_service || self.roster.is_complete(&self.table.read(), self.now())
     }
 
-    /// Takes brokers off the table, and tells who should hear of it.
+    /// Takes brokers off the table, and has those notified that should hear of it. Are there any?
     pub(crate) fn take_off(&self, which: impl FnOnce(&mut RouteTable, &Policy) -> Gone) -> bool {
         if self.stops.load(Ordering::SeqCst) {
             return false;
@@ -98,8 +99,8 @@ impl NameServer {
         if gone.brokers.is_empty() {
             return false;
         }
-        self.members.changed();
-        self.tell(gone.notices);
+        self.roster.changed();
+        self.notify(gone.notices);
         true
     }
 
@@ -110,7 +111,7 @@ impl NameServer {
         }
         self.take_off(|table, policy| {
             let gone = table.close(channel, policy);
-            info!(brokers = ?gone.brokers, "the connection of brokers is gone");
+            info!(brokers = ?gone.brokers, "lost brokers: their connection is gone");
             gone
         });
     }
@@ -126,17 +127,17 @@ impl NameServer {
             let gone = table.expire(self.now(), policy);
             ends_wipes = table.wiped().count() != wiped;
             if !gone.brokers.is_empty() {
-                warn!(brokers = ?gone.brokers, "brokers have been silent for too long");
+                warn!(brokers = ?gone.brokers, "lost brokers: they have been silent for too long");
             }
             gone
         });
         if ends_wipes {
-            self.members.changed();
+            self.roster.changed();
         }
     }
 
-    /// Has a restart know which brokers there are.
-    pub(crate) fn save_members(&self) -> io::Result<()> {
-        self.members.save(&self.table)
+    /// Writes which brokers there are, for a restart.
+    pub(crate) fn save_roster(&self) -> io::Result<()> {
+        self.roster.save(&self.table)
     }
 }

@@ -13,8 +13,8 @@ use roxmq_remoting::{Listen, Server, ServerOptions};
 use tokio::sync::{Notify, mpsc};
 use tracing::warn;
 
-use crate::members::BrokerIdentity;
 use crate::nameserver::{NOTICES_MAX, NameServer};
+use crate::roster::BrokerIdentity;
 use crate::settings::NameServerConfig;
 use crate::shard::Shard;
 use crate::watch::start_watch;
@@ -49,7 +49,7 @@ impl Running {
         self.server.stop();
         self.stop.notify_one();
         if self.watch.join().is_err() {
-            warn!("the thread that watches over brokers had panicked");
+            warn!("the thread that watches brokers had panicked");
         }
     }
 }
@@ -70,10 +70,10 @@ pub fn serve(config: NameServerConfig, own: Option<BrokerIdentity>, clock: Clock
         connections_max: CONNECTIONS_MAX,
     };
     let scan_interval = Duration::from_millis(config.scan_interval_ms);
-    let (notices, to_tell) = mpsc::channel(NOTICES_MAX);
+    let (notices, to_send) = mpsc::channel(NOTICES_MAX);
     let state = Arc::new(NameServer::open(config, own, clock, disk, notices)?);
     let stop = Arc::new(Notify::new());
-    let watch = start_watch(Arc::clone(&state), scan_interval, to_tell, Arc::clone(&stop))?;
+    let watch = start_watch(Arc::clone(&state), scan_interval, to_send, Arc::clone(&stop))?;
     let for_shards = Arc::clone(&state);
     let server = Server::start(&[listen], options, move |_| Shard { state: Arc::clone(&for_shards) });
     match server {

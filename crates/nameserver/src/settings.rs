@@ -38,7 +38,7 @@ table! {
             support_acting_master: bool = false, "supportActingMaster", YesNo, "", Now,
                 "Whether the lowest living replica stands in routes as an acting master.";
             notify_min_broker_id: bool = false, "notifyMinBrokerIdChanged", YesNo, "", Now,
-                "Whether brokers are told when the lowest living id of their name changes.";
+                "Whether brokers are notified when the lowest living id of their name changes.";
             all_topic_list: bool = true, "enableAllTopicList", YesNo, "", Now,
                 "Whether the list of all topics is given out.";
             topic_list: bool = true, "enableTopicList", YesNo, "", Now,

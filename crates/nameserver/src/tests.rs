@@ -40,21 +40,21 @@ fn brokers_hear_of_a_new_lowest_id() {
     let mut server = Direct::new(&[READY[0], ("notifyMinBrokerIdChanged", "true")]);
     let register = |server: &mut Direct, id: i64| {
         let request = format!("b{id} 103 clusterName=c brokerName=a brokerId={id} brokerAddr=10.0.0.{id}:1 haServerAddr=10.0.0.{id}:2");
-        server.ask(&request, &topics(&["T", "U"]));
+        server.ask(&request, topics(&["T", "U"]));
         server.notices.try_recv().ok()
     };
     assert_eq!(register(&mut server, 3), None);
     assert_eq!(register(&mut server, 4), None);
     let came = register(&mut server, 1).unwrap();
     assert_eq!((came.min_id, came.min_addr.as_str(), came.ha_addr.as_deref()), (1, "10.0.0.1:1", Some("10.0.0.1:2")));
-    assert_eq!((came.offline_addr, came.tell), (None, vec!["10.0.0.3:1".to_owned(), "10.0.0.4:1".to_owned()]));
+    assert_eq!((came.offline_addr, came.notified), (None, vec!["10.0.0.3:1".to_owned(), "10.0.0.4:1".to_owned()]));
 
     server.close("b4");
     assert!(server.notices.try_recv().is_err());
     server.close("b1");
     let went = server.notices.try_recv().unwrap();
     assert_eq!((went.min_id, went.offline_addr.as_deref(), went.ha_addr), (3, Some("10.0.0.1:1"), None));
-    assert_eq!(went.tell, ["10.0.0.3:1"]);
+    assert_eq!(went.notified, ["10.0.0.3:1"]);
 }
 
 #[test]
@@ -64,11 +64,11 @@ fn a_broker_that_does_not_know_its_address_is_found_by_every_client() {
         let mut server = Direct::new(&READY);
         server.ends = (ip(registered.0), ip(registered.1));
         let fields = "clusterName=c brokerName=a brokerAddr=127.0.0.1:10911 haServerAddr=127.0.0.1:10912 roxmqAutoAddress=true brokerId=0";
-        server.ask(&format!("a 103 {fields}"), &topics(&["T", "U"]));
+        server.ask(&format!("a 103 {fields}"), topics(&["T", "U"]));
         server.ends = (ip("10.9.9.9"), ip(dialled));
         let answer = server.ask("c 105 topic=T", "");
         let replica = "clusterName=c brokerName=a brokerAddr=10.9.9.9:10911 haServerAddr=10.9.9.9:10912 brokerId=1";
-        let master = server.ask(&format!("b 103 {replica}"), &topics(&["T", "U"]));
+        let master = server.ask(&format!("b 103 {replica}"), topics(&["T", "U"]));
         let addr = answer.split(r#""0":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
         assert!(master.ends_with(&format!("masterAddr={addr}")), "{master}");
         addr

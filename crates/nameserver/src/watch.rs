@@ -1,4 +1,4 @@
-//! What does a NameServer do by itself? It looks for silent brokers, saves which ones there are, and tells brokers of new lowest ids.
+//! What does a NameServer do by itself? It looks for silent brokers, saves which ones there are, and notifies brokers of new lowest ids.
 
 use std::io;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use tracing::{debug, warn};
 use crate::nameserver::NameServer;
 use crate::table::MinIdChange;
 
-/// How long telling one broker may take, as in Java.
+/// How long notifying one broker may take, as in Java.
 const NOTICE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The thread that looks for silent brokers and tells brokers of new lowest ids.
+/// Starts the thread that does so.
 pub(crate) fn start_watch(
     state: Arc<NameServer>,
     scan_interval: Duration,
-    mut to_tell: mpsc::Receiver<MinIdChange>,
+    mut notices: mpsc::Receiver<MinIdChange>,
     stop: Arc<Notify>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -34,11 +34,11 @@ pub(crate) fn start_watch(
                 tokio::select! {
                     () = stop.notified() => break,
                     _ = scan.tick() => state.scan(),
-                    () = state.members.to_save() => save(&state),
-                    Some(notice) = to_tell.recv() => tell_brokers(&client, notice),
+                    () = state.roster.to_save() => save(&state),
+                    Some(notice) = notices.recv() => notify_brokers(&client, notice),
                 }
             }
-            if state.members.is_out_of_date() {
+            if state.roster.is_out_of_date() {
                 save(&state);
             }
         });
@@ -46,13 +46,13 @@ pub(crate) fn start_watch(
 }
 
 fn save(state: &NameServer) {
-    if let Err(error) = state.save_members() {
+    if let Err(error) = state.save_roster() {
         warn!(%error, "cannot write which brokers there are: a restart will not know all of them");
     }
 }
 
-fn tell_brokers(client: &Client, notice: MinIdChange) {
-    let MinIdChange { broker_name, min_id, min_addr, offline_addr, ha_addr, tell } = notice;
+fn notify_brokers(client: &Client, notice: MinIdChange) {
+    let MinIdChange { broker_name, min_id, min_addr, offline_addr, ha_addr, notified } = notice;
     let request = NotifyMinBrokerIdChange {
         min_broker_id: min_id,
         broker_name: Some(broker_name.into()),
@@ -60,11 +60,11 @@ fn tell_brokers(client: &Client, notice: MinIdChange) {
         offline_broker_addr: offline_addr.map(Into::into),
         ha_broker_addr: ha_addr.map(Into::into),
     };
-    for addr in tell {
+    for addr in notified {
         let (client, request) = (client.clone(), request.clone());
         tokio::spawn(async move {
             if let Err(error) = client.call(&addr, &request, b"", NOTICE_TIMEOUT).await {
-                debug!(addr, %error, "a broker was not told of a new lowest id");
+                debug!(addr, %error, "cannot notify a broker of a new lowest id");
             }
         });
     }

@@ -1,8 +1,8 @@
 //! Which of our addresses does a client meet?
 //!
-//! One, in everything it is told: the configured one (`brokerIP1`), else the one at which it reached us. A broker registers one address,
-//! and the NameServer passes it on to every client. Where nobody has configured it, the right one depends on who asks: 127.0.0.1 for a
-//! program on the same laptop, the address of this network for one next door, never a container bridge's for somebody outside. Three
+//! One, in every answer: the configured one (`brokerIP1`), else the one at which it reached us. A broker registers one address,
+//! and the NameServer passes it on to every client. Where none is configured, the right one depends on the client: 127.0.0.1 for a
+//! program on the same laptop, the address of this network for one next door, never a container bridge's for a client outside. Three
 //! pure functions decide it:
 //!
 //! - [`advertised`] chooses what a broker registers, from the interfaces of its machine;
@@ -11,9 +11,9 @@
 //!
 //! ```text
 //!   broker ── 103, brokerAddr=192.168.1.5:10911, roxmqAutoAddress=true ──> NameServer       (same machine: came over loopback)
-//!   client 127.0.0.1    ── asks on 127.0.0.1    ──>  told 127.0.0.1:10911
-//!   client 192.168.1.9  ── asks on 192.168.1.5  ──>  told 192.168.1.5:10911
-//!   client 10.8.0.2     ── asks on 10.8.0.1     ──>  told 10.8.0.1:10911   (a VPN that the broker did not think of)
+//!   client 127.0.0.1    ── asks on 127.0.0.1    ──>  gets 127.0.0.1:10911
+//!   client 192.168.1.9  ── asks on 192.168.1.5  ──>  gets 192.168.1.5:10911
+//!   client 10.8.0.2     ── asks on 10.8.0.1     ──>  gets 10.8.0.1:10911   (a VPN that the broker did not think of)
 //! ```
 //!
 //! That an address was found out, not configured, travels as a field of the registration (103) that Java does not have,
@@ -51,7 +51,7 @@ impl MetAs {
     /// The broker's address to the client of a connection that was made to `local`.
     ///
     /// The port is the registered one, also for who came by the VIP port: no route ever names that. A link-local IPv6 address is not one
-    /// that can be told, as its scope has a meaning on one machine only.
+    /// that can be given, as its scope has a meaning on one machine only.
     pub fn on(self, local: IpAddr) -> SocketAddr {
         match self {
             MetAs::Configured(address) => address,
@@ -63,7 +63,7 @@ impl MetAs {
 
 /// Chooses the host that a broker registers.
 ///
-/// `configured` (`brokerIP1`) always wins. A broker that listens on one address is there and nowhere else, so that nobody can be told a
+/// `configured` (`brokerIP1`) always wins. A broker that listens on one address is there and nowhere else, so that no client can be given a
 /// better one. Otherwise the interfaces are rated: the address
 /// from which this machine reaches the world (`outward`) before others, real networks before VPNs, those before bridges of containers
 /// and virtual machines, IPv4 before IPv6 (a client without IPv6 is the likelier one), link-local addresses and loopback last.
@@ -144,7 +144,7 @@ impl Registered {
 /// - A configured address is the answer.
 /// - A broker on this machine is where the client has just reached us: at `local`. A client on this machine that asked over loopback is
 ///   answered with loopback of the family in which the broker registered, as the broker surely listens there.
-/// - A broker elsewhere is at its registered address, unless nobody outside its machine can reach that one (loopback, link-local, or
+/// - A broker elsewhere is at its registered address, unless no client outside its machine can reach that one (loopback, link-local, or
 ///   Docker's default networks while neither its registration nor the client comes from them). Then it is where its registration came from.
 pub fn reachable_for(client: IpAddr, local: IpAddr, broker: SocketAddr, registered: Registered) -> SocketAddr {
     let (client, local, guess) = (client.to_canonical(), local.to_canonical(), broker.ip().to_canonical());
@@ -222,7 +222,7 @@ mod tests {
             ("mq.example.org", "0.0.0.0", laptop, "192.168.1.5", "mq.example.org"),
             ("127.0.0.1", "10.0.0.1", laptop, "", "127.0.0.1"),
             ("::ffff:10.0.0.1", "0.0.0.0", laptop, "", "10.0.0.1"),
-            // It listens on one address: nobody can be told another.
+            // It listens on one address: no client can be given another.
             ("", "10.0.0.1", laptop, "192.168.1.5", "10.0.0.1"),
             ("", "127.0.0.1", laptop, "192.168.1.5", "127.0.0.1"),
             ("", "::ffff:10.0.0.1", laptop, "192.168.1.5", "10.0.0.1"),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_told_what_it_can_reach() {
+    fn a_client_gets_an_address_that_it_can_reach() {
         use Registered::{AutoElsewhere, AutoHere, Configured};
         let elsewhere = |seen_from: &str| AutoElsewhere { seen_from: ip(seen_from) };
         for (client, local, broker, registered, expected) in [
@@ -271,7 +271,7 @@ mod tests {
             ("10.8.0.2", "10.8.0.1", "192.168.1.5:10921", AutoHere, "10.8.0.1:10921"),
             ("::ffff:192.168.1.9", "::ffff:192.168.1.5", "172.17.0.1:10911", AutoHere, "192.168.1.5:10911"),
             ("2001:db8::9", "2001:db8::5", "192.168.1.5:10911", AutoHere, "[2001:db8::5]:10911"),
-            // A container on this host reaches us at the bridge, and is told so.
+            // A container on this host reaches us at the bridge, and gets that.
             ("172.17.0.3", "172.17.0.1", "192.168.1.5:10911", AutoHere, "172.17.0.1:10911"),
             // A link-local address means nothing without its scope.
             ("fe80::9", "fe80::5", "192.168.1.5:10911", AutoHere, "192.168.1.5:10911"),
@@ -289,8 +289,8 @@ mod tests {
             // The NameServer is in a container: translated registrations seem to come from its gateway.
             ("10.0.0.9", "172.17.0.2", "10.0.0.2:10911", elsewhere("172.17.0.1"), "10.0.0.2:10911"),
         ] {
-            let told = reachable_for(ip(client), ip(local), broker.parse().unwrap(), registered);
-            assert_eq!(told.to_string(), expected, "{client} -> {local}, broker {broker} {registered:?}");
+            let given = reachable_for(ip(client), ip(local), broker.parse().unwrap(), registered);
+            assert_eq!(given.to_string(), expected, "{client} -> {local}, broker {broker} {registered:?}");
         }
     }
 

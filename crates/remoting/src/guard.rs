@@ -1,4 +1,4 @@
-//! What does a panic in a handler cost? That request, and nobody else.
+//! What does a panic in a handler cost? That request, and no other.
 
 use crate::message::Answer;
 use roxmq_protocol::code;

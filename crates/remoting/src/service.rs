@@ -11,8 +11,7 @@ use std::time::Duration;
 /// A panic in any of these ends the process: what the connections of a shard share may be half changed then. Work that is done for one
 /// request alone, and may fail alone, belongs into [`crate::guarded`].
 pub trait Service: 'static {
-    /// What we call ourselves to a client that dialled `local`, in everything that it is told: asked once, when its connection is
-    /// accepted.
+    /// What we call ourselves to a client that dialled `local`, in every answer: asked once, when its connection is accepted.
     fn met_as(&self, local: SocketAddr) -> SocketAddr {
         local
     }

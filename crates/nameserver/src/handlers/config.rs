@@ -1,4 +1,4 @@
-//! The settings of the running NameServer.
+//! How are the settings of a running NameServer read and changed?
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) fn update(server: &NameServer, call: &Call<'_>, _: UpdateNameServerCo
         server.disk.create_dir_all(folder)?;
     }
     server.disk.replace_atomically(&config.config_path, merged.as_bytes())?;
-    info!(changed = ?update.changed, after_restart = ?update.after_restart, "settings were changed by a request");
+    info!(changed = ?update.changed, after_restart = ?update.after_restart, "changed settings");
     update.notices.iter().for_each(|notice| warn!("{notice}"));
     let mut answer = Answer::ok();
     answer.remark = update.remark().map(Into::into);

@@ -1,4 +1,4 @@
-//! The key-value configuration.
+//! What is answered about the key-value configuration?
 
 use roxmq_protocol::request::{DeleteKv, KvNamespace, KvValueReply, PutKv, ReadKv};
 use roxmq_remoting::{Answer, Call};
@@ -7,7 +7,7 @@ use super::{Handled, with_body};
 use crate::error::Refusal;
 use crate::nameserver::NameServer;
 
-/// Keeps a value.
+/// Stores a value.
 pub(crate) fn put(server: &NameServer, _: &Call<'_>, request: PutKv<'_>) -> Handled {
     server.kv.lock().put(&request.namespace, &request.key, &request.value)?;
     Ok(Answer::ok())
@@ -21,7 +21,7 @@ pub(crate) fn read(server: &NameServer, _: &Call<'_>, request: ReadKv<'_>) -> Ha
     }
 }
 
-/// Forgets a value.
+/// Removes a value.
 pub(crate) fn delete(server: &NameServer, _: &Call<'_>, request: DeleteKv<'_>) -> Handled {
     server.kv.lock().delete(&request.namespace, &request.key)?;
     Ok(Answer::ok())

@@ -1,4 +1,4 @@
-//! Lists of clusters, brokers and topics.
+//! What is answered when clusters, brokers and topics are listed?
 
 use roxmq_protocol::body::{GetBrokerMemberGroupResponseBody, TopicList};
 use roxmq_protocol::request::{

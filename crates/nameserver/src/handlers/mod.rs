@@ -1,4 +1,4 @@
-//! Handlers by subject. Each takes the server's parts, a typed request, and says what is answered.
+//! Handlers, a file for each subject: each takes the NameServer and a typed request, and says what is answered.
 
 pub(crate) mod config;
 pub(crate) mod keys;
@@ -21,7 +21,7 @@ fn with_body(body: &impl Serialize) -> Handled {
     Ok(Answer::body(json::to_vec(body, Dialect::Fastjson)))
 }
 
-/// The asker, as the table has to know it to tell of addresses.
+/// The client, as the table has to know it for the addresses in an answer.
 fn viewer(call: &Call<'_>) -> Viewer {
     Viewer { client: call.peer.remote().ip(), dialled: call.peer.met_as().ip() }
 }

@@ -1,4 +1,4 @@
-//! Brokers come, live and go.
+//! What is answered to brokers that come, live and go?
 
 use std::time::Duration;
 
@@ -58,18 +58,24 @@ pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterBr
                     broker_id = request.broker_id,
                     addr,
                     other,
-                    "two brokers register under one name and id; each takes the other's place"
+                    "two brokers register under one name and id: each takes the other's place"
                 );
             }
             if is_new {
-                info!(cluster, broker_name, broker_id = request.broker_id, addr, "a broker registered");
-                server.members.changed();
+                info!(cluster, broker_name, broker_id = request.broker_id, addr, "registered a broker");
+                server.roster.changed();
             }
-            server.tell(notice);
+            server.notify(notice);
             Ok(accepted(server, call, &broker_name, master.is_some()))
         }
-        Registered::Outdated => {
-            warn!(cluster, broker_name, addr, "a broker's registration was ignored: another address with a newer state holds its id");
+        Registered::Outdated { holder } => {
+            if let Some(holder) = holder {
+                let broker_id = request.broker_id;
+                warn!(
+                    cluster,
+                    broker_name, broker_id, addr, holder, "ignoring a broker's registrations: another with a newer state has its id"
+                );
+            }
             Ok(accepted(server, call, &broker_name, false))
         }
         Registered::NotRegisteredYet => Err(Refusal::NotRegisteredYet),
@@ -106,8 +112,8 @@ pub(crate) fn unregister(server: &NameServer, call: &Call<'_>, request: Unregist
     };
     let BrokerRef { cluster, broker_name, broker_id, addr } = &broker;
     match server.take_off(|table, policy| table.unregister(&broker, call.peer.id(), policy)) {
-        true => info!(cluster, broker_name, broker_id, addr, "a broker unregistered"),
-        false => info!(cluster, broker_name, broker_id, addr, "a goodbye of nobody who is registered so was ignored"),
+        true => info!(cluster, broker_name, broker_id, addr, "unregistered a broker"),
+        false => info!(cluster, broker_name, broker_id, addr, "ignoring a goodbye: no broker is registered so"),
     }
     Ok(Answer::ok())
 }

@@ -1,4 +1,4 @@
-//! Routes of single topics.
+//! What is answered about single topics?
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ pub(crate) fn route(server: &NameServer, call: &Call<'_>, request: RouteByTopic<
     Ok(Answer::body(json::to_vec(&route, if standard { Dialect::Standard } else { Dialect::Fastjson })))
 }
 
-/// Leaves the brokers of the asker's zone, and those without a master wherever they are (`ZoneRouteRPCHook`).
+/// Leaves the brokers of the client's zone, and those without a master wherever they are (`ZoneRouteRPCHook`).
 fn keep_zone(route: &mut TopicRouteData, zone: &str) {
     route.broker_datas.retain(|broker| {
         let in_zone = broker.zone_name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(zone));
@@ -54,14 +54,14 @@ pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterTo
     Ok(Answer::ok())
 }
 
-/// Forgets a topic.
+/// Takes a topic off the routes.
 pub(crate) fn delete(server: &NameServer, _: &Call<'_>, request: DeleteTopicInNameServer<'_>) -> Handled {
     let cluster = request.cluster_name.as_deref().filter(|cluster| !cluster.is_empty());
     server.table.write().delete_topic(&request.topic, cluster);
     Ok(Answer::ok())
 }
 
-/// Stops sends to a broker, until an operator allows them again or it starts anew. A restart here forgets neither.
+/// Stops sends to a broker, until an operator allows them again or its process is a new one. A restart here forgets neither.
 pub(crate) fn wipe_write_perm(server: &NameServer, _: &Call<'_>, request: WipeWritePerm<'_>) -> Handled {
     let topics = changed_perms(server, &request.broker_name, |table| table.wipe_write_perm(&request.broker_name))?;
     Ok(Answer::with(WipeWriteReply { wipe_topic_count: topics }))
@@ -79,6 +79,6 @@ fn changed_perms(server: &NameServer, broker_name: &str, change: impl FnOnce(&mu
         return Err(Refusal::NotReady);
     }
     let topics = change(&mut server.table.write()).ok_or(Refusal::TooManyWiped)?;
-    server.save_members()?;
+    server.save_roster()?;
     Ok(topics as i32)
 }

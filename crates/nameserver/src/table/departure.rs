@@ -16,7 +16,7 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(120);
 pub struct Gone {
     /// Which.
     pub brokers: Vec<BrokerRef>,
-    /// Who of their groups should hear of a new lowest id.
+    /// Notices of new lowest ids in their groups.
     pub notices: Vec<MinIdChange>,
 }
 
@@ -42,7 +42,7 @@ impl RouteTable {
         self.remove(|_, _, member| member.channel == channel, policy)
     }
 
-    /// Takes off who has been silent for too long at time `now`.
+    /// Takes off brokers that have been silent for too long at time `now`.
     pub fn expire(&mut self, now: Duration, policy: &Policy) -> Gone {
         let gone = self.remove(|_, _, member| member.is_silent(now), policy);
         let groups = &self.groups;

@@ -15,15 +15,15 @@ pub struct MinIdChange {
     pub offline_addr: Option<String>,
     /// Where replicas reach the broker that came, if that is the reason.
     pub ha_addr: Option<String>,
-    /// Addresses of the brokers to tell.
-    pub tell: Vec<String>,
+    /// Addresses of the brokers to notify.
+    pub notified: Vec<String>,
 }
 
 impl RouteTable {
     pub(super) fn min_id_change(&self, name: &Name, offline_addr: Option<String>, ha_addr: Option<String>) -> Option<MinIdChange> {
         let members = &self.groups.get(name)?.members;
         let (&min_id, lowest) = members.first_key_value()?;
-        // The broker that came knows itself; everybody hears of one that went.
+        // The broker that came knows itself; all hear of one that went.
         let skip = (offline_addr.is_none() && members.len() > 1).then_some(&lowest.addr);
         Some(MinIdChange {
             broker_name: name.to_string(),
@@ -31,7 +31,7 @@ impl RouteTable {
             min_addr: lowest.addr.clone(),
             offline_addr,
             ha_addr,
-            tell: members.values().map(|member| &member.addr).filter(|addr| Some(*addr) != skip).cloned().collect(),
+            notified: members.values().map(|member| &member.addr).filter(|addr| Some(*addr) != skip).cloned().collect(),
         })
     }
 }

@@ -1,17 +1,17 @@
-//! Who holds which topic, and who of them is alive? The state of a NameServer as plain values.
+//! Which brokers hold which topic, and which of them are alive? The state of a NameServer as plain values.
 //!
 //! Nothing here waits, locks or looks at a clock: what happened comes in as a call with the time it happened at, and what others
-//! should be told comes out as values. Follows Java's `RouteInfoManager`.
+//! should hear comes out as values. Follows Java's `RouteInfoManager`.
 //!
 //! ```text
 //! groups    broker name -> id -> member                        one group is a master (id 0) and its replicas
-//! topics    topic -> broker name -> queues                     as brokers tell them
-//! wiped     broker name -> of which start                      an operator's word; it lies over what brokers tell
+//! topics    topic -> broker name -> queues                     as brokers list them
+//! wiped     broker name -> of which start                      an operator's word; it overrides the brokers' lists
 //! ```
 //!
 //! A member is one registration: of (cluster, name, id, address), made on a connection. It goes with its own goodbye, the end of its own
 //! connection, or its own silence; nothing that another registration does removes it, except that its broker registers under another id
-//! on the same connection, or somebody else under its id.
+//! on the same connection, or another broker under its id.
 //!
 //! Only the master of a group says what its topics are, or its lowest replica where replicas may act as master. What a master lists is the
 //! truth: a topic that it lacks leaves the routes (see [`whole`] for which lists are lists of all topics).

@@ -11,6 +11,8 @@ use super::state::{ChannelId, MASTER_ID, Member, Name, Policy, RouteTable};
 
 /// Connections of a broker that its newest one stands for, and whose goodbye therefore counts no more.
 const SUPERSEDED_MAX: usize = 8;
+/// Addresses of which is remembered that their registrations are ignored; more than two brokers under one id are rare.
+const IGNORED_MAX: usize = 8;
 
 /// What a broker says of itself.
 #[derive(Debug, Clone)]
@@ -54,11 +56,14 @@ pub enum Registered {
         rival: Option<Box<str>>,
         /// The group's master, if it is another one and alive.
         master: Option<Master>,
-        /// Who should hear of a new lowest id.
+        /// The notice of a new lowest id, if there is one.
         notice: Option<MinIdChange>,
     },
     /// Another address holds the id and knows a newer state; the old entry stays. Answered like a success.
-    Outdated,
+    Outdated {
+        /// That address. It is said once of each address that is ignored, until another broker holds the id.
+        holder: Option<Box<str>>,
+    },
     /// One topic only, of a broker that never registered in full.
     NotRegisteredYet,
 }
@@ -84,7 +89,7 @@ impl RouteTable {
         let version = broker.topics.data_version;
         let is_other = |member: &Member| member.cluster != broker.cluster || member.addr != broker.addr;
         if before.is_some_and(|member| is_other(member) && member.version.state_version > version.state_version) {
-            return Registered::Outdated;
+            return Registered::Outdated { holder: self.ignore(&name, id, &broker.addr) };
         }
         if id == MASTER_ID && self.wiped.get(&name).is_some_and(|wiped| wiped.ends_with(&broker)) {
             self.wiped.remove(&name);
@@ -116,6 +121,7 @@ impl RouteTable {
             version: before.as_ref().filter(|_| is_late).map_or(version, |member| member.version),
             channel: broker.channel,
             superseded,
+            ignored: before.as_ref().map(|member| member.ignored.clone()).unwrap_or_default(),
             ha_addr: broker.ha_addr.clone(),
             filter_servers: broker.filter_servers,
             address_is: broker.address_is,
@@ -138,6 +144,17 @@ impl RouteTable {
         let notice = (is_lower && policy.notify_min_broker_id).then(|| self.min_id_change(&name, None, broker.ha_addr)).flatten();
         let master = (id != MASTER_ID).then(|| self.master_of(&name)).flatten();
         Registered::Accepted { is_new, rival, master, notice }
+    }
+
+    /// A registration from `addr` is not taken. Who holds its id, if that is not known yet.
+    fn ignore(&mut self, name: &Name, id: i64, addr: &str) -> Option<Box<str>> {
+        let holder = self.groups.get_mut(name)?.members.get_mut(&id)?;
+        if holder.ignored.iter().any(|ignored| ignored == addr) {
+            return None;
+        }
+        holder.ignored.truncate(IGNORED_MAX - 1);
+        holder.ignored.push(addr.to_owned());
+        Some(holder.addr.as_str().into())
     }
 
     /// A broker gave a sign of life. Java's older ones do not say which of a name they are.
@@ -163,4 +180,52 @@ fn is_other_process(member: &Member, addr: &str, channel: ChannelId) -> bool {
 /// Did another list overtake this one? Within a process the counter only rises.
 fn is_older(version: DataVersion, known: DataVersion) -> bool {
     version.state_version == known.state_version && version.counter < known.counter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registration(addr: &str, state_version: i64) -> Registration {
+        let mut topics = TopicConfigAndMappingSerializeWrapper::default();
+        topics.data_version.state_version = state_version;
+        Registration {
+            cluster: "c".into(),
+            broker_name: "a".into(),
+            broker_id: MASTER_ID,
+            addr: addr.into(),
+            ha_addr: None,
+            zone_name: None,
+            silence_max: None,
+            acting_master: None,
+            topics,
+            filter_servers: Vec::new(),
+            channel: 1,
+            address_is: AddressIs::from_connection(false, [10, 0, 0, 1].into(), [10, 0, 0, 2].into()),
+            started: None,
+        }
+    }
+
+    #[test]
+    fn ignored_registrations_are_said_once_for_each_address_and_holder() {
+        let mut table = RouteTable::default();
+        let mut holders = |steps: &[(&str, i64)]| -> Vec<Option<String>> {
+            let mut register =
+                |addr: &str, state_version| table.register(registration(addr, state_version), &Policy::default(), Duration::ZERO);
+            let one = |(addr, state_version): &(&str, i64)| match register(addr, *state_version) {
+                Registered::Outdated { holder } => holder.map(String::from),
+                Registered::Accepted { .. } => Some("taken".into()),
+                Registered::NotRegisteredYet => None,
+            };
+            steps.iter().map(one).collect()
+        };
+        let said = |text: &str| Some(text.to_owned());
+        // The holder may register meanwhile.
+        assert_eq!(
+            holders(&[("x", 2), ("y", 1), ("x", 2), ("y", 1), ("z", 1), ("y", 1)]),
+            [said("taken"), said("x"), said("taken"), None, said("x"), None]
+        );
+        // Another one has it.
+        assert_eq!(holders(&[("z", 3), ("y", 1), ("x", 2), ("y", 1)]), [said("taken"), said("z"), said("z"), None]);
+    }
 }

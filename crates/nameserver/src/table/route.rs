@@ -1,4 +1,4 @@
-//! Where is a topic, for the one who asks?
+//! Where is a topic, for the client that asks?
 
 use std::collections::BTreeMap;
 

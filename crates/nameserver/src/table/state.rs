@@ -1,4 +1,4 @@
-//! What does a NameServer know of brokers, topics and the words of operators?
+//! What does a NameServer know of brokers and topics, and what have operators said of them?
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub struct Policy {
     pub delete_topic_with_registration: bool,
     /// The lowest living replica stands in routes as an acting master.
     pub support_acting_master: bool,
-    /// Brokers are told when the lowest living id of their group changes.
+    /// Brokers are notified when the lowest living id of their group changes.
     pub notify_min_broker_id: bool,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Group {
     pub(super) members: BTreeMap<i64, Member>,
     pub(super) acting_master: bool,
     pub(super) zone_name: Option<String>,
-    /// It was said that two brokers take each other's place.
+    /// The log has said that two brokers take each other's place.
     pub(super) has_rivals: bool,
 }
 
@@ -70,6 +70,8 @@ pub(super) struct Member {
     pub(super) channel: ChannelId,
     /// Where it had registered before.
     pub(super) superseded: Vec<ChannelId>,
+    /// Addresses that wanted its id, and whose registrations are ignored.
+    pub(super) ignored: Vec<String>,
     pub(super) ha_addr: Option<String>,
     pub(super) filter_servers: Vec<String>,
     pub(super) address_is: AddressIs,
@@ -82,12 +84,12 @@ pub(super) struct Queues {
     pub(super) write: i32,
     pub(super) perm: Permission,
     pub(super) sys_flag: i32,
-    pub(super) told: Told,
+    pub(super) heard: Heard,
 }
 
-/// How a topic on a broker is known.
+/// How a topic on a broker came to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Heard {
     /// It was in a list.
     Listed,
     /// It came by itself, and there has been no list of all topics since.
@@ -96,7 +98,7 @@ pub(super) enum Told {
     Missed,
 }
 
-/// An operator took the write permission off a group. That holds until the operator gives it back, or the group's master starts anew.
+/// An operator took the write permission off a group. That holds until the operator gives it back, or the group's master is a new process.
 ///
 /// Ours say when they started. Of Java's, a start is known by the goodbye before it, by another address, or by an absence longer than any
 /// silence that a broker is allowed: the end of a connection alone may be a mishap of the network.

@@ -3,7 +3,7 @@
 use roxmq_protocol::body::{QueueData, TopicConfig, TopicConfigAndMappingSerializeWrapper};
 use roxmq_protocol::permission::Permission;
 
-use super::state::{Name, Queues, RouteTable, Told};
+use super::state::{Heard, Name, Queues, RouteTable};
 
 impl RouteTable {
     /// Adds one topic's queues on registered brokers; nothing if one of them is not known.
@@ -12,9 +12,9 @@ impl RouteTable {
         let Some(names) = queues.iter().map(name_of).collect::<Option<Vec<Name>>>() else { return };
         for (name, data) in names.into_iter().zip(queues) {
             let brokers = self.topics.entry(topic.to_owned()).or_default();
-            let told = brokers.get(&name).map_or(Told::Alone, |known| known.told);
+            let heard = brokers.get(&name).map_or(Heard::Alone, |known| known.heard);
             let queues =
-                Queues { read: data.read_queue_nums, write: data.write_queue_nums, perm: data.perm, sys_flag: data.topic_sys_flag, told };
+                Queues { read: data.read_queue_nums, write: data.write_queue_nums, perm: data.perm, sys_flag: data.topic_sys_flag, heard };
             brokers.insert(name, queues);
         }
     }
@@ -42,7 +42,7 @@ impl RouteTable {
             let known = self.topics.get_mut(topic).and_then(|queues| queues.get_mut(name));
             // An unchanged table still brings back topics that were deleted here.
             if let Some(known) = known.filter(|_| !is_changed) {
-                known.told = Told::Listed;
+                known.heard = Heard::Listed;
                 continue;
             }
             let mut queues = Queues::from(config);
@@ -71,7 +71,7 @@ impl From<&TopicConfig> for Queues {
             write: topic.write_queue_nums,
             perm: topic.perm,
             sys_flag: topic.topic_sys_flag,
-            told: Told::Listed,
+            heard: Heard::Listed,
         }
     }
 }

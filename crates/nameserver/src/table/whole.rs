@@ -2,19 +2,19 @@
 //!
 //! | from | list | is |
 //! |---|---|---|
-//! | ours, Java's every 30 s | all topics, and so the system topics that each broker has from its start and nobody can delete | whole |
+//! | ours, Java's every 30 s | all topics, and so the system topics that each broker has from its start and that cannot be deleted | whole |
 //! | Java's on a change of topics | those that changed, one or several (`registerIncrementBrokerData`) | a part: it has one topic, or lacks system topics that the broker had |
 //! | Java's with `enableSplitRegistration` | 800 topics each | a part, for the same reason |
 //! | Java's on a change of one topic (217) | no list | no registration |
-//! | anybody's without a body | nothing | a sign of life |
+//! | any without a body | nothing | a sign of life |
 //!
-//! A Java broker tells of a new topic (217) while a list that it made before may still be under way. So a topic that was told alone goes
-//! when the second whole list lacks it: a broker has only one under way. Ours tells one thing after the other.
+//! A Java broker announces a new topic (217) while a list that it made before may still be under way. So a topic that came alone goes
+//! when the second whole list lacks it: a broker has only one under way. Ours announces one thing after the other.
 
 use roxmq_protocol::body::{TopicConfig, TopicConfigAndMappingSerializeWrapper};
 use std::collections::BTreeMap;
 
-use super::state::{Name, RouteTable, Told};
+use super::state::{Heard, Name, RouteTable};
 
 /// What every broker of 3.x to 5.x has had from its start, besides topics of its own and its cluster's name.
 const SYSTEM_TOPICS: [&str; 6] = [
@@ -26,7 +26,7 @@ const SYSTEM_TOPICS: [&str; 6] = [
     "RMQ_SYS_TRANS_OP_HALF_TOPIC",
 ];
 
-/// What a whole list means for topics that were told alone.
+/// What a whole list means for topics that came alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubts {
     /// It may have been made before.
@@ -59,7 +59,7 @@ impl RouteTable {
             }
             match brokers.get_mut(name) {
                 None => {}
-                Some(queues) if queues.told == Told::Alone && doubts == Doubts::May => queues.told = Told::Missed,
+                Some(queues) if queues.heard == Heard::Alone && doubts == Doubts::May => queues.heard = Heard::Missed,
                 Some(_) => {
                     brokers.remove(name);
                     if let Some(mapped) = mappings.get_mut(topic) {

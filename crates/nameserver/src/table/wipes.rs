@@ -45,7 +45,7 @@ impl RouteTable {
         self.wiped.iter().map(|(name, wiped)| (&**name, wiped))
     }
 
-    /// Takes up what an operator had said before a restart.
+    /// Restores what an operator had said before a restart.
     pub fn restore_wiped(&mut self, broker_name: &str, wiped: Wiped) {
         let name = self.shared_name(broker_name);
         self.wiped.insert(name, wiped);

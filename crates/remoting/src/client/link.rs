@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Frames that may wait to be written to one server.
 const WRITE_QUEUE_MAX: usize = 1024;
-/// How often the system asks a silent server's machine whether it is still there. One that was lost and is back says that it knows nothing
-/// of the connection.
+/// How often the system asks a silent server's machine whether it is still there. One that was lost and is back answers that it does not
+/// know the connection.
 const KEEPALIVE: Duration = Duration::from_secs(1);
 /// How long a server's machine may leave us without a sign before the connection is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ impl Drop for Forget<'_> {
     }
 }
 
-/// Ends a link together with the task that reads and writes it, however that ends: the next call connects anew.
+/// Ends a link together with the task that reads and writes it, however that ends: the next call makes a new connection.
 struct Ends(Waiting);
 
 impl Drop for Ends {

@@ -5,15 +5,15 @@
 //! until one of these is true:
 //!
 //! - every broker of the file `brokers.json` is registered again. The file names who was registered when the NameServer stopped, by
-//!   cluster, name and id: not those that had said goodbye or were lost before, and not where they were;
-//! - there is nobody in it, and 2 s have passed: ours try a NameServer that is away every second at least. Java's register every 30 s, and
+//!   cluster, name and id: not those that had said goodbye or were lost before, nor their addresses;
+//! - it names no broker, and 2 s have passed: ours try a NameServer that is away every second at least. Java's register every 30 s, and
 //!   are in the file unless it was lost;
-//! - `waitSecondsForService` have passed. Who has not come by then has to be taken for gone.
+//! - `waitSecondsForService` have passed. A broker that has not come by then has to be taken for gone.
 //!
-//! A broker in the same process registers as soon as it serves, and is waited for without the file. If nobody else is in that, it is
+//! A broker in the same process registers as soon as it serves, and is waited for without the file. If the file names no other, it is
 //! waited for alone.
 //!
-//! The file also keeps whose write permission an operator took off: a restart here is no reason for that to end.
+//! The file also says of which brokers an operator took the write permission off: a restart here does not end that.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -31,14 +31,14 @@ use tracing::{info, warn};
 
 use crate::table::{RouteTable, WIPED_MAX, Wiped};
 
-/// How long brokers have that nobody knows of.
+/// How long brokers have that the file does not name.
 const STRANGERS_HAVE: Duration = Duration::from_secs(2);
-/// Brokers that are kept in the file; of more of them the rest is not waited for.
+/// Brokers that the file names at most; of more of them the rest is not waited for.
 const BROKERS_MAX: usize = 10_000;
 /// The file, beside that of the key-value configuration.
 const FILE: &str = "brokers.json";
 
-/// Which broker is meant, wherever it is.
+/// Names a broker, wherever it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BrokerIdentity {
@@ -65,16 +65,16 @@ struct SavedWiped {
     addr: Option<String>,
 }
 
-/// Who is waited for, and the file.
+/// The brokers that are waited for, and the file.
 #[derive(Debug)]
-pub struct Members {
+pub struct Roster {
     disk: Disk,
     path: PathBuf,
     /// Held while the file is written, so that the last one written is the newest.
     saving: Mutex<()>,
     to_save: Notify,
     is_out_of_date: AtomicBool,
-    is_complete: AtomicBool,
+    was_complete: AtomicBool,
     awaited: Mutex<Awaited>,
 }
 
@@ -83,11 +83,11 @@ struct Awaited {
     brokers: BTreeSet<BrokerIdentity>,
     /// Not complete before.
     from: Duration,
-    /// Complete from here on, whoever is missing.
+    /// Complete from here on, whichever are missing.
     until: Duration,
 }
 
-impl Members {
+impl Roster {
     /// Reads the file, which need not exist.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Members {
         own: Option<BrokerIdentity>,
         now: Duration,
         table: &mut RouteTable,
-    ) -> io::Result<Members> {
+    ) -> io::Result<Roster> {
         let path = config.kv_config_path.with_file_name(FILE);
         let text = disk.read(&path)?.unwrap_or_default();
         let saved = if text.is_empty() { Saved::default() } else { read(&text).unwrap_or_else(|error| damaged(&path, &error)) };
@@ -109,33 +109,33 @@ impl Members {
         let until = now + Duration::from_secs(config.wait_for_service_s);
         let from = if brokers.is_empty() && own.is_none() { until.min(now + STRANGERS_HAVE) } else { now };
         brokers.extend(own);
-        Ok(Members {
+        Ok(Roster {
             disk: disk.clone(),
             path,
             saving: Mutex::default(),
             to_save: Notify::new(),
             is_out_of_date: AtomicBool::new(false),
-            is_complete: AtomicBool::new(false),
+            was_complete: AtomicBool::new(false),
             awaited: Mutex::new(Awaited { brokers, from, until }),
         })
     }
 
-    /// Was the table found complete?
-    pub fn is_complete(&self) -> bool {
-        self.is_complete.load(Ordering::Acquire)
+    /// Has the table been found complete?
+    pub fn was_complete(&self) -> bool {
+        self.was_complete.load(Ordering::Acquire)
     }
 
-    /// Is the table complete at time `now`?
-    pub fn look(&self, table: &RouteTable, now: Duration) -> bool {
+    /// Is the table complete at time `now`? Once it is, it stays so.
+    pub fn is_complete(&self, table: &RouteTable, now: Duration) -> bool {
         let mut awaited = self.awaited.lock();
         awaited.brokers.retain(|broker| !table.is_registered(&broker.cluster, &broker.broker_name, broker.broker_id));
         if now < awaited.until && (now < awaited.from || !awaited.brokers.is_empty()) {
             return false;
         }
-        if !self.is_complete.swap(true, Ordering::AcqRel) {
+        if !self.was_complete.swap(true, Ordering::AcqRel) {
             match awaited.brokers.is_empty() {
-                true => info!("ready: the brokers are registered"),
-                false => warn!(missing = ?awaited.brokers, "ready: brokers that were there before the start have not come back"),
+                true => info!("ready: all brokers have registered"),
+                false => warn!(missing = ?awaited.brokers, "ready, without brokers that were registered before the start"),
             }
             if !std::mem::take(&mut awaited.brokers).is_empty() {
                 self.changed();
@@ -160,7 +160,7 @@ impl Members {
         self.to_save.notified().await;
     }
 
-    /// Writes who is registered or still waited for, and who is wiped; when it returns, that is durable.
+    /// Writes which brokers are registered or still waited for, and which are wiped; when it returns, that is durable.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -196,6 +196,6 @@ fn read(text: &[u8]) -> Result<Saved, json::JsonError> {
 }
 
 fn damaged(path: &std::path::Path, error: &json::JsonError) -> Saved {
-    warn!(path = %path.display(), %error, "the file that says which brokers there were is damaged, and taken for empty");
+    warn!(path = %path.display(), %error, "the file of known brokers is damaged: starting without it");
     Saved::default()
 }
