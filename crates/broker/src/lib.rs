@@ -24,6 +24,7 @@ mod append;
 mod broker;
 mod confirm;
 mod counts;
+#[cfg(feature = "fuzzing")]
 pub mod decoders;
 mod error;
 mod filter;

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
 
+#[cfg(feature = "fuzzing")]
 pub mod decoders;
 mod error;
 mod handlers;

@@ -32,6 +32,7 @@
 mod checkpoint;
 mod config;
 mod contents;
+#[cfg(feature = "fuzzing")]
 pub mod decoders;
 mod files;
 mod flush_mark;

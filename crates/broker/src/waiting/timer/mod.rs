@@ -12,6 +12,7 @@
 //! rounded down to a second, here a message is never early.
 
 pub mod counts;
+#[cfg(feature = "fuzzing")]
 pub mod decoders;
 pub mod deliver;
 pub mod due_queue;
