@@ -1,11 +1,11 @@
 //! Does the broker hold what it acknowledged? Asked after a run, of the broker itself.
 
+pub(crate) mod expected;
 pub(crate) mod found;
 pub(crate) mod read_back;
-pub(crate) mod told;
 
+use crate::check::expected::Expected;
 use crate::check::found::Found;
-use crate::check::told::Told;
 use crate::load::outcome::Outcome;
 use crate::measure::histogram::Histogram;
 use crate::measure::tally::Offsets;
@@ -37,23 +37,23 @@ impl Before {
         &self.ends
     }
 
-    /// Compares what is there now with what the run was told.
+    /// Compares what is there now with what the run expects.
     ///
     /// # Errors
     /// When the broker refuses.
-    pub fn compare(&self, asker: &mut Asker, address: &str, options: &Options, told: &Told) -> Result<Check, AskError> {
+    pub fn compare(&self, asker: &mut Asker, address: &str, options: &Options, expected: &Expected) -> Result<Check, AskError> {
         Ok(match (options.workload, options.delay()) {
             (Workload::Idle, _) => Check::Alive,
             (Workload::Pull | Workload::Tail, _) => Check::InOrder,
-            (Workload::EndToEnd, _) if told.received_in_all == told.acknowledged_in_all * u64::from(options.groups) => {
+            (Workload::EndToEnd, _) if expected.received_in_all == expected.acknowledged_in_all * u64::from(options.groups) => {
                 Check::ReceivedAsAcknowledged
             }
             (Workload::EndToEnd, _) => Check::Failed(format!(
                 "{} messages acknowledged, {} received by {} groups",
-                told.acknowledged_in_all, told.received_in_all, options.groups
+                expected.acknowledged_in_all, expected.received_in_all, options.groups
             )),
             (Workload::Transaction, _) => {
-                let delivered = self.delivered(asker, options, told, options.patience)?;
+                let delivered = self.delivered(asker, options, expected, options.patience)?;
                 delivered.counts.map_or_else(Check::Failed, |(committed, rolled_back)| Check::AsDecided {
                     committed,
                     rolled_back,
@@ -61,21 +61,23 @@ impl Before {
                 })
             }
             (Workload::Send, None) => {
-                let after = self.ends_after(asker, options, told)?;
-                match stored_as_acknowledged(&ask::stored(&self.ends, &after), &told.acknowledged) {
-                    Check::StoredAsAcknowledged if options.is_read_back => read_back::compare(address, options, told, &self.ends, &after)?,
+                let after = self.ends_after(asker, options, expected)?;
+                match stored_as_acknowledged(&ask::stored(&self.ends, &after), &expected.acknowledged) {
+                    Check::StoredAsAcknowledged if options.is_read_back => {
+                        read_back::compare(address, options, expected, &self.ends, &after)?
+                    }
                     check => check,
                 }
             }
             // All messages of a level wait in one queue, whichever queue they were sent to.
             (Workload::Send, Some(Delay::Level(_))) => {
                 let stored = ask::stored(&[self.waiting], &[waiting(asker, options)?]);
-                let sum = told.acknowledged.iter().fold(Offsets::default(), |sum, queue| sum.plus(*queue));
+                let sum = expected.acknowledged.iter().fold(Offsets::default(), |sum, queue| sum.plus(*queue));
                 stored_as_acknowledged(&stored, &[sum])
             }
-            (Workload::Send, Some(Delay::Time(delay))) if delay > AWAITED_MAX => self.still_waiting(asker, options, told)?,
+            (Workload::Send, Some(Delay::Time(delay))) if delay > AWAITED_MAX => self.still_waiting(asker, options, expected)?,
             (Workload::Send, Some(Delay::Time(delay))) => {
-                let delivered = self.delivered(asker, options, told, delay + options.patience)?;
+                let delivered = self.delivered(asker, options, expected, delay + options.patience)?;
                 match delivered.counts {
                     Ok(_) if delivered.early > 0 => Check::Failed(format!("{} messages delivered before their time", delivered.early)),
                     Ok(_) => Check::DeliveredOnce(delivered.late),
@@ -85,37 +87,37 @@ impl Before {
         })
     }
 
-    /// The ends of the queues once all that was acknowledged is in them, or is not in time. Java acknowledges before that.
-    fn ends_after(&self, asker: &mut Asker, options: &Options, told: &Told) -> Result<Vec<i64>, AskError> {
+    /// The ends of the queues once everything acknowledged is in them, or patience ends. Java acknowledges before that.
+    fn ends_after(&self, asker: &mut Asker, options: &Options, expected: &Expected) -> Result<Vec<i64>, AskError> {
         let started = Instant::now();
         loop {
             let after = asker.end_offsets(&options.queues())?;
             let stored = after.iter().sum::<i64>() - self.ends.iter().sum::<i64>();
-            if stored >= told.acknowledged_in_all as i64 || started.elapsed() >= options.patience {
+            if stored >= expected.acknowledged_in_all as i64 || started.elapsed() >= options.patience {
                 return Ok(after);
             }
             std::thread::sleep(LOOK_PERIOD);
         }
     }
 
-    /// Whether so many more messages wait as were acknowledged. Java counts them some time after it has acknowledged them.
-    fn still_waiting(&self, asker: &mut Asker, options: &Options, told: &Told) -> Result<Check, AskError> {
+    /// Whether as many more messages wait as were acknowledged. Java counts them some time after it acknowledges them.
+    fn still_waiting(&self, asker: &mut Asker, options: &Options, expected: &Expected) -> Result<Check, AskError> {
         let started = Instant::now();
         loop {
             let more = waiting(asker, options)? - self.waiting;
-            if more == told.acknowledged_in_all as i64 {
+            if more == expected.acknowledged_in_all as i64 {
                 return Ok(Check::Waiting);
             }
             if started.elapsed() >= options.patience {
-                return Ok(Check::Failed(format!("{more} more messages wait, {} acknowledged", told.acknowledged_in_all)));
+                return Ok(Check::Failed(format!("{more} more messages wait, {} acknowledged", expected.acknowledged_in_all)));
             }
             std::thread::sleep(LOOK_PERIOD);
         }
     }
 
-    /// Reads what came into the topic since. Waits so long at most for all that is to come.
-    fn delivered(&self, asker: &mut Asker, options: &Options, told: &Told, patience: Duration) -> Result<Delivered, AskError> {
-        let wanted = told.outcomes.iter().flatten().filter(|outcome| **outcome == Outcome::Committed).count() as i64;
+    /// Reads what arrived in the topic since. Waits at most this long for all that is due.
+    fn delivered(&self, asker: &mut Asker, options: &Options, expected: &Expected, patience: Duration) -> Result<Delivered, AskError> {
+        let wanted = expected.outcomes.iter().flatten().filter(|outcome| **outcome == Outcome::Committed).count() as i64;
         let started = Instant::now();
         let mut before = None;
         let (ends, settled_ms) = loop {
@@ -123,7 +125,7 @@ impl Before {
             let looked = started.elapsed();
             let come = ends.iter().sum::<i64>() - self.ends.iter().sum::<i64>();
             match before {
-                // As many as are wanted may be too many of one and not yet all of the others.
+                // The number may be reached with some twice and others still missing.
                 Some((number, settled_ms)) if number == come => break (ends, settled_ms),
                 _ if looked >= patience => break (ends, looked.as_secs_f64() * 1e3),
                 _ => before = (come >= wanted).then_some((come, looked.as_secs_f64() * 1e3)),
@@ -131,19 +133,19 @@ impl Before {
             std::thread::sleep(LOOK_PERIOD);
         };
 
-        let mut found = Found::new(told.run, &told.outcomes);
+        let mut found = Found::new(expected.run, &expected.outcomes);
         let (mut late, mut early) = (Histogram::default(), 0);
         let queues = options.queues();
         for (queue, (from, until)) in queues.all().zip(self.ends.iter().zip(&ends)) {
             asker.each_record(&queues.topic_of(queue), queues.id(queue), *from, *until, |record| {
-                let Some(stamp) = Stamp::read(record.body).filter(|stamp| stamp.run == told.run) else { return };
+                let Some(stamp) = Stamp::read(record.body).filter(|stamp| stamp.run == expected.run) else { return };
                 found.add(&stamp);
-                let (stored_ms, due_ms) = (record.store_timestamp.0 as u64, (stamp.due + told.deliver_after) / 1_000_000);
+                let (stored_ms, due_ms) = (record.store_timestamp.0 as u64, (stamp.due + expected.deliver_after) / 1_000_000);
                 early += u64::from(stored_ms < due_ms);
                 late.add(stored_ms.saturating_sub(due_ms) * 1_000_000);
             })?;
         }
-        Ok(Delivered { counts: found.compare(&told.outcomes), early, late: Lateness::of(&late), settled_ms })
+        Ok(Delivered { counts: found.compare(&expected.outcomes), early, late: Lateness::of(&late), settled_ms })
     }
 }
 
@@ -153,13 +155,14 @@ struct Delivered {
     counts: Result<(u64, u64), String>,
     /// Messages stored before they were due.
     early: u64,
-    /// How late messages were stored; means nothing where they are not timed.
+    /// How late messages were stored; meaningless where they are not timed.
     late: Lateness,
-    /// How long was waited for the last of them, in ms.
+    /// How long it took until the last of them was there, in ms.
     settled_ms: f64,
 }
 
-/// How much waits where the options' messages will: the end of their delay level's queue, or how many wait for a time of their own.
+/// How many messages wait where those of this run will: the end of their delay level's queue, or the number that wait for a time of
+/// their own.
 fn waiting(asker: &mut Asker, options: &Options) -> Result<i64, AskError> {
     match options.delay() {
         Some(Delay::Level(level)) => asker.end_offset(LEVELS_TOPIC, level - 1),
@@ -175,7 +178,7 @@ fn stored_as_acknowledged(stored: &[Offsets], acknowledged: &[Offsets]) -> Check
         Some((queue, (stored, acknowledged))) if stored.count != acknowledged.count => {
             Check::Failed(format!("queue {queue}: {} messages stored, {} acknowledged", stored.count, acknowledged.count))
         }
-        Some((queue, _)) => Check::Failed(format!("queue {queue}: the offsets told are not those of its messages")),
+        Some((queue, _)) => Check::Failed(format!("queue {queue}: the offsets in the answers are not those of its messages")),
     }
 }
 

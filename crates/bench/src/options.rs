@@ -13,7 +13,7 @@ use thiserror::Error;
 pub enum Workload {
     /// Sends.
     Send,
-    /// Pulls of what is there.
+    /// Pulls of stored messages.
     Pull,
     /// Pulls that wait for what others send.
     Tail,

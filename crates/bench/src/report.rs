@@ -1,4 +1,4 @@
-//! What is told at the end of a run?
+//! What does a run report?
 
 pub(crate) mod figures;
 pub(crate) mod words;
@@ -43,13 +43,13 @@ pub struct Report {
     pub refused: u64,
     /// Counted messages that were not sent because too many requests were unanswered, at an overload.
     pub unsent: u64,
-    /// What those received who read beside.
+    /// What the readers beside the load received.
     pub beside: Option<Beside>,
     /// The counted time in parts, if it was to be cut.
     pub slices: Vec<Slice>,
     /// What was compared at the end, and what came of it.
     pub check: Check,
-    /// Everything that went wrong, by kind.
+    /// Errors, by kind.
     pub errors: BTreeMap<String, u64>,
 }
 
@@ -65,7 +65,7 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// What was counted in so many seconds.
+    /// What was counted in this many seconds.
     pub fn of(tally: &Tally, seconds: f64) -> Beside {
         Beside { messages: tally.messages, messages_per_second: tally.messages as f64 / seconds, latency: Latency::of(&tally.latency) }
     }
@@ -75,7 +75,7 @@ impl Beside {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// What is stored is what was acknowledged, each message at the offset that was told.
+    /// The topic holds exactly what was acknowledged, each message at the offset in its answer.
     StoredAsAcknowledged,
     /// The same, and each message was read again, once and unchanged, those of a connection in order in each queue.
     ReadBack {
@@ -97,16 +97,16 @@ pub enum Check {
         /// How long after the run the last committed message was there, in ms.
         settled_ms: f64,
     },
-    /// Every timed message was delivered once, so late.
+    /// Every timed message was delivered once, this late.
     DeliveredOnce(Lateness),
-    /// Timed messages that are due too late to be waited for: so many more wait as were acknowledged.
+    /// Timed messages that are due too late to wait for: as many more wait as were acknowledged.
     Waiting,
-    /// It does not agree.
+    /// The comparison failed.
     Failed(String),
 }
 
 impl Report {
-    /// Whether nothing went wrong.
+    /// Whether the run is without errors.
     pub fn is_good(&self) -> bool {
         self.errors.is_empty() && !matches!(self.check, Check::Failed(_))
     }
@@ -156,7 +156,9 @@ impl Report {
         }
         let all = grouped(self.messages_in_all);
         let _ = match &self.check {
-            Check::StoredAsAcknowledged => writeln!(text, "  checked     {all} acknowledged, all of them stored at the offsets told"),
+            Check::StoredAsAcknowledged => {
+                writeln!(text, "  checked     {all} acknowledged, all of them stored at the offsets in the answers")
+            }
             Check::ReadBack { messages } => {
                 writeln!(text, "  checked     {all} acknowledged, {} read again: each once, in order, unchanged", grouped(*messages))
             }

@@ -7,7 +7,7 @@ pub(crate) mod serve;
 pub(crate) mod slices;
 
 use crate::check::Before;
-use crate::check::told::Told;
+use crate::check::expected::Expected;
 use crate::measure::tally::Tally;
 use crate::options::{Delay, Options, Target, Workload};
 use crate::report::figures::{Cost, Latency, Slice};
@@ -61,7 +61,7 @@ pub fn run(options: &Options) -> Result<Report, RunError> {
     let measured = measure(options, &address, plan, &meters)?;
 
     let mut asker = Asker::connect(&address)?;
-    let check = before.compare(&mut asker, &address, options, &measured.told)?;
+    let check = before.compare(&mut asker, &address, options, &measured.expected)?;
     Ok(Report { topic_ms, ..report(options, &address, measured, check) })
 }
 
@@ -73,19 +73,19 @@ fn first_of(addresses: &str) -> &str {
 /// What a run gave.
 struct Measured {
     tally: Tally,
-    /// What those saw who read beside.
+    /// What the readers beside the load saw.
     beside: Tally,
     slices: Vec<Slice>,
-    told: Told,
+    expected: Expected,
     broker: Option<Cost>,
     generator: Option<Cost>,
     seconds: f64,
 }
 
 fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Result<Measured, RunError> {
-    let Plan { jobs, clock, window, progress, told } = plan;
+    let Plan { jobs, clock, window, progress, expected } = plan;
     let sending = Arc::new(AtomicUsize::new(jobs.iter().filter(|job| matches!(job, Job::Send(_))).count()));
-    // Those who read beside have a thread of their own, so as not to delay the sends in the generator already.
+    // Readers beside the load have a thread of their own, so that they do not delay sends in the generator.
     let mut shares: Vec<Vec<(TcpStream, Job)>> = (0..=options.threads).map(|_| Vec::new()).collect();
     for (number, job) in jobs.into_iter().enumerate() {
         let share = if matches!(job, Job::Beside(_)) { options.threads } else { number % options.threads };
@@ -101,7 +101,7 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
         is_paced: options.rate.is_some() && !options.spin,
         metering: Arc::default(),
     };
-    // Of threads that have ended the system tells nothing, so they stay until their CPU time is read.
+    // The system reports nothing about threads that have ended, so they stay until their CPU time is read.
     let metering = run.metering.lock().unwrap_or_else(PoisonError::into_inner);
     let threads: Vec<_> = shares
         .into_iter()
@@ -123,7 +123,7 @@ fn measure(options: &Options, address: &str, plan: Plan, meters: &Meters) -> Res
         tally: Tally::default(),
         beside: Tally::default(),
         slices: Vec::new(),
-        told,
+        expected,
         broker: None,
         generator: None,
         seconds: (window.end - window.counted_from) as f64 / 1e9,
@@ -143,12 +143,12 @@ impl Measured {
         match job {
             Job::Send(sender) => {
                 for (queue, offsets) in sender.acknowledged() {
-                    let sum = &mut self.told.acknowledged[queue];
+                    let sum = &mut self.expected.acknowledged[queue];
                     *sum = sum.plus(offsets);
                 }
-                self.told.acknowledged_in_all += sender.tally.messages_in_all;
+                self.expected.acknowledged_in_all += sender.tally.messages_in_all;
                 if matches!(options.delay(), Some(Delay::Time(_))) || options.is_read_back {
-                    self.told.outcomes[sender.connection()] = sender.outcomes();
+                    self.expected.outcomes[sender.connection()] = sender.outcomes();
                 }
                 if options.workload == Workload::EndToEnd {
                     // What was received is what counts there.
@@ -158,7 +158,7 @@ impl Measured {
                 }
             }
             Job::Pull(puller) => {
-                self.told.received_in_all += puller.tally.messages_in_all;
+                self.expected.received_in_all += puller.tally.messages_in_all;
                 self.tally.merge(puller.tally);
             }
             Job::Beside(puller) => {
@@ -167,7 +167,7 @@ impl Measured {
             }
             Job::Idle(idler) => self.tally.merge(idler.tally),
             Job::Transact(transactor) => {
-                self.told.outcomes[transactor.connection()] = transactor.outcomes().to_vec();
+                self.expected.outcomes[transactor.connection()] = transactor.outcomes().to_vec();
                 self.tally.merge(transactor.tally);
             }
         }

@@ -154,7 +154,7 @@ fn near_lead(near: u64, far: u64, far_took: Duration) -> Duration {
     LEAD_MIN + each.mul_f64(2.0 * near as f64)
 }
 
-/// Waits for so many messages, and then a little for more than there should be.
+/// Waits for this many messages, and then a little for any beyond them.
 fn wait_for(arrivals: &Arrivals, count: usize, patience: Duration) {
     let started = Instant::now();
     while arrivals.count() < count && started.elapsed() < patience {
@@ -209,13 +209,13 @@ const TOPIC: &str = "RoxBenchTimer";
 /// The far messages are due no earlier, and no later than this before the end of their span: none comes due meanwhile, and none is
 /// refused for being too far ahead.
 const FAR_FROM: Duration = Duration::from_secs(600);
-/// What is taken for the time that one message takes to send while nothing is known.
+/// Assumed time to send one message while nothing is measured.
 const EACH_UNKNOWN: Duration = Duration::from_micros(200);
 const LEAD_MIN: Duration = Duration::from_secs(5);
-/// The idle broker is looked at until so long before the first message is due.
+/// The idle broker is measured until this long before the first message is due.
 const IDLE_MARGIN_MS: i64 = 50;
 const LOOK_PERIOD: Duration = Duration::from_millis(20);
-/// How long is waited for messages that come twice.
+/// How long to wait for messages that arrive twice.
 const LINGER: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

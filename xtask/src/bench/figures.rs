@@ -1,4 +1,4 @@
-//! What was measured, in which unit, and how is it told over several runs?
+//! What was measured, in which unit, and how is it summed up over several runs?
 
 use serde_json::Value;
 

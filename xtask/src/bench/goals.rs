@@ -19,8 +19,8 @@ pub enum Goal {
     AtLeast(f64),
     /// At most this.
     AtMost(f64),
-    /// Told without a goal.
-    Told,
+    /// Reported without a goal.
+    Reported,
 }
 
 impl Limit {
@@ -29,7 +29,7 @@ impl Limit {
         match self.goal {
             Goal::AtLeast(least) => value >= least,
             Goal::AtMost(most) => value <= most,
-            Goal::Told => true,
+            Goal::Reported => true,
         }
     }
 
@@ -38,15 +38,15 @@ impl Limit {
         match self.goal {
             Goal::AtLeast(least) => format!("{} >= {}", self.metric.name(), self.metric.text(least)),
             Goal::AtMost(most) => format!("{} <= {}", self.metric.name(), self.metric.text(most)),
-            Goal::Told => format!("{} (no goal)", self.metric.name()),
+            Goal::Reported => format!("{} (no goal)", self.metric.name()),
         }
     }
 }
 
 impl Row {
-    /// Whether how long something takes is to be less than something: then nobody else should make it wait.
+    /// Whether its goal is a latency: then nothing else should run on the machine.
     pub fn is_of_latency(&self) -> bool {
-        let is_bound = |limit: &Limit| matches!(limit.metric, P50 | P99 | P999 | Ratio) && !matches!(limit.goal, Goal::Told);
+        let is_bound = |limit: &Limit| matches!(limit.metric, P50 | P99 | P999 | Ratio) && !matches!(limit.goal, Goal::Reported);
         self.limits.iter().any(is_bound)
     }
 }
@@ -84,7 +84,7 @@ const fn most(metric: Metric, goal: f64) -> Limit {
 }
 
 const fn told(metric: Metric) -> Limit {
-    Limit { metric, goal: Goal::Told }
+    Limit { metric, goal: Goal::Reported }
 }
 
 const fn bench(words: &'static str) -> Load {

@@ -211,7 +211,7 @@ pub fn busy_share() -> f64 {
 }
 
 /// Waits until a thread that never stops is not held up on any core, and says so when that does not come. The host of a virtual machine that
-/// takes back what was freed, some 10 GB after a row that stored much, holds everybody up for tens of ms at a time.
+/// takes back what was freed, some 10 GB after a row that stored much, holds everything up for tens of ms at a time.
 pub fn wait_until_calm() {
     let began = Instant::now();
     while longest_gap(CALM_WATCHED) > CALM_GAP_MAX {
@@ -241,7 +241,7 @@ fn longest_gap(watched: Duration) -> Duration {
 }
 
 const CALM_WATCHED: Duration = Duration::from_secs(1);
-/// A time slice of somebody else's, and a little.
+/// A time slice of another process, and a little.
 const CALM_GAP_MAX: Duration = Duration::from_millis(5);
 const CALM_WAIT_MAX: Duration = Duration::from_secs(45);
 const FLUSHES: u64 = 200;

@@ -29,7 +29,7 @@ impl Measured {
         match (Spread::of_runs(&self.runs, limit.metric), limit.goal) {
             _ if !self.failures.is_empty() => "not verified",
             (None, _) => "not measured",
-            (_, goals::Goal::Told) => "-",
+            (_, goals::Goal::Reported) => "-",
             (Some(spread), _) if limit.holds(spread.median) => "reached",
             _ => "missed",
         }

@@ -33,7 +33,7 @@ pub fn queues(stage: &Stage, settings: &[&str]) -> Result<Figures, String> {
     Ok(figures)
 }
 
-/// What a broker takes that nobody has spoken to.
+/// What a broker costs that no client has spoken to.
 pub fn idle(stage: &Stage, settings: &[&str]) -> Result<Figures, String> {
     let fresh = stage.fresh(settings)?;
     std::thread::sleep(IDLE);
@@ -108,7 +108,7 @@ pub fn overload(stage: &Stage, settings: &[&str]) -> Result<Figures, String> {
     Ok(figures)
 }
 
-/// Sends at a fixed rate, without and with somebody who reads what was stored first.
+/// Sends at a fixed rate, without and with a reader of the oldest messages.
 pub fn beside(stage: &Stage, settings: &[&str]) -> Result<Figures, String> {
     let fresh = stage.fresh(settings)?;
     fill(stage, &fresh, BESIDE_GB.min(stage.stored_gb), "send -c 16 -w 16")?;

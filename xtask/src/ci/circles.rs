@@ -49,27 +49,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
         "crates/store/src/writer/append.rs",
         "crates/store/src/writer/flush.rs",
     ],
-    &[
-        "xtask/src/torture/broker.rs",
-        "xtask/src/torture/client.rs",
-        "xtask/src/torture/ledger.rs",
-        "xtask/src/torture/load.rs",
-        "xtask/src/torture/mod.rs",
-        "xtask/src/torture/scenario.rs",
-        "xtask/src/torture/scenario/beside_slow_sync.rs",
-        "xtask/src/torture/scenario/clock.rs",
-        "xtask/src/torture/scenario/crash.rs",
-        "xtask/src/torture/scenario/flips.rs",
-        "xtask/src/torture/scenario/full.rs",
-        "xtask/src/torture/scenario/io_error.rs",
-        "xtask/src/torture/scenario/metadata.rs",
-        "xtask/src/torture/scenario/read_only.rs",
-        "xtask/src/torture/scenario/shim.rs",
-        "xtask/src/torture/scenario/simulated.rs",
-        "xtask/src/torture/scenario/slow_sync.rs",
-        "xtask/src/torture/scenario/start_time.rs",
-        "xtask/src/torture/scenario/teeth.rs",
-    ],
 ];
 
 /// Files below `lib.rs` or `main.rs` that import from it. This list only shrinks.

@@ -109,7 +109,7 @@ pub fn run(wanted: &CompatArgs) -> Result<(), String> {
         println!("{} of those that passed needed a second run", total.unsteady.len());
     }
     println!("{} passed, {} failed", total.passed, total.failures.len());
-    if total.failures.is_empty() { Ok(()) } else { Err("compatibility is not given".to_owned()) }
+    if total.failures.is_empty() { Ok(()) } else { Err("compat: some cases failed".to_owned()) }
 }
 
 /// Runs a suite, and once more when very little of it failed: a case has failed when it fails twice. The clients have races of their
@@ -153,7 +153,7 @@ fn run_suite(suite: &Suite, target: &Target, wanted: &CompatArgs) -> Result<Tran
 
     let mut servers = servers.lock().map_err(|_| "control thread panicked")?;
     for gone in servers.ended_by_themselves() {
-        transcript.fail(suite.name, &format!("server {gone} ended without being asked"));
+        transcript.fail(suite.name, &format!("server {gone} ended by itself"));
     }
     if !transcript.failures.is_empty() {
         for (name, tail) in servers.log_tails() {

@@ -114,7 +114,7 @@ impl Servers {
         child.kill().and_then(|()| child.wait()).map(|_| ()).map_err(|error| format!("{}: {error}", server.launch.name))
     }
 
-    /// Ends all, without ceremony: their data is thrown away.
+    /// Kills all: their data is thrown away.
     pub fn stop_all(&mut self) {
         for index in 0..self.all.len() {
             if self.all[index].child.is_some() {
@@ -151,8 +151,8 @@ impl Servers {
             .collect()
     }
 
-    /// What a route says of a broker. Where nobody has configured its address, Java's broker finds one.
-    fn told(&self, port: u16) -> String {
+    /// What a route says of a broker. Where its address is not configured, Java's broker finds one.
+    fn route_address(&self, port: u16) -> String {
         if self.topology == Topology::Bare { format!(":{port}") } else { address(port) }
     }
 
@@ -215,7 +215,7 @@ impl Servers {
         };
         nameservers
             .filter(|port| server.launch.broker_port.is_some() || server.launch.nameserver_port == Some(*port))
-            .all(|nameserver| brokers.iter().all(|broker| probe::routes_to(nameserver, &self.told(*broker))))
+            .all(|nameserver| brokers.iter().all(|broker| probe::routes_to(nameserver, &self.route_address(*broker))))
     }
 }
 

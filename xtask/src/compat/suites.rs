@@ -19,7 +19,7 @@ pub enum Topology {
     Single,
     /// Two NameServers and two brokers, each a process of its own.
     Cluster,
-    /// As [`Topology::Single`], without any setting but free ports and a folder: as somebody starts it who has just found it.
+    /// As [`Topology::Single`], without any setting but free ports and a folder: as a newcomer starts it.
     Bare,
     /// None: the suite starts RoxMQ itself, in networks that it makes.
     Own,

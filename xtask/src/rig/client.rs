@@ -200,7 +200,7 @@ impl Client {
                     }
                     next = after;
                 }
-                // Damage was passed over, or retention; or the index is being made anew.
+                // Damage was skipped, retention deleted messages, or the index is being rebuilt.
                 RETRY_IMMEDIATELY | OFFSET_MOVED if after > next => next = after,
                 RETRY_IMMEDIATELY if retries < RETRIES_MAX => {
                     retries += 1;

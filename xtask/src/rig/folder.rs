@@ -54,13 +54,13 @@ impl Folder {
     }
 }
 
-/// As [`Folder::note_process`], for who knows only the path.
+/// As [`Folder::note_process`], by path.
 pub fn note(folder: &Path, id: u32) {
     // Without the note only the clean-up after a crash of this task is lost.
     let _ = fs::write(folder.join(PROCESSES).join(id.to_string()), "");
 }
 
-/// As [`Folder::forget_process`], for who knows only the path.
+/// As [`Folder::forget_process`], by path.
 pub fn forget(folder: &Path, id: u32) {
     let _ = fs::remove_file(folder.join(PROCESSES).join(id.to_string()));
 }

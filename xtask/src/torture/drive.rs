@@ -66,7 +66,7 @@ impl Drive {
         run(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(self.image.with_extension("before")))
     }
 
-    /// Unmounts and mounts it again; nobody may have a file of it open.
+    /// Unmounts and mounts it again; no file of it may be open.
     pub fn remount(&self) -> Result<(), String> {
         self.unmount()?;
         self.mount()

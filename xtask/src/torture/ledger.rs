@@ -180,7 +180,7 @@ impl Ledger {
                 next = offset + 1;
                 found.insert((queue, offset), Found { hash: hash(record.body), log_offset: record.log_offset.0 });
                 let Some((id, _)) = id_in(record.body) else {
-                    return violations.push(format!("{queue:?} {offset} has a body that nobody sent"));
+                    return violations.push(format!("{queue:?} {offset} has a body that was never sent"));
                 };
                 if let Some(before) = there.insert(id, (queue, offset)) {
                     violations.push(format!(

@@ -78,7 +78,7 @@ impl Load {
         seen
     }
 
-    /// Waits until everybody has noticed that the broker is gone, or stops them, and takes in what became known.
+    /// Waits until all threads have noticed that the broker is gone, or stops them, and takes in what became known.
     pub fn finish(self, mut learn: impl FnMut(Fact)) -> Result<(), String> {
         self.stop.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -231,7 +231,7 @@ impl Late {
             transaction_id: None,
         };
         if !commits {
-            // Whatever becomes of the decision: nobody asks for this message to be delivered.
+            // Whatever becomes of the decision, this message must not be delivered.
             let _ = self.facts.send(Fact::NeverComes { id });
         }
         let decided = self.client.call(&decision, b"")?;

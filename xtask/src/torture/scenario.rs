@@ -43,7 +43,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("dead-disk", "the disk dies while the broker goes on; root", 100, 10, crash::dead_disk),
     scenario("read-only", "the file system turns read-only under load; root", 100, 4, read_only::read_only),
     scenario("slow-sync", "every sync takes up to half a second, kill -9 and power cut; root", 100, 3, slow_sync::slow_sync),
-    scenario("beside-slow-sync", "every sync takes 2 s, and nobody waits who only looks something up", 10, 1, beside_slow_sync::lookups),
+    scenario("beside-slow-sync", "every sync takes 2 s, and lookups do not wait", 10, 1, beside_slow_sync::lookups),
     scenario("clock-jumps", "the wall clock jumps by seconds to days", 200, 6, clock::jumps),
     scenario("start-time", "starts over 1, 5 and 20 GB after kill -9; a real disk", 5, 3, start_time::independent_of_size),
     scenario("powercut-metadata", "power cut while tables are changed; root", 2000, 40, metadata::power_cut),

@@ -8,7 +8,7 @@ pub struct Found {
     run: u32,
     /// By connection and sequence.
     times: Vec<Vec<u8>>,
-    /// Messages of the run that nobody sent.
+    /// Messages of the run that were never sent.
     unknown: u64,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Each queue is read by a thread of its own, eight at a time, from where it ended before the run.
 
+use crate::check::expected::Expected;
 use crate::check::found::Found;
-use crate::check::told::Told;
 use crate::options::Options;
 use crate::report::Check;
 use crate::wire::ask::{AskError, Asker};
@@ -16,9 +16,9 @@ use std::sync::{Mutex, PoisonError};
 ///
 /// # Errors
 /// When the broker refuses.
-pub fn compare(address: &str, options: &Options, told: &Told, from: &[i64], until: &[i64]) -> Result<Check, AskError> {
+pub fn compare(address: &str, options: &Options, expected: &Expected, from: &[i64], until: &[i64]) -> Result<Check, AskError> {
     let queues = options.queues();
-    let seen = Mutex::new(Seen { found: Found::new(told.run, &told.outcomes), messages: 0, out_of_order: 0, changed: 0 });
+    let seen = Mutex::new(Seen { found: Found::new(expected.run, &expected.outcomes), messages: 0, out_of_order: 0, changed: 0 });
     let next = AtomicU32::new(0);
     let read = || -> Result<(), AskError> {
         let mut asker = Asker::connect(address)?;
@@ -26,7 +26,7 @@ pub fn compare(address: &str, options: &Options, told: &Told, from: &[i64], unti
             let queue = next.fetch_add(1, Ordering::Relaxed);
             let Some((from, until)) = from.get(queue as usize).zip(until.get(queue as usize)) else { return Ok(()) };
             let stamps = stamps(&mut asker, &queues, queue, *from, *until)?;
-            seen.lock().unwrap_or_else(PoisonError::into_inner).take(&stamps, told);
+            seen.lock().unwrap_or_else(PoisonError::into_inner).take(&stamps, expected);
         }
     };
     std::thread::scope(|scope| {
@@ -34,7 +34,7 @@ pub fn compare(address: &str, options: &Options, told: &Told, from: &[i64], unti
         threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(std::io::Error::other("a reader panicked").into())))
     })?;
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(match seen.found.compare(&told.outcomes) {
+    Ok(match seen.found.compare(&expected.outcomes) {
         Err(what) => Check::Failed(what),
         Ok(_) if seen.out_of_order > 0 => Check::Failed(format!("{} messages out of order", seen.out_of_order)),
         Ok(_) if seen.changed > 0 => Check::Failed(format!("{} messages are not what was sent", seen.changed)),
@@ -52,9 +52,9 @@ struct Seen {
 
 impl Seen {
     /// Takes the messages of one queue, in its order.
-    fn take(&mut self, stamps: &[Option<Stamp>], told: &Told) {
+    fn take(&mut self, stamps: &[Option<Stamp>], expected: &Expected) {
         // The sequence of each connection that has to be exceeded next.
-        let mut last = vec![None; told.outcomes.len()];
+        let mut last = vec![None; expected.outcomes.len()];
         for stamp in stamps {
             self.messages += 1;
             let Some(stamp) = stamp else {
@@ -62,7 +62,7 @@ impl Seen {
                 continue;
             };
             self.found.add(stamp);
-            if let Some(last) = last.get_mut(stamp.connection as usize).filter(|_| stamp.run == told.run) {
+            if let Some(last) = last.get_mut(stamp.connection as usize).filter(|_| stamp.run == expected.run) {
                 self.out_of_order += u64::from(last.is_some_and(|last| stamp.sequence <= last));
                 *last = Some(stamp.sequence);
             }

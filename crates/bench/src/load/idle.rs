@@ -1,4 +1,4 @@
-//! What does a connection do that has nothing to do? It sends a heartbeat now and then, as clients do, and waits.
+//! How does an idle connection behave? It sends a heartbeat now and then, as clients do, and waits.
 
 use crate::measure::clock::{Nanos, Window};
 use crate::measure::tally::Tally;

@@ -3,7 +3,7 @@
 /// What became of a half message, as far as its producer knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing was decided, or nobody knows whether the decision arrived.
+    /// Not decided, or it is unknown whether the decision arrived.
     #[default]
     Undecided,
     /// It is to be delivered.

@@ -5,7 +5,7 @@ use crate::measure::clock::{Nanos, Window};
 /// When requests go.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// Whenever fewer than so many are unanswered.
+    /// Whenever fewer than this many are unanswered.
     InFlight(usize),
     /// At due times, whatever the answers do; latency counts from there.
     Due {
@@ -29,7 +29,7 @@ impl Pace {
         }
     }
 
-    /// When a connection's request is due, if it had so many before; `None` when it may go at once.
+    /// When a connection's request is due, by the number of those before; `None` when it may go at once.
     pub fn due(&self, window: &Window, requests: u64) -> Option<Nanos> {
         match self {
             Pace::InFlight(_) => None,
@@ -43,7 +43,7 @@ impl Pace {
         (due <= now && due < window.end && now >= window.start).then_some(due)
     }
 
-    /// Whether all requests have gone that are to go.
+    /// Whether all requests have been sent.
     pub fn is_over(&self, window: &Window, requests: u64, now: Nanos) -> bool {
         now >= window.end && self.due(window, requests).is_none_or(|due| due >= window.end)
     }

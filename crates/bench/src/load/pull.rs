@@ -32,7 +32,7 @@ pub enum Reading {
         /// How far the senders are.
         progress: Arc<Progress>,
     },
-    /// Wait for timed messages and note when each came, until nobody waits for more.
+    /// Wait for timed messages and note when each arrives, until no more are expected.
     Timed(Arc<Arrivals>),
 }
 
@@ -134,7 +134,7 @@ impl Puller {
         }
     }
 
-    /// Has everything been asked that is to be asked?
+    /// Whether no further pull is to be made.
     fn is_over(&self, now: Nanos) -> bool {
         match &self.shape.reading {
             Reading::Backlog | Reading::Tail => now >= self.shape.window.end,
@@ -259,7 +259,7 @@ impl Load for Puller {
             Err(error) => return self.tally.error(error.to_string()),
         };
         let Some((at, asked_at)) = self.waiting(opaque) else {
-            return self.tally.error("answer to nothing that was asked".into());
+            return self.tally.error("answer to no request".into());
         };
         if let Err(what) = self.take_answer(at, frame, asked_at, now) {
             self.tally.error(what);

@@ -126,13 +126,13 @@ impl Sender {
         (0..).zip(&self.acknowledged).map(|(place, offsets)| (self.share.queue(place) as usize, *offsets))
     }
 
-    /// What is to be found of its messages one by one: all of them, or nobody knows where something went wrong.
+    /// What the topic must hold of its messages, one by one: all of them, or undecided once something went wrong.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let outcome = if self.tally.errors.is_empty() && !self.is_any_refused { Outcome::Committed } else { Outcome::Undecided };
         vec![outcome; self.stamp.sequence as usize]
     }
 
-    /// Counts what is still unanswered as gone wrong, once the connection is no longer used.
+    /// Counts unanswered requests as errors, once the connection is no longer used.
     pub fn give_up(&mut self) {
         for _ in 0..self.slots.unanswered() {
             self.tally.error("no answer".into());
@@ -169,7 +169,7 @@ impl Load for Sender {
             Err(error) => return self.tally.error(error.to_string()),
         };
         let Some(asked) = self.slots.take(header.opaque) else {
-            return self.tally.error("answer to nothing that was asked".into());
+            return self.tally.error("answer to no request".into());
         };
         match stored_at(&header, self.frames.queues().id(self.share.queue(asked.place)), self.batch) {
             Ok(offset) => {

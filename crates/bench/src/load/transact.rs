@@ -100,7 +100,7 @@ impl Transactor {
         &self.outcomes
     }
 
-    /// Counts what is still unanswered as gone wrong, once the connection is no longer used.
+    /// Counts unanswered requests as errors, once the connection is no longer used.
     pub fn give_up(&mut self) {
         for _ in 0..self.slots.unanswered() {
             self.tally.error("no answer".into());
@@ -181,7 +181,7 @@ impl Load for Transactor {
             Err(error) => return self.tally.error(error.to_string()),
         };
         let Some(Step { sequence, due, kind }) = self.slots.take(header.opaque) else {
-            return self.tally.error("answer to nothing that was asked".into());
+            return self.tally.error("answer to no request".into());
         };
         match kind {
             Kind::Half { queue } => {

@@ -25,7 +25,7 @@ impl Clock {
         std::thread::sleep(Duration::from_nanos(at.saturating_sub(self.now())));
     }
 
-    /// When `at` is, for those who sleep.
+    /// When `at` is, for timers.
     pub fn instant(&self, at: Nanos) -> Instant {
         self.0 + Duration::from_nanos(at)
     }
@@ -55,7 +55,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// A window that opens at `start`, its counted time in so many slices.
+    /// A window that opens at `start`, with its counted time cut into slices.
     pub fn new(start: Nanos, warm_up: Duration, duration: Duration, slices: u32) -> Window {
         let counted_from = start + warm_up.as_nanos() as Nanos;
         Window { start, counted_from, end: counted_from + duration.as_nanos() as Nanos, slices }

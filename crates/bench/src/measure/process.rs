@@ -26,7 +26,7 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     words.filter(|words| words.len() > 9 && words[1].ends_with(&suffix) && words[3] == LISTEN).map(|words| words[9].to_owned()).collect()
 }
 
-/// How long the process' threads have run, in ns. Of threads that have ended nothing is known.
+/// How long the process' threads have run, in ns. Threads that have ended are not counted.
 pub fn cpu_nanos(process: u32) -> Option<u64> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?;
     let of_thread = |path: &Path| fs::read_to_string(path.join("schedstat")).ok()?.split_whitespace().next()?.parse::<u64>().ok();
@@ -49,7 +49,7 @@ fn status_bytes(process: u32, name: &str) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Memory that could be used without taking it from somebody, in bytes.
+/// Memory that is available without swapping, in bytes.
 pub fn available_bytes() -> Option<u64> {
     let memory = fs::read_to_string("/proc/meminfo").ok()?;
     let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

@@ -23,7 +23,7 @@ pub struct Tally {
     pub unsent: u64,
     /// All messages that were acknowledged or received, warm-up included.
     pub messages_in_all: u64,
-    /// Everything that went wrong, by kind.
+    /// Errors, by kind.
     pub errors: BTreeMap<String, u64>,
 }
 
@@ -34,7 +34,7 @@ impl Tally {
         *self.errors.entry(if is_known { kind } else { "other".into() }).or_default() += 1;
     }
 
-    /// Counts a latency that counts.
+    /// Records a counted latency.
     pub fn took(&mut self, nanos: Nanos, window: &Window, now: Nanos) {
         self.latency.add(nanos);
         if window.slices > 1 {
@@ -46,7 +46,7 @@ impl Tally {
         }
     }
 
-    /// Takes over what another connection saw.
+    /// Adds what another connection saw.
     pub fn merge(&mut self, other: Tally) {
         self.requests += other.requests;
         self.messages += other.messages;
@@ -66,7 +66,7 @@ impl Tally {
         }
     }
 
-    /// How many things went wrong.
+    /// How many errors there were.
     pub fn error_count(&self) -> u64 {
         self.errors.values().sum()
     }

@@ -1,4 +1,4 @@
-//! What do the broker's process and the generator's own take while something is counted?
+//! What do the broker's process and the generator's own cost while messages are counted?
 
 use crate::measure::process;
 use crate::report::figures::Cost;

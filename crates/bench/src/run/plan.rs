@@ -1,6 +1,6 @@
 //! What does each connection of a run do, and when?
 
-use crate::check::told::Told;
+use crate::check::expected::Expected;
 use crate::load::idle::Idler;
 use crate::load::pace::{DUE_IN_FLIGHT_MAX, Pace};
 use crate::load::pull::{Cursor, Progress, Puller, PullerShape, Reading};
@@ -24,7 +24,7 @@ pub enum Job {
     Transact(Transactor),
     /// Sends heartbeats.
     Idle(Idler),
-    /// Pulls beside those who send.
+    /// Pulls beside the senders.
     Beside(Puller),
 }
 
@@ -39,7 +39,7 @@ pub struct Plan {
     /// What senders and receivers know of each other.
     pub progress: Arc<Progress>,
     /// What the run knows of itself before anything was answered.
-    pub told: Told,
+    pub expected: Expected,
 }
 
 impl Plan {
@@ -55,18 +55,18 @@ impl Plan {
             Some(Delay::Time(delay)) => (now + delay).as_nanos() as Nanos - clock.now(),
             Some(Delay::Level(_)) | None => 0,
         };
-        let told = Told {
+        let expected = Expected {
             run,
             deliver_after,
             acknowledged: vec![Offsets::default(); options.queues().count() as usize],
             outcomes: vec![Vec::new(); options.connections],
-            ..Told::default()
+            ..Expected::default()
         };
         let at_end = |queue: usize, _: f64| Some(Cursor::new(queue as u32, end[queue], end[queue]));
         let jobs = match options.workload {
             Workload::Idle => (0..options.connections).map(|number| Job::Idle(Idler::new(options, number, window))).collect(),
             Workload::Send => {
-                let mut jobs = senders(options, window, &told, now);
+                let mut jobs = senders(options, window, &expected, now);
                 let oldest = |queue: usize, share: f64| {
                     let (first, end) = (first[queue], end[queue]);
                     (first < end).then(|| Cursor::new(queue as u32, first + ((end - first) as f64 * share) as i64, first))
@@ -85,16 +85,16 @@ impl Plan {
             Workload::Tail => pullers(options, window, Reading::Tail, options.connections, at_end),
             Workload::EndToEnd => {
                 let reading = Reading::EndToEnd { run, progress: Arc::clone(&progress) };
-                let mut jobs = senders(options, window, &told, now);
+                let mut jobs = senders(options, window, &expected, now);
                 jobs.extend(pullers(options, window, reading, options.consumers, at_end));
                 jobs
             }
         };
-        Plan { jobs, clock, window, progress, told }
+        Plan { jobs, clock, window, progress, expected }
     }
 }
 
-fn senders(options: &Options, window: Window, told: &Told, now: Duration) -> Vec<Job> {
+fn senders(options: &Options, window: Window, expected: &Expected, now: Duration) -> Vec<Job> {
     let waits_for = match options.delay() {
         None => WaitsFor::Nothing,
         Some(Delay::Level(level)) => WaitsFor::Level(level),
@@ -102,13 +102,13 @@ fn senders(options: &Options, window: Window, told: &Told, now: Duration) -> Vec
     };
     let frames = frames(options, waits_for, now);
     let shape = SenderShape {
-        run: told.run,
+        run: expected.run,
         queues: options.queues().count(),
         connections: options.connections as u32,
         batch: options.batch,
         body_bytes: options.body_bytes,
         window,
-        deliver_after: told.deliver_after,
+        deliver_after: expected.deliver_after,
     };
     let sender = |number: usize| Job::Send(Sender::new(number as u32, Arc::clone(&frames), pace(options, number), shape));
     (0..options.connections).map(sender).collect()
@@ -166,7 +166,7 @@ fn pullers(
     let count = queues.count() as usize;
     // Messages that are waited for are read once; a backlog may be read by several in each queue, of which so many pull at a time.
     let (readers, in_flight) = match reading {
-        // Those who read beside others take one answer after the other.
+        // Readers beside the load take one answer after the other.
         Reading::Backlog if options.workload == Workload::Send => (connections.div_ceil(count), 1),
         Reading::Backlog => ((connections * options.in_flight).div_ceil(count), options.in_flight),
         Reading::Tail | Reading::EndToEnd { .. } | Reading::Timed(_) => (options.groups as usize, count * options.groups as usize),

@@ -126,7 +126,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if !self.is_kept {
-            // What cannot be removed stays; there is nobody to tell.
+            // A folder that cannot be removed stays.
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
@@ -148,8 +148,8 @@ impl Drop for Running {
     }
 }
 
-/// An address of which nobody has the port, or the one two below, where a broker listens too. They lie below those that systems give to
-/// outgoing connections, so that nobody is likely to take one between the look and the start.
+/// An address whose port is free, and the port two below, where a broker listens too. Both lie below those that systems give to
+/// outgoing connections, so that they are unlikely to be taken between the look and the start.
 fn free_address() -> io::Result<SocketAddr> {
     let first = std::process::id() % 2500 * 4;
     let mut ports = (0..2500).map(|at| 10_000 + ((first + at * 4) % 10_000) as u16);

@@ -74,7 +74,7 @@ pub fn fill(address: SocketAddr, queues: Queues, run: u32, options: &TimerOption
     })
 }
 
-/// One connection's share: every so-manieth message of the batch.
+/// One connection's share: every n-th message of the batch.
 struct Filler {
     frames: Arc<SendFrames>,
     batch: Batch,
@@ -89,7 +89,7 @@ struct Filler {
 }
 
 impl Filler {
-    /// Whether nothing more is to be sent. After so many refusals the rest would be refused too.
+    /// Whether no more is to be sent. After many refusals the rest would be refused too.
     fn is_over(&self) -> bool {
         self.next >= self.batch.dues.len() || self.tally.error_count() >= ERRORS_MAX
     }
@@ -115,7 +115,7 @@ impl Load for Filler {
         match self.slots.take(header.opaque).map(|queue| stored_at(&header, queue, 1)) {
             Some(Ok(_)) => self.tally.messages_in_all += 1,
             Some(Err(what)) => self.tally.error(what),
-            None => self.tally.error("answer to nothing that was asked".into()),
+            None => self.tally.error("answer to no request".into()),
         }
     }
 

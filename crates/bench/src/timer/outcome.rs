@@ -34,15 +34,15 @@ pub struct Outcome {
     pub while_down: Late,
     /// Messages due afterwards.
     pub after_kill: Late,
-    /// Messages that must have come.
+    /// Messages that must have arrived.
     pub due: u64,
-    /// Of these, did not come.
+    /// Of these, never arrived.
     pub missing: u64,
     /// Messages stored or received before they were due.
     pub early: u64,
-    /// Messages that came more than once.
+    /// Messages that arrived more than once.
     pub twice: u64,
-    /// Messages that nobody sent.
+    /// Messages that were never sent.
     pub unknown: u64,
 }
 
@@ -80,7 +80,7 @@ impl Outcome {
         outcome
     }
 
-    /// Whether every message came as it must.
+    /// Whether every message arrived as it must.
     pub fn is_good(&self) -> bool {
         [self.missing, self.early, self.twice, self.unknown] == [0; 4]
     }

@@ -1,4 +1,4 @@
-//! What is told at the end of `roxmq bench timer`?
+//! What does `roxmq bench timer` report?
 
 use crate::report::words::{duration, grouped};
 use crate::timer::broker::Start;
@@ -30,7 +30,7 @@ pub struct TimerReport {
     pub due_cores: Option<f64>,
     /// What came, and how late.
     pub outcome: Outcome,
-    /// Everything else that went wrong, by kind.
+    /// All other errors, by kind.
     pub errors: BTreeMap<String, u64>,
 }
 
@@ -61,7 +61,7 @@ pub struct Memory {
 }
 
 impl TimerReport {
-    /// Whether nothing went wrong.
+    /// Whether the run is without errors.
     pub fn is_good(&self) -> bool {
         self.errors.is_empty() && self.outcome.is_good()
     }

@@ -30,7 +30,7 @@ pub enum AskError {
     Connect {
         /// What was tried.
         address: String,
-        /// What came of it.
+        /// The error.
         error: io::Error,
     },
     /// Reading or writing failed, or nothing came in time.
@@ -87,7 +87,7 @@ impl Asker {
     /// Connects.
     ///
     /// # Errors
-    /// When nobody answers at `address`.
+    /// When no server answers at `address`.
     pub fn connect(address: &str) -> Result<Asker, AskError> {
         let failed = |error| AskError::Connect { address: address.to_owned(), error };
         let mut last = io::Error::other("the name has no address");
@@ -122,7 +122,7 @@ impl Asker {
         Err(AskError::NoRoute(topic.to_owned()))
     }
 
-    /// Has the broker make the topics, or give them so many queues.
+    /// Makes the topics, or gives them this many queues.
     ///
     /// # Errors
     /// When the broker refuses.
@@ -310,7 +310,7 @@ impl Asker {
     }
 }
 
-/// What is between two looks at a topic's end.
+/// The offsets between two looks at a topic's end.
 pub fn stored(before: &[i64], after: &[i64]) -> Vec<Offsets> {
     before.iter().zip(after).map(|(before, after)| Offsets::range(*before, after.saturating_sub(*before).max(0) as u64)).collect()
 }

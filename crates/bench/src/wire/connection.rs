@@ -25,13 +25,13 @@ pub enum WireError {
 
 /// What a connection is used for.
 pub trait Load {
-    /// Appends the requests that are to go now.
+    /// Appends the requests that are due now.
     fn ask(&mut self, out: &mut Vec<u8>, now: Nanos);
     /// Takes one answer.
     fn answer(&mut self, frame: &Frame<'_>, now: Nanos);
-    /// Whether nothing more is asked and nothing more is waited for.
+    /// Whether no further request and no answer is due.
     fn is_done(&self, now: Nanos) -> bool;
-    /// Whether requests have due times, so that the connection looks at the clock again and again instead of waiting for answers.
+    /// Whether requests have due times, so that the connection polls the clock instead of waiting for answers.
     fn has_due_times(&self) -> bool;
     /// When to look again even if no answer has come.
     fn wakes_at(&self) -> Option<Nanos> {
@@ -86,7 +86,7 @@ pub struct Pauses {
 }
 
 impl Pauses {
-    /// This round there was something to do.
+    /// There was work in this round.
     fn put_off(&self) {
         self.is_busy.store(true, Ordering::Relaxed);
     }
@@ -110,7 +110,7 @@ struct Output {
 }
 
 impl Output {
-    /// Sends what the socket takes. Is that all?
+    /// Sends as much as the socket takes. Is that all?
     fn send(&mut self, stream: &TcpStream) -> Result<bool, WireError> {
         while self.sent < self.bytes.len() {
             match stream.try_write(&self.bytes[self.sent..]) {
@@ -180,11 +180,11 @@ impl Input {
 
 /// Bytes made in one go.
 pub const WRITE_BYTES_MAX: usize = 256 * 1024;
-/// Unsent bytes above which no further request is made.
+/// With more unsent bytes than this no further request is made.
 const OUT_BYTES_MAX: usize = 256 * 1024;
-/// The system makes some 10 us more of it, see `keep_pauses_short`.
+/// The system adds some 10 us, see `keep_pauses_short`.
 const PAUSE: Duration = Duration::from_micros(20);
-/// Bytes read at once, as soon as there are so many.
+/// Most bytes read at once.
 const IN_BYTES: usize = 256 * 1024;
-/// Bytes read at once in the beginning.
+/// Bytes read at once at first.
 const IN_BYTES_MIN: usize = 8 * 1024;

@@ -194,7 +194,7 @@ fn properties(key: &str, waits_for: WaitsFor) -> String {
     properties.into_string()
 }
 
-/// The ranges in which two texts of the same length differ.
+/// The ranges in which two texts of equal length differ.
 fn differences(one: &[u8], other: &[u8]) -> Vec<Range<usize>> {
     assert_eq!(one.len(), other.len());
     let mut ranges: Vec<Range<usize>> = Vec::new();

@@ -8,7 +8,7 @@ pub struct Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// So many places, all free.
+    /// This many places, all free.
     pub fn new(places: usize) -> Slots<T> {
         Slots { places: (0..places).map(|_| None).collect(), free: (0..places as u32).rev().collect(), taken: 0 }
     }

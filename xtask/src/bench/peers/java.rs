@@ -6,7 +6,7 @@ use crate::rig::ports;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Starts a broker in a folder of its own. It registers with nobody: the generator needs no NameServer.
+/// Starts a broker in a folder of its own. It registers with no NameServer: the generator needs none.
 pub fn start(stage: &Stage, classpath: &str, name: &str, settings: &[&str]) -> Result<Jvm, String> {
     let home = stage.folder.path().join(name);
     fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;

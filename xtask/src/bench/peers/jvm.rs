@@ -75,7 +75,7 @@ impl Jvm {
         self.child.id()
     }
 
-    /// Takes the processor from it, so that it does not disturb whoever is measured.
+    /// Takes the processor from it, so that it does not disturb what is measured.
     pub fn pause(&self) {
         self.signal(rustix::process::Signal::STOP);
     }

@@ -1,5 +1,5 @@
 //! Every sync takes two seconds, and six clients of each kind wait for one all the time: with sends, give-backs, transactions, delayed and
-//! timed messages, and topics that they make. Nobody who only looks something up waits with them.
+//! timed messages, and topics that they make. Lookups do not wait with them.
 
 use super::crash::launch;
 use super::shim;

@@ -237,7 +237,7 @@ type Missing = ((Queue, i64), Place);
 /// Reads all; what is served must be what was sent. What is missing.
 fn compare(client: &mut Client, sound: &Messages, what: &str, outcome: &mut Outcome) -> Result<Vec<Missing>, String> {
     let mut missing = Vec::new();
-    // An index file whose damage shows only when it is read is made anew then.
+    // An index file whose damage shows only when it is read is rebuilt then.
     for attempt in 0..ATTEMPTS {
         let mut found = HashMap::new();
         for queue in queues() {

@@ -1,6 +1,6 @@
 //! The disk is filled, from outside up to its last byte or by the messages themselves, and drained again.
 //!
-//! While it is full, sends are refused with a code of their own, reads and commits go on, and nobody dies. Within a second after there is
+//! While it is full, sends are refused with a code of their own, reads and commits go on, and no process dies. Within a second after there is
 //! space, sends are taken again, without a restart.
 
 use super::crash::{launch, tail};

@@ -1,12 +1,12 @@
-//! What did a run learn, of which the broker can be asked afterwards?
+//! What did a run learn that can be compared with the broker afterwards?
 
 use crate::load::outcome::Outcome;
 use crate::measure::clock::Nanos;
 use crate::measure::tally::Offsets;
 
-/// What a run did, as far as its connections were told.
+/// What a run did, as far as its connections know.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct Expected {
     /// Number of the run.
     pub run: u32,
     /// What to add to the time of a timed send on the run's clock for its time of delivery, in ns since 1970.
