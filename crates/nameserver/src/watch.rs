@@ -28,6 +28,7 @@ pub(crate) fn start_watch(
     roxmq_env::vital::spawn("nameserver-watch", move || {
         runtime.block_on(async move {
             let client = Client::new();
+            #[expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
             let mut scan = tokio::time::interval_at(Instant::now() + scan_interval, scan_interval);
             scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
