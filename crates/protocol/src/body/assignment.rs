@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageModel, MessageQueue};
+use super::heartbeat::MessageModel;
+use super::queue::MessageQueue;
 
 /// The body of `QUERY_ASSIGNMENT` (400).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

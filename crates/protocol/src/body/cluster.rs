@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::BrokerData;
+use super::route::BrokerData;
 
 /// The answer to `GET_BROKER_CLUSTER_INFO` (106), always written in the fastjson dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

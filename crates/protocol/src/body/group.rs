@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::DataVersion;
+use super::version::DataVersion;
 
 /// One group's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::SubscriptionData;
+use super::heartbeat::SubscriptionData;
 
 /// Settings by name: the answers to 28 and 219, and order topics in the answer to 103.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::MessageQueue;
+use super::queue::MessageQueue;
 
 /// The body of `LOCK_BATCH_MQ` (41) and `UNLOCK_BATCH_MQ` (42), which Java has twice under different names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

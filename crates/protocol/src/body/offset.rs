@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataVersion, MessageQueue};
+use super::queue::MessageQueue;
+use super::version::DataVersion;
 
 /// The answer to `GET_ALL_CONSUMER_OFFSET` (43), and `consumerOffset.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -19,7 +19,8 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::{TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigSerializeWrapper, TopicFilterType, TopicQueueMappingInfo};
+use super::mapping::TopicQueueMappingInfo;
+use super::topic::{TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigSerializeWrapper, TopicFilterType};
 use crate::json::{self, Dialect, JsonError};
 use crate::permission::Permission;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::TopicQueueMappingInfo;
+use super::mapping::TopicQueueMappingInfo;
 use crate::permission::Permission;
 
 /// The answer to `GET_ROUTEINFO_BY_TOPIC` (105).

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageQueue, SubscriptionData};
+use super::heartbeat::SubscriptionData;
+use super::queue::MessageQueue;
 
 /// The answer to `GET_CONSUMER_RUNNING_INFO` (307).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

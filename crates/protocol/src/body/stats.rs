@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MessageQueue, SubscriptionData};
+use super::heartbeat::SubscriptionData;
+use super::queue::MessageQueue;
 
 /// The answer to `GET_TOPIC_STATS_INFO` (202).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

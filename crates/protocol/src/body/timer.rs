@@ -1,6 +1,6 @@
 //! Messages that wait for a time.
 
-use super::DataVersion;
+use super::version::DataVersion;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataVersion, TopicQueueMappingDetail, TopicQueueMappingInfo};
+use super::mapping::{TopicQueueMappingDetail, TopicQueueMappingInfo};
+use super::version::DataVersion;
 use crate::permission::Permission;
 
 /// One topic's settings.
