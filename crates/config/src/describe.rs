@@ -44,10 +44,31 @@ pub fn java_keys(groups: &[JavaKeys]) -> String {
             Stance::Refused => "Refused",
         };
         let names: Vec<String> = group.keys.iter().map(|(key, _)| format!("`{key}`")).collect();
-        let _ = write!(page, "\n**{stance}: {}.**\n{}\n", group.reason, names.join(", "));
+        let (reason, names) = (format!("**{stance}: {}.**", group.reason), names.join(", "));
+        let _ = write!(page, "\n{}\n{}\n", wrapped(&reason), wrapped(&names));
     }
     page
 }
+
+/// The text in lines of at most 100 columns.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut columns) = (String::new(), 0);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if columns > 0 && columns + 1 + length > COLUMNS {
+            lines.push('\n');
+            columns = 0;
+        } else if columns > 0 {
+            lines.push(' ');
+            columns += 1;
+        }
+        lines.push_str(word);
+        columns += length;
+    }
+    lines
+}
+
+const COLUMNS: usize = 100;
 
 const TABLE_HEAD: &str = "\
 | Key | Default | Allowed | Changes | What it does |

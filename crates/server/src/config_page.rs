@@ -38,29 +38,37 @@ const INTRODUCTION: &str = "\
 <!-- Generated from the settings tables in `crates/broker` and `crates/nameserver` by
 `UPDATE=1 cargo test -p roxmq config_page`. -->
 
-RoxMQ reads RocketMQ's own properties files and key names. A setting is taken from the first of these places that has it:
+RoxMQ reads RocketMQ's own properties files and key names. A setting is taken from the first of
+these places that has it:
 
 1. the command line: `--set key=value` (and `-n ADDR;ADDR` for `namesrvAddr`);
-2. the file given with `--config FILE` or `-c FILE`; without one, the file to which changes at run time were saved,
-   `config/broker.properties` of a broker and `namesrv/namesrv.properties` of a NameServer in the data folder, if it is there;
-3. the environment: `ROXMQ_<KEY>`, where case and underscores do not count (`ROXMQ_LISTEN_PORT`), and `NAMESRV_ADDR` for `namesrvAddr`;
+2. the file given with `--config FILE` or `-c FILE`; without one, the file to which changes at run
+   time were saved, `config/broker.properties` of a broker and `namesrv/namesrv.properties` of a
+   NameServer in the data folder, if it is there;
+3. the environment: `ROXMQ_<KEY>`, where case and underscores do not count (`ROXMQ_LISTEN_PORT`),
+   and `NAMESRV_ADDR` for `namesrvAddr`;
 4. the default below.
 
-When NameServer and broker run in one process, a plain key is the broker's and `nameserver.<key>` the NameServer's, on the command line and
-in the file alike (`ROXMQ_NAMESERVER_<KEY>` in the environment).
+When NameServer and broker run in one process, a plain key is the broker's and `nameserver.<key>`
+the NameServer's, on the command line and in the file alike (`ROXMQ_NAMESERVER_<KEY>` in the
+environment).
 
-A value that is not allowed stops the start with the key, the value, what is allowed, and the line. An unknown key is passed over with a
-warning that names the nearest known one. `roxmq config` prints the configuration that would be used.
+A value that is not allowed stops the start with the key, the value, what is allowed, and the line.
+An unknown key is passed over with a warning that names the nearest known one. `roxmq config` prints
+the configuration that would be used.
 
-`mqadmin updateBrokerConfig` and `updateNamesrvConfig` change a running process. Keys marked *now* take effect at once, keys marked *restart*
-at the next start; both are saved to the configuration file, where only the lines of the changed keys are rewritten. Keys marked *no effect yet*
-are checked and kept, but nothing acts on them in this version; setting one to something else than its default is a warning. The remark of
-the answer names the keys that take effect at the next start, have no effect, or are unknown; the tools do not print it, the log has it too.
+`mqadmin updateBrokerConfig` and `updateNamesrvConfig` change a running process. Keys marked *now*
+take effect at once, keys marked *restart* at the next start; both are saved to the configuration
+file, where only the lines of the changed keys are rewritten. Keys marked *no effect yet* are
+checked and kept, but nothing acts on them in this version; setting one to something else than its
+default is a warning. The remark of the answer names the keys that take effect at the next start,
+have no effect, or are unknown; the tools do not print it, the log has it too.
 ";
 
 const NO_SETTINGS: &str = "
 ## Keys of Apache RocketMQ that are no settings here
 
-A file that contains them starts RoxMQ all the same, unless it asks for safety that RoxMQ does not give: such a key is *refused* when its value
-is not RocketMQ's default. Keys of parts that RoxMQ does not have are warned about when their value is not RocketMQ's default.
+A file that contains them starts RoxMQ all the same, unless it asks for safety that RoxMQ does not
+give: such a key is *refused* when its value is not RocketMQ's default. Keys of parts that RoxMQ
+does not have are warned about when their value is not RocketMQ's default.
 ";

@@ -6,21 +6,25 @@ use std::path::Path;
 
 const HEAD: &str = "# Requests
 
-Made from the declarations in `crates/protocol/src/request` and the routes of the roles; do not edit. Fields travel as text: `name`
-must be there, `name?` may be missing, `name=x` is x when missing.
+Made from the declarations in `crates/protocol/src/request` and the routes of the roles; do not
+edit. Fields travel as text: `name` must be there, `name?` may be missing, `name=x` is x when
+missing.
 
 Who serves a request:
 
-- `broker`, with its lane: `send`, `pull` and `turn` run on the connection's shard, `pool` on a few threads, `write` on others that may
-  wait for the disk, `change` there and answered when it is durable, `decide` many at a time, `relay` waits for a client;
+- `broker`, with its lane: `send`, `pull` and `turn` run on the connection's shard, `pool` on a few
+  threads, `write` on others that may wait for the disk, `change` there and answered when it is
+  durable, `decide` many at a time, `relay` waits for a client;
 - `NameServer`: `always`, or only when its table is `complete`;
 - `client`: it is what a broker asks a client;
 - `nobody yet`: this version does not answer it.
 
-What its sender must be allowed, which nothing checks yet: `publish` to the topic, `subscribe` for the group, `admin` for operators and
-their tools, `internal` for brokers and NameServers, `any` for what every client does.
+What its sender must be allowed, which nothing checks yet: `publish` to the topic, `subscribe` for
+the group, `admin` for operators and their tools, `internal` for brokers and NameServers, `any` for
+what every client does.
 
-What it is about: the `topic`s and consumer `group`s named in its fields, those named in its `body`, or the `cluster` as a whole.
+What it is about: the `topic`s and consumer `group`s named in its fields, those named in its `body`,
+or the `cluster` as a whole.
 
 | code | name | served by | access | about | fields | what |
 |---|---|---|---|---|---|---|

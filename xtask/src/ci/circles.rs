@@ -43,12 +43,6 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
         "crates/broker/src/shard/pulls.rs",
         "crates/broker/src/shard/sends.rs",
     ],
-    &[
-        "crates/store/src/keeper/retention.rs",
-        "crates/store/src/store.rs",
-        "crates/store/src/writer/append.rs",
-        "crates/store/src/writer/flush.rs",
-    ],
 ];
 
 /// Files below `lib.rs` or `main.rs` that import from it. This list only shrinks.
