@@ -62,10 +62,10 @@ pub enum Lane {
 }
 
 /// How a request with this code is run, and who may send it; `None` is answered with "not supported".
-pub fn route(code: i32) -> Option<Route<Lane>> {
+pub fn route(code: i32) -> Option<&'static Route<Lane>> {
     #[cfg(test)]
-    if let Some(lane) = planted::find(code) {
-        return Some(Route { lane, access: roxmq_remoting::Access::Any });
+    if let Some(route) = planted::find(code) {
+        return Some(route);
     }
     find(code)
 }
@@ -153,6 +153,8 @@ routes! {
 #[cfg(test)]
 pub mod planted {
     use super::Lane;
+    use roxmq_protocol::request::Subject;
+    use roxmq_remoting::{Access, Route};
 
     pub const TURN: i32 = -1001;
     pub const POOL: i32 = -1002;
@@ -160,27 +162,15 @@ pub mod planted {
     pub const RELAY: i32 = -1004;
     pub const RELAY_LATER: i32 = -1005;
 
-    pub fn find(code: i32) -> Option<Lane> {
-        Some(match code {
+    pub fn find(code: i32) -> Option<&'static Route<Lane>> {
+        let lane = match code {
             TURN => Lane::Turn(|_, _| panic!("planted")),
             POOL => Lane::Pool(|_, _| panic!("planted")),
             CHANGE => Lane::Change(|_, _| panic!("planted")),
             RELAY => Lane::Relay(|_, _| panic!("planted")),
             RELAY_LATER => Lane::Relay(|_, _| Ok(Box::pin(async { panic!("planted") }))),
             _ => return None,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_line_is_found_by_its_code() {
-        for row in served() {
-            assert!(find(row.code).is_some(), "{}", row.name);
-        }
-        assert!(find(-1).is_none() && find(105).is_none());
+        };
+        Some(Box::leak(Box::new(Route { lane, access: Access::Any, subject: Subject::Cluster, resources: |_, _| Ok(()) })))
     }
 }

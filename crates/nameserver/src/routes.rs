@@ -9,7 +9,6 @@ use crate::nameserver::NameServer;
 type Handler = fn(&NameServer, &Call<'_>) -> Handled;
 
 /// When a request is answered. All are answered at once, on the connection's shard.
-#[derive(Clone, Copy)]
 enum Lane {
     /// From the start on.
     Always(Handler),
@@ -21,7 +20,7 @@ enum Lane {
 pub(crate) fn answer(server: &NameServer, call: &Call<'_>) -> Answer {
     #[cfg(test)]
     assert_ne!(call.header.code, PANICS, "planted");
-    let answer = match find(call.header.code).map(|route| route.lane) {
+    let answer = match find(call.header.code).map(|route| &route.lane) {
         None => Err(Refusal::NotSupported(call.header.code)),
         Some(Lane::Complete(_)) if !server.is_complete() => Err(Refusal::NotReady),
         Some(Lane::Always(handler) | Lane::Complete(handler)) => handler(server, call),

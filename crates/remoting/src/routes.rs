@@ -12,7 +12,8 @@
 //! asks for, and a handler if its lane runs one. A handler takes the server, the [`Call`] and the typed request.
 
 use crate::peer::Peer;
-use roxmq_protocol::header::Header;
+use roxmq_protocol::header::{Fields, Header};
+use roxmq_protocol::request::{FieldError, Resource, Subject};
 
 /// A request and the connection it came on.
 #[derive(Clone, Copy)]
@@ -41,12 +42,15 @@ pub enum Access {
 }
 
 /// How a request is run and what it asks for.
-#[derive(Clone, Copy)]
 pub struct Route<Lane> {
     /// How it is run, with its handler.
     pub lane: Lane,
     /// What its sender must be allowed.
     pub access: Access,
+    /// Where it says for which topics and groups.
+    pub subject: Subject,
+    /// Hands over the topics and groups that its fields name. An error when these are not the fields of such a request.
+    pub resources: fn(&Fields<'_>, &mut dyn FnMut(Resource<'_>)) -> Result<(), FieldError>,
 }
 
 /// A row of the documentation.
@@ -69,12 +73,21 @@ pub struct Served {
 macro_rules! routes {
     ($lane_type:ident; $($request:ident => $lane:ident $(($argument:expr))?, $access:ident $(, $handler:path)?;)*) => {
         /// How a request with this code is run; `None` is answered with "not supported".
-        fn find(code: i32) -> Option<$crate::Route<$lane_type>> {
+        fn find(code: i32) -> Option<&'static $crate::Route<$lane_type>> {
             Some(match code {
-                $(<::roxmq_protocol::request::$request as ::roxmq_protocol::request::Request>::CODE => $crate::Route {
-                    lane: $crate::routes!(@lane $lane_type $lane $request $(($argument))? $(, $handler)?),
-                    access: $crate::Access::$access,
-                },)*
+                $(<::roxmq_protocol::request::$request as ::roxmq_protocol::request::Request>::CODE => {
+                    const ROUTE: $crate::Route<$lane_type> = $crate::Route {
+                        lane: $crate::routes!(@lane $lane_type $lane $request $(($argument))? $(, $handler)?),
+                        access: $crate::Access::$access,
+                        subject: <::roxmq_protocol::request::$request as ::roxmq_protocol::request::Request>::SUBJECT,
+                        resources: |fields, found| {
+                            let request = <::roxmq_protocol::request::$request as ::roxmq_protocol::request::HeaderFields<'_>>::read(fields)?;
+                            ::roxmq_protocol::request::Request::resources(&request).for_each(found);
+                            Ok(())
+                        },
+                    };
+                    &ROUTE
+                })*
                 _ => return None,
             })
         }
@@ -98,4 +111,68 @@ macro_rules! routes {
             $handler(server, call, request)
         })
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmq_protocol::frame::{Encoding, split};
+    use roxmq_protocol::header::{FieldSink, Top, read, write_frame};
+    use roxmq_protocol::request::MaxOffset;
+
+    enum Lane {
+        Runs(fn(&(), &Call<'_>) -> Result<i32, FieldError>),
+        Knows(i32),
+        Bare,
+    }
+
+    fn queue_of(_: &(), _: &Call<'_>, request: MaxOffset<'_>) -> Result<i32, FieldError> {
+        Ok(request.queue_id)
+    }
+
+    crate::routes! {
+        Lane;
+        MaxOffset   => Runs,     Subscribe, queue_of;
+        PullMessage => Knows(7), Subscribe;
+        LockQueues  => Bare,     Any;
+    }
+
+    #[test]
+    fn a_row_says_how_a_request_is_run_and_what_its_sender_must_be_allowed() {
+        let fields = [("topic", "t"), ("consumerGroup", "g"), ("queueId", "3"), ("queueOffset", "0"), ("maxMsgNums", "1")];
+        let mut bytes = Vec::new();
+        let all = |sink: &mut FieldSink<'_>| fields.iter().for_each(|(key, value)| sink.text(key, value));
+        write_frame(&mut bytes, Encoding::Json, Top::request(1, 30, false), all, b"");
+        let frame = split(&bytes).unwrap().unwrap();
+        let header = read(&frame).unwrap();
+        let peer = Peer::unconnected(1, "127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        let call = Call { header: &header, body: b"", peer: &peer };
+
+        let mut lines = Vec::new();
+        for Served { code, name, lane, handler, .. } in served() {
+            let route = find(code).unwrap();
+            let ran = match route.lane {
+                Lane::Runs(handler) => handler(&(), &call).unwrap(),
+                Lane::Knows(what) => what,
+                Lane::Bare => 0,
+            };
+            let mut named = String::new();
+            (route.resources)(&header.fields, &mut |resource| named.push_str(&format!(" {resource:?}"))).unwrap();
+            lines.push(format!("{code} {name} {lane} {handler} {ran} {:?} {:?}{named}", route.access, route.subject));
+        }
+        assert_eq!(
+            lines,
+            [
+                "30 GET_MAX_OFFSET Runs queue_of 3 Subscribe Fields Topic(\"t\")",
+                "11 PULL_MESSAGE Knows  7 Subscribe Fields Topic(\"t\") Group(\"g\")",
+                "41 LOCK_BATCH_MQ Bare  0 Any Body",
+            ]
+        );
+        assert!(find(31).is_none());
+        bytes.clear();
+        write_frame(&mut bytes, Encoding::Json, Top::request(1, 30, false), |_| (), b"");
+        let frame = split(&bytes).unwrap().unwrap();
+        let resources = find(30).unwrap().resources;
+        assert_eq!(resources(&read(&frame).unwrap().fields, &mut |_| ()), Err(FieldError::Missing("topic")));
+    }
 }
