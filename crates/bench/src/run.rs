@@ -1,4 +1,4 @@
-//! One run: connections, threads, the window that is counted, and the comparison at the end.
+//! How does one run go? Connections, threads, the window that is counted, and the comparison at the end.
 
 pub(crate) mod description;
 pub(crate) mod meters;

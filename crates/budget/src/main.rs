@@ -1,4 +1,4 @@
-//! The hot parts of sending and pulling, each by itself and so often as asked: what counts their instructions runs this.
+//! How are the hot parts of sending and pulling repeated, each by itself, so that their instructions can be counted?
 //!
 //! `roxmq-budget PART TIMES`, or without arguments the parts and their budgets. `cargo xtask budget` runs each part twice under
 //! Valgrind's callgrind, with different numbers of times, and takes the difference: instructions of a repetition, which on a machine

@@ -1,4 +1,4 @@
-//! What is measured, and how much each part may take.
+//! Which parts are measured, and how many instructions may each take?
 
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;

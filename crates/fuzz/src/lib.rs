@@ -1,4 +1,4 @@
-//! Hostile input for every decoder: the decoders, what inputs are made from, and what a decoder may not do.
+//! What does hostile input do to the decoders?
 //!
 //! A decoder may refuse anything. It must not panic, and must not take more memory than a small multiple of its input: a length that
 //! is only claimed must cost nothing. Two programs feed it: the runner beside this file, which works with a stable toolchain, and

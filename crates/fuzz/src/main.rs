@@ -1,4 +1,4 @@
-//! The runner: mutated golden inputs for every decoder, on a stable toolchain. What breaks a decoder is printed as hex, with the seed.
+//! The runner: does a mutated golden input break a decoder? On a stable toolchain. What breaks a decoder is printed as hex, with the seed.
 
 #![allow(clippy::disallowed_methods, reason = "a tool: it measures and drives the real world")]
 

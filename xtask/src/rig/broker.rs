@@ -1,4 +1,4 @@
-//! The real binary as a process: started over a data folder, stopped, killed, paused, and what it logged.
+//! How is the real binary run as a process? Started over a data folder, stopped, killed, paused.
 
 use crate::rig::client::Client;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! A blocking connection that speaks the remoting protocol, and the requests of the workload.
+//! How does a task talk to a broker? Over one blocking connection, with the requests of the workload.
 
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};

@@ -1,4 +1,4 @@
-//! A disk of its own for each run: a file, a loop device, ext4. Its power can be cut.
+//! Which disk does a run harm? One of its own: a file, a loop device, ext4. Its power can be cut.
 //!
 //! The cut is ext4's own (`EXT4_IOC_SHUTDOWN` without flushing its journal): from then on every write and sync of the file system fails, and
 //! after it is mounted again it holds what had reached the device, as after a real cut. Needs root and a free loop device.

@@ -2,19 +2,12 @@
 //! back and compared.
 
 use crate::rig::client::{CONSUMERS, Client};
+use crate::torture::messages::{DELAY_MS, Queue, TOPICS, hash, id_in, is_pending, life_of, queues, shared_key, unique_key};
 use fastrand::Rng;
 use roxmq_protocol::record::records;
 use roxmq_protocol::request::{MaxOffset, QueryConsumerOffset};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
-
-/// Topics of the workload; each has [`QUEUES`] queues.
-pub const TOPICS: [&str; 3] = ["TortureA", "TortureB", "TortureC"];
-/// Queues of each.
-pub const QUEUES: u32 = 4;
-
-/// One queue: which topic, which of its queues.
-pub type Queue = (usize, u32);
 
 /// What became known while the broker was loaded.
 pub enum Fact {
@@ -87,42 +80,12 @@ pub struct Looked {
     pub lost_age_ms: u64,
 }
 
-/// An id: which life of the broker, who, which message.
-pub fn id(life: u64, writer: u64, number: u64) -> u64 {
-    life << 40 | writer << 32 | number
-}
-
 fn since(harmed: Option<Instant>, when: Instant) -> String {
     match harmed {
         Some(harmed) if when > harmed => format!(", acknowledged {:?} after the harm", when - harmed),
         Some(harmed) => format!(", acknowledged {:?} before the harm", harmed - when),
         None => String::new(),
     }
-}
-
-fn life_of(id: u64) -> u64 {
-    id >> 40
-}
-
-/// The id at the start of a body, and whether it is of a message that comes later than it is sent.
-pub fn id_in(body: &[u8]) -> Option<(u64, bool)> {
-    let (id, rest) = body.split_first_chunk()?;
-    Some((u64::from_be_bytes(*id), *rest.first()? == b'L'))
-}
-
-/// A hash of a body.
-pub fn hash(body: &[u8]) -> u32 {
-    crc32fast::hash(body)
-}
-
-/// The unique key of a message.
-pub fn unique_key(id: u64) -> String {
-    format!("{id:032X}")
-}
-
-/// A key that it shares with a few others.
-pub fn shared_key(id: u64) -> String {
-    format!("k{}", id / 8)
 }
 
 impl Ledger {
@@ -333,20 +296,6 @@ impl Ledger {
     }
 }
 
-/// Messages of these writers come later than they are sent.
-pub const LATE_WRITER: u64 = 100;
-
-fn is_pending(id: u64) -> bool {
-    id >> 32 & 0xFF >= LATE_WRITER
-}
-
-/// All queues.
-pub fn queues() -> impl Iterator<Item = Queue> {
-    (0..TOPICS.len()).flat_map(|topic| (0..QUEUES).map(move |queue| (topic, queue)))
-}
-
-/// How long the first delay level lasts.
-pub const DELAY_MS: i64 = 1000;
 /// The flush interval of 500 ms, and as much for the flush itself, which the machine's other work may hold up.
 pub const ASYNC_WINDOW_MS: u64 = 1000;
 const QUERIES: usize = 6;

@@ -1,10 +1,13 @@
-//! The workload: producers that keep many messages under way, producers of delayed and transactional messages, consumers that commit.
+//! How is the broker loaded?
+//!
+//! With producers that keep many messages under way, producers of delayed and transactional messages, consumers that commit.
 //!
 //! All of them go on until the broker is gone or says no for good, and report every acknowledgement, every read and every refusal.
 
-use super::ledger::{self, Fact, LATE_WRITER, QUEUES, Queue, TOPICS};
 use crate::rig::broker::Broker;
 use crate::rig::client::{CONSUMERS, Client, PRODUCERS, Send, pulled};
+use crate::torture::ledger::Fact;
+use crate::torture::messages::{self, LATE_WRITER, QUEUES, Queue, TOPICS};
 use fastrand::Rng;
 use roxmq_protocol::batch_body::{BatchItem, put_batch_item};
 use roxmq_protocol::message_id::MessageId;
@@ -139,11 +142,11 @@ impl Writer {
         let mut messages = Vec::new();
         let mut items = Vec::new();
         for _ in 0..count {
-            let id = ledger::id(self.life, self.writer, self.number);
+            let id = messages::id(self.life, self.writer, self.number);
             self.number += 1;
             let body = body(id, b'P', &mut self.random);
             let properties = properties(id);
-            messages.push((id, ledger::hash(&body)));
+            messages.push((id, messages::hash(&body)));
             if count == 1 {
                 let send = Send { topic: TOPICS[queue.0], queue: queue.1, properties: &properties, body: &body, is_batch: false };
                 let opaque = self.client.put_send(frames, &send);
@@ -189,7 +192,7 @@ struct Late {
 
 impl Late {
     fn step(&mut self) -> io::Result<()> {
-        let id = ledger::id(self.life, LATE_WRITER, self.number);
+        let id = messages::id(self.life, LATE_WRITER, self.number);
         self.number += 1;
         let queue = (self.random.usize(..TOPICS.len()), self.random.u32(..QUEUES));
         let body = body(id, b'L', &mut self.random);
@@ -258,11 +261,11 @@ impl Reader {
         let answer = self.client.pull(TOPICS[queue.0], queue.1, from, 20)?;
         let Some(next) = pulled(&answer) else { return Ok(()) };
         for record in records(&answer.body).flatten() {
-            let Some((id, _)) = ledger::id_in(record.body) else { continue };
+            let Some((id, _)) = messages::id_in(record.body) else { continue };
             let _ = self.facts.send(Fact::There {
                 queue,
                 offset: record.queue_offset.0,
-                hash: ledger::hash(record.body),
+                hash: messages::hash(record.body),
                 id,
                 seen_only: true,
                 log_offset: Some(record.log_offset.0),
@@ -285,8 +288,8 @@ impl Reader {
 fn properties(id: u64) -> String {
     format!(
         "UNIQ_KEY\u{1}{}\u{2}KEYS\u{1}{}\u{2}TAGS\u{1}T{}\u{2}WAIT\u{1}true\u{2}",
-        ledger::unique_key(id),
-        ledger::shared_key(id),
+        messages::unique_key(id),
+        messages::shared_key(id),
         id % 3
     )
 }

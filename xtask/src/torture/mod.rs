@@ -1,4 +1,4 @@
-//! `cargo xtask torture SCENARIO`: the real binary under load while its disk, its process and its files are treated badly.
+//! `cargo xtask torture`: what becomes of the real binary under load when its disk, its process and its files are treated badly?
 //!
 //! Each scenario repeats a cycle: load the broker (`load`), do harm, start it again, and compare all that it has with all that it ever
 //! acknowledged (`ledger`). The first thing that must not be ends the run with exit code 1; the seed repeats the choices, though not the
@@ -8,8 +8,10 @@ mod contract;
 mod drive;
 mod ledger;
 mod load;
+mod messages;
 mod scenario;
 mod scratch;
+mod small_store;
 
 use crate::rig::programs;
 use clap::Args;

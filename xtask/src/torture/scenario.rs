@@ -1,4 +1,4 @@
-//! What is done to a broker. One file for each kind of harm.
+//! Which scenarios are there? One file for each kind of harm.
 
 mod beside_slow_sync;
 mod clock;

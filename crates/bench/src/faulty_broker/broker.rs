@@ -1,4 +1,4 @@
-//! A small broker that does one thing wrong at a time.
+//! What can a broker do wrong? This small one does one thing at a time.
 
 use roxmq_protocol::batch_body::batch_items;
 use roxmq_protocol::frame::{self, Encoding, Frame};

@@ -1,4 +1,4 @@
-//! A broker of our own: this binary, on free ports and in a folder of its own, that is killed and started again.
+//! Which broker do timer runs kill? This binary, on free ports and in a folder of its own.
 
 use crate::timer::options::TimerOptions;
 use crate::wire::ask::{AskError, Asker};

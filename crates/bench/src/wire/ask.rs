@@ -1,4 +1,4 @@
-//! One blocking connection for the questions before and after a run: route, topic, offsets.
+//! How is a broker asked before and after a run? Over one blocking connection: route, topic, offsets.
 
 use crate::measure::clock;
 use crate::measure::tally::Offsets;

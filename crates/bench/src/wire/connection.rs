@@ -1,4 +1,4 @@
-//! One connection of the generator: many requests in each write, many answers in each read.
+//! How does the generator use one connection? Many requests in each write, many answers in each read.
 
 use crate::measure::clock::{Clock, Nanos};
 use roxmq_protocol::frame::{self, Frame};

@@ -1,4 +1,4 @@
-//! Kafka: one process that is broker and controller, and its own tools as the generator.
+//! How is Kafka started and loaded? As one process that is broker and controller, with its own tools as the generator.
 
 use super::super::figures::{Figures, Metric};
 use super::super::machine;

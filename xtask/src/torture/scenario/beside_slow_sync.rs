@@ -1,11 +1,13 @@
+//! Do lookups wait for the disk?
+//!
 //! Every sync takes two seconds, and six clients of each kind wait for one all the time: with sends, give-backs, transactions, delayed and
 //! timed messages, and topics that they make. Lookups do not wait with them.
 
-use super::crash::launch;
 use super::shim;
 use crate::rig::broker::Broker;
 use crate::rig::client::{Answer, Client};
 use crate::torture::contract::{Options, Outcome};
+use crate::torture::small_store::launch;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;

@@ -1,17 +1,20 @@
+//! Does a clock that jumps lose, reorder or expire messages?
+//!
 //! The broker's wall clock jumps back and forth by seconds to days, also between its lives: nothing is lost or reordered, nothing expires,
 //! what waits comes neither early nor never.
 //!
 //! Early means: before it is due by the clock as the broker sees it *and* before it has waited as long as it should. A shim (`shim.c`) moves
 //! the clock; the one that only measures how much time passes stays as it is, as it does on real machines.
 
-use super::crash::{launch, tail};
 use super::shim;
 use crate::rig::broker::{Broker, Launch, verify};
 use crate::rig::client::now_ms;
 use crate::rig::client::{Client, Send};
 use crate::torture::contract::{Options, Outcome};
-use crate::torture::ledger::{self, Fact, LATE_WRITER, Ledger, MayLose, QUEUES, TOPICS, queues};
+use crate::torture::ledger::{Fact, Ledger, MayLose};
 use crate::torture::load::{Load, Shape};
+use crate::torture::messages::{self, LATE_WRITER, QUEUES, TOPICS, queues};
+use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -193,7 +196,7 @@ impl Waiting {
     fn send(&mut self, client: &mut Client, life: u64, random: &mut Rng) -> Result<(), String> {
         let wait_ms = if random.bool() { 1000 } else { random.i64(300..2500) };
         let (writer, is_level) = if wait_ms == 1000 { (LATE_WRITER + 1, true) } else { (LATE_WRITER + 2, false) };
-        let id = ledger::id(life, writer, self.number);
+        let id = messages::id(life, writer, self.number);
         self.number += 1;
         let mut body = id.to_be_bytes().to_vec();
         body.push(b'L');
@@ -202,7 +205,7 @@ impl Waiting {
             true => "DELAY\u{1}1\u{2}".to_owned(),
             false => format!("TIMER_DELIVER_MS\u{1}{}\u{2}", now_ms + wait_ms),
         };
-        let (unique, key) = (ledger::unique_key(id), ledger::shared_key(id));
+        let (unique, key) = (messages::unique_key(id), messages::shared_key(id));
         let properties = format!("UNIQ_KEY\u{1}{unique}\u{2}KEYS\u{1}{key}\u{2}WAIT\u{1}true\u{2}{mark}");
         let queue = (random.usize(..TOPICS.len()), random.u32(..QUEUES));
         let mut frames = Vec::new();
@@ -235,7 +238,7 @@ impl Waiting {
         let mut there = HashSet::new();
         for queue in queues() {
             client.read_queue(TOPICS[queue.0], queue.1, |record| {
-                let Some((id, _)) = ledger::id_in(record.body) else { return };
+                let Some((id, _)) = messages::id_in(record.body) else { return };
                 let Some(sent) = self.messages.get(&id) else { return };
                 there.insert(id);
                 let Some(after) = sent.seen_after else { return };

@@ -1,4 +1,4 @@
-//! Power cuts, kills and dead disks under load.
+//! What is lost when the power is cut, the broker is killed or the disk dies under load?
 //!
 //! A data folder lives for some cycles; in each the broker is loaded, harmed at a random moment, started again (often harmed once more
 //! while it starts), and everything is read back. At the end of a folder's life `roxmq verify` must find nothing.
@@ -8,6 +8,7 @@ use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
 use crate::torture::ledger::{Fact, Ledger, MayLose};
 use crate::torture::load::{Load, SHAPE};
+use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
 use rustix::process::Signal;
 use std::path::Path;
@@ -50,28 +51,6 @@ pub fn kill_async(options: &Options) -> Result<Outcome, String> {
 /// Nothing acknowledged is lost, also of what was acknowledged after the disk had died.
 pub fn dead_disk(options: &Options) -> Result<Outcome, String> {
     run(options, &Plan { harm: Harm::DeadDisk, flush: "SYNC_FLUSH", may_lose: false })
-}
-
-/// Settings of a small store: short files, so that many begin and end; large answers, so that all of it is read back quickly.
-pub fn settings(flush: &str) -> Vec<String> {
-    [
-        "mappedFileSizeCommitLog=1048576",
-        "maxMessageSize=262144",
-        "tailCheckpointBytes=1048576",
-        "diskReserveBytes=1048576",
-        "maxTransferCountOnMessageInMemory=1024",
-        "maxTransferBytesOnMessageInMemory=4194304",
-        "flushConsumerOffsetInterval=100",
-        &format!("flushDiskType={flush}"),
-    ]
-    .map(str::to_owned)
-    .to_vec()
-}
-
-/// How a broker is started for a run.
-pub fn launch(options: &Options, flush: &str) -> Launch {
-    let environment = options.tooth.iter().map(|tooth| ("ROXMQ_TOOTH".to_owned(), tooth.clone())).collect();
-    Launch { binary: options.binary.clone(), settings: settings(flush), environment, log: options.folder.join("broker.log") }
 }
 
 struct Run<'a> {
@@ -322,12 +301,6 @@ fn note(fact: Fact, ledger: &mut Ledger, refusals: &mut Vec<(i32, String)>, viol
         refusals.push((*code, remark.clone()));
     }
     ledger.learn(fact, violations);
-}
-
-/// The end of a log.
-pub fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
 const DRIVE_MEBIBYTES: u64 = 256;

@@ -1,14 +1,16 @@
+//! Is damage named, and is everything else still served?
+//!
 //! Bits are flipped, files cut and derived files deleted in a folder that a broker left: `roxmq verify` names the damage, the broker starts,
 //! serves nothing that was not sent, and misses at most what was hit. Half of the folders were stopped; in the others the broker was killed
 //! after topics had been made, which only the journal of changes knows of.
 
-use super::crash::{launch, tail};
 use crate::rig::broker::{Broker, Launch, verify};
 use crate::rig::client::Client;
 use crate::rig::command;
 use crate::torture::contract::{Options, Outcome};
-use crate::torture::ledger::{self, Queue, TOPICS, queues};
 use crate::torture::load::{Load, Shape};
+use crate::torture::messages::{self, Queue, TOPICS, queues};
+use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
 use roxmq_protocol::body::TopicConfigAndMappingSerializeWrapper;
 use roxmq_protocol::json;
@@ -88,7 +90,7 @@ fn make(launch: &Launch, folder: &Path, random: &mut Rng) -> Result<Sound, Strin
     let mut sound = Sound { messages: Messages::new(), topics: Vec::new() };
     for queue in queues() {
         client.read_queue(TOPICS[queue.0], queue.1, |record| {
-            sound.messages.insert((queue, record.queue_offset.0), (ledger::hash(record.body), place(record)));
+            sound.messages.insert((queue, record.queue_offset.0), (messages::hash(record.body), place(record)));
         })?;
     }
     broker.stop()?;
@@ -244,7 +246,7 @@ fn compare(client: &mut Client, sound: &Messages, what: &str, outcome: &mut Outc
             let violations = &mut outcome.violations;
             client.read_queue(TOPICS[queue.0], queue.1, |record| {
                 let at = (queue, record.queue_offset.0);
-                let hash = ledger::hash(record.body);
+                let hash = messages::hash(record.body);
                 if (record.topic, record.queue_id) != (TOPICS[queue.0], queue.1) || sound.get(&at).is_none_or(|(sent, _)| *sent != hash) {
                     violations.push(format!("{what}: {at:?} is served and was not sent"));
                 }

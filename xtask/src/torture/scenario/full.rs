@@ -1,14 +1,17 @@
+//! What happens when the disk is full, and when it has room again?
+//!
 //! The disk is filled, from outside up to its last byte or by the messages themselves, and drained again.
 //!
 //! While it is full, sends are refused with a code of their own, reads and commits go on, and no process dies. Within a second after there is
 //! space, sends are taken again, without a restart.
 
-use super::crash::{launch, tail};
 use crate::rig::broker::{Broker, verify};
 use crate::rig::client::{CONSUMERS, Client, Send};
 use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
-use crate::torture::ledger::{self, Fact, Ledger, MayLose, QUEUES, TOPICS};
+use crate::torture::ledger::{Fact, Ledger, MayLose};
+use crate::torture::messages::{self, QUEUES, TOPICS};
+use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
 use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::request::UpdateConsumerOffset;
@@ -119,13 +122,14 @@ struct Filling {
 impl Filling {
     /// Sends one message; whether it was taken.
     fn send(&mut self) -> Result<Result<(), (i32, String)>, String> {
-        let id = ledger::id(1, 1, self.number);
+        let id = messages::id(1, 1, self.number);
         self.number += 1;
         let queue = (self.random.usize(..TOPICS.len()), self.random.u32(..QUEUES));
         let mut body = id.to_be_bytes().to_vec();
         body.push(b'P');
         body.resize(self.random.usize(20..30_000), 7);
-        let properties = format!("UNIQ_KEY\u{1}{}\u{2}KEYS\u{1}{}\u{2}WAIT\u{1}true\u{2}", ledger::unique_key(id), ledger::shared_key(id));
+        let properties =
+            format!("UNIQ_KEY\u{1}{}\u{2}KEYS\u{1}{}\u{2}WAIT\u{1}true\u{2}", messages::unique_key(id), messages::shared_key(id));
         let mut frames = Vec::new();
         let send = Send { topic: TOPICS[queue.0], queue: queue.1, properties: &properties, body: &body, is_batch: false };
         self.client.put_send(&mut frames, &send);
@@ -136,7 +140,7 @@ impl Filling {
         let fact = Fact::There {
             queue,
             offset: answer.number("queueOffset").unwrap_or(-1),
-            hash: ledger::hash(&body),
+            hash: messages::hash(&body),
             id,
             seen_only: false,
             log_offset: answer.field("msgId").and_then(MessageId::parse).map(|id| id.log_offset.0),

@@ -1,15 +1,18 @@
+//! What happens when one write or sync fails?
+//!
 //! The n-th write, or sync, of a run fails with EIO, for every n; or a write is cut short first, and then fails.
 //!
 //! A shim (`shim.c`) counts the calls that concern the data folder. After the failure the
 //! broker must be fenced: it refuses sends within 100 ms and for good, its route loses write permission within 1 s, reads go on, and what
 //! it acknowledged before is there after a restart.
 
-use super::crash::{launch, tail};
 use super::shim;
 use crate::rig::broker::Broker;
 use crate::rig::client::{Client, Send};
 use crate::torture::contract::{Options, Outcome};
-use crate::torture::ledger::{self, Fact, Ledger, MayLose, QUEUES, TOPICS};
+use crate::torture::ledger::{Fact, Ledger, MayLose};
+use crate::torture::messages::{self, QUEUES, TOPICS};
+use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
 use roxmq_protocol::body::TopicRouteData;
 use roxmq_protocol::json;
@@ -188,13 +191,14 @@ impl Sending<'_> {
 
     /// Sends one message; why it was refused, if it was.
     fn send(&mut self) -> Result<Option<(i32, String)>, String> {
-        let id = ledger::id(1, 1, self.number);
+        let id = messages::id(1, 1, self.number);
         self.number += 1;
         let queue = (0, self.random.u32(..QUEUES));
         let mut body = id.to_be_bytes().to_vec();
         body.push(b'P');
         body.resize(self.random.usize(10..9000), 3);
-        let properties = format!("UNIQ_KEY\u{1}{}\u{2}KEYS\u{1}{}\u{2}WAIT\u{1}true\u{2}", ledger::unique_key(id), ledger::shared_key(id));
+        let properties =
+            format!("UNIQ_KEY\u{1}{}\u{2}KEYS\u{1}{}\u{2}WAIT\u{1}true\u{2}", messages::unique_key(id), messages::shared_key(id));
         let mut frames = Vec::new();
         let send = Send { topic: TOPICS[queue.0], queue: queue.1, properties: &properties, body: &body, is_batch: false };
         self.client.put_send(&mut frames, &send);
@@ -205,7 +209,7 @@ impl Sending<'_> {
         let fact = Fact::There {
             queue,
             offset: answer.number("queueOffset").unwrap_or(-1),
-            hash: ledger::hash(&body),
+            hash: messages::hash(&body),
             id,
             seen_only: false,
             log_offset: answer.field("msgId").and_then(MessageId::parse).map(|id| id.log_offset.0),

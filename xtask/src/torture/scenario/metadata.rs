@@ -1,10 +1,12 @@
+//! Are answered changes of topics, groups and offsets there after a power cut?
+//!
 //! Topics, groups and offsets are changed while the power goes: every start succeeds, and whatever was answered about a topic or a group is there.
 
-use super::crash::{launch, tail};
 use crate::rig::broker::Broker;
 use crate::rig::client::Client;
 use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
+use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
 use roxmq_protocol::body::{SubscriptionGroupConfig, SubscriptionGroupWrapper, TopicConfigAndMappingSerializeWrapper};
 use roxmq_protocol::json::{self, Dialect};

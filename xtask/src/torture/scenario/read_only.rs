@@ -1,13 +1,16 @@
-//! The file system turns read-only under load, as Linux makes it after an error: sends are refused within 100 ms, the route loses its write
+//! What happens when the file system turns read-only?
+//!
+//! It does so under load, as Linux makes it after an error: sends are refused within 100 ms, the route loses its write
 //! permission within a second, reads go on, and what was acknowledged is there once it is mounted again.
 
-use super::crash::{launch, tail};
 use super::io_error::route_is_read_only;
 use crate::rig::broker::{Broker, verify};
 use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
-use crate::torture::ledger::{Fact, Ledger, MayLose, TOPICS, queues};
+use crate::torture::ledger::{Fact, Ledger, MayLose};
 use crate::torture::load::{Load, SHAPE};
+use crate::torture::messages::{TOPICS, queues};
+use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The shim in C (`shim.c`) that stands between the broker and the system: built by the system's compiler, preloaded.
+//! How do calls of the broker fail, wait or lie? A shim in C (`shim.c`) stands between it and the system: built by the system's compiler, preloaded.
 
 use crate::rig::command;
 use crate::torture::contract::Options;

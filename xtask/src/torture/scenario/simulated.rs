@@ -1,5 +1,7 @@
-//! Crash histories on a simulated disk, which loses what was not synced, tears sectors and reorders writes: of the store, and of the broker on
-//! top, which small models say what to expect of. Needs nothing.
+//! Do random crash histories on a simulated disk end well?
+//!
+//! The disk loses what was not synced, tears sectors and reorders writes. The histories are of the store, and of the broker on top of
+//! it, for which small models say what to expect. Needs no root.
 
 use crate::torture::contract::{Options, Outcome};
 use std::path::PathBuf;

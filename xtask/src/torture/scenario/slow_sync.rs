@@ -1,13 +1,15 @@
+//! Is every answer after its flush, also on a slow disk?
+//!
 //! Every sync takes up to half a second, at random: no answer comes before its flush, what waits too long is told so with the code that is
 //! meant for it, and nothing acknowledged is lost, whether the process or the power goes.
 
-use super::crash::{launch, tail};
 use super::shim;
 use crate::rig::broker::{Broker, verify};
 use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
 use crate::torture::ledger::{Fact, Ledger, MayLose};
 use crate::torture::load::{Load, SHAPE};
+use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
 use std::time::{Duration, Instant};
 

@@ -4,12 +4,12 @@
 //! One folder on a real disk grows by `roxmq bench send`; at each size the broker is killed under load and started again, some times, with
 //! the folder's files dropped from memory in between. What counts is the time from the start of the process to the first acknowledgement.
 
-use super::crash::tail;
 use crate::rig::broker::{Broker, Launch, verify};
 use crate::rig::command;
 use crate::torture::contract::{Options, Outcome};
 use crate::torture::ledger::{Fact, Ledger};
 use crate::torture::load::{Load, Shape};
+use crate::torture::small_store::tail;
 use fastrand::Rng;
 use std::fs::File;
 use std::path::Path;
