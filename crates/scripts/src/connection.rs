@@ -2,13 +2,14 @@
 
 use crate::shown::header_of;
 use roxmq_protocol::frame::{self, Encoding};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// A broken test ends after this; nothing depends on it otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The notice that a group's members changed, of which scripts know nothing.
+/// The notice that a group's members changed: it comes when it likes, and only scripts that ask for it see it.
 const NOTICE: i32 = 40;
 
 /// A connection.
@@ -21,6 +22,7 @@ pub struct Connection {
     asked: i32,
     /// What came while something else was waited for.
     early: Vec<Vec<u8>>,
+    notices: VecDeque<Vec<u8>>,
 }
 
 /// A request, and who sends it.
@@ -29,7 +31,7 @@ pub struct Request<'a> {
     pub is_oneway: bool,
     pub language: &'a str,
     pub version: &'a str,
-    pub fields: Vec<(&'a str, &'a str)>,
+    pub fields: Vec<(&'a str, String)>,
 }
 
 impl Connection {
@@ -37,7 +39,7 @@ impl Connection {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Connection { stream, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new() }
+        Connection { stream, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new(), notices: VecDeque::new() }
     }
 
     /// Sends a request.
@@ -86,6 +88,15 @@ impl Connection {
         bytes
     }
 
+    /// The next notice.
+    pub fn notice(&mut self) -> Vec<u8> {
+        while self.notices.is_empty() {
+            let other = self.read_one().expect("the server closed the connection");
+            self.early.extend(other);
+        }
+        self.notices.pop_front().unwrap()
+    }
+
     /// Says that nothing more comes, and waits until the server has closed its half as well.
     pub fn close(mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
@@ -95,12 +106,22 @@ impl Connection {
     /// The next frame that is no notice, or the end.
     fn read(&mut self) -> Option<Vec<u8>> {
         loop {
+            if let Some(frame) = self.read_one()? {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// The next frame, or the end; a notice is laid aside.
+    fn read_one(&mut self) -> Option<Option<Vec<u8>>> {
+        loop {
             if let Some(len) = frame::split(&self.input).unwrap().map(|frame| frame.len) {
                 let frame: Vec<u8> = self.input.drain(..len).collect();
-                if header_of(&frame, |header| header.is_response() || header.code != NOTICE) {
-                    return Some(frame);
+                if header_of(&frame, |header| !header.is_response() && header.code == NOTICE) {
+                    self.notices.push_back(frame);
+                    return Some(None);
                 }
-                continue;
+                return Some(Some(frame));
             }
             let mut some = [0; 4096];
             match self.stream.read(&mut some).unwrap() {

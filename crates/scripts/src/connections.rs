@@ -38,9 +38,13 @@ impl Connections {
                 self.ask(&format!("{name} {}", self.probe), b"");
                 String::new()
             }
-            "?" => match step.rest.strip_suffix(" code") {
-                Some(name) => code_of(&self.next(name)),
-                None => self.next(&step.rest),
+            "?" => match step.rest.split_once(' ') {
+                Some((name, "code")) => code_of(&self.next(name)),
+                Some((name, "notice")) => {
+                    let bytes = self.of(name).notice();
+                    shown(&bytes, &*self.body)
+                }
+                _ => self.next(&step.rest),
             },
             "=" => {
                 let (name, answer) = step.rest.split_once(' ').unwrap();
@@ -88,7 +92,7 @@ impl Connections {
         let (name, language, version) = (who.next().unwrap(), who.next().unwrap_or("JAVA"), who.next().unwrap_or("513"));
         let code = words.next().unwrap();
         let (code, is_oneway) = code.strip_suffix('!').map_or((code, false), |code| (code, true));
-        let fields = words.filter_map(|word| word.split_once('=')).collect();
+        let fields = words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name, letters(value))).collect();
         self.of(name).request(&Request { code, is_oneway, language, version, fields }, body);
         (name.to_owned(), !is_oneway)
     }
@@ -98,4 +102,12 @@ impl Connections {
         let address = SocketAddr::new(host.unwrap_or(self.address.ip()), self.address.port());
         self.by_name.entry(name.to_owned()).or_insert_with(|| Connection::new(address))
     }
+}
+
+/// A value in which `{*9}` stands for nine letters.
+fn letters(value: &str) -> String {
+    let Some((before, (count, after))) = value.split_once("{*").and_then(|(before, rest)| Some((before, rest.split_once('}')?))) else {
+        return value.to_owned();
+    };
+    format!("{before}{}{after}", "x".repeat(count.parse().unwrap()))
 }

@@ -18,12 +18,13 @@
 //! < {"a":1}                          its body; of settings and figures only those in the request's field `keys`
 //! ? a                                waits for what comes next at `a`: an answer, or a request of the server that is no notice (40)
 //! ? a code                           the same, and only its code is looked at
+//! ? a notice                         waits for the next notice
 //! = a {"a":1}                        `a` answers the server's last request with success and this body
 //! = a 1 text                         the same, with this code and remark
 //! x a                                `a` closes its connection, and the server has noticed before the script goes on
 //! ```
 //!
-//! Everything else is up to the [`World`]. In values of fields, `\u0020` is a blank.
+//! Everything else is up to the [`World`]. In values of fields, `\u0020` is a blank and `{*9}` stands for nine letters.
 //!
 //! `script.rs` reads a script, `suite.rs` makes tests of a folder of them, `connection.rs` and `connections.rs` are the clients, and
 //! `shown.rs` says how an answer is written down.
