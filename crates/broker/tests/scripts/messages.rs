@@ -36,7 +36,7 @@ fn shown_body(body: &[u8]) -> String {
 }
 
 fn whole(record: &Record<'_>) -> String {
-    let mut text = format!("{} {}@{}", record.topic, record.queue_id, record.queue_offset);
+    let mut text = format!("{} {}@{} log {}", record.topic, record.queue_id, record.queue_offset, record.log_offset);
     for (name, value) in [
         ("flag", record.flag),
         ("sysFlag", record.sys_flag),

@@ -9,8 +9,11 @@
 //! + Orders 0 3                       three messages for queue 0 of the topic
 //! + Orders 0 1 KEYS=k;TAGS=t;        the same, with these properties
 //! * 5                                five ms pass
+//! @ Orders 0 3                       waits until there are three messages in the queue: something is stored without a client's request
 //! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
 //! ~ stuck                            every sync waits from now on, until `~ sound`
+//! ~ full                             there is no room for more bytes than are there, until `~ sound`
+//! ~ broken                           the next write or sync fails
 //! ! restart                          the broker is stopped and started again; every connection is a new one
 //! ```
 
@@ -19,14 +22,16 @@ use roxmq_broker::settings::BrokerConfig;
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_config::{Origin, Setting, load};
 use roxmq_env::clock::Clock;
-use roxmq_env::disk::SimDisk;
+use roxmq_env::disk::{Fault, SimDisk};
 use roxmq_env::randomness::Randomness;
 use roxmq_scripts::{Connections, Script, Step, World};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// A broken test ends after this; nothing depends on it otherwise.
+const PATIENCE: Duration = Duration::from_secs(60);
 const NOW_MS: i64 = 1_800_000_000_000;
 /// Answered on the shard, so after what came before it.
 const PROBE: &str = "30 topic=Orders queueId=99";
@@ -101,10 +106,16 @@ impl World for Broker {
     fn step(&mut self, step: &Step) -> String {
         match (step.sign.as_str(), step.rest.as_str()) {
             ("+", what) => self.store(what),
+            ("@", what) => self.wait_for(what),
             ("!", "restart") => self.restart(),
             ("~", "cold") => self.disk.forget_cached(),
             ("~", "stuck") => self.gate.set(true),
-            ("~", "sound") => self.gate.set(false),
+            ("~", "full") => self.disk.set_capacity(Some(self.disk.used())),
+            ("~", "broken") => self.disk.fail_at(self.disk.operations(), Fault::Io),
+            ("~", "sound") => {
+                self.gate.set(false);
+                self.disk.set_capacity(None);
+            }
             ("*", ms) => self.clock.advance(Duration::from_millis(ms.parse().unwrap())),
             (sign, rest) => return self.clients.step(step).unwrap_or_else(|| panic!("no step of a script: {sign} {rest}")),
         }
@@ -130,6 +141,17 @@ impl Broker {
         let running = start(self.config.clone(), self.found.as_deref(), &self.disk, &self.clock);
         self.clients.restart(address(&running));
         self.running = Some(running);
+    }
+
+    /// `topic queue count`.
+    fn wait_for(&mut self, what: &str) {
+        let words: Vec<&str> = what.split(' ').collect();
+        let (request, wanted) = (format!("waits 30 topic={} queueId={}", words[0], words[1]), format!("< 0 offset={}\n", words[2]));
+        let deadline = Instant::now() + PATIENCE;
+        while self.clients.ask(&request, b"") != wanted {
+            assert!(Instant::now() < deadline, "queue {} of {} has not got {} messages", words[1], words[0], words[2]);
+            std::thread::yield_now();
+        }
     }
 
     /// `topic queue count`, and the properties if there is a fourth word.
