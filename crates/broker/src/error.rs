@@ -4,7 +4,7 @@ use roxmq_protocol::code;
 use roxmq_protocol::json::JsonError;
 use roxmq_protocol::record::DraftError;
 use roxmq_protocol::request::FieldError;
-use roxmq_remoting::{Answer, CallError, Panicked};
+use roxmq_remoting::{Answer, CallError, Panicked, guarded};
 use roxmq_store::AppendError;
 use thiserror::Error;
 
@@ -232,4 +232,13 @@ impl From<DraftError> for Refusal {
     fn from(error: DraftError) -> Refusal {
         Refusal::Message(error.to_string())
     }
+}
+/// What a handler answers, whatever becomes of it.
+pub fn answered(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
+    taken(handler).unwrap_or_else(|refusal| refusal.answer())
+}
+
+/// What a handler says; a panic in it is a failure of this request alone.
+pub fn taken<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    guarded(handler).unwrap_or_else(|panicked| Err(panicked.into()))
 }

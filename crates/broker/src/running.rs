@@ -1,6 +1,6 @@
 //! How does a broker start, serve and stop?
 
-use crate::announce::registration;
+use crate::announce::registering;
 use crate::broker::{Broker, Setup, StartError};
 use crate::saving;
 use crate::services;
@@ -64,7 +64,7 @@ impl RunningBroker {
 
     /// Leaves the NameServers, answers what is under way, saves the tables, flushes the log and marks the stop as clean.
     pub fn stop(self) {
-        self.broker.pool.block_on(registration::leave(&self.broker));
+        self.broker.pool.block_on(registering::leave(&self.broker));
         self.server.stop();
         self.broker.pool.stop();
         saving::close_tables(&self.broker);

@@ -1,5 +1,6 @@
 //! When are the tables written, and what if they cannot be?
 
+use crate::announce::changing;
 use crate::broker::Broker;
 use crate::tables::file::is_full;
 use std::io;
@@ -27,7 +28,7 @@ pub fn wants_tending(broker: &Broker) -> bool {
 /// Settles what the journal holds, and writes the tables when that is due.
 pub fn tend_journal(broker: &Broker) {
     note_saved(broker, || broker.tables.journal.tend(|| broker.tables.save_journaled()));
-    broker.announce.promises.answer_told(broker);
+    changing::answer_told(broker);
 }
 
 /// Writes the tables that say how far something has come, where they changed.

@@ -16,11 +16,11 @@
 #![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
 
 use crate::announce::elsewhere;
-use crate::announce::registration;
+use crate::announce::registering;
 use crate::broker::Broker;
 use crate::saving;
 use crate::waiting::delay::deliver as delay;
-use crate::waiting::deletions;
+use crate::waiting::preparing;
 use crate::waiting::timer::deliver as timer;
 use crate::waiting::transaction::check_back;
 use roxmq_env::teeth::{Tooth, bites};
@@ -45,12 +45,12 @@ pub fn start(broker: &Arc<Broker>) {
             broker.announce.registration.changed();
         }
     }));
-    broker.pool.service(registration::run(Arc::clone(broker)));
+    broker.pool.service(registering::run(Arc::clone(broker)));
     broker.pool.service(elsewhere::run(Arc::clone(broker)));
     let from = Instant::now();
     broker.pool.service(every(Arc::clone(broker), from, |_| delay::LOOK_PERIOD, delay::anything_waits(), delay::deliver_due));
-    deletions::watch(broker);
-    broker.pool.service(deletions::run(Arc::clone(broker)));
+    preparing::watch(broker);
+    broker.pool.service(preparing::run(Arc::clone(broker)));
     broker.pool.service(timer::run(Arc::clone(broker)));
     broker.pool.service(check_back::run(Arc::clone(broker)));
     broker.pool.service(every(Arc::clone(broker), from, |_| JOURNAL_PERIOD, saving::wants_tending, saving::tend_journal));

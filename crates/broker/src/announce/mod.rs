@@ -2,11 +2,13 @@
 
 pub mod changing;
 pub mod elsewhere;
+pub mod promises;
+pub mod registering;
 pub mod registration;
 pub mod route;
 pub mod topics;
 
-use changing::Promises;
+use promises::Promises;
 use registration::Registration;
 use route::KnownRoutes;
 

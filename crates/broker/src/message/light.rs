@@ -45,7 +45,7 @@ mod tests {
     use crate::waiting::delay::levels;
     use crate::waiting::redraft;
     use crate::waiting::timer;
-    use crate::waiting::timer::times;
+
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
     use roxmq_protocol::permission::Permission;
@@ -69,7 +69,7 @@ mod tests {
         let waiting = redraft::waiting_properties(&format!("{BOTH}DELAY\u{1}1\u{2}"), TOPIC, QUEUE);
         put(&broker, names::DELAY_TOPIC, levels::queue_of(1), &waiting, "in 1 s");
         let due_ms = NOW_MS + 2000;
-        let timed = times::timed_properties(&format!("{BOTH}UNIQ_KEY\u{1}k\u{2}"), TOPIC, QUEUE, due_ms);
+        let timed = redraft::timed_properties(&format!("{BOTH}UNIQ_KEY\u{1}k\u{2}"), TOPIC, QUEUE, due_ms);
         put(&broker, names::TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, NOW_MS), &timed, "in 2 s");
         put(&broker, names::HALF_TOPIC, 0, &waiting, "half");
         put(&broker, &names::retry_topic("g"), 0, BOTH, "again");

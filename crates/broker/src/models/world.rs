@@ -5,7 +5,7 @@ use crate::names;
 use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::testing::{self, try_open_with};
-use crate::waiting::deletions;
+use crate::waiting::preparing;
 use proptest::prelude::*;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};
@@ -221,7 +221,7 @@ impl World {
                 Ok(broker) => {
                     let broker = Arc::new(broker);
                     broker.tables.topics.add(TopicConfig { topic_name: topic(true), ..TopicConfig::default() });
-                    deletions::watch(&broker);
+                    preparing::watch(&broker);
                     self.kept_to = self.kept_to.min(broker.store.watermarks().written().0);
                     return self.broker = Some(broker);
                 }
@@ -246,7 +246,7 @@ impl World {
 
     fn tick(&self) {
         self.broker().store.tick();
-        while deletions::prepare(self.broker()) {
+        while preparing::prepare(self.broker()) {
             self.broker().store.tick();
         }
     }

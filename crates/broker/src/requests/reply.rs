@@ -5,11 +5,11 @@
 
 use crate::broker::Broker;
 use crate::error::Refusal;
+use crate::error::taken;
 use crate::message::bodies;
 use crate::names;
 use crate::requests::relay::Later;
 use crate::requests::send;
-use crate::shard::taken;
 use roxmq_protocol::code;
 use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};

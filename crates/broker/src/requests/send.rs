@@ -16,7 +16,6 @@ use crate::waiting::delay::levels;
 use crate::waiting::parking;
 use crate::waiting::redraft;
 use crate::waiting::timer::handle;
-use crate::waiting::timer::times;
 use crate::waiting::timer::times::Times;
 use crate::waiting::transaction::checks;
 use roxmq_env::randomness::Randomness;
@@ -318,7 +317,7 @@ pub fn prepare_one(
             room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes), later_bytes)?;
         }
         if let Some(due_ms) = due_ms {
-            flow.properties = times::timed_properties(&flow.properties, destination.name(), queue_id, due_ms);
+            flow.properties = redraft::timed_properties(&flow.properties, destination.name(), queue_id, due_ms);
         } else if is_half || level.is_some() {
             flow.properties = redraft::waiting_properties(&flow.properties, destination.name(), queue_id);
             if is_half {

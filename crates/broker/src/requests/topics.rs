@@ -2,15 +2,15 @@
 //!
 //! Follows Java's `TopicConfigManager` and `AdminBrokerProcessor`.
 
-use crate::announce::changing::Changed;
 use crate::announce::elsewhere;
+use crate::announce::promises::Changed;
 use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::{self};
 use crate::saving;
 use crate::tables::attributes::{self, Attributes};
-use crate::waiting::deletions;
+use crate::waiting::preparing;
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType, TopicList,
 };
@@ -209,6 +209,6 @@ pub fn clean_expired(_: &Broker, _: &Call<'_>, _: request::CleanExpiredQueues) -
 
 /// Code 329.
 pub fn delete_expired(broker: &Broker, _: &Call<'_>, _: request::DeleteExpiredLog) -> Result<Answer, Refusal> {
-    deletions::delete_expired(broker);
+    preparing::delete_expired(broker);
     Ok(Answer::ok())
 }

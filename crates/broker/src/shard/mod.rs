@@ -13,8 +13,11 @@ mod sends;
 #[cfg(test)]
 mod tests;
 
+use crate::announce::changing;
+use crate::announce::promises::Promise;
 use crate::broker::Broker;
 use crate::error::Refusal;
+use crate::error::{answered, taken};
 use crate::notify::arrivals::QueueKey;
 use crate::notify::doors::{Door, Inbox};
 use crate::requests::pull::Look;
@@ -25,7 +28,7 @@ use crate::waiting::transaction::decisions::{Asked, Pushed};
 use pace::Pace;
 use pulls::{Due, Waiting};
 use roxmq_protocol::code;
-use roxmq_remoting::{Answer, Call, Connection, Incoming, Service, ShardHandle, guarded, guarded_later};
+use roxmq_remoting::{Answer, Call, Connection, Incoming, Service, ShardHandle, guarded_later};
 use roxmq_store::{Batch, Placed};
 use sends::{Deferred, Pending, Unflushed, Untold};
 use std::cell::{Cell, RefCell};
@@ -150,7 +153,7 @@ impl Service for BrokerShard {
                     let header = kept.header();
                     let call = Call { header: &header, body: kept.body(), peer: &peer };
                     match taken(|| handler(&broker, &call)) {
-                        Ok(changed) => broker.announce.promises.push(&broker, peer, ticket, changed),
+                        Ok(changed) => changing::promise(&broker, Promise { peer, ticket, changed }),
                         Err(refusal) => peer.answer(ticket, refusal.answer()),
                     }
                 };
@@ -217,13 +220,3 @@ impl BrokerShard {
 
 /// How often is looked whether a flush takes too long, or the NameServers have taken note of a topic.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// What a handler answers, whatever becomes of it.
-fn answered(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
-    taken(handler).unwrap_or_else(|refusal| refusal.answer())
-}
-
-/// What a handler says; a panic in it is a failure of this request alone.
-pub fn taken<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    guarded(handler).unwrap_or_else(|panicked| Err(panicked.into()))
-}

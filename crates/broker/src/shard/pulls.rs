@@ -1,7 +1,8 @@
 //! Pulls on a shard: answered at once, by the pool when the disk has to be read, or parked until a message comes.
 
-use super::{BrokerShard, answered};
+use super::BrokerShard;
 use crate::error::Refusal;
+use crate::error::answered;
 use crate::notify::arrivals::QueueKey;
 use crate::requests::pull::{Parked, PullForm};
 use roxmq_protocol::code;

@@ -1,16 +1,17 @@
 //! Sends on a shard: gathered in a turn, appended together, answered when they are as durable as they should be.
 
-use super::{BrokerShard, taken};
+use super::BrokerShard;
 use crate::announce::changing;
 use crate::announce::registration;
 use crate::error::Refusal;
+use crate::error::taken;
 use crate::notify::arrivals::QueueKey;
 use crate::requests::send::{self, Prepared, Unprepared};
-use crate::routes::SendForm;
 use roxmq_protocol::code;
 use roxmq_protocol::header::Header;
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
 use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::request::SendForm;
 use roxmq_remoting::{Connection, Incoming, Received, Ticket};
 use roxmq_store::Placed;
 use smallvec::SmallVec;

@@ -5,6 +5,7 @@ pub mod deletions;
 pub mod destination;
 pub mod marks;
 pub mod parking;
+pub mod preparing;
 pub mod redraft;
 pub mod system_queue;
 pub mod timer;

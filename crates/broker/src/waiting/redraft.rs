@@ -38,3 +38,10 @@ pub fn queue_that_is_read(queue_id: u32, queues: i32) -> u32 {
         _ => queue_id,
     }
 }
+
+/// The property string of a message that waits for a time.
+pub fn timed_properties(properties: &str, topic: &str, queue_id: u32, due_ms: i64) -> String {
+    let mut waiting = PropertiesBuf::from_text(&waiting_properties(properties, topic, queue_id));
+    waiting.set(name::TIMER_OUT_MS, &due_ms.to_string());
+    waiting.into_string()
+}

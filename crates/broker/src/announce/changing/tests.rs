@@ -13,6 +13,7 @@ use roxmq_protocol::body::{MessageRequestMode, SetMessageRequestModeRequestBody,
 use roxmq_store::verify::Report;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What can be asked of the tables, as text, by what it is about.
 type Seen = BTreeMap<String, String>;

@@ -12,12 +12,11 @@ use crate::settings::BrokerConfig;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
 use crate::waiting::delay;
 use crate::waiting::delay::levels;
-use crate::waiting::deletions;
 use crate::waiting::destination::UNSAID;
 use crate::waiting::parking;
+use crate::waiting::preparing;
 use crate::waiting::redraft;
 use crate::waiting::timer;
-use crate::waiting::timer::times;
 use crate::waiting::transaction::check_back::check_open;
 use crate::waiting::transaction::decide::decide;
 use roxmq_env::clock::Clock;
@@ -135,7 +134,7 @@ fn a_level_goes_on_behind_what_it_cannot_deliver() {
 
 fn wait_for_time(broker: &Broker, topic: &str, after_ms: i64, properties: &str, body: &str) -> Placed {
     let due_ms = broker.clock.now_ms() + after_ms;
-    let properties = times::timed_properties(properties, topic, QUEUE, due_ms);
+    let properties = redraft::timed_properties(properties, topic, QUEUE, due_ms);
     put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, broker.clock.now_ms()), &properties, body)
 }
 
@@ -164,7 +163,7 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
     let config = BrokerConfig { light_queues: true, multi_dispatch: true, ..testing::config() };
     let broker = place.open_with(SEGMENT_BYTES, config);
     // As a release let it in that left no room: full when it is stored, and full but for its offset in a light queue.
-    let waiting = times::timed_properties("", TOPIC, QUEUE, NOW_MS + 1000).len();
+    let waiting = redraft::timed_properties("", TOPIC, QUEUE, NOW_MS + 1000).len();
     wait_for_time(&broker, TOPIC, 1000, &filled("", PROPERTIES_BYTES_MAX - waiting), "full");
     let named = "INNER_MULTI_DISPATCH\u{1}%LMQ%a\u{2}";
     let light_bytes = light::asked(&broker.config(), TOPIC, Some("%LMQ%a")).unwrap().unwrap().1;
@@ -181,7 +180,7 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
 fn what_cannot_be_stored_again_does_not_keep_the_log() {
     let place = Place::new();
     let broker = place.open();
-    let waiting = times::timed_properties("", TOPIC, QUEUE, NOW_MS + 40 * DAY_MS).len();
+    let waiting = redraft::timed_properties("", TOPIC, QUEUE, NOW_MS + 40 * DAY_MS).len();
     let full = filled("", PROPERTIES_BYTES_MAX - waiting);
     wait_for_time(&broker, TOPIC, 40 * DAY_MS, &full, "full");
     wait_for_time(&broker, TOPIC, 40 * DAY_MS, "", &"long".repeat(10_000));
@@ -189,7 +188,7 @@ fn what_cannot_be_stored_again_does_not_keep_the_log() {
     close(broker);
     // Log files are smaller now than what waits.
     let broker = Arc::new(place.open_with(16 << 10, testing::config()));
-    deletions::watch(&broker);
+    preparing::watch(&broker);
     let fill = |bytes: u64| {
         (0..bytes / 1000).for_each(|_| {
             put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(1000));
@@ -199,7 +198,7 @@ fn what_cannot_be_stored_again_does_not_keep_the_log() {
     place.clock.advance(ms(5 * DAY_MS));
     fill(64 << 10);
     broker.store.tick();
-    deletions::delete_expired(&broker);
+    preparing::delete_expired(&broker);
     broker.store.tick();
     assert!(broker.store.min_log_offset() > LogOffset(0), "the oldest part was deleted");
     let parked: Vec<(String, usize)> =

@@ -6,6 +6,7 @@ use super::times::ORIGIN;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::{MARKS_TOPIC, PARKING_TOPIC, TIMER_TOPIC};
+use crate::waiting::deletions::Progress;
 use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
 use crate::waiting::system_queue::AT_ONCE;
@@ -13,16 +14,7 @@ use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{Record, records};
 use roxmq_store::ReadStatus;
-use std::collections::BTreeMap;
 use tracing::{info, warn};
-
-/// How far the log was rolled before an end that it is about to lose: by queue of the timer topic, the next offset to look at. What was
-/// stored again once is not stored again because a later one could not be.
-#[derive(Debug, Default)]
-pub struct Progress {
-    end: LogOffset,
-    next: BTreeMap<u32, QueueOffset>,
-}
 
 /// Stores again what waits in the log before `end`. Is nothing in it needed any more?
 ///

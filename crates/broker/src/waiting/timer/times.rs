@@ -2,8 +2,7 @@
 
 use crate::error::Refusal;
 use crate::settings::BrokerConfig;
-use crate::waiting::redraft;
-use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
+use roxmq_protocol::properties::{Properties, name};
 
 /// The log offset of a message's first copy. Copies of one message are told by it to be the same.
 pub const ORIGIN: &str = "TIMER_ORIGIN";
@@ -83,11 +82,4 @@ impl<'a> Times<'a> {
         let number: Option<i64> = text.trim().parse().ok();
         Some((text, number.map(|number| number.saturating_mul(unit_ms).saturating_add(from_ms))))
     }
-}
-
-/// The property string of a message that waits for a time.
-pub fn timed_properties(properties: &str, topic: &str, queue_id: u32, due_ms: i64) -> String {
-    let mut waiting = PropertiesBuf::from_text(&redraft::waiting_properties(properties, topic, queue_id));
-    waiting.set(name::TIMER_OUT_MS, &due_ms.to_string());
-    waiting.into_string()
 }

@@ -1,0 +1,222 @@
+//! May the oldest part of the log be deleted?
+//!
+//! The store's threads ask, and do not wait for the answer: they write index files too, and look for room. They are told no, a service
+//! of the broker sees to it that nothing is needed of that part any more, and has them ask again.
+//!
+//! What waits for a level or a decision keeps its part of the log, however long the broker was down; unless there is no room, since then
+//! nothing could be delivered either. Timed messages are stored again at the end of the log.
+
+use crate::broker::Broker;
+use crate::waiting::timer::roll::roll;
+use roxmq_protocol::position::LogOffset;
+use roxmq_store::Reason;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tracing::error;
+
+/// After this time what cannot be read in a part of the log does not keep it any more.
+const GIVES_UP_AFTER: Duration = Duration::from_secs(600);
+
+/// Has the store ask before it deletes.
+pub fn watch(broker: &Arc<Broker>) {
+    let weak = Arc::downgrade(broker);
+    broker.store.ask_before_deletion(move |end, reason| weak.upgrade().is_some_and(|broker| broker.waiting.deletions.may(end, reason)));
+}
+
+/// Answers for as long as the broker lives.
+pub async fn run(broker: Arc<Broker>) {
+    loop {
+        broker.waiting.deletions.bell.notified().await;
+        let working = Arc::clone(&broker);
+        if tokio::task::spawn_blocking(move || prepare(&working)).await.is_err() {
+            error!("preparing a deletion failed inside the broker; the store asks again");
+        }
+    }
+}
+
+/// Sees to it that the part of the log that was asked for last is not needed any more. May it be deleted now?
+pub fn prepare(broker: &Broker) -> bool {
+    let deletions = &broker.waiting.deletions;
+    let Some((end, reason)) = deletions.asked.lock().take() else { return false };
+    if reason == Reason::Expired {
+        let waits = |from: Option<LogOffset>| from.is_some_and(|from| from < end);
+        if waits(broker.waiting.delayed.waits_from(&broker.store)) || waits(broker.waiting.transactions.waits_from(&broker.store)) {
+            return false;
+        }
+        deletions.decided_to.fetch_max(end.0, Ordering::AcqRel);
+    }
+    let mut rolling = deletions.rolling.lock();
+    let now = broker.clock.elapsed();
+    let since = rolling.fails.filter(|(of, _)| *of == end).map_or(now, |(_, since)| since);
+    if !roll(broker, end, now - since >= GIVES_UP_AFTER, &mut rolling.progress) {
+        rolling.fails = Some((end, since));
+        return false;
+    }
+    rolling.fails = None;
+    deletions.rolled_to.fetch_max(end.0, Ordering::AcqRel);
+    broker.store.ask_again();
+    true
+}
+
+/// Deletes what has expired, as a tool asks for it. Waits for the disk.
+pub fn delete_expired(broker: &Broker) {
+    loop {
+        broker.store.delete_expired();
+        if !prepare(broker) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{self, TIMER_TOPIC};
+    use crate::settings::BrokerConfig;
+    use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, try_open, try_put};
+    use crate::waiting::delay;
+    use crate::waiting::delay::levels;
+    use crate::waiting::redraft;
+    use crate::waiting::timer;
+
+    use roxmq_env::clock::Clock;
+    use roxmq_env::disk::SimDisk;
+    use std::path::Path;
+
+    const DAY_MS: i64 = 86_400_000;
+    const RESERVE_BYTES: u64 = 48 << 10;
+
+    fn days(days: i64) -> Duration {
+        Duration::from_millis((days * DAY_MS) as u64)
+    }
+
+    fn wait(broker: &Broker, after_days: i64, body: &str) {
+        let due_ms = broker.clock.now_ms() + after_days * DAY_MS;
+        let properties = redraft::timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
+        put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, broker.clock.now_ms()), &properties, body);
+    }
+
+    #[test]
+    fn a_full_disk_with_far_timers_is_emptied() {
+        let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+        let config = BrokerConfig { disk_reserve_bytes: RESERVE_BYTES, ..testing::config() };
+        let broker = Arc::new(try_open(&sim.disk(), &clock, config).unwrap());
+        watch(&broker);
+        for n in 0..30 {
+            wait(&broker, 40, &format!("{n:02}"));
+            put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(10_000));
+        }
+        clock.advance(days(5));
+        let space = sim.disk().space(Path::new("/")).unwrap();
+        // Less is left than the reserve, which is what may still be used.
+        sim.set_capacity(Some(space.total - space.free + RESERVE_BYTES - 4096));
+        broker.store.tick();
+        assert!(broker.store.disk_full());
+        assert!(try_put(&broker, TOPIC, QUEUE + 1, "", "refused").is_err());
+        // As its threads do it: they ask, the broker prepares, they look again.
+        for _ in 0..100 {
+            prepare(&broker);
+            broker.store.tick();
+        }
+        assert!(!broker.store.disk_full(), "the oldest part was deleted");
+        assert!(broker.store.min_log_offset() > LogOffset(0));
+        put(&broker, TOPIC, QUEUE + 1, "", "taken again");
+        sim.set_capacity(None);
+        clock.advance(days(40));
+        timer::deliver::deliver_due(&broker);
+        assert_eq!(delivered(&broker), (0..30).map(|n| format!("{n:02}")).collect::<Vec<_>>(), "nothing that waits was lost");
+        close(Arc::into_inner(broker).unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_read_now_is_neither_taken_for_delivered_nor_deleted() {
+        let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+        let open = || try_open(&sim.disk(), &clock, testing::config()).unwrap();
+        let broker = open();
+        wait(&broker, 1, "tomorrow");
+        wait(&broker, 40, "far");
+        let delayed = redraft::waiting_properties("DELAY\u{1}18\u{2}", TOPIC, QUEUE);
+        put(&broker, names::DELAY_TOPIC, levels::queue_of(18), &delayed, "in 2 h");
+        for _ in 0..40 {
+            put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(1000));
+        }
+        close(broker);
+        let broker = Arc::new(open());
+        watch(&broker);
+        let first = broker.config().store_root.join("commitlog/00000000000000000000");
+        sim.forbid(&first);
+        clock.advance(days(5));
+        timer::deliver::deliver_due(&broker);
+        delay::deliver::deliver_due(&broker);
+        let keep_house = || {
+            for _ in 0..5 {
+                clock.advance(Duration::from_secs(60));
+                broker.store.tick();
+                prepare(&broker);
+            }
+        };
+        keep_house();
+        assert_eq!(broker.store.min_log_offset(), LogOffset(0), "it is kept");
+        assert_eq!(delivered(&broker), Vec::<String>::new());
+        sim.allow(&first);
+        timer::deliver::deliver_due(&broker);
+        delay::deliver::deliver_due(&broker);
+        let mut there = delivered(&broker);
+        there.sort();
+        assert_eq!(there, ["in 2 h", "tomorrow"]);
+        keep_house();
+        assert!(broker.store.min_log_offset() > LogOffset(0), "and goes when it can");
+        clock.advance(days(40));
+        timer::deliver::deliver_due(&broker);
+        assert_eq!(delivered(&broker).len(), 3);
+        close(Arc::into_inner(broker).unwrap());
+    }
+
+    #[test]
+    fn what_can_never_be_read_does_not_keep_the_log_for_ever() {
+        let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+        let broker = try_open(&sim.disk(), &clock, testing::config()).unwrap();
+        wait(&broker, 40, "far");
+        for _ in 0..40 {
+            put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(1000));
+        }
+        close(broker);
+        let broker = Arc::new(try_open(&sim.disk(), &clock, testing::config()).unwrap());
+        watch(&broker);
+        sim.forbid(&broker.config().store_root.join("commitlog/00000000000000000000"));
+        clock.advance(days(5));
+        for _ in 0..4 {
+            broker.store.tick();
+            assert!(!prepare(&broker));
+            clock.advance(Duration::from_secs(150));
+        }
+        broker.store.tick();
+        assert!(prepare(&broker), "what is in it is given up");
+        close(Arc::into_inner(broker).unwrap());
+    }
+
+    #[test]
+    fn who_asks_does_not_wait_and_is_told_no_until_it_is_safe() {
+        let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
+        let broker = Arc::new(try_open(&sim.disk(), &clock, testing::config()).unwrap());
+        watch(&broker);
+        wait(&broker, 40, "far");
+        for _ in 0..40 {
+            put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(1000));
+        }
+        clock.advance(days(5));
+        let before = broker.store.watermarks().written();
+        // Somebody delivers, and waits for the disk meanwhile.
+        let delivering = broker.waiting.timers.lock_waiting();
+        broker.store.tick();
+        assert_eq!(broker.store.min_log_offset(), LogOffset(0));
+        assert_eq!(broker.store.watermarks().written(), before, "housekeeping appends nothing itself");
+        drop(delivering);
+        assert!(prepare(&broker));
+        assert!(!prepare(&broker), "nothing else is asked");
+        broker.store.tick();
+        assert!(broker.store.min_log_offset() > LogOffset(0));
+        close(Arc::into_inner(broker).unwrap());
+    }
+}
