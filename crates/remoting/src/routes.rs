@@ -41,6 +41,9 @@ pub enum Access {
     Internal,
 }
 
+/// Reads the fields of a request and hands over the topics and groups that they name.
+pub type Resources = fn(&Fields<'_>, &mut dyn FnMut(Resource<'_>)) -> Result<(), FieldError>;
+
 /// How a request is run and what it asks for.
 pub struct Route<Lane> {
     /// How it is run, with its handler.
@@ -49,8 +52,8 @@ pub struct Route<Lane> {
     pub access: Access,
     /// Where it says for which topics and groups.
     pub subject: Subject,
-    /// Hands over the topics and groups that its fields name. An error when these are not the fields of such a request.
-    pub resources: fn(&Fields<'_>, &mut dyn FnMut(Resource<'_>)) -> Result<(), FieldError>,
+    /// The topics and groups that its fields name; an error when these are not the fields of such a request.
+    pub resources: Resources,
 }
 
 /// A row of the documentation.
