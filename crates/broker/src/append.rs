@@ -12,19 +12,7 @@ use std::time::Duration;
 impl Broker {
     /// A record of the broker's own for a queue of a system topic.
     pub fn own<'a>(&self, topic: &'a str, queue_id: u32, body: &'a [u8], properties: &'a str) -> Draft<'a> {
-        Draft {
-            topic,
-            queue_id,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: Timestamp(self.clock.now_ms()),
-            born_host: self.identity.advertised,
-            store_host: self.identity.advertised,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body,
-            properties,
-        }
+        Draft::own(topic, queue_id, self.identity.advertised, Timestamp(self.clock.now_ms()), body, properties)
     }
 
     /// Appends messages of the broker's own making, waits until they are as durable as the settings ask for, and tells who waits for
@@ -49,8 +37,8 @@ impl Broker {
     /// The first half of [`Broker::append_whole`], which does not wait.
     pub fn put_whole(&self, batch: &mut Batch) -> Result<(), Refusal> {
         // Only in segments that hold hardly more than the longest message can it be too long.
-        if batch.bytes() <= self.store.whole_bytes_max() {
-            batch.keep_whole();
+        if batch.bytes() <= self.store.record_bytes_max() {
+            batch.make_atomic();
         }
         self.put_own(batch)
     }

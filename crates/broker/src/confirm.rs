@@ -24,14 +24,14 @@ impl Flushed {
 
     /// Is everything before `end` durable within `timeout`?
     pub fn wait(&self, store: &Store, end: LogOffset, timeout: Duration) -> bool {
-        if !store.config().background && store.durable() < end {
+        if !store.config().background && store.confirmed() < end {
             // Nobody else does.
-            store.flush();
+            let _ = store.flush();
         }
         let mut guard = self.0.0.lock();
-        let is_waiting = |_: &mut ()| store.durable() < end && store.fenced().is_none();
+        let is_waiting = |_: &mut ()| store.confirmed() < end && store.fenced().is_none();
         self.0.1.wait_while_for(&mut guard, is_waiting, timeout);
-        store.durable() >= end
+        store.confirmed() >= end
     }
 }
 

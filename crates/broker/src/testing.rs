@@ -16,7 +16,7 @@ use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::{Draft, records};
 use roxmq_protocol::request::EndTransaction;
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::{Patience, Placed, ReadLimits, Store, StoreConfig};
+use roxmq_store::{Filter, Patience, Placed, ReadLimits, ReadRequest, Store, StoreConfig};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -88,19 +88,7 @@ pub fn put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, body: 
 /// Stores one message, if the disk takes it.
 pub fn try_put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, body: &str) -> Result<Placed, Refusal> {
     let mut batch = broker.store.batch();
-    let draft = Draft {
-        topic,
-        queue_id,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: Timestamp(NOW_MS),
-        born_host: broker.identity.advertised,
-        store_host: broker.identity.advertised,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: body.as_bytes(),
-        properties,
-    };
+    let draft = Draft::own(topic, queue_id, broker.identity.advertised, Timestamp(NOW_MS), body.as_bytes(), properties);
     batch.push(draft).unwrap();
     broker.append_own(&mut batch)?;
     Ok(batch.placed(0))
@@ -115,7 +103,7 @@ pub fn delivered(broker: &Broker) -> Vec<String> {
 pub fn seen_in(broker: &Broker, topic: &str, queue_id: u32) -> Vec<(String, String)> {
     let limits = ReadLimits { messages_max: 1000, bytes_max: 1 << 24, scan_max: 1000, patience: Patience::WaitForDisk };
     let mut bytes = Vec::new();
-    broker.store.read(topic, queue_id, QueueOffset(0), limits, &mut |_| true, &mut bytes);
+    broker.store.read(&ReadRequest { topic, queue_id, from: QueueOffset(0), limits }, Filter::ALL, &mut bytes);
     let seen = records(&bytes).map(|record| record.unwrap());
     seen.map(|record| (String::from_utf8_lossy(record.body).into_owned(), record.properties.to_owned())).collect()
 }

@@ -9,10 +9,11 @@ use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, body_crc};
 use roxmq_protocol::request::{HeaderFields, Request, SendForm, SendMessage, SendMessageV2};
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::{Batch, FlushMode, Patience, ReadLimits, Store, StoreConfig};
+use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, Store, StoreConfig};
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A part of the hot path.
 pub struct Part {
@@ -119,7 +120,7 @@ fn open() -> (tempfile::TempDir, Arc<Store>) {
     let folder = tempfile::tempdir().expect("a folder");
     let config = StoreConfig {
         root: folder.path().into(),
-        flush: FlushMode::Async { interval_ms: 500 },
+        flush: FlushMode::Async { interval: Duration::from_millis(500) },
         disk_reserve_bytes: 0,
         background: false,
         ..StoreConfig::default()
@@ -173,7 +174,8 @@ fn pull(times: u64) {
     let mut out = Vec::new();
     for _ in 0..times {
         out.clear();
-        let read = store.read("Orders", 1, QueueOffset(black_box(8)), limits, &mut |_| true, &mut out);
+        let read =
+            store.read(&ReadRequest { topic: "Orders", queue_id: 1, from: QueueOffset(black_box(8)), limits }, Filter::ALL, &mut out);
         assert_eq!(read.messages, 32);
     }
 }

@@ -55,7 +55,24 @@ pub struct Draft<'a> {
     pub properties: &'a str,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    /// A record that the broker at `host` makes itself, as a note to itself: no client sent it.
+    pub fn own(topic: &'a str, queue_id: u32, host: SocketAddr, now: Timestamp, body: &'a [u8], properties: &'a str) -> Draft<'a> {
+        Draft {
+            topic,
+            queue_id,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp: now,
+            born_host: host,
+            store_host: host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body,
+            properties,
+        }
+    }
+
     /// Appends the record's bytes to `out` and says how many; queue offset, log offset and store time are 0 until the store gives it its place ([`placing::place`]).
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<usize, DraftError> {
         self.check()?;

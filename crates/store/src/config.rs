@@ -1,14 +1,15 @@
 //! What can be chosen about a store?
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// When an append counts as kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushMode {
     /// `ASYNC_FLUSH`: acknowledged when written; made durable at least this often.
     Async {
-        /// How long written data may wait for the disk, ms.
-        interval_ms: u64,
+        /// How long written data may wait for the disk.
+        interval: Duration,
     },
     /// `SYNC_FLUSH`: acknowledged, and shown to readers, when durable.
     Sync,
@@ -84,7 +85,7 @@ impl Default for StoreConfig {
             root: PathBuf::from("store"),
             commit_log_dir: None,
             segment_bytes: 1 << 30,
-            flush: FlushMode::Async { interval_ms: 500 },
+            flush: FlushMode::Async { interval: Duration::from_millis(500) },
             flush_bytes: 16 << 20,
             file_reserved_hours: 72,
             retention_bytes: None,

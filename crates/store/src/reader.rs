@@ -1,7 +1,9 @@
 //! What the store answers: messages of a queue, messages with a key, offsets of a time.
 
+mod message;
 pub(crate) mod query;
 pub(crate) mod read;
+pub(crate) mod request;
 pub(crate) mod time;
 
 use crate::contents::Contents;

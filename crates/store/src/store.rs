@@ -8,7 +8,8 @@ use crate::contents::Contents;
 use crate::keeper::Keeper;
 use crate::keeper::expiry::Reason;
 use crate::reader::Reader;
-use crate::reader::read::{IndexEntry, ReadLimits, ReadResult, RecordFilter};
+use crate::reader::query::KeyQuery;
+use crate::reader::request::{Filter, IndexEntry, ReadRequest, ReadResult};
 use crate::reader::time::Boundary;
 use crate::recovery::missing::Missing;
 use crate::recovery::{self, OpenError, Places, Refused};
@@ -17,6 +18,7 @@ use crate::space::Space;
 use crate::watermarks::Watermarks;
 use crate::writer::append::AppendError;
 use crate::writer::batch::Batch;
+use crate::writer::flush::Flush;
 use crate::writer::queues::LightQueuesFull;
 use crate::writer::{Log, Writer};
 use parts::Parts;
@@ -24,8 +26,10 @@ use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Disk, Lock};
 use roxmq_env::teeth::{Tooth, bites};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::time::Timestamp;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use threads::Threads;
 
 /// One broker's data folder, open.
@@ -142,19 +146,14 @@ impl Store {
         self.contents().begins()
     }
 
-    /// The end of the log that readers see.
-    pub fn max_log_offset(&self) -> LogOffset {
-        self.contents().confirmed()
-    }
-
-    /// The end of the log that readers see.
-    pub fn readable(&self) -> LogOffset {
+    /// The end of the log that readers see: what is confirmed.
+    pub fn visible_end(&self) -> LogOffset {
         self.contents().confirmed()
     }
 
     /// The end of what is as durable as the settings promise, which an acknowledgement waits for: with `SYNC_FLUSH` what is on the disk,
     /// else what is written.
-    pub fn durable(&self) -> LogOffset {
+    pub fn confirmed(&self) -> LogOffset {
         if bites(Tooth::AckBeforeFlush) { self.watermarks().written() } else { self.contents().confirmed() }
     }
 
@@ -189,9 +188,9 @@ impl Store {
         self.parts.writer.append(batch)
     }
 
-    /// The most bytes of an atomic batch.
-    pub fn whole_bytes_max(&self) -> usize {
-        self.parts.writer.whole_bytes_max()
+    /// The most bytes of a record, or of an atomic batch: each lies in one segment.
+    pub fn record_bytes_max(&self) -> usize {
+        self.parts.writer.record_bytes_max()
     }
 
     /// Makes those of these light queues that do not exist, unless there would be more than `max` then.
@@ -199,16 +198,16 @@ impl Store {
         self.parts.writer.reserve_light_queues(names, max)
     }
 
-    /// Makes durable what is written now. Whether it worked; if not the store is fenced.
-    pub fn flush(&self) -> bool {
+    /// Makes durable what is written now.
+    pub fn flush(&self) -> Flush {
         self.parts.flush()
     }
 
     /// With `ASYNC_FLUSH`, how long written data may wait for the disk from now on.
-    pub fn set_flush_interval(&self, interval_ms: u64) {
+    pub fn set_flush_interval(&self, interval: Duration) {
         let flusher = &self.parts.writer.flusher;
         if matches!(self.config().flush, FlushMode::Async { .. }) {
-            flusher.set_interval(interval_ms);
+            flusher.set_interval(interval);
             flusher.thread.wake();
         }
     }
@@ -257,32 +256,9 @@ impl Store {
         self.reader.queue_next(topic, queue_id)
     }
 
-    /// Appends messages of a queue from an offset on to `out`, those that `wanted` accepts.
-    pub fn read(
-        &self,
-        topic: &str,
-        queue_id: u32,
-        from: QueueOffset,
-        limits: ReadLimits,
-        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
-        out: &mut Vec<u8>,
-    ) -> ReadResult {
-        self.reader.read(topic, queue_id, from, limits, wanted, out)
-    }
-
-    /// As [`Store::read`], of those only the ones that `keep` accepts by their record.
-    #[allow(clippy::too_many_arguments, reason = "the arguments of `read` and one more")]
-    pub fn read_filtered<'a>(
-        &'a self,
-        topic: &'a str,
-        queue_id: u32,
-        from: QueueOffset,
-        limits: ReadLimits,
-        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
-        keep: &'a mut RecordFilter<'a>,
-        out: &'a mut Vec<u8>,
-    ) -> ReadResult {
-        self.reader.read_filtered(topic, queue_id, from, limits, wanted, keep, out)
+    /// Appends messages of a queue to `out`, those that the filter wants.
+    pub fn read(&self, request: &ReadRequest<'_>, filter: Filter<'_>, out: &mut Vec<u8>) -> ReadResult {
+        self.reader.read(request, filter, out)
     }
 
     /// What the index knows of one message; `None` also if it cannot be read now.
@@ -311,26 +287,25 @@ impl Store {
         self.reader.find_message(at)
     }
 
-    /// Messages of a topic with a key, stored from `begin_ms` to `end_ms`, newest first, at most `max` of them.
+    /// Messages with a key, newest first.
     ///
-    /// The index finds by hash; the key itself is then compared, so that no two keys are ever mixed up. With `unique` only the
-    /// client's message id counts as key, else also each token of `KEYS`.
-    pub fn query(&self, topic: &str, key: &str, begin_ms: i64, end_ms: i64, max: usize, unique: bool) -> Vec<Vec<u8>> {
-        self.reader.query(topic, key, begin_ms, end_ms, max, unique)
+    /// The index finds them by the key's hash; then the key itself is compared, so that no two keys are ever mixed up.
+    pub fn query(&self, query: &KeyQuery<'_>) -> Vec<Vec<u8>> {
+        self.reader.query(query)
     }
 
     /// The offset of a queue that belongs to a store time (`ConsumeQueue.getOffsetInQueueByTime`); 0 for an unknown queue.
-    pub fn offset_by_time(&self, topic: &str, queue_id: u32, timestamp_ms: i64, boundary: Boundary) -> QueueOffset {
-        self.reader.offset_by_time(topic, queue_id, timestamp_ms, boundary)
+    pub fn offset_by_time(&self, topic: &str, queue_id: u32, time: Timestamp, boundary: Boundary) -> QueueOffset {
+        self.reader.offset_by_time(topic, queue_id, time, boundary)
     }
 
-    /// When a message was stored, ms since 1970.
-    pub fn store_time(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<i64> {
+    /// When a message was stored.
+    pub fn store_time(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<Timestamp> {
         self.reader.store_time(topic, queue_id, offset)
     }
 
     /// Store time of the oldest message there is.
-    pub fn earliest_store_time(&self) -> Option<i64> {
+    pub fn earliest_store_time(&self) -> Option<Timestamp> {
         self.reader.earliest_store_time()
     }
 }
@@ -383,7 +358,7 @@ impl Store {
         if let Err(error) = self.contents().segments.discard_unused() {
             tracing::warn!(%error, "the unfinished next segment could not be deleted");
         }
-        if self.flush()
+        if self.flush() == Flush::Durable
             && let Err(error) = self.parts.keeper.seal_all().and_then(|()| self.parts.keeper.save_checkpoint())
         {
             tracing::warn!(%error, "the index could not be written at shutdown; the next start replays the end of the log");
@@ -392,7 +367,7 @@ impl Store {
 
     /// Does once what the threads of the store do all the time; for simulations, which have none.
     pub fn tick(&self) {
-        self.flush();
+        let _ = self.flush();
         self.parts.keeper.check_space();
         self.parts.keeper.keep_house();
     }

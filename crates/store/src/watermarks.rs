@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub struct Watermarks {
     written: AtomicI64,
     flushed: AtomicI64,
-    dispatched: AtomicI64,
 }
 
 impl Watermarks {
-    /// The end of what was appended; a process that dies loses nothing before it.
+    /// The end of what was appended, and of what the index knows; a process that dies loses nothing before it.
     pub fn written(&self) -> LogOffset {
         LogOffset(self.written.load(Ordering::Acquire))
     }
@@ -22,19 +21,13 @@ impl Watermarks {
         LogOffset(self.flushed.load(Ordering::Acquire))
     }
 
-    /// The end of what queues and key index know.
-    pub fn dispatched(&self) -> LogOffset {
-        LogOffset(self.dispatched.load(Ordering::Acquire))
-    }
-
     pub(crate) fn set_all(&self, end: i64) {
         self.set_written(end);
         self.set_flushed(end);
     }
 
-    /// An append tells the index before it returns, so that both move together.
+    /// The index knows what is before it.
     pub(crate) fn set_written(&self, end: i64) {
-        self.dispatched.store(end, Ordering::Release);
         self.written.store(end, Ordering::Release);
     }
 

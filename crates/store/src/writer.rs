@@ -22,6 +22,7 @@ use roxmq_env::lock_order::Mutex;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Appends to the log, and makes it durable.
 pub(crate) struct Writer {
@@ -72,12 +73,12 @@ impl Log {
 }
 
 impl Flusher {
-    pub fn set_interval(&self, interval_ms: u64) {
-        self.interval_ms.store(interval_ms.max(1), Ordering::Relaxed);
+    pub fn set_interval(&self, interval: Duration) {
+        self.interval_ms.store((interval.as_millis() as u64).max(1), Ordering::Relaxed);
     }
 
-    pub fn interval_ms(&self) -> u64 {
-        self.interval_ms.load(Ordering::Relaxed)
+    pub fn interval(&self) -> Duration {
+        Duration::from_millis(self.interval_ms.load(Ordering::Relaxed))
     }
 }
 
@@ -85,8 +86,8 @@ impl Writer {
     pub fn new(contents: Arc<Contents>, log: Log, flush_mark: FlushMark) -> Writer {
         let flusher = Flusher::default();
         flusher.set_interval(match contents.config.flush {
-            FlushMode::Sync => SYNC_FLUSH_INTERVAL_MS,
-            FlushMode::Async { interval_ms } => interval_ms,
+            FlushMode::Sync => SYNC_FLUSH_INTERVAL,
+            FlushMode::Async { interval } => interval,
         });
         Writer {
             contents,
@@ -105,4 +106,4 @@ impl Writer {
 }
 
 /// With `SYNC_FLUSH` each append wakes the flush thread.
-const SYNC_FLUSH_INTERVAL_MS: u64 = 1000;
+const SYNC_FLUSH_INTERVAL: Duration = Duration::from_secs(1);

@@ -3,7 +3,8 @@
 mod world;
 
 use roxmq_protocol::position::QueueOffset;
-use roxmq_store::{ReadStatus, Store};
+use roxmq_protocol::time::Timestamp;
+use roxmq_store::{KeyKind, KeyQuery, ReadStatus, Store};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -162,7 +163,12 @@ fn derived_files_are_made_anew() {
         world.check_all(&store);
         let find = |n| {
             let key = format!("unique-{n}");
-            ["A", "B"].iter().map(|topic| store.query(topic, &key, 0, i64::MAX, 10, true).len()).sum::<usize>()
+            ["A", "B"]
+                .iter()
+                .map(|topic| {
+                    store.query(&KeyQuery { topic, key: &key, kind: KeyKind::Unique, stored: Timestamp(0)..=Timestamp::MAX, max: 10 }).len()
+                })
+                .sum::<usize>()
         };
         for n in [3, 77, 150] {
             find(n);

@@ -39,7 +39,7 @@ fn append(store: &Store, drafts: &[Draft<'_>]) -> Vec<Placed> {
         batch.push(*draft).expect("fits");
     }
     store.append(&mut batch).expect("appended");
-    store.flush();
+    let _ = store.flush();
     (0..drafts.len()).map(|n| batch.placed(n)).collect()
 }
 
@@ -72,7 +72,7 @@ fn a_message_is_in_every_queue_it_names() {
     // What a tag filter needs is in the index of a light queue too, and so are times.
     let tags = store.index_entry("%LMQ%b", 0, QueueOffset(1)).map(|entry| entry.tags_code);
     assert_eq!(tags, Some(i64::from(b't')));
-    assert_eq!(store.offset_by_time("%LMQ%b", 0, world.start_ms + 1, Boundary::Lower), QueueOffset(3));
+    assert_eq!(store.offset_by_time("%LMQ%b", 0, roxmq_protocol::time::Timestamp(world.start_ms + 1), Boundary::Lower), QueueOffset(3));
     assert_eq!((store.stats().queues, store.stats().light_queues), (4, 2));
 }
 
@@ -106,7 +106,7 @@ fn only_the_store_gives_light_offsets() {
     let mut plain = Batch::new();
     plain.push(draft("T", &forged)).expect("fits");
     store.append(&mut plain).expect("appended");
-    store.flush();
+    let _ = store.flush();
     assert_eq!(property(&store, plain.placed(0).log_offset, OFFSETS), None);
     assert_eq!(property(&store, plain.placed(0).log_offset, "TAGS").as_deref(), Some("t"));
     assert_eq!(next_offsets(&store, &["%LMQ%a"]), [None]);

@@ -7,7 +7,7 @@ use roxmq_env::disk::Disk;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, records};
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::{Batch, FlushMode, Patience, ReadLimits, Store, StoreConfig};
+use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, Store, StoreConfig};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -72,7 +72,7 @@ impl Shape {
 fn open(root: &Path) -> Arc<Store> {
     let config = StoreConfig {
         root: root.to_owned(),
-        flush: FlushMode::Async { interval_ms: 500 },
+        flush: FlushMode::Async { interval: std::time::Duration::from_millis(500) },
         segment_bytes: 64 << 20,
         disk_reserve_bytes: 0,
         light_queues: true,
@@ -132,7 +132,7 @@ fn check(store: &Store, shape: Shape, rounds: usize) {
     for n in (0..shape.queues()).step_by(97) {
         let (topic, queue_id) = shape.queue(n);
         out.clear();
-        let read = store.read(&topic, queue_id, QueueOffset(0), limits, &mut |_| true, &mut out);
+        let read = store.read(&ReadRequest { topic: &topic, queue_id, from: QueueOffset(0), limits }, Filter::ALL, &mut out);
         assert_eq!((read.min.0, read.max.0, read.messages as usize), (0, rounds as i64, rounds), "{topic} {queue_id}");
         for (round, record) in records(&out).enumerate() {
             assert_eq!(record.expect("reads").body, format!("{}/{round}", n - n % step).as_bytes());

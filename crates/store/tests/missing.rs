@@ -177,7 +177,7 @@ fn an_end_that_is_missing_is_said_once_and_its_offsets_are_not_given_out_again()
                 alone.insert((topic, queue_id), at);
                 assert!(end == End::Kill || at == world.next(topic, queue_id) - 1, "{what}");
             }
-            assert!(store.flush());
+            assert_eq!(store.flush(), roxmq_store::Flush::Durable);
             drop(store);
             world.sim.kill();
             for _ in 0..2 {
@@ -219,7 +219,7 @@ fn a_message_alone_behind_a_missing_file_is_kept() {
     assert!(world.send(&store, "B", 0, 4).is_ok());
     fill(&world, &store, "A", 17_000);
     let alone = world.send(&store, "B", 0, 4).expect("appended").queue_offset.0;
-    assert!(store.flush());
+    assert_eq!(store.flush(), roxmq_store::Flush::Durable);
     drop(store);
     world.sim.kill();
     world.sim.disk().remove(Path::new("/store/store.checkpoint")).expect("there");
@@ -251,7 +251,7 @@ fn a_message_alone_behind_a_missing_end_is_kept() {
     let next = world.next("A", 0);
     assert_eq!(store.missing().ranges.len(), 1);
     assert_eq!(world.send(&store, "A", 0, 4).expect("appended").queue_offset.0, next, "offsets are not given out again");
-    assert!(store.flush());
+    assert_eq!(store.flush(), roxmq_store::Flush::Durable);
     drop(store);
     for start in 0..3 {
         world.sim.kill();

@@ -7,7 +7,7 @@ use roxmq_env::disk::{Disk, SimDisk};
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, Record, records};
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::{Batch, FlushMode, Patience, ReadLimits, ReadResult, ReadStatus, Retention, Store, StoreConfig};
+use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, ReadResult, ReadStatus, Retention, Store, StoreConfig};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn open(disk: Disk, root: &Path) -> Arc<Store> {
     let config = StoreConfig {
         root: root.to_owned(),
         segment_bytes: SEGMENT_BYTES,
-        flush: FlushMode::Async { interval_ms: 500 },
+        flush: FlushMode::Async { interval: std::time::Duration::from_millis(500) },
         disk_reserve_bytes: 0,
         tail_checkpoint_bytes: 20 << 10,
         background: false,
@@ -71,7 +71,8 @@ fn limits(patience: Patience) -> ReadLimits {
 
 fn read(store: &Store, queue: u32, from: i64, patience: Patience) -> (ReadResult, Vec<u8>) {
     let mut out = Vec::new();
-    let result = store.read("T", queue, QueueOffset(from), limits(patience), &mut |_| true, &mut out);
+    let result =
+        store.read(&ReadRequest { topic: "T", queue_id: queue, from: QueueOffset(from), limits: limits(patience) }, Filter::ALL, &mut out);
     (result, out)
 }
 
@@ -121,11 +122,19 @@ fn filters_choose_before_and_after_the_record_is_read() {
     let even = store.index_entry("T", 0, QueueOffset(0)).expect("an entry").tags_code;
     let mut out = Vec::new();
     let limits = limits(Patience::MemoryOnly);
-    let found = store.read("T", 0, QueueOffset(1), limits, &mut |entry| entry.tags_code == even, &mut out);
+    let found = store.read(
+        &ReadRequest { topic: "T", queue_id: 0, from: QueueOffset(1), limits },
+        Filter { by_entry: Some(&mut |entry| entry.tags_code == even), ..Filter::ALL },
+        &mut out,
+    );
     assert_eq!((found.messages, tags(&out)), (32, vec![0; 32]));
     let mut out = Vec::new();
     let mut keep = |record: &Record<'_>| record.properties.contains("odd");
-    let found = store.read_filtered("T", 0, QueueOffset(0), limits, &mut |_| true, &mut keep, &mut out);
+    let found = store.read(
+        &ReadRequest { topic: "T", queue_id: 0, from: QueueOffset(0), limits },
+        Filter { by_record: Some(&mut keep), ..Filter::ALL },
+        &mut out,
+    );
     assert_eq!((found.messages, tags(&out)), (32, vec![1; 32]));
 }
 
@@ -140,7 +149,7 @@ fn an_answer_has_its_bytes_at_most_but_always_one_message() {
     for (bytes_max, expected) in [(1, 1), (121 << 10, 2), (256 << 10, 4), (1 << 20, 8)] {
         let mut out = Vec::new();
         let limits = ReadLimits { bytes_max, ..limits(Patience::MemoryOnly) };
-        let result = store.read("T", 0, QueueOffset(0), limits, &mut |_| true, &mut out);
+        let result = store.read(&ReadRequest { topic: "T", queue_id: 0, from: QueueOffset(0), limits }, Filter::ALL, &mut out);
         assert_eq!((result.messages, result.next.0), (expected, i64::from(expected)), "{bytes_max}");
         assert!(records(&out).all(|record| record.expect("a record").body == huge));
     }
@@ -191,7 +200,7 @@ fn a_file_that_somebody_cuts_costs_its_messages_and_not_the_process() {
     for n in 0..200 {
         let mut out = Vec::new();
         let one = ReadLimits { messages_max: 1, ..limits(Patience::WaitForDisk) };
-        let result = store.read("T", 0, QueueOffset(n), one, &mut |_| true, &mut out);
+        let result = store.read(&ReadRequest { topic: "T", queue_id: 0, from: QueueOffset(n), limits: one }, Filter::ALL, &mut out);
         let expected = if is_cut(n) { ReadStatus::OffsetFoundNull } else { ReadStatus::Found };
         assert_eq!(result.status, expected, "message {n}");
         assert!(is_cut(n) || Record::parse(&out).expect("a record").0.body == body(0, n));
@@ -211,7 +220,10 @@ fn who_may_not_wait_gets_what_is_in_memory_and_then_hears_why() {
     assert_eq!((none.status, none.next.0, none.max.0, bytes.len()), (ReadStatus::NotInMemory, 0, 100, 0));
     // Who waits brings in the files that hold the first messages, and only those.
     let one = ReadLimits { messages_max: 1, ..limits(Patience::WaitForDisk) };
-    assert_eq!(store.read("T", 2, QueueOffset(0), one, &mut |_| true, &mut Vec::new()).status, ReadStatus::Found);
+    assert_eq!(
+        store.read(&ReadRequest { topic: "T", queue_id: 2, from: QueueOffset(0), limits: one }, Filter::ALL, &mut Vec::new()).status,
+        ReadStatus::Found
+    );
     let mut next = 0;
     loop {
         let (some, bytes) = read(&store, 2, next, Patience::MemoryOnly);

@@ -6,7 +6,8 @@ mod world;
 
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::{Record, records};
-use roxmq_store::{AppendError, Boundary, ReadStatus, Retention};
+use roxmq_protocol::time::Timestamp;
+use roxmq_store::{AppendError, Boundary, Filter, KeyKind, KeyQuery, ReadRequest, ReadStatus, Retention};
 use world::{World, body_of};
 
 #[test]
@@ -50,15 +51,31 @@ fn answers_offsets_as_java_does() {
     assert_eq!(status(0, -1), (ReadStatus::OffsetTooSmall, 0));
     let mut out = Vec::new();
     let limits = world.limits(10);
-    let none = store.read("T", 0, QueueOffset(1), limits, &mut |_| false, &mut out);
+    let none = store.read(
+        &ReadRequest { topic: "T", queue_id: 0, from: QueueOffset(1), limits },
+        Filter { by_entry: Some(&mut |_| false), ..Filter::ALL },
+        &mut out,
+    );
     assert_eq!((none.status, none.next, out.len()), (ReadStatus::NoMatchedMessage, QueueOffset(5), 0));
-    let scanned = store.read("T", 0, QueueOffset(1), roxmq_store::ReadLimits { scan_max: 2, ..limits }, &mut |_| false, &mut out);
+    let scanned = store.read(
+        &ReadRequest { topic: "T", queue_id: 0, from: QueueOffset(1), limits: roxmq_store::ReadLimits { scan_max: 2, ..limits } },
+        Filter { by_entry: Some(&mut |_| false), ..Filter::ALL },
+        &mut out,
+    );
     assert_eq!((scanned.status, scanned.next), (ReadStatus::NoMatchedMessage, QueueOffset(3)));
-    let one = store.read("T", 0, QueueOffset(0), roxmq_store::ReadLimits { bytes_max: 1, ..limits }, &mut |_| true, &mut out);
+    let one = store.read(
+        &ReadRequest { topic: "T", queue_id: 0, from: QueueOffset(0), limits: roxmq_store::ReadLimits { bytes_max: 1, ..limits } },
+        Filter::ALL,
+        &mut out,
+    );
     assert_eq!((one.status, one.messages, one.next), (ReadStatus::Found, 1, QueueOffset(1)));
     out.clear();
     let mut odd = |record: &Record<'_>| record.queue_offset.0 % 2 == 1;
-    let odd = store.read_filtered("T", 0, QueueOffset(0), limits, &mut |_| true, &mut odd, &mut out);
+    let odd = store.read(
+        &ReadRequest { topic: "T", queue_id: 0, from: QueueOffset(0), limits },
+        Filter { by_record: Some(&mut odd), ..Filter::ALL },
+        &mut out,
+    );
     assert_eq!((odd.status, odd.messages, odd.next), (ReadStatus::Found, 2, QueueOffset(5)));
     assert_eq!(records(&out).filter(|record| record.is_ok_and(|record| record.queue_offset.0 % 2 == 1)).count(), 2);
 }
@@ -106,20 +123,40 @@ fn finds_by_key_everywhere() {
     store.tick();
     assert!(store.stats().segments > 3 && store.stats().index_files > 3, "{:?}", store.stats());
     for n in 0..400 {
-        let found = store.query("T", &format!("unique-{n}"), 0, i64::MAX, 10, true);
+        let found = store.query(&KeyQuery {
+            topic: "T",
+            key: &format!("unique-{n}"),
+            kind: KeyKind::Unique,
+            stored: Timestamp(0)..=Timestamp::MAX,
+            max: 10,
+        });
         assert_eq!(found.len(), 1, "{n}");
         let (record, _) = Record::parse(&found[0]).expect("reads");
         assert_eq!(record.properties().unique_key(), Some(format!("unique-{n}").as_str()));
     }
-    let all = store.query("T", "even", 0, i64::MAX, 1000, false);
+    let all = store.query(&KeyQuery { topic: "T", key: "even", kind: KeyKind::Any, stored: Timestamp(0)..=Timestamp::MAX, max: 1000 });
     assert_eq!(all.len(), 200);
     let offsets: Vec<_> = all.iter().map(|bytes| Record::parse(bytes).expect("reads").0.log_offset).collect();
     assert!(offsets.windows(2).all(|pair| pair[0] > pair[1]), "newest first");
-    assert_eq!(store.query("T", "even", 0, i64::MAX, 7, false).len(), 7);
-    assert_eq!(store.query("T", "even", 0, i64::MAX, 7, true).len(), 0);
-    assert_eq!(store.query("U", "even", 0, i64::MAX, 7, false).len(), 0);
+    assert_eq!(
+        store.query(&KeyQuery { topic: "T", key: "even", kind: KeyKind::Any, stored: Timestamp(0)..=Timestamp::MAX, max: 7 }).len(),
+        7
+    );
+    assert_eq!(
+        store.query(&KeyQuery { topic: "T", key: "even", kind: KeyKind::Unique, stored: Timestamp(0)..=Timestamp::MAX, max: 7 }).len(),
+        0
+    );
+    assert_eq!(
+        store.query(&KeyQuery { topic: "U", key: "even", kind: KeyKind::Any, stored: Timestamp(0)..=Timestamp::MAX, max: 7 }).len(),
+        0
+    );
     let from = world.start_ms + 10 * 101;
-    assert_eq!(store.query("T", "even", from, from + 99, 1000, false).len(), 5);
+    assert_eq!(
+        store
+            .query(&KeyQuery { topic: "T", key: "even", kind: KeyKind::Any, stored: Timestamp(from)..=Timestamp(from + 99), max: 1000 })
+            .len(),
+        5
+    );
 }
 
 #[test]
@@ -136,16 +173,16 @@ fn finds_by_time() {
         }
     }
     store.tick();
-    let at = |ms, boundary| store.offset_by_time("T", 0, world.start_ms + ms, boundary).0;
+    let at = |ms, boundary| store.offset_by_time("T", 0, Timestamp(world.start_ms + ms), boundary).0;
     assert_eq!((at(-1, Boundary::Lower), at(-1, Boundary::Upper)), (0, 0));
     assert_eq!((at(0, Boundary::Lower), at(0, Boundary::Upper)), (0, 1));
     assert_eq!((at(1, Boundary::Lower), at(1, Boundary::Upper)), (2, 1));
     assert_eq!((at(500, Boundary::Lower), at(500, Boundary::Upper)), (100, 101));
     assert_eq!((at(1490, Boundary::Lower), at(1490, Boundary::Upper)), (298, 299));
     assert_eq!((at(9999, Boundary::Lower), at(9999, Boundary::Upper)), (300, 299));
-    assert_eq!(store.offset_by_time("none", 0, 5, Boundary::Lower), QueueOffset(0));
-    assert_eq!(store.store_time("T", 0, QueueOffset(7)), Some(world.start_ms + 30));
-    assert_eq!(store.earliest_store_time(), Some(world.start_ms));
+    assert_eq!(store.offset_by_time("none", 0, Timestamp(5), Boundary::Lower), QueueOffset(0));
+    assert_eq!(store.store_time("T", 0, QueueOffset(7)), Some(Timestamp(world.start_ms + 30)));
+    assert_eq!(store.earliest_store_time(), Some(Timestamp(world.start_ms)));
 }
 
 #[test]
@@ -162,7 +199,11 @@ fn a_topic_created_again_starts_at_zero() {
         store.delete_topic("T");
         world.forget("T");
         assert!(store.bounds("T", 0).is_none() && store.message_at(old.log_offset).is_none());
-        assert!(store.query("T", "even", 0, i64::MAX, 10, false).is_empty());
+        assert!(
+            store
+                .query(&KeyQuery { topic: "T", key: "even", kind: KeyKind::Any, stored: Timestamp(0)..=Timestamp::MAX, max: 10 })
+                .is_empty()
+        );
         if restart {
             drop(store);
             world.sim.crash();
@@ -241,7 +282,7 @@ fn appends_go_on_while_the_sync_of_a_deletion_hangs() {
     assert_eq!(store.queues_of("V"), [] as [u32; 0], "gone already");
     assert_eq!(world.send(&store, "U", 1, 100).expect("appended").queue_offset.0, others);
     assert_eq!(world.send(&store, "T", 0, 101).expect("appended").queue_offset.0, topic_goes_on, "until the deletion is durable");
-    store.flush();
+    let _ = store.flush();
     world.check_all(&store);
     drop(let_go);
     deletion.join().expect("no panic");

@@ -5,7 +5,7 @@ use roxmq_env::disk::Disk;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, records};
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::{Batch, FlushMode, Patience, ReadLimits, ReadStatus, Store, StoreConfig};
+use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, ReadStatus, Store, StoreConfig};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,7 +69,7 @@ fn send_all(store: &Store, bell: &Bell, queue_id: u32) {
         store.append(&mut batch).expect("appended");
         let last = batch.placed(MESSAGES - 1);
         assert_eq!(last.queue_offset.0 as usize, (n + 1) * MESSAGES - 1);
-        bell.wait_until(|| store.durable() >= last.end);
+        bell.wait_until(|| store.confirmed() >= last.end);
     }
 }
 
@@ -79,11 +79,11 @@ fn follow(store: &Store, queue_id: u32, bell: &Bell) {
     let limits = ReadLimits { messages_max: 16, bytes_max: 1 << 20, scan_max: 1000, patience: Patience::WaitForDisk };
     while next < (BATCHES * MESSAGES) as i64 {
         out.clear();
-        let result = store.read("T", queue_id, QueueOffset(next), limits, &mut |_| true, &mut out);
+        let result = store.read(&ReadRequest { topic: "T", queue_id, from: QueueOffset(next), limits }, Filter::ALL, &mut out);
         for record in records(&out) {
             let record = record.expect("reads");
             assert_eq!(record.body, format!("{queue_id}/{next}").as_bytes());
-            assert!(record.log_offset < store.readable());
+            assert!(record.log_offset < store.visible_end());
             next += 1;
         }
         assert_eq!(result.status == ReadStatus::Found, !out.is_empty());
@@ -131,7 +131,7 @@ fn senders_and_readers_with_sync_flush() {
 
 #[test]
 fn senders_and_readers_with_async_flush() {
-    check(FlushMode::Async { interval_ms: 1 });
+    check(FlushMode::Async { interval: std::time::Duration::from_millis(1) });
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn filled(seed: u64, clean: bool) -> World {
             store.tick();
         }
     }
-    store.flush();
+    assert_eq!(store.flush(), roxmq_store::Flush::Durable);
     if clean {
         store.shutdown();
     }

@@ -51,7 +51,9 @@ impl History {
                     world.send_whole(store, &messages)?;
                 }
                 14..17 => store.tick(),
-                _ => drop(store.flush()),
+                _ => {
+                    let _ = store.flush();
+                }
             }
             if let Some(cause) = store.fenced() {
                 return Err(AppendError::Fenced(cause));
@@ -91,7 +93,7 @@ fn open_again(world: &World) -> Arc<Store> {
     }
 }
 
-const ASYNC: FlushMode = FlushMode::Async { interval_ms: 500 };
+const ASYNC: FlushMode = FlushMode::Async { interval: std::time::Duration::from_millis(500) };
 
 /// Cuts the power at operation `at`, again while recovering, goes on and cuts it once more.
 fn cut_at(seed: u64, flush: FlushMode, at: u64, steps: usize) {
@@ -193,7 +195,7 @@ fn a_whole_batch_lies_in_one_segment_and_must_fit_into_it() {
     let many = history.messages(60, &mut random);
     let refused = world.send_whole(&store, &many).expect_err("too long");
     assert!(matches!(refused, AppendError::TooLarge { max, .. } if max == world.config.segment_bytes as usize - BLANK_BYTES));
-    assert_eq!(store.whole_bytes_max(), world.config.segment_bytes as usize - BLANK_BYTES);
+    assert_eq!(store.record_bytes_max(), world.config.segment_bytes as usize - BLANK_BYTES);
     world.send_batch(&store, &many).expect("as an ordinary one it fits");
     store.shutdown();
     drop(store);

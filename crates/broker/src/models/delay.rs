@@ -162,19 +162,14 @@ fn send(broker: &Broker, level: i32, is_poison: bool, bodies: &[String]) -> Resu
     let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), &topic(is_poison), QUEUE);
     let mut batch = Batch::new();
     for body in bodies {
-        batch.push(Draft {
-            topic: names::DELAY_TOPIC,
-            queue_id: queue_of(level),
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: Timestamp(broker.clock.now_ms()),
-            born_host: broker.identity.advertised,
-            store_host: broker.identity.advertised,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: body.as_bytes(),
-            properties: &properties,
-        })?;
+        batch.push(Draft::own(
+            names::DELAY_TOPIC,
+            queue_of(level),
+            broker.identity.advertised,
+            Timestamp(broker.clock.now_ms()),
+            body.as_bytes(),
+            &properties,
+        ))?;
     }
     broker.append_own(&mut batch)?;
     Ok((0..bodies.len()).map(|n| batch.placed(n).end.0).collect())

@@ -238,19 +238,7 @@ fn put_plain(broker: &Broker, body: &[u8]) -> Result<(), Refusal> {
 }
 
 fn draft<'a>(broker: &Broker, topic: &'a str, queue_id: u32, body: &'a [u8], properties: &'a str) -> Draft<'a> {
-    Draft {
-        topic,
-        queue_id,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: Timestamp(broker.clock.now_ms()),
-        born_host: broker.identity.advertised,
-        store_host: broker.identity.advertised,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body,
-        properties,
-    }
+    Draft::own(topic, queue_id, broker.identity.advertised, Timestamp(broker.clock.now_ms()), body, properties)
 }
 
 proptest! {

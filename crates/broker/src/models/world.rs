@@ -13,7 +13,7 @@ use roxmq_env::randomness::Randomness;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::records;
-use roxmq_store::{Patience, ReadLimits, ReadStatus};
+use roxmq_store::{Filter, Patience, ReadLimits, ReadRequest, ReadStatus};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -288,7 +288,11 @@ impl Reader {
         let before = self.seen.len();
         loop {
             let mut bytes = Vec::new();
-            let result = broker.store.read(&self.topic, self.queue_id, QueueOffset(self.next), LIMITS, &mut |_| true, &mut bytes);
+            let result = broker.store.read(
+                &ReadRequest { topic: &self.topic, queue_id: self.queue_id, from: QueueOffset(self.next), limits: LIMITS },
+                Filter::ALL,
+                &mut bytes,
+            );
             if result.status != ReadStatus::Found {
                 return self.seen[before..].to_vec();
             }

@@ -56,7 +56,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
 /// Has settings be in force, and all that follows from them.
 fn take(broker: &Broker, settings: BrokerConfig) {
     broker.store.set_retention(store_config(&settings).retention());
-    broker.store.set_flush_interval(settings.flush_interval_ms);
+    broker.store.set_flush_interval(Duration::from_millis(settings.flush_interval_ms));
     // Some system topics are there only with a setting.
     system::add_system_topics(&broker.tables.topics, &settings);
     broker.settings.put(settings);
@@ -117,14 +117,14 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     put("putLatency999", "0.00".into());
 
     put("commitLogMinOffset", broker.store.min_log_offset().0.to_string());
-    put("commitLogMaxOffset", broker.store.max_log_offset().0.to_string());
+    put("commitLogMaxOffset", broker.store.visible_end().0.to_string());
     // Not one of Java's: what the start did not find of the log.
     put("commitLogMissingBytes", broker.store.missing().bytes().to_string());
-    put("dispatchBehindBytes", (watermarks.written().0 - watermarks.dispatched().0).max(0).to_string());
+    put("dispatchBehindBytes", "0".to_owned());
     put("remainHowManyDataToFlush", shown_bytes((watermarks.written().0 - watermarks.flushed().0).max(0) as u64));
     put("remainHowManyDataToCommit", shown_bytes(0));
     put("remainTransientStoreBufferNumbs", i32::MAX.to_string());
-    put("earliestMessageTimeStamp", broker.store.earliest_store_time().unwrap_or(-1).to_string());
+    put("earliestMessageTimeStamp", broker.store.earliest_store_time().map_or(-1, |time| time.0).to_string());
     let ratio = store.disk_used_ratio.to_string();
     put("commitLogDiskRatio", ratio.clone());
     let folder = config.commit_log_dir.clone().unwrap_or_else(|| config.store_root.join("commitlog"));
@@ -217,7 +217,7 @@ pub fn statistic(broker: &Broker, _: &Call<'_>, request: request::BrokerStats<'_
 
 /// Code 907: a master without replicas.
 pub fn replication(broker: &Broker, _: &Call<'_>, _: request::HaStatus) -> Result<Answer, Refusal> {
-    let body = HaRuntimeInfo { master: true, master_commit_log_max_offset: broker.store.max_log_offset().0, ..HaRuntimeInfo::default() };
+    let body = HaRuntimeInfo { master: true, master_commit_log_max_offset: broker.store.visible_end().0, ..HaRuntimeInfo::default() };
     Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
 }
 

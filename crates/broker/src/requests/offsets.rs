@@ -9,6 +9,7 @@ use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::request::{self, OffsetReply, TimestampReply};
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
 use roxmq_store::Boundary;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ pub fn by_time(broker: &Broker, call: &Call<'_>, request: request::SearchOffsetB
     let is_upper = request.boundary_type.as_deref().is_some_and(|boundary| boundary.eq_ignore_ascii_case("upper"));
     let boundary = if is_upper { Boundary::Upper } else { Boundary::Lower };
     let offset = match u32::try_from(request.queue_id) {
-        Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, request.timestamp, boundary).0,
+        Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, Timestamp(request.timestamp), boundary).0,
         Err(_) => 0,
     };
     Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
@@ -58,7 +59,7 @@ pub fn by_time(broker: &Broker, call: &Call<'_>, request: request::SearchOffsetB
 pub fn earliest_time(broker: &Broker, _: &Call<'_>, request: request::EarliestStoreTime<'_>) -> Result<Answer, Refusal> {
     let (min, max) = bounds(broker, &request.topic, request.queue_id);
     let timestamp = if min == max { None } else { broker.store.store_time(&request.topic, request.queue_id as u32, min) };
-    Ok(Answer::with(TimestampReply { timestamp: timestamp.unwrap_or(-1) }))
+    Ok(Answer::with(TimestampReply { timestamp: timestamp.map_or(-1, |time| time.0) }))
 }
 
 /// Code 14. Without a committed offset a group begins at 0 where the queue still has its first message, or none at all: nothing can be

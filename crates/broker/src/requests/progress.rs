@@ -23,7 +23,7 @@ pub fn of_topic(broker: &Broker, _: &Call<'_>, request: request::TopicStats<'_>)
     for queue_id in 0..topic.write_queue_nums {
         let (min, max) = broker.store.bounds(&request.topic, queue_id as u32).unwrap_or_default();
         let newest = (max > min).then(|| broker.store.store_time(&request.topic, queue_id as u32, QueueOffset(max.0 - 1))).flatten();
-        let offset = TopicOffset { last_update_timestamp: newest.unwrap_or(0), max_offset: max.0, min_offset: min.0 };
+        let offset = TopicOffset { last_update_timestamp: newest.map_or(0, |time| time.0), max_offset: max.0, min_offset: min.0 };
         offset_table.insert(MessageQueue::new(&*request.topic, &*broker_name, queue_id), offset);
     }
     let topic_put_tps = broker.counts.statistics.rate(Statistic::TOPIC_PUT_NUMS, &request.topic, broker.clock.elapsed());
@@ -60,7 +60,7 @@ fn stats(broker: &Broker, group: &str, topics: &[String]) -> ConsumeStats {
             let offsets = OffsetWrapper {
                 broker_offset: max.0,
                 consumer_offset: committed,
-                last_timestamp: consumed.unwrap_or(0),
+                last_timestamp: consumed.map_or(0, |time| time.0),
                 pull_offset: broker.tables.offsets.pulled(group, name, queue_id).unwrap_or(0).max(committed),
             };
             stats.offset_table.insert(MessageQueue::new(&**name, &*broker_name, queue_id), offsets);
@@ -128,7 +128,7 @@ pub fn time_span(broker: &Broker, _: &Call<'_>, request: request::ConsumeTimeSpa
     let mut consume_time_span_set = Vec::new();
     for queue_id in 0..topic.write_queue_nums {
         let (min, max) = broker.store.bounds(&request.topic, queue_id as u32).unwrap_or_default();
-        let at = |offset: i64| broker.store.store_time(&request.topic, queue_id as u32, QueueOffset(offset));
+        let at = |offset: i64| broker.store.store_time(&request.topic, queue_id as u32, QueueOffset(offset)).map(|time| time.0);
         let committed = broker.tables.offsets.find(&request.group, &request.topic, queue_id).unwrap_or(0);
         let min_time_stamp = at(min.0).unwrap_or(-1);
         let consume_time_stamp = if committed > 0 { at(committed - 1).unwrap_or(-1) } else { min_time_stamp };

@@ -20,7 +20,7 @@ use roxmq_protocol::record::Record;
 use roxmq_protocol::record::store_host::set_store_host;
 use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUBSCRIPTION, PULL_SUSPEND, Pull, PullReply};
 use roxmq_remoting::{Answer, Connection, ConnectionId, Ticket};
-use roxmq_store::{Patience, ReadLimits, ReadResult, ReadStatus};
+use roxmq_store::{EntryFilter, Filter, Patience, ReadLimits, ReadRequest, ReadResult, ReadStatus};
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -428,18 +428,18 @@ pub fn read(broker: &Broker, pull: &PreparedPull, patience: Patience, look: &mut
 
 fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_retries: bool, body: &mut Vec<u8>) -> ReadResult {
     let QueueKey { topic, queue_id } = &pull.queue;
-    let wanted = &mut |entry: &roxmq_store::IndexEntry| pull.subscription.wants(entry.tags_code);
-    let from = QueueOffset(pull.from);
+    let by_entry: Option<&mut EntryFilter<'_>> = Some(&mut |entry| pull.subscription.wants(entry.tags_code));
+    let request = ReadRequest { topic, queue_id: *queue_id, from: QueueOffset(pull.from), limits };
     match &pull.subscription.wanted {
         _ if filters_retries => {
-            let keep = &mut |record: &Record<'_>| send_back::is_still_wanted(broker, pull.group_name(), record);
-            broker.store.read_filtered(topic, *queue_id, from, limits, wanted, keep, body)
+            let wants = &mut |record: &Record<'_>| send_back::is_still_wanted(broker, pull.group_name(), record);
+            broker.store.read(&request, Filter { by_entry, by_record: Some(wants) }, body)
         }
         Wanted::Sql(expression) => {
-            let keep = &mut |record: &Record<'_>| expression.matches(&Properties::new(record.properties));
-            broker.store.read_filtered(topic, *queue_id, from, limits, wanted, keep, body)
+            let wants = &mut |record: &Record<'_>| expression.matches(&Properties::new(record.properties));
+            broker.store.read(&request, Filter { by_entry, by_record: Some(wants) }, body)
         }
-        Wanted::All | Wanted::Tagged(_) | Wanted::Unreadable(_) => broker.store.read(topic, *queue_id, from, limits, wanted, body),
+        Wanted::All | Wanted::Tagged(_) | Wanted::Unreadable(_) => broker.store.read(&request, Filter { by_entry, by_record: None }, body),
     }
 }
 
@@ -575,7 +575,7 @@ mod tests {
                 topics::forget(&broker, TOPIC);
             }
             make(&broker, 4);
-            broker.store.flush();
+            assert_eq!(broker.store.flush(), roxmq_store::Flush::Durable);
             assert_eq!(pulled(&broker, next_connection(), 2, 2), (code::SUCCESS, 4, 2));
             saving::save_tables(&broker);
             (0..3).for_each(|_| _ = put(&broker, TOPIC, QUEUE, "", "body"));

@@ -11,7 +11,9 @@ use roxmq_protocol::properties::{name, tags_code};
 use roxmq_protocol::record::Record;
 use roxmq_protocol::record::store_host::set_store_host;
 use roxmq_protocol::request::{self, QueryMessageReply};
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
+use roxmq_store::{KeyKind, KeyQuery};
 
 /// Bytes of records in one answer; the newest are kept.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -25,14 +27,18 @@ const ENTRIES_MAX: i32 = 1000;
 /// Code 12.
 pub fn by_key(broker: &Broker, call: &Call<'_>, request: request::QueryMessage<'_>) -> Result<Answer, Refusal> {
     let config = broker.config();
-    let unique = request.unique_key == Some(true);
+    let kind = if request.unique_key == Some(true) { KeyKind::Unique } else { KeyKind::Any };
     // Java takes its own limit for a unique key, whatever is asked for.
-    let asked = if unique { config.query_messages_default as i32 } else { request.max_num };
+    let asked = match kind {
+        KeyKind::Unique => config.query_messages_default as i32,
+        KeyKind::Any => request.max_num,
+    };
     let max = asked.clamp(1, config.query_messages_max as i32) as usize;
     let found = if request.index_type.as_deref() == Some(TAG_INDEX) {
         by_tag(broker, &request, max)
     } else {
-        broker.store.query(&request.topic, &request.key, request.begin_timestamp, request.end_timestamp, max, unique)
+        let stored = Timestamp(request.begin_timestamp)..=Timestamp(request.end_timestamp);
+        broker.store.query(&KeyQuery { topic: &request.topic, key: &request.key, kind, stored, max })
     };
     let mut body = Vec::new();
     for record in found {
@@ -47,7 +53,7 @@ pub fn by_key(broker: &Broker, call: &Call<'_>, request: request::QueryMessage<'
     }
     let reply = QueryMessageReply {
         index_last_update_timestamp: broker.clock.now_ms(),
-        index_last_update_log_offset: broker.store.watermarks().dispatched().0,
+        index_last_update_log_offset: broker.store.watermarks().written().0,
     };
     Ok(Answer::body(body).fields(reply))
 }

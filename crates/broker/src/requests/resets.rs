@@ -18,6 +18,7 @@ use roxmq_protocol::body::{GetConsumerStatusBody, MessageQueue, MessageQueueForC
 use roxmq_protocol::header::Language;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request::{self, ConsumerStatusFromClient, ResetClientOffset};
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
 use roxmq_store::Boundary;
 use std::collections::BTreeMap;
@@ -85,7 +86,7 @@ fn target(broker: &Broker, request: &request::ResetOffset<'_>, queue_id: i32) ->
     }
     let wanted = match request.timestamp {
         ..0 => max.0,
-        time => broker.store.offset_by_time(&request.topic, queue_id as u32, time, Boundary::Lower).0,
+        time => broker.store.offset_by_time(&request.topic, queue_id as u32, Timestamp(time), Boundary::Lower).0,
     };
     // Without force a group only goes back.
     let committed = broker.tables.offsets.find(&request.group, &request.topic, queue_id);

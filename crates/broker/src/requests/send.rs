@@ -336,7 +336,7 @@ pub fn prepare_one(
     }
     if is_stored_there {
         let hint = destination.hint(queue_id);
-        (first..batch.len()).for_each(|n| batch.expect(n, hint));
+        (first..batch.len()).for_each(|n| batch.set_hint(n, hint));
     }
     let waits = asked.wait != Some("false");
     Ok(Prepared { range: first..batch.len(), destination, queue_id, is_stored_there, light_queues, unique_key, due_ms, waits, change })
@@ -641,7 +641,7 @@ mod tests {
     use roxmq_protocol::position::QueueOffset;
     use roxmq_protocol::properties::PROPERTIES_BYTES_MAX;
     use roxmq_protocol::record::records;
-    use roxmq_store::{Patience, ReadLimits};
+    use roxmq_store::{Filter, Patience, ReadLimits, ReadRequest};
     use std::net::IpAddr;
 
     const SENDER: Sender = Sender {
@@ -692,7 +692,7 @@ mod tests {
         broker.append_own(&mut batch).unwrap();
         let limits = ReadLimits { messages_max: 3, bytes_max: 4096, scan_max: 3, patience: Patience::WaitForDisk };
         let mut stored = Vec::new();
-        broker.store.read(TOPIC, QUEUE, QueueOffset(0), limits, &mut |_| true, &mut stored);
+        broker.store.read(&ReadRequest { topic: TOPIC, queue_id: QUEUE, from: QueueOffset(0), limits }, Filter::ALL, &mut stored);
         let stored: Vec<_> = records(&stored).map(|record| record.unwrap()).collect();
         let marks = "MSG_REGION\u{1}DefaultRegion\u{2}TRACE_ON\u{1}true\u{2}CLUSTER\u{1}DefaultCluster\u{2}";
         assert_eq!(stored[1].properties().as_str(), format!("KEYS\u{1}k\u{2}UNIQ_KEY\u{1}own\u{2}{marks}"));

@@ -18,6 +18,7 @@ use roxmq_protocol::record::{Draft, Record};
 use roxmq_protocol::request::{self, RecallReply, SendMarks};
 use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
+use roxmq_store::{KeyKind, KeyQuery};
 
 /// Code 61.
 pub fn metrics(broker: &Broker, _: &Call<'_>, _: request::TimerMetrics) -> Result<Answer, Refusal> {
@@ -86,19 +87,14 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
         (name::REAL_TOPIC, &handle.topic),
     ];
     let properties: String = properties.iter().map(|(name, value)| format!("{name}\u{1}{value}\u{2}")).collect();
-    batch.push(Draft {
-        topic: TIMER_TOPIC,
-        queue_id: broker.waiting.timers.queue_of(timer.due_ms, now_ms),
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: Timestamp(now_ms),
-        born_host: broker.identity.advertised,
-        store_host: broker.identity.advertised,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: b"0",
-        properties: &properties,
-    })?;
+    batch.push(Draft::own(
+        TIMER_TOPIC,
+        broker.waiting.timers.queue_of(timer.due_ms, now_ms),
+        broker.identity.advertised,
+        Timestamp(now_ms),
+        b"0",
+        &properties,
+    ))?;
     broker.put_whole(&mut batch)?;
     waiting.recall(timer);
     drop(waiting);
@@ -108,7 +104,9 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
 
 /// The message that waits, and where its newest copy is.
 fn find(broker: &Broker, handle: &Handle) -> Option<(Timer, i64)> {
-    let found = broker.store.query(TIMER_TOPIC, &handle.unique_key, 0, i64::MAX, COPIES_MAX, true);
+    let stored = Timestamp(0)..=Timestamp::MAX;
+    let query = KeyQuery { topic: TIMER_TOPIC, key: &handle.unique_key, kind: KeyKind::Unique, stored, max: COPIES_MAX };
+    let found = broker.store.query(&query);
     found.iter().find_map(|bytes| {
         let (record, _) = Record::parse(bytes).ok()?;
         let entry = Entry::of(&record).filter(|entry| !entry.is_recall)?;

@@ -3,6 +3,7 @@
 use crate::settings::{BrokerConfig, FlushDiskType};
 use roxmq_env::allocator;
 use roxmq_store::{FlushMode, StoreConfig};
+use std::time::Duration;
 
 /// The store's settings. Those of them that may change while it is open are its [`roxmq_store::Retention`].
 pub fn store_config(config: &BrokerConfig) -> StoreConfig {
@@ -12,7 +13,7 @@ pub fn store_config(config: &BrokerConfig) -> StoreConfig {
         segment_bytes: config.segment_bytes,
         flush: match config.flush_disk_type {
             FlushDiskType::SyncFlush => FlushMode::Sync,
-            FlushDiskType::AsyncFlush => FlushMode::Async { interval_ms: config.flush_interval_ms },
+            FlushDiskType::AsyncFlush => FlushMode::Async { interval: Duration::from_millis(config.flush_interval_ms) },
         },
         file_reserved_hours: config.file_reserved_h,
         retention_bytes: config.retention_bytes,

@@ -157,7 +157,7 @@ impl BrokerShard {
             *self.pending.borrow_mut() = pending;
             return;
         }
-        let durable = self.broker.store.durable();
+        let durable = self.broker.store.confirmed();
         let timeout = Duration::from_millis(self.broker.config().sync_flush_timeout_ms);
         let deadline = self.broker.clock.elapsed() + timeout;
         let mut arrived: Vec<QueueKey> = Vec::new();
@@ -171,7 +171,7 @@ impl BrokerShard {
         }
         for pending in pending.drain(..) {
             let Prepared { range, destination, queue_id, is_stored_there, .. } = &pending.prepared;
-            if let Some(hint) = batch.found(range.start).filter(|_| *is_stored_there) {
+            if let Some(hint) = batch.hint(range.start).filter(|_| *is_stored_there) {
                 destination.note(*queue_id, hint);
             }
             let places = &placed[range.clone()];
@@ -198,7 +198,7 @@ impl BrokerShard {
         if self.unflushed.borrow().is_empty() {
             return;
         }
-        let durable = self.broker.store.durable();
+        let durable = self.broker.store.confirmed();
         let now = self.broker.clock.elapsed();
         let fenced = self.broker.store.fenced();
         let mut arrived = Vec::new();

@@ -10,7 +10,7 @@
 use parking_lot::Mutex;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::json::{self, Dialect};
-use roxmq_store::Store;
+use roxmq_store::{Flush, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
@@ -114,7 +114,7 @@ impl TableFile {
     /// # Errors
     /// When the disk refuses.
     pub fn save_behind<T: Serialize>(&self, store: &Store, table: impl FnOnce() -> T) -> io::Result<()> {
-        self.save_if(table, || store.flush())
+        self.save_if(table, || store.flush() == Flush::Durable)
     }
 
     fn save_if<T: Serialize>(&self, table: impl FnOnce() -> T, may_be_written: impl FnOnce() -> bool) -> io::Result<()> {

@@ -12,7 +12,7 @@
 use crate::names::MARKS_TOPIC;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::records;
-use roxmq_store::{Patience, ReadLimits, Store};
+use roxmq_store::{Filter, Patience, ReadLimits, ReadRequest, Store};
 
 /// Marks of delay levels are in the queues below, each in the queue of its level; those of others from here on.
 pub const OTHERS_FROM_QUEUE: u32 = 100;
@@ -23,7 +23,7 @@ pub fn newest(store: &Store, queue_id: u32) -> Option<i64> {
     // A damaged one is passed over: the one before it is behind, which costs a repetition, not a message.
     (min.0..max.0).rev().take(DAMAGED_MAX).find_map(|offset| {
         let mut bytes = Vec::new();
-        store.read(MARKS_TOPIC, queue_id, QueueOffset(offset), ONE, &mut |_| true, &mut bytes);
+        store.read(&ReadRequest { topic: MARKS_TOPIC, queue_id, from: QueueOffset(offset), limits: ONE }, Filter::ALL, &mut bytes);
         let record = records(&bytes).next()?.ok().filter(|record| record.queue_offset.0 == offset)?;
         std::str::from_utf8(record.body).ok()?.parse().ok()
     })

@@ -38,7 +38,7 @@ impl Waiting {
         let file = |name| TableFile::new(disk, folder, name);
         let waiting = Waiting {
             delayed: delay::cursors::Delayed::load(file("delayOffset.json"), store)?,
-            timers: timer::timers::Timers::load(file("timers.json"), store.readable())?,
+            timers: timer::timers::Timers::load(file("timers.json"), store.visible_end())?,
             transactions: transaction::open::Transactions::load(file("transactions.json"))?,
             decisions: transaction::decisions::Decisions::default(),
             deletions: deletions::Deletions::default(),

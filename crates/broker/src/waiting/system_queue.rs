@@ -2,7 +2,7 @@
 
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Record, records};
-use roxmq_store::{Patience, ReadLimits, ReadStatus, Store};
+use roxmq_store::{Filter, Patience, ReadLimits, ReadRequest, ReadStatus, Store};
 
 /// Records read at once.
 pub const AT_ONCE: ReadLimits = ReadLimits { messages_max: 1024, bytes_max: 4 << 20, scan_max: 4096, patience: Patience::WaitForDisk };
@@ -37,7 +37,11 @@ impl SystemQueue {
         let mut bytes = Vec::new();
         while store.bounds(self.topic, self.queue_id).is_some_and(|(_, max)| max > self.next) {
             bytes.clear();
-            let read = store.read(self.topic, self.queue_id, self.next, AT_ONCE, &mut |_| true, &mut bytes);
+            let read = store.read(
+                &ReadRequest { topic: self.topic, queue_id: self.queue_id, from: self.next, limits: AT_ONCE },
+                Filter::ALL,
+                &mut bytes,
+            );
             if read.status == ReadStatus::Found {
                 records(&bytes).flatten().for_each(|record| each(&record));
             }

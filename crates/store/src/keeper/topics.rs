@@ -1,6 +1,7 @@
 //! How is a topic deleted?
 
 use crate::keeper::Keeper;
+use crate::writer::flush::Flush;
 use std::sync::atomic::Ordering;
 
 impl Keeper {
@@ -20,7 +21,7 @@ impl Keeper {
         let mut index = self.contents.index.write();
         let deleted = topics.into_iter().filter(|topic| index.delete_topic(topic, log.end)).count();
         drop((index, log));
-        if deleted == 0 || !self.writer.flush() {
+        if deleted == 0 || self.writer.flush() == Flush::Fenced {
             return;
         }
         if let Err(error) = self.save_checkpoint() {

@@ -4,14 +4,39 @@ use crate::index::facts;
 use crate::reader::Reader;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::record::Record;
+use roxmq_protocol::time::Timestamp;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+/// Messages to find by a key.
+#[derive(Clone, Debug)]
+pub struct KeyQuery<'a> {
+    /// Their topic.
+    pub topic: &'a str,
+    /// The key.
+    pub key: &'a str,
+    /// What counts as one.
+    pub kind: KeyKind,
+    /// When they were stored.
+    pub stored: RangeInclusive<Timestamp>,
+    /// How many at most, the newest first.
+    pub max: usize,
+}
+
+/// What counts as a key of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// The id that its client gave it (`UNIQ_KEY`).
+    Unique,
+    /// That, and each token of `KEYS`.
+    Any,
+}
 
 impl Reader {
-    /// Messages of a topic with a key, stored from `begin_ms` to `end_ms`, newest first, at most `max` of them.
-    ///
-    /// The index finds by hash; the key itself is then compared, so that no two keys are ever mixed up. With `unique` only the
-    /// client's message id counts as key, else also each token of `KEYS`.
-    pub fn query(&self, topic: &str, key: &str, begin_ms: i64, end_ms: i64, max: usize, unique: bool) -> Vec<Vec<u8>> {
+    /// Messages with a key, newest first.
+    pub fn query(&self, query: &KeyQuery<'_>) -> Vec<Vec<u8>> {
+        let KeyQuery { topic, key, kind, stored, max } = query;
+        let max = *max;
         let hash = facts::key_hash(topic, key);
         let mut found = Vec::new();
         let index = self.contents.index.read();
@@ -28,7 +53,7 @@ impl Reader {
                 }
                 found.extend(self.message_at(LogOffset(log_offset)).filter(|bytes| {
                     let Ok((record, _)) = Record::parse(bytes) else { return false };
-                    (begin_ms..=end_ms).contains(&record.store_timestamp.0) && has_key(&record, topic, key, unique)
+                    stored.contains(&record.store_timestamp) && has_key(&record, topic, key, *kind)
                 }));
             }
         };
@@ -37,7 +62,7 @@ impl Reader {
             if found.len() >= max {
                 break;
             }
-            if file.last_time < begin_ms || file.first_time > end_ms {
+            if file.last_time < stored.start().0 || file.first_time > stored.end().0 {
                 continue;
             }
             let mut candidates = Vec::new();
@@ -52,9 +77,14 @@ impl Reader {
     }
 }
 
-fn has_key(record: &Record<'_>, topic: &str, key: &str, unique: bool) -> bool {
+fn has_key(record: &Record<'_>, topic: &str, key: &str, kind: KeyKind) -> bool {
     let properties = record.properties();
-    record.topic == topic && (properties.unique_key() == Some(key) || (!unique && properties.keys().any(|other| other == key)))
+    let has_key = properties.unique_key() == Some(key)
+        || match kind {
+            KeyKind::Unique => false,
+            KeyKind::Any => properties.keys().any(|other| other == key),
+        };
+    record.topic == topic && has_key
 }
 
 /// So many records of one hash are looked at in each index file.

@@ -9,92 +9,15 @@ use crate::files::cached::{Cached, CachedView};
 use crate::index::facts::{self, Entry};
 use crate::index::queue::{Located, TailEntry};
 use crate::log::segment::Segment;
-use crate::log::walk;
 use crate::reader::Reader;
+use crate::reader::request::{Filter, IndexEntry, Patience, ReadRequest, ReadResult, ReadStatus};
 use roxmq_protocol::light::{self, LIGHT_QUEUE_ID, light_places};
-use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::Record;
+use roxmq_protocol::time::Timestamp;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How much one read may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadLimits {
-    /// Messages in the answer.
-    pub messages_max: u32,
-    /// Bytes in the answer; the first message is given even if it is longer.
-    pub bytes_max: usize,
-    /// Index entries looked at.
-    pub scan_max: u32,
-    /// Whether the disk may be waited for.
-    pub patience: Patience,
-}
-
-/// Whether a read may wait for the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// It ends before the first message that is not in memory.
-    MemoryOnly,
-    /// It waits.
-    WaitForDisk,
-}
-
-/// What the index knows of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// Where its record starts.
-    pub log_offset: LogOffset,
-    /// Bytes of its record.
-    pub size: u32,
-    /// Java's hash of its tags, sign-extended; 0 without tags.
-    pub tags_code: i64,
-}
-
-/// How a read went (`GetMessageStatus`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadStatus {
-    /// Messages were read.
-    Found,
-    /// None of those looked at was wanted; go on at `next`.
-    NoMatchedMessage,
-    /// They were deleted while being read; go on at `next`.
-    MessageWasRemoving,
-    /// There is no such queue.
-    NoMatchedLogicQueue,
-    /// Nothing was ever put into the queue.
-    NoMessageInQueue,
-    /// The index or the log could not be read now; try again.
-    OffsetFoundNull,
-    /// The next message is not in memory, and the read was not to wait for the disk.
-    NotInMemory,
-    /// The offset is that of the next message to come.
-    OffsetOverflowOne,
-    /// The offset is beyond the next message to come.
-    OffsetOverflowBadly,
-    /// The messages at the offset are gone.
-    OffsetTooSmall,
-}
-
-/// What a read found besides the records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadResult {
-    /// How it went.
-    pub status: ReadStatus,
-    /// Where to read next.
-    pub next: QueueOffset,
-    /// The oldest offset of the queue.
-    pub min: QueueOffset,
-    /// One past the newest offset that may be seen.
-    pub max: QueueOffset,
-    /// Records appended to the buffer.
-    pub messages: u32,
-    /// Store time of the last of them, ms since 1970.
-    pub last_store_time: Option<i64>,
-}
-
-/// Chooses by record, for filters that need the properties.
-pub type RecordFilter<'a> = dyn FnMut(&Record<'_>) -> bool + 'a;
 
 /// Entries that lie close to each other in the log, to be read at once.
 #[derive(Default)]
@@ -103,19 +26,17 @@ struct Pending {
 }
 
 /// A read on its way.
-struct Reading<'a> {
+struct Reading<'a, 'f> {
     reader: &'a Reader,
-    topic: &'a str,
-    queue_id: u32,
-    keep: Option<&'a mut RecordFilter<'a>>,
+    request: &'a ReadRequest<'a>,
+    filter: Filter<'f>,
     out: &'a mut Vec<u8>,
-    patience: Patience,
     /// From here on the log was written a moment ago.
     recent_from: i64,
     now: Duration,
     source: Option<Source>,
     messages: u32,
-    last_store_time: Option<i64>,
+    last_store_time: Option<Timestamp>,
     was_removing: bool,
 }
 
@@ -126,59 +47,9 @@ struct Source {
 }
 
 impl Reader {
-    /// The oldest offset of a queue and the one past its newest; `None` if there is no such queue.
-    pub fn bounds(&self, topic: &str, queue_id: u32) -> Option<(QueueOffset, QueueOffset)> {
-        let bound = self.contents.confirmed().0;
-        let index = self.contents.index.read();
-        let queue = index.queue(topic, queue_id)?;
-        let max = queue.visible_next(bound);
-        Some((QueueOffset(queue.min().min(max)), QueueOffset(max)))
-    }
-
-    /// The offset that the next message of a queue will get, durable or not; `None` if there is no such queue.
-    pub fn queue_next(&self, topic: &str, queue_id: u32) -> Option<QueueOffset> {
-        self.contents.index.read().queue(topic, queue_id).map(|queue| QueueOffset(queue.next))
-    }
-
-    /// Appends messages of a queue from an offset on to `out`, those that `wanted` accepts.
-    pub fn read(
-        &self,
-        topic: &str,
-        queue_id: u32,
-        from: QueueOffset,
-        limits: ReadLimits,
-        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
-        out: &mut Vec<u8>,
-    ) -> ReadResult {
-        self.read_some(topic, queue_id, from, limits, wanted, None, out)
-    }
-
-    /// As [`Reader::read`], of those only the ones that `keep` accepts by their record.
-    #[allow(clippy::too_many_arguments, reason = "the arguments of `read` and one more")]
-    pub fn read_filtered<'a>(
-        &'a self,
-        topic: &'a str,
-        queue_id: u32,
-        from: QueueOffset,
-        limits: ReadLimits,
-        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
-        keep: &'a mut RecordFilter<'a>,
-        out: &'a mut Vec<u8>,
-    ) -> ReadResult {
-        self.read_some(topic, queue_id, from, limits, wanted, Some(keep), out)
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the arguments of `read` and one more")]
-    fn read_some<'a>(
-        &'a self,
-        topic: &'a str,
-        queue_id: u32,
-        from: QueueOffset,
-        limits: ReadLimits,
-        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
-        keep: Option<&'a mut RecordFilter<'a>>,
-        out: &'a mut Vec<u8>,
-    ) -> ReadResult {
+    /// Appends messages of a queue to `out`, those that the filter wants.
+    pub fn read(&self, request: &ReadRequest<'_>, filter: Filter<'_>, out: &mut Vec<u8>) -> ReadResult {
+        let ReadRequest { topic, queue_id, from, .. } = *request;
         let bounds = self.bounds(topic, queue_id);
         let (min, max) = bounds.unwrap_or_default();
         let answer = |status, next| ReadResult { status, next, min, max, messages: 0, last_store_time: None };
@@ -192,11 +63,9 @@ impl Reader {
         }
         let mut reading = Reading {
             reader: self,
-            topic,
-            queue_id,
-            keep,
+            request,
+            filter,
             out,
-            patience: limits.patience,
             recent_from: self.opened_at.max(self.contents.watermarks.written().0 - RECENT_BYTES),
             now: self.contents.clock.elapsed(),
             source: None,
@@ -204,7 +73,7 @@ impl Reader {
             last_store_time: None,
             was_removing: false,
         };
-        let (next, stopped) = match reading.run(from.0, max.0, limits, wanted) {
+        let (next, stopped) = match reading.run(max.0) {
             Ok(next) => (next, None),
             Err((next, error)) if error.kind() == io::ErrorKind::WouldBlock => (next, Some(ReadStatus::NotInMemory)),
             Err((next, error)) => {
@@ -221,70 +90,13 @@ impl Reader {
         let (messages, last_store_time) = (reading.messages, reading.last_store_time);
         ReadResult { messages, last_store_time, ..answer(status, QueueOffset(next)) }
     }
-
-    /// What the index knows of one message.
-    ///
-    /// # Errors
-    /// When the disk refuses: it may know something.
-    pub fn find_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> io::Result<Option<IndexEntry>> {
-        Ok(self.entry(topic, queue_id, offset.0)?.map(|(entry, _)| public(&entry)))
-    }
-
-    /// One whole record, checked; `None` if none starts there, none that may be seen, or if it cannot be read now.
-    pub fn message_at(&self, at: LogOffset) -> Option<Vec<u8>> {
-        self.find_message(at).ok().flatten()
-    }
-
-    /// One whole record, checked; `None` if none starts there, or none that may be seen.
-    ///
-    /// # Errors
-    /// When the disk refuses: there may be one.
-    pub fn find_message(&self, at: LogOffset) -> io::Result<Option<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        let Some(segment) = self.contents.segments.at(at.0) else { return Ok(None) };
-        let is_there = walk::record_at(&segment, at.0, &mut bytes)?;
-        if !is_there || at.plus(bytes.len()) > self.contents.confirmed() {
-            return Ok(None);
-        }
-        let Ok((record, _)) = Record::parse(&bytes) else { return Ok(None) };
-        // Where the index knows the record too, its envelope can be checked as well.
-        let is_damaged = match self.entry(record.topic, record.queue_id, record.queue_offset.0)? {
-            Some((entry, _)) if entry.log_offset == at.0 => {
-                entry.envelope != facts::envelope_crc(&bytes, record.sys_flag, record.body.len())
-            }
-            _ => self.contents.index.read().is_dead(record.topic, at.0),
-        };
-        Ok((!is_damaged).then_some(bytes))
-    }
-
-    /// The entry of one offset; with its store time if that is in memory.
-    pub(crate) fn entry(&self, topic: &str, queue_id: u32, offset: i64) -> io::Result<Option<(Entry, Option<i64>)>> {
-        let mut tail = Vec::new();
-        let mut entries = Vec::new();
-        let located = match self.contents.index.read().queue(topic, queue_id) {
-            Some(queue) => queue.locate(offset, self.contents.confirmed().0, 1, &mut tail),
-            None => return Ok(None),
-        };
-        Ok(match located {
-            Located::Tail => tail.first().map(|found| (found.entry, Some(found.store_time))),
-            Located::File { file, at, .. } => {
-                file.entries(at, 1, &mut entries)?;
-                entries.first().map(|entry| (*entry, None))
-            }
-            Located::Gap(_) | Located::End => None,
-        })
-    }
 }
 
-impl Reading<'_> {
-    /// Reads from `next` on; says where to go on, also if it fails.
-    fn run(
-        &mut self,
-        mut next: i64,
-        max: i64,
-        limits: ReadLimits,
-        wanted: &mut dyn FnMut(&IndexEntry) -> bool,
-    ) -> Result<i64, (i64, io::Error)> {
+impl Reading<'_, '_> {
+    /// Reads up to `max`; says where to go on, also if it fails.
+    fn run(&mut self, max: i64) -> Result<i64, (i64, io::Error)> {
+        let ReadRequest { from, limits, .. } = *self.request;
+        let mut next = from.0;
         let mut left = limits.scan_max;
         let mut planned = (0, 0);
         let mut pending = Pending::default();
@@ -294,7 +106,7 @@ impl Reading<'_> {
             // Usually all are wanted, and no more than that.
             let some = left.min(ENTRIES_PER_STEP).min((max - next) as u32).min(limits.messages_max.max(ENTRIES_PER_STEP / 4));
             if !self.take_entries(&mut next, some, &mut entries).map_err(|error| (pending.start().unwrap_or(next), error))? {
-                // Damage took what was there; nobody shall wait for it.
+                // Damage took what was there; no reader should wait for it.
                 next = max;
                 break;
             }
@@ -303,7 +115,7 @@ impl Reading<'_> {
                     self.fetch_ahead(following);
                 }
                 left -= 1;
-                if !wanted(&public(entry)) {
+                if !self.filter.by_entry.as_mut().is_none_or(|wants| wants(&IndexEntry::of(entry))) {
                     next += 1;
                     continue;
                 }
@@ -317,7 +129,7 @@ impl Reading<'_> {
                     self.fetch(&mut pending)?;
                 }
                 pending.push(next, *entry);
-                if self.keep.is_some() {
+                if self.filter.by_record.is_some() {
                     // What is filtered out does not count, so it has to be known at once.
                     let before = (self.messages, self.out.len());
                     self.fetch(&mut pending)?;
@@ -339,7 +151,7 @@ impl Reading<'_> {
         entries.clear();
         for _ in 0..LOCATE_TRIES {
             let bound = self.reader.contents.confirmed().0;
-            let located = match self.reader.contents.index.read().queue(self.topic, self.queue_id) {
+            let located = match self.reader.contents.index.read().queue(self.request.topic, self.request.queue_id) {
                 Some(queue) => queue.locate(*next, bound, some as usize, &mut tail),
                 None => Located::End,
             };
@@ -350,7 +162,7 @@ impl Reading<'_> {
                 }
                 Located::File { file, at, count } => {
                     let count = count.min(some) as usize;
-                    let taken = match self.patience {
+                    let taken = match self.request.limits.patience {
                         Patience::MemoryOnly => file.entries_cached(at, count, entries),
                         Patience::WaitForDisk => file.entries(at, count, entries),
                     };
@@ -386,7 +198,7 @@ impl Reading<'_> {
         }
         let start = self.out.len();
         let len = (last.end() - first.log_offset) as usize;
-        let read = match self.patience {
+        let read = match self.request.limits.patience {
             Patience::MemoryOnly => segment.read_cached(first.log_offset, len, self.out),
             Patience::WaitForDisk => segment.read(first.log_offset, len, self.out),
         };
@@ -476,16 +288,16 @@ impl Reading<'_> {
 
     fn check(&mut self, bytes: std::ops::Range<usize>, offset: i64, entry: &Entry) -> bool {
         let bytes = &self.out[bytes];
-        match verified(bytes, entry, self.topic, self.queue_id, offset) {
+        match verified(bytes, entry, self.request.topic, self.request.queue_id, offset) {
             Some(record) => {
-                let is_kept = self.keep.as_mut().is_none_or(|keep| keep(&record));
-                if is_kept {
-                    self.last_store_time = Some(record.store_timestamp.0);
+                let is_wanted = self.filter.by_record.as_mut().is_none_or(|wants| wants(&record));
+                if is_wanted {
+                    self.last_store_time = Some(record.store_timestamp);
                 }
-                is_kept
+                is_wanted
             }
             None => {
-                self.reader.report_damage(self.topic, self.queue_id, offset, entry.log_offset);
+                self.reader.report_damage(self.request.topic, self.request.queue_id, offset, entry.log_offset);
                 false
             }
         }
@@ -529,10 +341,6 @@ fn is_at(record: &Record<'_>, topic: &str, queue_id: u32, offset: i64) -> bool {
     let is_own = record.queue_offset.0 == offset && record.queue_id == queue_id && record.topic == topic;
     let is_light = || light_places(record.topic, record.properties()).any(|place| place == (topic, offset));
     is_own || (queue_id == LIGHT_QUEUE_ID && light::is_light(topic) && is_light())
-}
-
-fn public(entry: &Entry) -> IndexEntry {
-    IndexEntry { log_offset: LogOffset(entry.log_offset), size: entry.size, tags_code: i64::from(entry.tags) }
 }
 
 const ENTRIES_PER_STEP: u32 = 64;

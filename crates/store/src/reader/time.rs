@@ -3,6 +3,7 @@
 use crate::reader::Reader;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::Record;
+use roxmq_protocol::time::Timestamp;
 
 /// Which side of the time is asked for (`BoundaryType`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,19 +17,19 @@ pub enum Boundary {
 
 impl Reader {
     /// The offset of a queue that belongs to a store time (`ConsumeQueue.getOffsetInQueueByTime`); 0 for an unknown queue.
-    pub fn offset_by_time(&self, topic: &str, queue_id: u32, timestamp_ms: i64, boundary: Boundary) -> QueueOffset {
+    pub fn offset_by_time(&self, topic: &str, queue_id: u32, time: Timestamp, boundary: Boundary) -> QueueOffset {
         let Some((min, max)) = self.bounds(topic, queue_id) else { return QueueOffset(0) };
         // The first offset stored after the time, or at it if that is asked for.
-        let is_before = |time: i64| match boundary {
-            Boundary::Lower => time < timestamp_ms,
-            Boundary::Upper => time <= timestamp_ms,
+        let is_before = |stored: Timestamp| match boundary {
+            Boundary::Lower => stored < time,
+            Boundary::Upper => stored <= time,
         };
         let (mut low, mut high) = (min.0, max.0);
         while low < high {
             let middle = low + (high - low) / 2;
             // An offset without a message is as old as the next one that has one.
             match self.store_time_from(topic, queue_id, middle, high) {
-                Some((offset, time)) if is_before(time) => low = offset + 1,
+                Some((offset, stored)) if is_before(stored) => low = offset + 1,
                 Some(_) | None => high = middle,
             }
         }
@@ -38,28 +39,28 @@ impl Reader {
         }
     }
 
-    /// When a message was stored, ms since 1970.
-    pub fn store_time(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<i64> {
+    /// When a message was stored.
+    pub fn store_time(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<Timestamp> {
         let (entry, store_time) = self.entry(topic, queue_id, offset.0).ok()??;
-        store_time.or_else(|| {
+        store_time.map(Timestamp).or_else(|| {
             let mut bytes = Vec::new();
             self.contents.segments.at(entry.log_offset)?.read(entry.log_offset, entry.size as usize, &mut bytes).ok()?;
             let (record, _) = Record::parse(&bytes).ok()?;
-            (record.log_offset.0 == entry.log_offset).then_some(record.store_timestamp.0)
+            (record.log_offset.0 == entry.log_offset).then_some(record.store_timestamp)
         })
     }
 
     /// Store time of the oldest message there is.
-    pub fn earliest_store_time(&self) -> Option<i64> {
+    pub fn earliest_store_time(&self) -> Option<Timestamp> {
         let in_files = self.contents.index.read().files.values().map(|file| file.first_time).find(|time| *time != i64::MAX);
-        in_files.or_else(|| {
+        in_files.map(Timestamp).or_else(|| {
             let bytes = self.message_at(self.contents.begins())?;
-            Record::parse(&bytes).ok().map(|(record, _)| record.store_timestamp.0)
+            Record::parse(&bytes).ok().map(|(record, _)| record.store_timestamp)
         })
     }
 
     /// The first message from `from` on that has a store time, before `to`.
-    fn store_time_from(&self, topic: &str, queue_id: u32, from: i64, to: i64) -> Option<(i64, i64)> {
+    fn store_time_from(&self, topic: &str, queue_id: u32, from: i64, to: i64) -> Option<(i64, Timestamp)> {
         (from..to).take(DAMAGE_PASSED_OVER_MAX).find_map(|offset| {
             let time = self.store_time(topic, queue_id, QueueOffset(offset))?;
             Some((offset, time))

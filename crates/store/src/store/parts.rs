@@ -4,6 +4,7 @@ use crate::contents::Contents;
 use crate::keeper::Keeper;
 use crate::sleeper::Sleeper;
 use crate::writer::Writer;
+use crate::writer::flush::Flush;
 use std::sync::Arc;
 
 /// The owners of the store's state; clones are the same ones.
@@ -15,13 +16,14 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Makes durable what is written now; whether it worked.
-    pub fn flush(&self) -> bool {
-        let is_durable = self.writer.flush();
-        if is_durable {
-            self.keeper.wake_when_due();
+    /// Makes durable what is written now.
+    pub fn flush(&self) -> Flush {
+        let flush = self.writer.flush();
+        match flush {
+            Flush::Durable => self.keeper.wake_when_due(),
+            Flush::Fenced => {}
         }
-        is_durable
+        flush
     }
 
     /// The threads that run in the background, in the order of their loops.

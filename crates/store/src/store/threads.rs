@@ -60,12 +60,13 @@ fn flush_loop(parts: &Parts, stop: &Stop) {
     let Parts { contents, writer, .. } = parts;
     let is_sync = contents.config.flush == FlushMode::Sync;
     while !stop.is_set() {
-        parts.flush();
+        // Of a fence its owner hears by the wakers.
+        let _ = parts.flush();
         writer.flusher.sleeps.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let is_behind = is_sync && !writer.fence.is_closed() && contents.watermarks.flushed() != contents.watermarks.written();
         if !is_behind {
-            std::thread::park_timeout(Duration::from_millis(writer.flusher.interval_ms()));
+            std::thread::park_timeout(writer.flusher.interval());
         }
         writer.flusher.sleeps.store(false, Ordering::SeqCst);
     }

@@ -63,7 +63,7 @@ impl Writer {
         if batch.is_empty() {
             return Ok(());
         }
-        batch.say_together();
+        batch.start_atomic();
         if batch.may_use_reserve
             && self.contents.space.is_full()
             && let Err(error) = self.clear_dirty()
@@ -103,13 +103,13 @@ impl Writer {
     }
 
     /// The most bytes of a batch that is to be kept whole.
-    pub fn whole_bytes_max(&self) -> usize {
+    pub fn record_bytes_max(&self) -> usize {
         self.contents.config.segment_bytes as usize - BLANK_BYTES
     }
 
     fn check_sizes(&self, batch: &Batch) -> Result<(), AppendError> {
-        let record_max = self.whole_bytes_max();
-        if batch.is_whole && batch.bytes() > record_max {
+        let record_max = self.record_bytes_max();
+        if batch.is_atomic && batch.bytes() > record_max {
             return Err(AppendError::TooLarge { bytes: batch.bytes(), max: record_max });
         }
         for item in &batch.items {
@@ -148,7 +148,7 @@ impl Writer {
         let start = cursor.end;
         let first = *from;
         let has_room = |bytes: usize, end: i64| end + (bytes + BLANK_BYTES) as i64 <= cursor.active.end();
-        let goes_here = !batch.is_whole || has_room(batch.bytes.len(), start);
+        let goes_here = !batch.is_atomic || has_room(batch.bytes.len(), start);
         for item in batch.items[first..].iter_mut().take_while(|_| goes_here) {
             let size = item.entry.size as usize;
             if !has_room(size, cursor.end) {

@@ -22,8 +22,8 @@ pub struct Batch {
     pub(crate) lights: Vec<Light>,
     /// Whether messages go into the light queues that their producers name.
     serves_light: bool,
-    /// See [`Batch::keep_whole`].
-    pub(crate) is_whole: bool,
+    /// See [`Batch::make_atomic`].
+    pub(crate) is_atomic: bool,
     /// See [`Batch::use_reserve`].
     pub(crate) may_use_reserve: bool,
 }
@@ -154,15 +154,15 @@ impl Batch {
         Ok((size, text.len()))
     }
 
-    /// Says of message `i` what an earlier append found out about the same queue, see [`Batch::found`].
-    pub fn expect(&mut self, i: usize, hint: Option<QueueHint>) {
+    /// Says of message `i` what an earlier append found about its queue, see [`Batch::hint`].
+    pub fn set_hint(&mut self, i: usize, hint: Option<QueueHint>) {
         if let Some(item) = self.items.get_mut(i) {
             item.hint = hint;
         }
     }
 
-    /// What the append has found out about the queue of message `i`, for the next message to it.
-    pub fn found(&self, i: usize) -> Option<QueueHint> {
+    /// What the append has found about the queue of message `i`, for the next message to it.
+    pub fn hint(&self, i: usize) -> Option<QueueHint> {
         self.items.get(i)?.hint
     }
 
@@ -177,10 +177,10 @@ impl Batch {
 
     /// Has the log keep all of the batch or nothing, also when the power goes while it is written. Until [`Batch::clear`].
     ///
-    /// It has to fit into a segment: [`crate::Store::whole_bytes_max`]. The first message says in its prepared transaction offset how
+    /// It has to fit into a segment: [`crate::Store::record_bytes_max`]. The first message says in its prepared transaction offset how
     /// many there are, so let it be one whose own nobody reads.
-    pub fn keep_whole(&mut self) {
-        self.is_whole = true;
+    pub fn make_atomic(&mut self) {
+        self.is_atomic = true;
     }
 
     /// Lets the append take room from the reserve when the disk is full. Until [`Batch::clear`].
@@ -191,9 +191,9 @@ impl Batch {
     }
 
     /// Writes into the first record how many stay together. What is alone is whole by itself.
-    pub(crate) fn say_together(&mut self) {
+    pub(crate) fn start_atomic(&mut self) {
         let count = self.items.len();
-        let Some(first) = self.items.first_mut().filter(|_| self.is_whole && count > 1) else { return };
+        let Some(first) = self.items.first_mut().filter(|_| self.is_atomic && count > 1) else { return };
         let record = &mut self.bytes[first.at..first.at + first.entry.size as usize];
         start_atomic_batch(record, count);
         first.entry.envelope = facts::envelope_crc(record, sys_flag::of(record), first.body_len);
@@ -254,7 +254,7 @@ impl Batch {
         self.items.clear();
         self.hashes.clear();
         self.lights.clear();
-        self.is_whole = false;
+        self.is_atomic = false;
         self.may_use_reserve = false;
         self.bytes.shrink_to(KEPT_BYTES_MAX);
     }

@@ -11,16 +11,26 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{Ordering, fence};
 
+/// How a flush ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// What was written when it began is on the disk.
+    Durable,
+    /// It could not be made durable, and the store is fenced, now or before.
+    Fenced,
+}
+
 impl Writer {
-    /// Makes durable what is written now. Whether it worked; if not the store is fenced.
-    pub fn flush(&self) -> bool {
+    /// Makes durable what is written now.
+    pub fn flush(&self) -> Flush {
         let _turn = self.flush_turn.lock();
         if self.fence.is_closed() {
-            return false;
+            return Flush::Fenced;
         }
         let (from, to) = (self.contents.watermarks.flushed().0, self.contents.watermarks.written().0);
         if from == to {
-            return true;
+            return Flush::Durable;
         }
         for segment in self.contents.segments.overlapping(from, to) {
             let synced = segment.file.file().and_then(|file| {
@@ -29,7 +39,7 @@ impl Writer {
             });
             if let Err(error) = synced {
                 self.fence.close(&format!("syncing the commit log failed: {error}"));
-                return false;
+                return Flush::Fenced;
             }
         }
         // Written before anybody is told: when a disk dies or a file system gives up while a sync is under way, that sync may say that it
@@ -38,11 +48,11 @@ impl Writer {
             && !is_full(&error)
         {
             self.fence.close(&format!("writing the flush mark failed: {error}"));
-            return false;
+            return Flush::Fenced;
         }
         self.contents.watermarks.set_flushed(to);
         self.fence.wake_all();
-        true
+        Flush::Durable
     }
 
     /// Wakes the flush thread if there is something for it now.

@@ -8,7 +8,8 @@ use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, Record, records};
 use roxmq_protocol::time::Timestamp;
 use roxmq_store::{
-    AppendError, Batch, FlushMode, OpenError, Patience, Placed, QueueHint, ReadLimits, ReadResult, ReadStatus, Store, StoreConfig,
+    AppendError, Batch, Filter, FlushMode, OpenError, Patience, Placed, QueueHint, ReadLimits, ReadRequest, ReadResult, ReadStatus, Store,
+    StoreConfig,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -80,7 +81,7 @@ impl World {
     /// Sends a batch that is kept whole.
     pub fn send_whole(&self, store: &Store, messages: &[(&str, u32, usize)]) -> Result<Vec<Placed>, AppendError> {
         self.batch.borrow_mut().clear();
-        self.batch.borrow_mut().keep_whole();
+        self.batch.borrow_mut().make_atomic();
         self.send_more(store, messages)
     }
 
@@ -106,14 +107,14 @@ impl World {
                 properties: &properties,
             };
             let at = batch.push(draft).expect("fits");
-            batch.expect(at, self.hints.borrow().get(&((*topic).to_owned(), *queue_id)).copied());
+            batch.set_hint(at, self.hints.borrow().get(&((*topic).to_owned(), *queue_id)).copied());
             bodies.push(body);
         }
         store.append(&mut batch)?;
         let mut placed = Vec::new();
         for (n, ((topic, queue_id, _), body)) in messages.iter().zip(bodies).enumerate() {
             let at = batch.placed(n);
-            self.hints.borrow_mut().extend(batch.found(n).map(|hint| (((*topic).to_owned(), *queue_id), hint)));
+            self.hints.borrow_mut().extend(batch.hint(n).map(|hint| (((*topic).to_owned(), *queue_id), hint)));
             let mut sent = self.sent.borrow_mut();
             let queue = sent.entry(((*topic).to_owned(), *queue_id)).or_default();
             queue.insert(at.queue_offset.0, (at, body.clone()));
@@ -147,7 +148,7 @@ impl World {
 
     pub fn read(&self, store: &Store, topic: &str, queue_id: u32, from: i64, max: u32) -> (ReadResult, Vec<u8>) {
         let mut out = Vec::new();
-        let result = store.read(topic, queue_id, QueueOffset(from), self.limits(max), &mut |_| true, &mut out);
+        let result = store.read(&ReadRequest { topic, queue_id, from: QueueOffset(from), limits: self.limits(max) }, Filter::ALL, &mut out);
         assert_eq!(records(&out).filter(Result::is_ok).count(), result.messages as usize, "seed {}", self.seed);
         (result, out)
     }

@@ -9,7 +9,7 @@ use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Record, records};
-use roxmq_store::{Batch, Patience, ReadLimits, ReadStatus};
+use roxmq_store::{Batch, Filter, Patience, ReadLimits, ReadRequest, ReadStatus};
 use std::time::Duration;
 use tracing::{info, warn};
 
@@ -22,7 +22,7 @@ const AT_ONCE: ReadLimits = ReadLimits { messages_max: 128, bytes_max: 1 << 20, 
 pub fn anything_waits() -> impl FnMut(&Broker) -> bool {
     let mut quiet_at = None;
     move |broker| {
-        let end = Some(broker.store.max_log_offset());
+        let end = Some(broker.store.visible_end());
         if end == quiet_at {
             return false;
         }
@@ -47,9 +47,13 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let from = broker.waiting.delayed.cursor(level);
     let Some(max) = broker.waiting.delayed.waiting_end(&broker.store, level) else { return false };
     // A level's delivery is one whole batch, which has to fit into a segment.
-    let limits = ReadLimits { bytes_max: AT_ONCE.bytes_max.min(broker.store.whole_bytes_max() / 2), ..AT_ONCE };
+    let limits = ReadLimits { bytes_max: AT_ONCE.bytes_max.min(broker.store.record_bytes_max() / 2), ..AT_ONCE };
     let mut bytes = Vec::new();
-    let read = broker.store.read(names::DELAY_TOPIC, queue_of(level), QueueOffset(from), limits, &mut |_| true, &mut bytes);
+    let read = broker.store.read(
+        &ReadRequest { topic: names::DELAY_TOPIC, queue_id: queue_of(level), from: QueueOffset(from), limits },
+        Filter::ALL,
+        &mut bytes,
+    );
     if read.status != ReadStatus::Found {
         // Retention has passed the cursor, or damage was skipped: what is gone cannot be delivered.
         if read.next.0 > from {

@@ -39,7 +39,7 @@ pub fn push(broker: &Broker, waiting: &Record<'_>, draft: Draft<'_>, batch: &mut
 pub fn try_push(broker: &Broker, draft: Draft<'_>, batch: &mut Batch) -> Result<(), String> {
     let before = batch.len();
     batch.push(draft).map_err(|error| error.to_string())?;
-    let (bytes, max) = (batch.last_bytes(), broker.store.whole_bytes_max());
+    let (bytes, max) = (batch.last_bytes(), broker.store.record_bytes_max());
     if bytes > max {
         batch.truncate(before);
         return Err(format!("its record would have {bytes} bytes, and a log file holds {max}"));

@@ -55,7 +55,7 @@ pub async fn run(broker: Arc<Broker>) {
 /// Delivers everything that is due now. When the next one is due, as far as is known.
 pub fn deliver_due(broker: &Broker) -> Option<i64> {
     let now_ms = broker.clock.now_ms();
-    let log_end = broker.store.readable().0;
+    let log_end = broker.store.visible_end().0;
     let marks_end = broker.store.queue_next(MARKS_TOPIC, MARKS_QUEUE).map_or(0, |next| next.0);
     let mut batch = broker.store.batch();
     broker.waiting.timers.waiting.lock().try_again();
@@ -102,7 +102,7 @@ struct Delivery {
 fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, i64)], batch: &mut Batch) -> Result<(), Refusal> {
     let mut deliveries = Vec::new();
     // One append is one whole batch, which has to fit into a segment.
-    let bytes_max = BYTES_AT_ONCE.min(broker.store.whole_bytes_max() / 2);
+    let bytes_max = BYTES_AT_ONCE.min(broker.store.record_bytes_max() / 2);
     let mut size = 0;
     for (timer, at) in due {
         let found = broker.store.find_message(LogOffset(*at));

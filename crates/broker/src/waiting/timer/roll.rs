@@ -13,7 +13,7 @@ use crate::waiting::system_queue::AT_ONCE;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{Record, records};
-use roxmq_store::ReadStatus;
+use roxmq_store::{Filter, Flush, ReadRequest, ReadStatus};
 use tracing::{info, warn};
 
 /// Stores again what waits in the log before `end`. Is nothing in it needed any more?
@@ -40,7 +40,7 @@ pub fn roll(broker: &Broker, end: LogOffset, gives_up: bool, progress: &mut Prog
         info!(rolled, "stored timed messages again: the oldest part of the log is to be deleted");
     }
     // Only what is on the disk may stand in for what is deleted.
-    broker.store.flush()
+    broker.store.flush() == Flush::Durable
 }
 
 fn roll_queue(broker: &Broker, queue: u32, end: LogOffset, gives_up: bool, next: &mut QueueOffset) -> Result<usize, Refusal> {
@@ -48,7 +48,11 @@ fn roll_queue(broker: &Broker, queue: u32, end: LogOffset, gives_up: bool, next:
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        let read = broker.store.read(TIMER_TOPIC, queue, *next, AT_ONCE, &mut |entry| entry.log_offset < end, &mut bytes);
+        let read = broker.store.read(
+            &ReadRequest { topic: TIMER_TOPIC, queue_id: queue, from: *next, limits: AT_ONCE },
+            Filter { by_entry: Some(&mut |entry| entry.log_offset < end), ..Filter::ALL },
+            &mut bytes,
+        );
         rolled += store_again(broker, &bytes)?;
         let is_unread = read.status == ReadStatus::OffsetFoundNull;
         let following = if is_unread && gives_up { read.next.max(*next).plus(1) } else { read.next };

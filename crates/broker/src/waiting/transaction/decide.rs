@@ -154,7 +154,7 @@ impl Closing {
     }
 
     fn has_room(&self, broker: &Broker, half: &Half) -> bool {
-        let bytes_max = broker.store.whole_bytes_max().min(BYTES_AT_ONCE);
+        let bytes_max = broker.store.record_bytes_max().min(BYTES_AT_ONCE);
         self.batch.bytes() + half.bytes.len() + OP_BYTES_MAX <= bytes_max
     }
 

@@ -17,6 +17,7 @@ use roxmq_protocol::properties::Properties;
 use roxmq_protocol::properties::name;
 use roxmq_protocol::record::records;
 use roxmq_protocol::request;
+use roxmq_store::{Filter, ReadRequest};
 use std::time::Duration;
 
 fn put_half(broker: &Broker, body: &str) -> request::EndTransaction<'static> {
@@ -42,7 +43,11 @@ fn what_nobody_can_be_asked_about_waits_for_its_producers_as_long_as_it_is_kept(
     assert_eq!(delivered(&broker), Vec::<String>::new());
     // It is laid aside, and can be taken up again.
     let mut bytes = Vec::new();
-    let read = broker.store.read(UNDECIDED_TOPIC, 0, QueueOffset(0), AT_ONCE, &mut |_| true, &mut bytes);
+    let read = broker.store.read(
+        &ReadRequest { topic: UNDECIDED_TOPIC, queue_id: 0, from: QueueOffset(0), limits: AT_ONCE },
+        Filter::ALL,
+        &mut bytes,
+    );
     assert_eq!(read.messages, 1);
     let parked = records(&bytes).next().unwrap().unwrap().message_id().to_string();
     assert!(put_back(&broker, "nonsense").is_err());
@@ -200,7 +205,7 @@ fn many_decisions_are_taken_together_and_each_has_its_own_outcome() {
     let wrong_group = request::EndTransaction { producer_group: "others".into(), ..left.clone() };
     let (rolled_back, twice) = (rollback(&second), rollback(&first));
     let asked = vec![Ok(first), Ok(nowhere), Ok(rolled_back), Ok(wrong_group), Ok(twice), Err(Refusal::Busy("no")), Ok(third)];
-    let before = broker.store.max_log_offset();
+    let before = broker.store.visible_end();
     let outcomes: Vec<String> = decide_all(&broker, asked)
         .into_iter()
         .map(|outcome| match outcome {
@@ -208,7 +213,7 @@ fn many_decisions_are_taken_together_and_each_has_its_own_outcome() {
             Err(refusal) => refusal.to_string(),
         })
         .collect();
-    assert!(broker.store.max_log_offset() > before);
+    assert!(broker.store.visible_end() > before);
     assert_eq!(outcomes[0], "decided");
     assert!(outcomes[1].contains("no-such-topic"), "{}", outcomes[1]);
     assert_eq!(outcomes[2], "decided");

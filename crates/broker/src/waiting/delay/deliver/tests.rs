@@ -63,7 +63,11 @@ fn what_is_delivered_says_how_long_it_waited() {
     clock.advance(Duration::from_secs(1));
     deliver_due(&broker);
     let mut bytes = Vec::new();
-    broker.store.read(testing::TOPIC, QUEUE, QueueOffset(0), AT_ONCE, &mut |_| true, &mut bytes);
+    broker.store.read(
+        &ReadRequest { topic: testing::TOPIC, queue_id: QUEUE, from: QueueOffset(0), limits: AT_ONCE },
+        Filter::ALL,
+        &mut bytes,
+    );
     assert_eq!(records(&bytes).next().unwrap().unwrap().properties, properties);
     close(broker);
 }
