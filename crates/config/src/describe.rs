@@ -39,35 +39,35 @@ pub fn java_keys(groups: &[JavaKeys]) -> String {
     let mut page = String::new();
     for group in groups {
         let stance = match group.stance {
-            Stance::Meaningless => "Passed over",
-            Stance::NotServed => "Passed over with a warning",
+            Stance::Meaningless => "Ignored",
+            Stance::NotServed => "Ignored with a warning",
             Stance::Refused => "Refused",
         };
         let names: Vec<String> = group.keys.iter().map(|(key, _)| format!("`{key}`")).collect();
-        let (reason, names) = (format!("**{stance}: {}.**", group.reason), names.join(", "));
-        let _ = write!(page, "\n{}\n{}\n", wrapped(&reason), wrapped(&names));
+        let _ = write!(page, "\n{}\n\n{}\n", wrapped(&format!("**{stance}: {}.**", group.reason)), wrapped(&names.join(", ")));
     }
     page
 }
 
-/// The text in lines of at most 100 columns.
+/// `text` in lines of at most [`COLUMNS`] characters.
 fn wrapped(text: &str) -> String {
-    let (mut lines, mut columns) = (String::new(), 0);
+    let (mut lines, mut column) = (String::new(), 0);
     for word in text.split(' ') {
         let length = word.chars().count();
-        if columns > 0 && columns + 1 + length > COLUMNS {
+        if column > 0 && column + 1 + length > COLUMNS {
             lines.push('\n');
-            columns = 0;
-        } else if columns > 0 {
+            column = 0;
+        } else if column > 0 {
             lines.push(' ');
-            columns += 1;
+            column += 1;
         }
         lines.push_str(word);
-        columns += length;
+        column += length;
     }
     lines
 }
 
+/// How wide documents are.
 const COLUMNS: usize = 100;
 
 const TABLE_HEAD: &str = "\

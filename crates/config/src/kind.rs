@@ -199,7 +199,7 @@ pub struct PathText;
 
 impl Kind<PathBuf> for PathText {
     fn parse(&self, text: &str) -> Option<PathBuf> {
-        // A comma separates several folders in Java (storePathCommitLog); one of them alone would be a silent half.
+        // A comma separates several folders in Java (storePathCommitLog); one of them alone would silently be half.
         let legal = !text.is_empty() && !text.contains([',', '\0', '\n']);
         legal.then(|| with_home(text, std::env::var_os("HOME").map(PathBuf::from).as_deref()))
     }
@@ -226,7 +226,7 @@ impl Kind<Option<PathBuf>> for OptionalPath {
     }
 }
 
-/// `text` with the ways in which `broker.conf` files name the home folder replaced, where there is a home.
+/// `text` with the home folder in place of the names that `broker.conf` files have for it, where there is a home.
 fn with_home(text: &str, home: Option<&Path>) -> PathBuf {
     let Some(home) = home else { return text.into() };
     ["${user.home}", "${HOME}", "$HOME", "~"]

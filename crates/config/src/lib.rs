@@ -1,4 +1,4 @@
-//! How do settings get their values, and what do users hear about them?
+//! How do settings get their values, and what do users learn about them?
 //!
 //! A role declares its settings with [`table!`], one line per key, which says everything about it: field, RocketMQ's own key, default,
 //! what is allowed, unit, whether it can change at run time, and what it does. From these lines come the struct, parsing, checks, the
@@ -23,7 +23,7 @@ mod nearest;
 pub mod properties;
 #[cfg(test)]
 mod sample;
-mod table;
+pub mod table;
 mod update;
 
 pub use java_keys::{JavaKeys, Stance};

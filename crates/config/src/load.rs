@@ -1,4 +1,4 @@
-//! Where do the values of a configuration come from, and what is said about those that are not taken?
+//! Where do the values of a configuration come from, and what does the user learn about those without effect?
 
 use crate::java_keys::Stance;
 use crate::properties;
@@ -39,7 +39,7 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// A key with a value, as somebody wrote it.
+/// A key with a value, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The key as written.
@@ -64,8 +64,8 @@ pub fn settings_of_file(path: &str, text: &str) -> Result<Vec<Setting>, ConfigEr
 
 /// The settings in environment variables of the form `ROXMQ_<KEY>`, where case and further underscores do not count:
 /// `ROXMQ_LISTEN_PORT` and `ROXMQ_listenPort` are both `listenPort`. `NAMESRV_ADDR` is `namesrvAddr`, as for Apache RocketMQ.
-/// `prefix` stands before the key where two roles are configured together (`NAMESERVER_`). Other variables are not looked at, and
-/// unknown names are no warning: Kubernetes sets `ROXMQ_PORT` and the like for a service named roxmq.
+/// `prefix` stands before the key where two roles are configured together (`NAMESERVER_`). Other variables are ignored, and
+/// unknown names cause no warning: Kubernetes sets `ROXMQ_PORT` and the like for a service named roxmq.
 pub fn settings_of_environment<C: Table>(prefix: &str, variables: &[(String, String)]) -> Vec<Setting> {
     let plain = |name: &str| name.replace('_', "").to_lowercase();
     let key_of = |variable: &str| {
@@ -85,7 +85,7 @@ pub fn settings_of_environment<C: Table>(prefix: &str, variables: &[(String, Str
     variables.iter().filter_map(setting).collect()
 }
 
-/// A configuration, and what its user should be told about it.
+/// A configuration, and notices for its user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded<C> {
     /// The values.
@@ -94,7 +94,7 @@ pub struct Loaded<C> {
     pub notices: Vec<Notice>,
 }
 
-/// The defaults with `settings` applied in order, so that the settings which win come last.
+/// The defaults with `settings` applied in order: the last one of a key wins.
 pub fn load<C: Table>(settings: &[Setting]) -> Result<Loaded<C>, ConfigError> {
     let mut loaded = Loaded { config: C::default(), notices: Vec::new() };
     for setting in settings {
@@ -129,9 +129,9 @@ pub(crate) fn apply<C: Table>(config: &mut C, setting: &Setting) -> Result<Optio
             Stance::Meaningless => Ok(Some(Notice::Meaningless { setting: setting.clone(), reason: group.reason })),
         };
     }
-    // A request may have very many unknown keys, and the comparisons would take hours: `Update` makes some of them.
-    let is_asked_over_the_wire = matches!(setting.origin, Origin::Request { .. });
-    let nearest = if is_asked_over_the_wire { None } else { C::nearest_key(&setting.key) };
+    // A request may have very many unknown keys, and comparing all of them would take hours: `Update` compares the first ones.
+    let came_over_the_wire = matches!(setting.origin, Origin::Request { .. });
+    let nearest = if came_over_the_wire { None } else { C::nearest_key(&setting.key) };
     Ok(Some(Notice::Unknown { setting: setting.clone(), nearest }))
 }
 
@@ -169,7 +169,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// Whether the user probably expects an effect which does not come: a warning rather than a remark.
+    /// Whether the user probably expects an effect that does not come: a warning rather than a remark.
     pub fn is_warning(&self) -> bool {
         match self {
             Notice::Unknown { .. } | Notice::NotServed { .. } => true,
@@ -210,7 +210,7 @@ pub enum ConfigError {
         /// Where it was written.
         origin: Origin,
     },
-    /// A value whose effect would be a promise that is not kept, such as access control.
+    /// A value that asks for a promise that cannot be kept, such as access control.
     #[error("{key}={value} ({origin}) cannot be honoured: {reason}")]
     NotServed {
         /// The key.

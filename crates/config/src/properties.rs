@@ -11,13 +11,13 @@ use std::fmt::Write as _;
 pub struct Entry {
     /// The key, unescaped.
     pub key: String,
-    /// The value, unescaped; blanks before it are gone, blanks after it are kept as Java keeps them.
+    /// The value, unescaped; without blanks before it, with those after it, as in Java.
     pub value: String,
     /// The line on which the entry starts, from 1.
     pub line: usize,
 }
 
-/// An escape that is none: the only way in which a properties text can be wrong.
+/// An incomplete escape: the only way in which a properties text can be wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: \\u must be followed by four hexadecimal digits")]
 pub struct BadEscape {

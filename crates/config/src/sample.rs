@@ -1,7 +1,9 @@
 //! A small role for the tests of this crate.
 
+use crate::java_keys::{JavaKeys, Stance};
 use crate::kind::{Addresses, Hours, Name, Names, OptionalHost, YesNo, whole};
-use crate::{JavaKeys, Key, Stance, Table, table};
+use crate::table;
+use crate::table::{Key, Table};
 
 table! {
     /// One key of each kind of [`crate::Change`], and two that must agree.

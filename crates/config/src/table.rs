@@ -11,7 +11,7 @@ pub enum Change {
     Now,
     /// At the next start: it is saved, and the running process keeps the old value.
     Restart,
-    /// Never in this version: it is checked and kept, and nothing acts on it yet.
+    /// Never in this version: it is checked and saved, and nothing acts on it yet.
     NotYet,
 }
 
@@ -66,10 +66,10 @@ pub trait Table: Clone + Default + PartialEq + std::fmt::Debug + 'static {
     /// Keys of Apache RocketMQ for this role that are no settings here.
     fn java_keys() -> &'static [JavaKeys];
 
-    /// Keys that must not be changed over the wire, in addition to those which never may.
+    /// Keys that must not be changed over the wire, besides those that never may.
     fn black_list(&self) -> &[String];
 
-    /// What two or more values together must fulfil: the keys concerned, and what is wrong with their values.
+    /// Values that do not fit together, if any: the keys concerned, and why their values do not.
     fn contradiction(&self) -> Option<(&'static str, String)>;
 
     /// The line of `name`, which is matched exactly as Java does.
@@ -77,7 +77,7 @@ pub trait Table: Clone + Default + PartialEq + std::fmt::Debug + 'static {
         Self::keys().iter().find(|key| key.name == name)
     }
 
-    /// The known name that differs least from `name`, if the difference looks like a slip.
+    /// The known name that differs least from `name`, if the difference looks like a typo.
     fn nearest_key(name: &str) -> Option<&'static str> {
         let own = Self::keys().iter().map(|key| key.name);
         let java = Self::java_keys().iter().flat_map(|group| group.keys).map(|(key, _)| *key);
@@ -118,26 +118,33 @@ macro_rules! table {
             }
         }
 
-        static KEYS: &[$crate::Key<$config>] = &[
-            $( $( $crate::Key {
+        static KEYS: &[$crate::table::Key<$config>] = &[
+            $( $( $crate::table::Key {
                 name: $name,
                 section: $section,
                 unit: $unit,
-                change: $crate::Change::$change,
+                change: $crate::table::Change::$change,
                 doc: $doc,
-                default_shown: $crate::table!(@shown $($shown)?),
-                allowed: || $crate::Kind::<$type>::allowed(&$kind),
-                set: |config, text| match $crate::Kind::<$type>::parse(&$kind, text) {
+                default_shown: $crate::table::first(&[$($shown)?]),
+                allowed: || $crate::kind::Kind::<$type>::allowed(&$kind),
+                set: |config, text| match $crate::kind::Kind::<$type>::parse(&$kind, text) {
                     Some(value) => {
                         config.$field = value;
                         true
                     }
                     None => false,
                 },
-                print: |config| $crate::Kind::<$type>::print(&$kind, &config.$field),
+                print: |config| $crate::kind::Kind::<$type>::print(&$kind, &config.$field),
             }, )* )*
         ];
     };
-    (@shown) => { None };
-    (@shown $shown:literal) => { Some($shown) };
+}
+
+/// The only word of a list, if it has one: for [`table!`](crate::table!).
+#[doc(hidden)]
+pub const fn first(list: &[&'static str]) -> Option<&'static str> {
+    match list {
+        [first, ..] => Some(first),
+        [] => None,
+    }
 }

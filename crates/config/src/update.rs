@@ -1,7 +1,7 @@
-//! What happens when a running process is told to change its configuration?
+//! What happens when a tool changes the configuration of a running process?
 //!
 //! UPDATE_BROKER_CONFIG (25) and UPDATE_NAMESRV_CONFIG (318) carry properties text. As in Java (Configuration, AdminBrokerProcessor),
-//! keys that are not known are passed over and a key of the black list refuses the whole request. Unlike Java, a value that is not
+//! unknown keys are ignored and a key of the black list refuses the whole request. Unlike Java, a value that is not
 //! allowed refuses the whole request too, and the answer's remark says which keys take effect later or never.
 
 use crate::load::{ConfigError, Notice, Origin, Setting, agree, apply};
@@ -13,7 +13,7 @@ use crate::table::{Change, Table};
 pub struct Update<C> {
     /// The configuration that is in force now: only keys that can change at run time have new values.
     pub running: C,
-    /// Keys of `running` whose value is another one than before.
+    /// Keys of `running` whose value changed.
     pub changed: Vec<&'static str>,
     /// Keys whose new value takes effect at the next start.
     pub after_restart: Vec<&'static str>,
@@ -48,7 +48,7 @@ impl<C: Table> Update<C> {
             let Some(key) = C::key(&entry.key) else {
                 let (key, value) = (shown(&entry.key), shown(&entry.value));
                 let setting = Setting { key, value, origin: Origin::Request { line: entry.line } };
-                // Refuses what would be a promise that is not kept.
+                // Refuses a promise that cannot be kept.
                 update.note(apply(&mut wanted, &setting)?);
                 continue;
             };
@@ -78,7 +78,7 @@ impl<C: Table> Update<C> {
 
     fn note(&mut self, notice: Option<Notice>) {
         match notice {
-            Some(_) if self.notices.len() == TOLD_MAX => self.notices_more += 1,
+            Some(_) if self.notices.len() == NOTICES_MAX => self.notices_more += 1,
             Some(Notice::Unknown { setting, .. }) => {
                 let nearest = C::nearest_key(&setting.key);
                 self.notices.push(Notice::Unknown { setting, nearest });
@@ -90,16 +90,16 @@ impl<C: Table> Update<C> {
     /// What the answer's remark says; none when all of it is in force.
     pub fn remark(&self) -> Option<String> {
         let later = self.after_restart.iter().map(|key| format!("{key} takes effect after a restart"));
-        let mut told: Vec<String> = later.chain(self.notices.iter().map(Notice::to_string)).collect();
+        let mut remarks: Vec<String> = later.chain(self.notices.iter().map(Notice::to_string)).collect();
         if self.notices_more > 0 {
-            told.push(format!("and {} more", self.notices_more));
+            remarks.push(format!("and {} more", self.notices_more));
         }
-        (!told.is_empty()).then(|| told.join("; "))
+        (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 }
 
-/// Keys without effect that one answer speaks of.
-const TOLD_MAX: usize = 20;
+/// Keys without effect that one answer names.
+const NOTICES_MAX: usize = 20;
 
 /// Text of a request as it may stand in a remark or a log: short, and in one line.
 fn shown(text: &str) -> String {
@@ -142,9 +142,9 @@ mod tests {
         );
         assert_eq!(remark("fileReservedTime=12\nlistenPort=10911\naclEnable=false\nenablePopBufferMerge=false"), None);
         assert_eq!(remark("a\\nb=1"), Some("unknown key a b (request, line 1)".into()));
-        let many: String = (0..30).map(|number| format!("nobody{number}=1\n")).collect();
+        let many: String = (0..30).map(|number| format!("key{number}=1\n")).collect();
         let remark = remark(&many).unwrap();
-        assert!(remark.starts_with("unknown key nobody0 (request, line 1); ") && remark.ends_with("; and 10 more"), "{remark}");
+        assert!(remark.starts_with("unknown key key0 (request, line 1); ") && remark.ends_with("; and 10 more"), "{remark}");
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
                 "maxMessageSize=100\nmappedFileSizeCommitLog=50",
                 "mappedFileSizeCommitLog and maxMessageSize: a log file of 50 cannot hold a message of 100",
             ),
-            // Legal after a restart, but not with the log files of now.
+            // Legal after a restart, but not with the log files of this run.
             (
                 "maxMessageSize=3000\nmappedFileSizeCommitLog=4000",
                 "mappedFileSizeCommitLog and maxMessageSize: a log file of 2000 cannot hold a message of 3000",

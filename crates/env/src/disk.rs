@@ -1,9 +1,9 @@
 //! How are files read, written and made durable?
 //!
-//! One value, handed down from `main`: [`Disk::real`] is the operating system's, [`SimDisk`] lives in memory, loses power
-//! when told, and keeps of what was not synced only what a bad disk would. All access is by explicit reads and writes at an
-//! offset: through a writable mapping a full disk would be a signal instead of an error. What is read most may be copied from a
-//! read-only mapping, whose signals are caught.
+//! One value, handed down from `main`: [`Disk::real`] is the operating system's, [`SimDisk`] lives in memory, loses power when a test says
+//! so, and then loses as much of the unsynced data as a bad disk would. All access is by explicit reads and writes at an offset: through
+//! a writable mapping a full disk would be a signal instead of an error. Files that are read often may be copied from a read-only mapping,
+//! whose signals are caught.
 
 mod mapped;
 mod real;
@@ -146,7 +146,7 @@ impl Disk {
         done.map_err(named(path))
     }
 
-    /// Takes the exclusive lock of `path`, a file made if needed; [`io::ErrorKind::WouldBlock`] if somebody has it.
+    /// Takes the exclusive lock of `path`, a file that is made if needed; [`io::ErrorKind::WouldBlock`] if it is taken.
     pub fn lock(&self, path: &Path) -> io::Result<Lock> {
         let done = match &self.0 {
             World::Real => real::lock(path).map(LockHandle::Real).map(Lock),
@@ -167,7 +167,7 @@ impl Disk {
         file.confirm()
     }
 
-    /// As [`Disk::replace_atomically`], and what `path` was before is kept as `backup`. A crash in between may leave only the backup.
+    /// Like [`Disk::replace_atomically`], with the former contents of `path` as `backup`. A crash in between may leave only the backup.
     pub fn replace_keeping(&self, path: &Path, bytes: &[u8], backup: &Path) -> io::Result<()> {
         let temporary = temporary_of(path);
         let file = self.open(&temporary, Open::Truncate)?;
@@ -183,7 +183,7 @@ impl Disk {
         file.confirm()
     }
 
-    /// The contents of `path`, `None` if it does not exist. What [`Disk::replace_atomically`] left unfinished is not looked at.
+    /// The contents of `path`, `None` if it does not exist. Unfinished work of [`Disk::replace_atomically`] is ignored.
     pub fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let file = match self.open(path, Open::Read) {
             Ok(file) => file,
@@ -225,9 +225,9 @@ impl File {
         done.map_err(named(&self.path))
     }
 
-    /// As [`File::append_to`], but without waiting for the disk: [`io::ErrorKind::WouldBlock`] if not all of it is in memory.
+    /// Like [`File::append_to`], but without waiting for the disk: [`io::ErrorKind::WouldBlock`] if not all of it is in memory.
     ///
-    /// File systems that cannot tell are waited for.
+    /// Some file systems cannot say whether it is; those are waited for.
     pub fn append_cached_to(&self, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
         let done = match &self.handle {
             Handle::Real(file) => real::append_cached_to(file, offset, len, out),
@@ -236,7 +236,7 @@ impl File {
         done.map_err(named(&self.path))
     }
 
-    /// The first `len` bytes as memory to copy from. `None` where that is not to be had; then there are the calls.
+    /// The first `len` bytes as memory to copy from. `None` where the file cannot be mapped: read it by calls.
     pub fn map(&self, len: u64) -> Option<Mapping> {
         match &self.handle {
             Handle::Real(file) => Mapping::new(file, usize::try_from(len).ok()?).ok()?,
@@ -244,8 +244,8 @@ impl File {
         }
     }
 
-    /// Has the system write these bytes to the device, and waits for that. Nothing is durable by it: it only leaves less for a
-    /// [`File::sync_data`] to do, during which those wait who write to the same pages. After an error what was not durable is lost.
+    /// Has the system write these bytes to the device, and waits for that. It makes nothing durable: it only leaves less work for a
+    /// [`File::sync_data`], during which writes to the same pages wait. After an error, bytes that were not durable are lost.
     pub fn write_back(&self, bytes: Range<u64>) -> io::Result<()> {
         let done = match &self.handle {
             Handle::Real(file) => real::write_back(file, bytes),
@@ -255,7 +255,7 @@ impl File {
         done.map_err(named(&self.path))
     }
 
-    /// Makes what was written, and the file's length, durable. After an error what was not durable is lost: do not retry.
+    /// Makes contents and length of the file durable. After an error, bytes that were not durable are lost: do not retry.
     pub fn sync_data(&self) -> io::Result<()> {
         if bites(Tooth::FsyncSkipped) {
             return Ok(());
@@ -267,13 +267,13 @@ impl File {
         done.map_err(named(&self.path))
     }
 
-    /// Whether syncs that came before, of any file of this file system, can be believed.
+    /// An error unless earlier syncs, of any file of this file system, can be believed.
     ///
-    /// When ext4 meets an error it gives up its journal. A sync that comes then may say that it worked: it finds its transaction gone and
-    /// takes it for committed. Until the file system has turned read-only, some milliseconds later, contents can even be written. Only what
-    /// needs the journal is refused from the first moment; this does such a thing, which changes nothing (room for a byte that has it).
+    /// When ext4 meets an error it gives up its journal. The next sync may still return success: it finds its transaction gone and takes
+    /// it for committed. Until the file system turns read-only, some milliseconds later, contents can even be written. Only operations that
+    /// need the journal fail from the first moment; this is one that changes nothing (it allocates a byte that is allocated already).
     ///
-    /// It makes the next sync of this file wait for the journal, so ask of a file that is not synced often. Ask before a promise is made.
+    /// It makes the next sync of this file wait for the journal, so use a file that is rarely synced, and call it before a promise is made.
     pub fn confirm(&self) -> io::Result<()> {
         if bites(Tooth::SyncBelieved) {
             return Ok(());
@@ -304,7 +304,7 @@ impl File {
         done.map_err(named(&self.path))
     }
 
-    /// Takes room for the first `len` bytes, which read as zeros where nothing was written; the file becomes at least that long.
+    /// Allocates the first `len` bytes, which read as zeros where nothing was written; the file becomes at least that long.
     pub fn allocate(&self, len: u64) -> io::Result<()> {
         let done = match &self.handle {
             Handle::Real(file) => real::allocate(file, len),
@@ -314,7 +314,7 @@ impl File {
     }
 }
 
-/// Says of an error what it is about. One that only says to come again stays as it is: it is nobody's to read.
+/// Adds the path to an error. [`io::ErrorKind::WouldBlock`] stays as it is: the caller tries again, and no person reads it.
 fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error + '_ {
     move |error| match error.kind() {
         io::ErrorKind::WouldBlock => error,

@@ -1,4 +1,4 @@
-//! What does this machine say of itself? Its name, its addresses, and the one from which it reaches the world.
+//! What are this machine's name and addresses, and from which of them does it reach the world?
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -29,7 +29,7 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 /// The address from which this machine would reach the world: what the routing table says, without sending anything. `None` without a
 /// default route.
 pub fn outward() -> Option<IpAddr> {
-    // Addresses for documentation: routed like any other, assigned to nobody.
+    // Addresses for documentation: routed like any other, and never assigned.
     let v4 = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
     let v6 = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9));
     [v4, v6].into_iter().find_map(|far| {

@@ -1,14 +1,14 @@
 //! How soon does a thread get a core that another one runs on?
 
-/// The time a thread with short slices runs before it looks who else waits, in ns; the least that Linux grants.
+/// How long a thread with short slices runs before another may have its core, in ns; the least that Linux grants.
 pub const SHORT_SLICE_NS: u64 = 100_000;
 
 /// Asks Linux to give the calling thread its share of a core in slices of [`SHORT_SLICE_NS`] instead of some milliseconds.
 ///
-/// The share stays what it was, so nobody else gets less. But a thread that asks for little at a time and wakes up does not wait until
-/// somebody who asks for much is through, which is what a send waits for on a machine with as many busy threads as cores. Linux does so
-/// since 6.12 and grants it to anybody; before, it makes no difference. A thread that somebody gave a scheduling policy of its own (real
-/// time, batch) is left alone, and so is its nice value. Whether it was asked for.
+/// The share stays the same, so no other thread gets less. But a thread that runs for a short time and wakes up often no longer waits for
+/// the end of a long slice of another; on a machine with as many busy threads as cores, that is what a send waits for. Linux supports this
+/// since 6.12, without privileges; older kernels ignore it. A thread with a scheduling policy of its own (real time, batch) is left
+/// alone, and so is its nice value. Returns whether Linux was asked.
 pub fn ask_for_short_slices() -> bool {
     #[cfg(target_os = "linux")]
     {

@@ -37,7 +37,7 @@ fn child() {
             assert_eq!(task.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
         }
     });
-    // A panic ends the process before this can tell.
+    // A panic ends the process before this line.
     if panics {
         std::process::exit(0);
     }

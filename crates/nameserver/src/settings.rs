@@ -28,9 +28,9 @@ table! {
         }
         "Routes" {
             scan_interval_ms: u64 = 5_000, "scanNotActiveBrokerInterval", whole(10..=600_000), "ms", Restart,
-                "How often the NameServer looks for brokers that have fallen silent.";
+                "How often the NameServer looks for silent brokers.";
             delete_topic_with_registration: bool = true, "deleteTopicWithBrokerRegistration", YesNo, "", Now,
-                "Whether a master's list of all its topics takes it out of the routes of topics that it lacks. Lists of the topics that changed, as Java's brokers send too, take nothing off.";
+                "Whether a master's list of all its topics removes it from the routes of topics that the list lacks. Lists of changed topics, which Java's brokers send too, remove nothing.";
             order_message: bool = false, "orderMessageEnable", YesNo, "", Now,
                 "Whether routes carry the order configuration of their topic, so that its queues stay listed while a broker is down.";
             return_order_config: bool = true, "returnOrderTopicConfigToBroker", YesNo, "", Now,
@@ -40,13 +40,13 @@ table! {
             notify_min_broker_id: bool = false, "notifyMinBrokerIdChanged", YesNo, "", Now,
                 "Whether brokers are notified when the lowest living id of their name changes.";
             all_topic_list: bool = true, "enableAllTopicList", YesNo, "", Now,
-                "Whether the list of all topics is given out.";
+                "Whether the list of all topics is served.";
             topic_list: bool = true, "enableTopicList", YesNo, "", Now,
-                "Whether lists of the topics of a cluster or unit are given out.";
+                "Whether lists of the topics of a cluster or unit are served.";
             wait_for_service: bool = true, "needWaitForService", YesNo, "", Now,
-                "Whether routes and lists are refused after the start (code 1) until the brokers that were registered before are back; for 2 s where none were.";
+                "Whether routes and lists are refused after the start (code 1) until the brokers that were registered before are back, or for 2 s if there were none.";
             wait_for_service_s: u64 = 45, "waitSecondsForService", whole(1..=3_600), "s", Restart,
-                "How long that may be at most; brokers that have not come by then count as gone.";
+                "How long that may be at most; brokers that are not back by then count as gone.";
         }
         "Administration" {
             kv_config_path: PathBuf = "roxmq-data/namesrv/kvConfig.json".into(), "kvConfigPath", PathText, "", Restart,

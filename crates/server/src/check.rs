@@ -1,4 +1,4 @@
-//! `roxmq verify` and `roxmq repair`: what they print, and with which code they end.
+//! What do `roxmq verify` and `roxmq repair` print, and with which code do they end?
 
 use crate::args::{EXIT_USAGE, Look};
 use roxmq_env::clock::Clock;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Something is damaged.
 const EXIT_DAMAGED: u8 = 1;
 
-/// Looks through a data folder and changes nothing.
+/// Checks a data folder and changes nothing.
 pub fn verify(look: &Look) -> ExitCode {
     let mut bar = Bar::new();
     let found = verify::verify(&Disk::real(), &folder(look), &mut |done, total| bar.show(done, total));
@@ -48,7 +48,7 @@ fn conclude(look: &Look, found: Result<(Report, Vec<String>), FolderError>) -> E
         Err(error) => return cannot(&error),
     };
     let text = if look.json { as_json(&report, tables, &done) } else { as_text(&report, tables, &done) };
-    // Nobody is told if the reader of the output has gone.
+    // The reader of the output may be gone.
     let _ = std::io::stdout().write_all(text.as_bytes());
     if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DAMAGED) }
 }
@@ -93,7 +93,7 @@ fn as_text(report: &Report, tables: usize, done: &[String]) -> String {
     }
     for problem in &report.problems {
         let at = problem.log_offset.map_or_else(String::new, |offset| format!(" at log offset {}", offset.0));
-        let cure = if problem.kind.is_derived() { " (roxmq repair, or the next start, makes it anew)" } else { "" };
+        let cure = if problem.kind.is_derived() { " (roxmq repair, or the next start, rebuilds it)" } else { "" };
         let _ = writeln!(text, "DAMAGED  {}{at}: {}{cure}", problem.file.display(), problem.what);
     }
     if report.problems_left_out > 0 {

@@ -54,21 +54,21 @@ the NameServer's, on the command line and in the file alike (`ROXMQ_NAMESERVER_<
 environment).
 
 A value that is not allowed stops the start with the key, the value, what is allowed, and the line.
-An unknown key is passed over with a warning that names the nearest known one. `roxmq config` prints
-the configuration that would be used.
+An unknown key is ignored with a warning that names the nearest known one. `roxmq config` prints the
+configuration that would be used.
 
 `mqadmin updateBrokerConfig` and `updateNamesrvConfig` change a running process. Keys marked *now*
 take effect at once, keys marked *restart* at the next start; both are saved to the configuration
 file, where only the lines of the changed keys are rewritten. Keys marked *no effect yet* are
-checked and kept, but nothing acts on them in this version; setting one to something else than its
-default is a warning. The remark of the answer names the keys that take effect at the next start,
-have no effect, or are unknown; the tools do not print it, the log has it too.
+checked and saved, but nothing acts on them in this version; setting one to anything but its default
+is a warning. The remark of the answer names the keys that take effect at the next start, have no
+effect, or are unknown; the tools do not print it, the log has it too.
 ";
 
 const NO_SETTINGS: &str = "
 ## Keys of Apache RocketMQ that are no settings here
 
-A file that contains them starts RoxMQ all the same, unless it asks for safety that RoxMQ does not
-give: such a key is *refused* when its value is not RocketMQ's default. Keys of parts that RoxMQ
-does not have are warned about when their value is not RocketMQ's default.
+A file with such keys still starts RoxMQ, unless it asks for safety that RoxMQ does not give: such a
+key is *refused* when its value is not RocketMQ's default. Keys of parts that RoxMQ does not have
+cause a warning when their value is not RocketMQ's default.
 ";

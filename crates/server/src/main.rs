@@ -29,14 +29,14 @@ fn main() -> ExitCode {
     match command {
         Command::PrintConfig(start) => match settings_of(&start) {
             Ok(settings) => {
-                tell(&settings);
+                print_notices(&settings);
                 write(&settings::print(&settings));
             }
             Err(error) => return refuse(&error),
         },
         Command::Serve(start) => match settings_of(&start) {
             Ok(settings) => {
-                tell(&settings);
+                print_notices(&settings);
                 roxmq_env::allocator::give_back_large_blocks();
                 if let Err(error) = serve::run(settings) {
                     eprintln!("roxmq: {error}");
@@ -66,7 +66,7 @@ fn write(text: &str) {
 }
 
 /// Says which settings have no effect, on the error stream: the output may be a file.
-fn tell(settings: &settings::Settings) {
+fn print_notices(settings: &settings::Settings) {
     for notice in &settings.notices {
         let level = if notice.is_warning() { "warning" } else { "note" };
         eprintln!("roxmq: {level}: {notice}");

@@ -17,7 +17,7 @@ Who serves a request:
   durable, `decide` many at a time, `relay` waits for a client;
 - `NameServer`: `always`, or only when its table is `complete`;
 - `client`: it is what a broker asks a client;
-- `nobody yet`: this version does not answer it.
+- `not served`: this version does not answer it.
 
 What its sender must be allowed, which nothing checks yet: `publish` to the topic, `subscribe` for
 the group, `admin` for operators and their tools, `internal` for brokers and NameServers, `any` for
@@ -46,7 +46,7 @@ fn page() -> String {
         if clients.contains(&row.code) {
             by.push("client".to_owned());
         }
-        let by = if by.is_empty() { "nobody yet".to_owned() } else { by.join(", ") };
+        let by = if by.is_empty() { "not served".to_owned() } else { by.join(", ") };
         let (access, fields) = (access.join(", "), row.wire_fields().join(", "));
         let about = row.about.join(", ").replace("TopicList", "Topic").to_lowercase();
         // Writing to a String cannot fail.

@@ -34,7 +34,7 @@ pub struct BrokerReady {
     pub listen: SocketAddr,
     /// Where it listens for old clients' sends (VIP channel).
     pub fast_port: Option<u16>,
-    /// The host and port that clients are told.
+    /// The host and port that clients connect to.
     pub advertised: String,
     /// Whether that host was found out rather than configured.
     pub auto: bool,
@@ -44,7 +44,7 @@ pub struct BrokerReady {
     pub data: PathBuf,
     /// How sends are acknowledged: `ASYNC_FLUSH` or `SYNC_FLUSH`.
     pub flush: String,
-    /// Whether the process runs in a container, whose found-out address is only good inside its network.
+    /// Whether the process runs in a container, whose own address is only good inside its network.
     pub in_container: bool,
 }
 

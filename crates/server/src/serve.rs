@@ -1,4 +1,4 @@
-//! Starting the roles, and stopping them when the system or the user says so.
+//! How do the roles start and stop?
 
 use crate::screen::{self, BrokerReady, NameServerReady, Ready};
 use crate::settings::{self, Settings};
@@ -33,7 +33,7 @@ const LOG_DEFAULT: &str = "info";
 pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
     start_log();
     raise_file_limit();
-    // Listened for from the start: a stop that is asked for while the roles start must still be a clean one.
+    // From the start, so that a stop that comes while the roles start is a clean one too.
     let stop = StopSignals::listen()?;
     let (clock, disk) = (Clock::system(), Disk::real());
     let Settings { nameserver, broker, .. } = settings;
@@ -59,8 +59,8 @@ pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
 
     print_screen(&ready);
     stop.wait();
-    // The NameServer first: it closes its connections while it still knows all, and clients go on with what they know or with another one.
-    // After the broker's goodbye it would tell them that there is no such topic.
+    // The NameServer first: it closes its connections while its routes are complete, and clients go on with the routes that they have, or ask
+    // another one. After the broker's goodbye it would answer that there is no such topic.
     if let Some(nameserver) = nameserver {
         broker.iter().for_each(RunningBroker::about_to_stop);
         nameserver.stop();
@@ -103,7 +103,7 @@ fn start_broker(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<(Runni
 }
 
 fn print_screen(ready: &Ready) {
-    // Nobody is told if the reader of the output has gone.
+    // The reader of the output may be gone.
     let mut out = std::io::stdout();
     let _ = out.write_all(screen::text(env!("CARGO_PKG_VERSION"), ready).as_bytes());
     let _ = out.flush();
@@ -117,10 +117,10 @@ fn start_log() {
         }),
         Err(_) => EnvFilter::new(LOG_DEFAULT),
     };
-    // Colours are for people: a file, or who reads it, would have the codes between the words (and see no-color.org).
+    // Colours are for terminals: in a file their codes would stand between the words (and see no-color.org).
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = std::io::stderr().is_terminal() && !no_color;
-    // A line that cannot be written, to a full disk for example, is lost. Told of on the same standard error, it would end the thread.
+    // A line that cannot be written, to a full disk for example, is lost. Reporting it on the same standard error would end the thread.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     log.log_internal_errors(false).with_target(false).init();
 }

@@ -22,7 +22,7 @@ pub struct Settings {
     pub nameserver: Option<NameServerConfig>,
     /// The broker's, where one runs.
     pub broker: Option<BrokerConfig>,
-    /// What the user should be told about settings that have no effect.
+    /// Settings without effect.
     pub notices: Vec<Notice>,
 }
 
@@ -86,7 +86,7 @@ impl Sources<'_> {
         let path = match &self.start.config_file {
             Some(path) => path.clone(),
             None => {
-                // The data folder, where the saved file would be, is known from the other places.
+                // The saved file would be in the data folder, which the other places name.
                 let without_file = load::<BrokerConfig>(&[environment.clone(), arguments.clone()].concat())?;
                 without_file.config.store_root.join("config/broker.properties")
             }
@@ -139,7 +139,7 @@ impl Sources<'_> {
         }
     }
 
-    /// The settings that were changed at run time without a file of the user, if any were.
+    /// Settings that were changed at run time, where the user gave no file.
     fn saved(&self, path: &Path) -> Result<Vec<Setting>, SettingsError> {
         match (self.read)(path) {
             Ok(text) => Ok(settings_of_file(&path.display().to_string(), &text)?),
@@ -157,7 +157,7 @@ fn moved(path: PathBuf, default: &Path, folder: &Path) -> PathBuf {
     }
 }
 
-/// Lets a broker register with the NameServer of its own process too, unless it is told to already.
+/// Lets a broker register with the NameServer of its own process too, unless its settings name that one already.
 pub fn register_with_own(broker: &mut BrokerConfig, nameserver_port: u16) {
     let own = ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{nameserver_port}"));
     if !broker.namesrv_addr.iter().any(|address| own.contains(address)) {
@@ -166,7 +166,7 @@ pub fn register_with_own(broker: &mut BrokerConfig, nameserver_port: u16) {
     }
 }
 
-/// The configuration as a file with which the same roles would run the same way.
+/// The configuration as a file: with it the same roles run the same way.
 pub fn print(settings: &Settings) -> String {
     let mut text = settings.broker.as_ref().map(BrokerConfig::to_properties).unwrap_or_default();
     if let Some(nameserver) = &settings.nameserver {

@@ -44,7 +44,7 @@ table! {
             broker_role: BrokerRole = BrokerRole::AsyncMaster, "brokerRole", BROKER_ROLE, "", Restart,
                 "What the broker is to the others of its name.";
             broker_permission: u32 = 6, "brokerPermission", whole(0..=7), "", Now,
-                "What clients may do here: 6 read and write, 4 read only (drain it before a stop), 2 write only. Without writing every send is refused; what was begun before (retries, open transactions, what waits for its time) is carried on.";
+                "What clients may do here: 6 read and write, 4 read only (drain it before a stop), 2 write only. Without write permission every send is refused; work begun before (retries, open transactions, delayed and timed messages) goes on.";
             region_id: String = "DefaultRegion".into(), "regionId", Name, "", Now,
                 "The region that stands in stored messages and in answers to sends (MSG_REGION).";
         }
@@ -52,8 +52,8 @@ table! {
             namesrv_addr: Vec<String> = Vec::new(), "namesrvAddr", Addresses, "", Now,
                 "The NameServers to register with, `host:port;host:port`. Also taken from NAMESRV_ADDR and `-n`.";
             broker_ip1: Option<String> = None, "brokerIP1", OptionalHost, "", Restart,
-                "The address that clients are told to connect to, and that they find in message ids and messages. Without it, each client \
-                 finds the one at which it reached the NameServer and the broker; NameServers elsewhere are told the best address of this machine.", shown "found out";
+                "The address that clients connect to, and that they find in message ids and messages. Without it, each client finds the one at \
+                 which it reached the NameServer and the broker; NameServers elsewhere learn the best address of this machine.", shown "found out";
             listen_port: u16 = 10_911, "listenPort", whole(0..=65_535), "", Restart,
                 "The port for all requests. The port two below it serves the same clients' sends (VIP channel). 0 takes a free port.";
             bind_address: IpAddr = Ipv4Addr::UNSPECIFIED.into(), "bindAddress", Ip, "", Restart,
@@ -73,7 +73,7 @@ table! {
         }
         "Registration" {
             register_period_ms: u64 = 30_000, "registerNameServerPeriod", whole(1_000..=60_000), "ms", Now,
-                "How often the broker tells every NameServer its topics. A NameServer forgets a broker after 120 s of silence.";
+                "How often the broker announces all its topics to every NameServer. A NameServer forgets a broker after 120 s of silence.";
             register_timeout_ms: u64 = 24_000, "registerBrokerTimeoutMills", whole(100..=600_000), "ms", Now,
                 "How long a registration waits for a NameServer's answer.";
             force_register: bool = true, "forceRegister", YesNo, "", NotYet,
@@ -89,7 +89,7 @@ table! {
             auto_create_topic: bool = true, "autoCreateTopicEnable", YesNo, "", Now,
                 "Whether a send to an unknown topic creates it, from the template TBW102.";
             default_topic_queues: u32 = 8, "defaultTopicQueueNums", whole(1..=1_024), "", Restart,
-                "The queues of the template TBW102. A topic created by a send has the producer's wish, 4 for most clients, but not more than this.";
+                "The queues of the template TBW102. A topic created by a send has as many as the producer asks for, 4 with most clients, but not more than this.";
             auto_create_group: bool = true, "autoCreateSubscriptionGroup", YesNo, "", Now,
                 "Whether the first use of an unknown consumer group creates it.";
             create_system_groups: bool = true, "enableCreateSysGroup", YesNo, "", Now,
@@ -109,7 +109,7 @@ table! {
             guard_system_topics: bool = true, "validateSystemTopicWhenUpdateTopic", YesNo, "", Now,
                 "Whether creating or changing a system topic is refused.";
             light_queues: bool = false, "enableLmq", YesNo, "", Restart,
-                "Whether topics and consumer groups named %LMQ%* (light queues) are there without being made.";
+                "Whether topics and consumer groups named %LMQ%* (light queues) exist without being created.";
             multi_dispatch: bool = false, "enableMultiDispatch", YesNo, "", Restart,
                 "Whether, with enableLmq, messages are also put into the light queues that their producers name in INNER_MULTI_DISPATCH.";
             light_queues_quota: bool = false, "enableLmqQuota", YesNo, "", Now,
@@ -117,7 +117,7 @@ table! {
             light_queues_max: u32 = 20_000, "maxLmqConsumeQueueNum", whole(1..=1_000_000), "", Now,
                 "With enableLmqQuota, how many light queues there may be. A message that names further ones is refused.";
             notify_consumer_changes: bool = true, "notifyConsumerIdsChangedEnable", YesNo, "", Now,
-                "Whether the members of a group are told at once when it changes, so that they share the queues anew.";
+                "Whether the members of a group are notified at once when it changes, so that they share out the queues again.";
         }
         "Store" {
             store_root: PathBuf = "roxmq-data".into(), "storePathRootDir", PathText, "", Restart,
@@ -127,15 +127,15 @@ table! {
             segment_bytes: u64 = 1 << 30, "mappedFileSizeCommitLog", Bytes(64 << 10..=(1 << 31) - 1), "bytes", Restart,
                 "The size of one log file. The log is deleted in pieces of this size.";
             start_with_missing_log: bool = true, "startWithMissingLog", YesNo, "", Restart,
-                "Whether the broker starts when log files are missing, empty or too short that it knows to have been there, and serves the rest. Otherwise the start is refused and nothing is deleted, so that the files can be brought back. Files that are missing at the front of the log pass for deleted ones.";
+                "Whether the broker starts, and serves the rest, when log files that it knows of are missing, empty or too short. Otherwise it refuses to start and deletes nothing, so that the files can be brought back. Files missing at the front of the log count as deleted.";
             max_message_bytes: u64 = 4 << 20, "maxMessageSize", Bytes(1 << 10..=MESSAGE_BYTES_LIMIT), "bytes", Now,
-                "The largest body of a message, as it is sent. What is stored already is kept and carried on, however large.";
+                "The largest body of a message, as it is sent. Messages that are stored already are delivered, however large.";
             ipv6_born_hosts: bool = false, "storeIPv6BornHosts", YesNo, "", Now,
-                "Whether a message from a client with an IPv6 address carries it as Java's broker stores it, in 16 bytes. The clients of Node.js, C++ and Python cannot read such messages: the first sees nothing of the topic any more, the others end. Otherwise it carries 0.0.0.0, and the address is in the property ROXMQ_BORN_HOST.";
+                "Whether a message from a client with an IPv6 address carries it as Java's broker stores it, in 16 bytes. The clients of Node.js, C++ and Python cannot read such messages: the first receives nothing more of the topic, the others crash. Otherwise it carries 0.0.0.0, and the address is in the property ROXMQ_BORN_HOST.";
             tail_checkpoint_bytes: u64 = 64 << 20, "tailCheckpointBytes", Bytes(1 << 20..=1 << 30), "bytes", Restart,
                 "The queues' positions are saved each time the log has grown by this much; a start after a crash reads at most this much of the log again. With more than 16,384 queues it is 4 KiB for each, up to four times as much.";
             tail_memory_bytes: u64 = 256 << 20, "tailMemoryBytes", Bytes(16 << 20..=64 << 30), "bytes", Restart,
-                "How much memory the positions may take that are not saved yet. While they take all of it, because the disk does not keep up, sends are answered SYSTEM_BUSY.";
+                "How much memory positions that are not saved yet may take. While they take all of it, because the disk does not keep up, sends are answered SYSTEM_BUSY.";
             flush_consumer_offsets_ms: u64 = 1_000, "flushConsumerOffsetInterval", whole(100..=600_000), "ms", Now,
                 "How often the groups' offsets are written to disk. After a crash a group may see messages of this interval again.";
         }
@@ -201,15 +201,15 @@ table! {
             recall_messages: bool = false, "recallMessageEnable", YesNo, "", Now,
                 "Whether a producer may recall a message that waits for its time.";
             recall_when_draining: bool = true, "allowRecallWhenBrokerNotWriteable", YesNo, "", Now,
-                "Whether it may even when the broker takes no sends.";
+                "Whether it may do so even when the broker takes no sends.";
             reject_transactions: bool = false, "rejectTransactionMessage", YesNo, "", Now,
                 "Whether transactional sends are refused.";
             transaction_immunity_ms: u64 = 6_000, "transactionTimeOut", whole(1..=86_400_000), "ms", Now,
-                "How long a transaction may stay open before its producer is asked about it.";
+                "How long a transaction may stay open before the broker checks back with its producer.";
             transaction_check_interval_ms: u64 = 30_000, "transactionCheckInterval", whole(10..=86_400_000), "ms", Now,
-                "How often producers are asked about open transactions.";
+                "How often the broker checks back with producers about open transactions.";
             transaction_checks_max: u32 = 15, "transactionCheckMax", whole(1..=100_000), "", Now,
-                "After so many questions without an answer a transaction is parked in TRANS_CHECK_MAX_TIME_TOPIC.";
+                "After so many checks without a decision a transaction is moved to TRANS_CHECK_MAX_TIME_TOPIC.";
             store_replies: bool = true, "storeReplyMessageEnable", YesNo, "", Now,
                 "Whether replies of request-reply are also stored.";
         }

@@ -1,9 +1,9 @@
-//! How are a file's bytes copied without a call to the system for each place?
+//! How are a file's bytes copied without a system call for each read?
 //!
-//! A mapped file is copied from like memory. Two things must not come with it. *Waiting*: a page that is not in memory is read when it
-//! is touched, so whoever may not wait asks [`Mapping::resident_pages`] first. *Death*: a page that cannot be read (the disk fails, or
-//! somebody cuts the file) is a SIGBUS. It is caught here: the page is replaced by zeros, the mapping is marked as lost, and what was
-//! copied meanwhile is thrown away. Its owner then reads the file by calls, which fail with an error.
+//! A mapped file is copied from like memory, with two dangers. *Waiting*: touching a page that is not in memory reads it from disk, so a
+//! thread that must not wait asks [`Mapping::resident_pages`] first. *Death*: touching a page that cannot be read (the disk fails, or the
+//! file was cut) raises SIGBUS. It is caught here: the page is replaced by zeros, the mapping is marked as lost, and the copy is thrown
+//! away. Its owner then reads the file by calls, which fail with an error.
 
 use parking_lot::Mutex;
 use std::io;
@@ -39,7 +39,7 @@ impl Mapping {
         if at == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        // A page that is touched although it is not in memory shall not bring megabytes with it; failing to say so does no harm.
+        // Touching a page that is not in memory should not read megabytes around it. If the advice fails, that does no harm.
         // SAFETY: the range is the mapping just made, and the advice changes no contents.
         unsafe { libc::madvise(at, len, libc::MADV_RANDOM) };
         place.is_lost.store(false, Ordering::SeqCst);
@@ -48,7 +48,7 @@ impl Mapping {
         Ok(NonNull::new(at.cast()).map(|at| Mapping { at, len, place }))
     }
 
-    /// Appends `len` bytes from `offset` to `out`. False, with nothing appended, if they cannot be had here.
+    /// Appends `len` bytes from `offset` to `out`. False, with nothing appended, if the mapping does not have them.
     pub fn append_to(&self, offset: usize, len: usize, out: &mut Vec<u8>) -> bool {
         if self.is_lost() || offset.checked_add(len).is_none_or(|end| end > self.len) {
             return false;
@@ -56,11 +56,11 @@ impl Mapping {
         out.reserve(len);
         let start = out.len();
         // SAFETY: source: `offset + len` is within the mapping, which stays until `self` is dropped; where the file cannot be read the
-        // handler below puts readable zeros. The bytes are the log's and do not change once they are written; if somebody else changed
-        // the file, the copy would be of any mixture, which the records' checksums reject. Target: `reserve` made room for `len` bytes
+        // handler below puts readable zeros. The bytes are the log's and do not change once they are written; if another
+        // program changed the file, the copy would be any mixture, which the records' checksums reject. Target: `reserve` made room for `len` bytes
         // after `start`, and a vector of ours is not in a mapping of ours.
         unsafe { ptr::copy_nonoverlapping(self.at.as_ptr().add(offset), out.as_mut_ptr().add(start), len) };
-        // Whoever copied zeros that stand in for a lost page sees that it is lost: that is noted before the zeros are put there.
+        // A copy of zeros that replace a lost page is noticed here: the mapping is marked as lost before the zeros are put there.
         fence(Ordering::Acquire);
         if self.is_lost() {
             return false;
@@ -70,7 +70,7 @@ impl Mapping {
         true
     }
 
-    /// Has the processor fetch bytes that are copied next while something else is done with those before. Only makes it faster.
+    /// Has the processor fetch bytes that are copied next. Only makes it faster.
     pub fn fetch_ahead(&self, offset: usize, len: usize) {
         #[cfg(target_arch = "x86_64")]
         for at in (offset..offset.saturating_add(len.min(AHEAD_BYTES_MAX)).min(self.len)).step_by(LINE_BYTES) {
@@ -107,7 +107,7 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         let _making = MAKING.lock();
-        // SAFETY: the range is this mapping, and nobody else knows of it: copies are made through `&self` only.
+        // SAFETY: the range is this mapping, and no other code knows of it: copies are made through `&self` only.
         unsafe { libc::munmap(self.at.as_ptr().cast(), self.len) };
         self.place.start.store(0, Ordering::SeqCst);
         self.place.end.store(0, Ordering::SeqCst);
@@ -133,7 +133,7 @@ struct Place {
 static PLACES: [Place; MAPPINGS_MAX] =
     [const { Place { start: AtomicUsize::new(0), end: AtomicUsize::new(0), is_lost: AtomicBool::new(false) } }; MAPPINGS_MAX];
 static MAKING: Mutex<()> = Mutex::new(());
-/// What was done about SIGBUS before us.
+/// The handler of SIGBUS before ours.
 static BEFORE: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
 static PAGE_MASK: AtomicUsize = AtomicUsize::new(0);
 
@@ -173,7 +173,7 @@ extern "C" fn on_sigbus(signal: libc::c_int, info: *mut libc::siginfo_t, context
             return;
         }
     }
-    // Not ours: whoever was there before decides, or the touch is repeated and ends the process, as it would have without us.
+    // Not ours: the handler before ours decides, or the touch is repeated and ends the process, as it would have without us.
     // SAFETY: `BEFORE` is null or a struct that is never freed.
     let before = unsafe { BEFORE.load(Ordering::SeqCst).as_ref() };
     match before {
@@ -190,7 +190,7 @@ extern "C" fn on_sigbus(signal: libc::c_int, info: *mut libc::siginfo_t, context
 
 #[cfg(target_arch = "x86_64")]
 const LINE_BYTES: usize = 64;
-/// Beyond, the processor sees by itself where the copy goes.
+/// Beyond, the processor predicts the copy by itself.
 #[cfg(target_arch = "x86_64")]
 const AHEAD_BYTES_MAX: usize = 2048;
 /// Mappings that there may be at a time.
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_of_somebody_else_goes_on_to_whoever_was_there_before() {
+    fn a_signal_of_another_mapping_reaches_the_handler_before_ours() {
         static SEEN: AtomicUsize = AtomicUsize::new(0);
         extern "C" fn note(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
             SEEN.fetch_add(1, Ordering::SeqCst);

@@ -69,7 +69,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 
 pub(super) fn space(path: &Path) -> io::Result<Space> {
     let stat = rustix::fs::statvfs(path)?;
-    // Blocks kept for root are nobody's here: neither free nor part of the whole, as `df` counts.
+    // Blocks reserved for root are neither free nor part of the whole, as `df` counts.
     let used = stat.f_blocks.saturating_sub(stat.f_bfree);
     Ok(Space { free: stat.f_bavail * stat.f_frsize, total: (used + stat.f_bavail) * stat.f_frsize })
 }
@@ -92,7 +92,7 @@ pub(super) fn allocate(file: &File, len: u64) -> io::Result<()> {
     }
 }
 
-/// Waits, because what is only under way would keep the pages of a sync that follows locked until there is room in the device's queue.
+/// Waits: a write-back under way would lock its pages against the sync that follows until the device's queue has room.
 pub(super) fn write_back(file: &File, bytes: Range<u64>) -> io::Result<()> {
     let (from, len) = (bytes.start as libc::off64_t, bytes.end.saturating_sub(bytes.start) as libc::off64_t);
     if len == 0 {
@@ -131,7 +131,7 @@ pub(super) fn append_to(file: &File, offset: u64, len: usize, out: &mut Vec<u8>)
     append_by(|room, at| rustix::io::pread(file, room, at).map(|(read, _)| read.len()), offset, len, out)
 }
 
-/// As [`append_to`], if no disk has to be waited for.
+/// Like [`append_to`], but only if no disk has to be waited for.
 pub(super) fn append_cached_to(file: &File, offset: u64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
     let read = |room: &mut [MaybeUninit<u8>], at: u64| {
         let mut parts = [libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() }];

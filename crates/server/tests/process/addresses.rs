@@ -1,4 +1,4 @@
-//! Does everything that a client is told name the broker by the address that it dialled?
+//! Does everything that a client receives name the broker by the address that it dialled?
 
 use crate::running::{Running, Wire, take_records, write_pull, write_send};
 use roxmq_protocol::frame::Encoding;
@@ -19,7 +19,7 @@ fn everything_names_the_broker_by_the_address_that_was_dialled() {
     assert_eq!(running.connect().send(TOPIC, 0, b"0"), 0);
     let port = running.broker.port();
     let mut hosts = vec![IpAddr::from(Ipv4Addr::LOCALHOST), Ipv4Addr::new(127, 0, 0, 2).into()];
-    // Who asks over IPv6 is told IPv4 where that is what the broker registered, and dials it.
+    // A client that asks over IPv6 gets an IPv4 address where the broker registered one, and dials it.
     hosts.extend(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).is_ok().then_some(IpAddr::from(Ipv6Addr::LOCALHOST)));
     for (sent, host) in hosts.into_iter().enumerate() {
         let broker = told(&mut wire((host, running.nameserver.port()).into()), port);

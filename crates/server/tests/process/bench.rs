@@ -10,8 +10,8 @@ fn timed_messages_come_once_although_the_broker_is_killed() {
         .arg(folder.path())
         .output()
         .expect("the binary starts");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(told.contains(r#""due":400,"missing":0,"early":0,"twice":0,"unknown":0"#), "{told}");
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(report.contains(r#""due":400,"missing":0,"early":0,"twice":0,"unknown":0"#), "{report}");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "it cleans up");
 }

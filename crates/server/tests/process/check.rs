@@ -1,4 +1,4 @@
-//! Do `roxmq verify` and `roxmq repair` tell the truth about a folder that a broker left, and end with the codes they promise?
+//! Do `roxmq verify` and `roxmq repair` report truly on a folder that a broker left, and end with the codes they promise?
 
 use crate::running::Running;
 use std::path::Path;

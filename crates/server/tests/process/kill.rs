@@ -62,7 +62,7 @@ fn kill_again_and_again(flush: &str) {
     starts.sort();
     if let (Some(max), median) = (starts.last(), starts[starts.len() / 2]) {
         println!(
-            "{flush}: {} messages kept over {cycles} kills; start to first acknowledgement: median {median:?}, max {max:?}",
+            "{flush}: {} messages still there after {cycles} kills; start to first acknowledgement: median {median:?}, max {max:?}",
             known.len()
         );
     }
@@ -135,7 +135,7 @@ fn load_and_kill(mut broker: Running, random: &mut Rng, known: &mut Known) -> us
 
 fn learn(known: &mut Known, at: (u32, i64), crc: u32) {
     let before = known.insert(at, crc);
-    assert!(before.is_none_or(|before| before == crc), "queue {} offset {} was told of two messages", at.0, at.1);
+    assert!(before.is_none_or(|before| before == crc), "queue {} offset {} was given to two messages", at.0, at.1);
 }
 
 /// Sends with many messages under way, until the broker is gone.

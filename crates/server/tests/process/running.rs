@@ -102,10 +102,10 @@ impl Drop for Running {
     }
 }
 
-/// Three ports that nobody has at the moment: of the broker, with its fast port two below, and of the NameServer.
+/// Three ports that are free at the moment: of the broker, with its fast port two below, and of the NameServer.
 ///
 /// They lie below those that systems give to outgoing connections, and no two calls in a process get the same: between the look and the
-/// broker's start nobody else is likely to take one.
+/// broker's start no other program is likely to take one.
 pub fn free_ports() -> (SocketAddr, u16) {
     static FIRST: LazyLock<u16> = LazyLock::new(|| fastrand::u16(10_000..20_000));
     static CALLS: AtomicU16 = AtomicU16::new(0);
@@ -127,12 +127,12 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A connection to somebody who listens.
+    /// A connection to a listener.
     pub fn to(address: SocketAddr) -> Wire {
-        Wire::new(TcpStream::connect(address).expect("somebody listens"))
+        Wire::new(TcpStream::connect(address).expect("it listens"))
     }
 
-    /// Over a connection that somebody made.
+    /// Over a connection that is made already.
     pub fn new(stream: TcpStream) -> Wire {
         stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
@@ -144,7 +144,7 @@ impl Wire {
         let mut frame = Vec::new();
         let write = |sink: &mut header::FieldSink<'_>| fields.iter().for_each(|(name, value)| sink.text(name, value));
         header::write_frame(&mut frame, Encoding::Json, Top::request(0, code, false), write, body);
-        self.write(&frame).expect("somebody is there");
+        self.write(&frame).expect("it is there");
         self.next(|header, frame| take(header, frame.body)).expect("an answer")
     }
 
@@ -215,7 +215,7 @@ pub fn write_send(out: &mut Vec<u8>, opaque: i32, topic: &str, queue: u32, body:
     header::write_frame(out, Encoding::Json, Top::request(opaque, SendMessageV2::CODE, false), |sink| request.write(sink), body);
 }
 
-/// The queue offset that the answer to a send tells, or why there is none.
+/// The queue offset in the answer to a send, or why there is none.
 pub fn stored_at(header: &Header<'_>) -> Result<i64, String> {
     match header.code {
         0 => Ok(SendReply::read(&header.fields).expect("the fields of an answer to a send").queue_offset),

@@ -27,7 +27,7 @@ fn a_message_outlives_a_restart() {
 /// Once a log on a full disk ended the thread that wanted to say so, with all its connections.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_log_that_cannot_be_written_harms_nobody() {
+fn a_log_that_cannot_be_written_does_no_harm() {
     let folder = tempfile::tempdir().expect("a folder");
     let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
     let mut running = Running::start_logging(folder.path(), &[], "info", full.into());

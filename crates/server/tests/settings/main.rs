@@ -67,7 +67,7 @@ fn a_nameservers_keys_are_known_and_its_defaults_differ_on_purpose() {
         [
             // NamesrvStartup makes the port 9876.
             "listenPort: 9876 (RocketMQ: 0)",
-            // Lists of all topics are told from lists of some.
+            // A list of all topics is told apart from a list of some.
             "deleteTopicWithBrokerRegistration: true (RocketMQ: false)",
             // It waits for the brokers that it knew, not for a time.
             "needWaitForService: true (RocketMQ: false)",

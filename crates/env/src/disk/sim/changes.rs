@@ -1,4 +1,4 @@
-//! What changes of names and contents are remembered, and what does each do?
+//! Which changes of names and contents does the disk remember, and what does each do?
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What do an open file and a lock of the simulated disk do?
+//! What do open files and locks of the simulated disk do?
 
 use crate::disk::sim::changes::Change;
 use crate::disk::sim::faults::{EBADF, EIO, ENOSPC, EROFS, Fault, io_error};

@@ -144,7 +144,7 @@ impl Platter {
     }
 }
 
-/// Lets the hook run that waits for syncs, without a lock on the disk.
+/// Runs the hook of [`super::SimDisk::before_each_sync`], without a lock on the disk.
 pub fn call_before_sync(platter: &Mutex<Platter>) {
     let hook = platter.lock().before_sync.clone();
     hook.iter().for_each(|Hook(hook)| hook());
