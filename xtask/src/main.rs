@@ -32,11 +32,7 @@ enum Task {
         parts: Vec<String>,
     },
     /// Does everything hold that needs no root and no other language? See docs/STYLE.md
-    Ci {
-        /// [STEP]... [--quick] [--without STEP]...
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
-        words: Vec<String>,
-    },
+    Ci(ci::CiArgs),
     /// Run real clients against RoxMQ or Java RocketMQ. See compat/README.md
     Compat(compat::CompatArgs),
     /// Load the real binary while its disk, its process and its files are treated badly. See docs/evidence.md
@@ -44,7 +40,7 @@ enum Task {
     /// What `compat` gives its suites to stop and start servers; not for use by hand
     #[command(hide = true)]
     Control {
-        /// SOCKET verb [name]
+        /// SOCKET verb and, for some, a name
         words: Vec<String>,
     },
 }
@@ -53,7 +49,7 @@ fn main() -> ExitCode {
     let outcome = match Xtask::parse().task {
         Task::Bench(args) => bench::run(args),
         Task::Budget { parts } => budget::run(&parts),
-        Task::Ci { words } => ci::run(&words),
+        Task::Ci(args) => ci::run(&args),
         Task::Compat(args) => compat::run(&args),
         Task::Torture(args) => torture::run(args),
         Task::Control { words } => compat::control::ask(&words),

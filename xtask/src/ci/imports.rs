@@ -7,7 +7,7 @@ use super::tokens::Token;
 pub struct Path {
     /// The inline modules, from the outermost.
     pub inside: Vec<String>,
-    /// Its names; the first may be `crate`, `self`, `super`, a module or a crate.
+    /// Its names; the first may be `crate`, `$crate`, `self`, `super`, a module or a crate.
     pub segments: Vec<String>,
     /// The name that a `use` gives to it, `*` for all that is in it; `None` for a path in an expression or type.
     pub alias: Option<String>,
@@ -167,6 +167,12 @@ impl Reader<'_> {
 
     fn path(&mut self) {
         let mut segments = Vec::new();
+        // In a macro: what its expansion names in another crate, or what it is given.
+        if self.at > 0 && self.tokens[self.at - 1].is_punct('$') {
+            let first = self.ident(0).unwrap_or_default();
+            segments.push(format!("${first}"));
+            self.at += 3;
+        }
         while let Some(name) = self.ident(0) {
             segments.push(name);
             self.at += 1;
@@ -315,8 +321,8 @@ mod tests {
     #[test]
     fn paths_in_code_count_once() {
         assert_eq!(
-            shown("fn a(b: crate::c::D) -> E { f::g::<crate::h::I>(1).j(); $crate::k::l!(); x.y }"),
-            ["crate::c::D", "f::g", "crate::h::I", "crate::k::l"]
+            shown("fn a(b: crate::c::D) -> E { f::g::<crate::h::I>(1).j(); $crate::k::l!(); $m::n(); x.y }"),
+            ["crate::c::D", "f::g", "crate::h::I", "$crate::k::l", "$m::n"]
         );
         assert_eq!(shown("let a = [..crate::b::C, 1..super::d::E];"), ["crate::b::C", "super::d::E"]);
     }

@@ -9,10 +9,26 @@ mod pages;
 mod tokens;
 mod workspace;
 
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 use workspace::Workspace;
+
+/// The command line.
+#[derive(Args, Debug)]
+pub struct CiArgs {
+    /// Steps to run [default: all]
+    #[arg(value_name = "STEP", value_parser = step_names())]
+    steps: Vec<String>,
+    /// Leave out tests and hostile input
+    #[arg(long)]
+    quick: bool,
+    /// Leave this step out; may be repeated
+    #[arg(long, value_name = "STEP", value_parser = step_names())]
+    without: Vec<String>,
+}
 
 /// One thing that must hold.
 struct Step {
@@ -58,11 +74,10 @@ const STEPS: &[Step] = &[
 ];
 
 /// Runs the steps that were asked for, all of them if none was; goes on after one that fails.
-pub fn run(arguments: &[String]) -> Result<(), String> {
-    let steps = chosen(arguments)?;
+pub fn run(args: &CiArgs) -> Result<(), String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().map_err(|error| error.to_string())?;
     let (mut failed, mut report) = (Vec::new(), String::new());
-    for step in steps {
+    for step in chosen(args) {
         println!("\n=== {}", step.name);
         let began = Instant::now();
         let outcome = (step.run)(&root);
@@ -87,25 +102,15 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     if failed.is_empty() { Ok(()) } else { Err(format!("ci: FAILED: {}", failed.join(", "))) }
 }
 
-fn chosen(arguments: &[String]) -> Result<Vec<&'static Step>, String> {
-    let named =
-        |name: &str| STEPS.iter().find(|step| step.name == name).ok_or_else(|| format!("ci has no step {name}; it has {}", names()));
-    let (mut asked, mut without, mut is_quick) = (Vec::new(), Vec::new(), false);
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--quick" => is_quick = true,
-            "--without" => without.push(named(arguments.next().ok_or("--without needs a step")?)?.name),
-            name => asked.push(named(name)?.name),
-        }
-    }
-    let is_asked =
-        |step: &&Step| (asked.is_empty() || asked.contains(&step.name)) && !without.contains(&step.name) && !(is_quick && step.is_slow);
-    Ok(STEPS.iter().filter(is_asked).collect())
+fn chosen(args: &CiArgs) -> Vec<&'static Step> {
+    let has = |names: &[String], step: &Step| names.iter().any(|name| name == step.name);
+    let is_wanted =
+        |step: &&Step| (args.steps.is_empty() || has(&args.steps, step)) && !has(&args.without, step) && !(args.quick && step.is_slow);
+    STEPS.iter().filter(is_wanted).collect()
 }
 
-fn names() -> String {
-    STEPS.iter().map(|step| step.name).collect::<Vec<_>>().join(", ")
+fn step_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STEPS.iter().map(|step| step.name))
 }
 
 fn passed(outcome: Result<(), String>) -> Result<Outcome, String> {
@@ -139,18 +144,27 @@ fn advisories(root: &Path) -> Result<Outcome, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
 
-    fn shown(arguments: &str) -> Result<String, String> {
-        let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
-        Ok(chosen(&arguments)?.iter().map(|step| step.name).collect::<Vec<_>>().join(" "))
+    #[derive(Parser)]
+    struct Ci {
+        #[command(flatten)]
+        args: CiArgs,
+    }
+
+    fn shown(words: &str) -> Option<String> {
+        let args = Ci::try_parse_from(words.split_whitespace()).ok()?.args;
+        Some(chosen(&args).iter().map(|step| step.name).collect::<Vec<_>>().join(" "))
     }
 
     #[test]
     fn steps_are_chosen() {
-        assert_eq!(shown(""), Ok(names().replace(',', "")));
-        assert_eq!(shown("pages format"), Ok("format pages".to_owned()));
-        assert!(shown("--quick").is_ok_and(|steps| steps.contains("rustdoc") && !steps.contains("tests") && !steps.contains("fuzz")));
-        assert!(shown("--without tests").is_ok_and(|steps| !steps.contains("tests") && steps.contains("fuzz")));
-        assert!(shown("--without").is_err() && shown("no").is_err());
+        let all = shown("ci").expect("all steps");
+        assert_eq!(all, STEPS.iter().map(|step| step.name).collect::<Vec<_>>().join(" "));
+        assert_eq!(shown("ci pages format").expect("two steps"), "format pages");
+        assert_eq!(shown("ci --quick").expect("the quick steps"), all.replace(" tests fuzz", ""));
+        assert_eq!(shown("ci --without tests --without format").expect("others"), all.replace(" tests", "").replace("format ", ""));
+        assert_eq!(shown("ci --without"), None);
+        assert_eq!(shown("ci no"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Which file of a crate imports which? Paths are followed through modules and `use`s, to the file in which the name is written.
 //!
 //! That a module shows what is in its own folder (`pub use child::Name`, `pub use child::*`) is no import: it is the door to it. Imports from
-//! `lib.rs` and `main.rs` are not followed: below them a name is taken from its module.
+//! `lib.rs` and `main.rs` are not followed: below them a name is taken from its module. A macro for other crates may take it from there.
 
 use super::imports::{self, Source};
 use super::tokens::tokens;
@@ -149,6 +149,10 @@ impl Tree {
         let (first, rest) = segments.split_first()?;
         match first.as_str() {
             "crate" => Some(rest.to_vec()),
+            "$crate" => match uses.named.get(rest.get(..1)?) {
+                Some(written) => Some([written.as_slice(), &rest[1..]].concat()),
+                None => Some(rest.to_vec()),
+            },
             "self" => Some([here, rest].concat()),
             "super" => {
                 let more = rest.iter().take_while(|segment| *segment == "super").count();
@@ -265,10 +269,10 @@ mod tests {
     #[test]
     fn exported_macros_are_where_they_are_written() {
         let files = [
-            ("lib.rs", "mod a; mod b;"),
-            ("a.rs", "#[macro_export] macro_rules! table { () => { $crate::a::T } }"),
+            ("lib.rs", "mod a; mod b; pub use b::B;"),
+            ("a.rs", "#[macro_export] macro_rules! table { () => { $crate::B::new() } }"),
             ("b.rs", "crate::table!(); use crate::a::*;"),
         ];
-        assert_eq!(arrows(&files), ["b.rs -> a.rs: * table"]);
+        assert_eq!(arrows(&files), ["a.rs -> b.rs: B", "b.rs -> a.rs: * table"]);
     }
 }

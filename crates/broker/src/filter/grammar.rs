@@ -11,10 +11,15 @@
 //!
 //! The first token that no rule wants ends the expression; it has to be a token, what stands behind it is not looked at.
 
-use super::tokens::{Sign, Token, Tokens, Word};
+use super::node::{Comparison, Listed, Node, Search, Searched};
+use super::tokens::{ParseError, Sign, Token, Tokens, Word};
 use super::values::Number;
-use super::{Comparison, DEPTH_MAX, EXPRESSION_BYTES_MAX, Listed, Node, ParseError, Search, Searched};
 use std::cmp::Ordering;
+
+/// Bytes of the longest expression. Java has no bound of its own.
+pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
+/// How deep an expression may be nested. Java's bound is its stack, at some thousands.
+pub const DEPTH_MAX: usize = 128;
 
 /// Reads a whole text.
 pub fn parse(text: &str) -> Result<Node, ParseError> {

@@ -1,7 +1,7 @@
 //! Does a message's property set satisfy an SQL92 expression?
 //!
 //! ```text
-//!  text --tokens.rs--> tokens --grammar.rs--> tree of conditions --matches--> yes or no for a message's properties
+//!  text --tokens.rs--> tokens --grammar.rs--> tree of conditions --node.rs--> yes or no for a message's properties
 //! ```
 //!
 //! What is accepted, and what it means, is what Java's `rocketmq-filter` does, odd corners included, because consumers move between
@@ -9,20 +9,16 @@
 //! stops at the first token that cannot go on and ignores the rest. `tests/sql92` holds what Java answered, and where it is wrong.
 
 mod grammar;
+mod node;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod values;
 
+use node::Node;
 use roxmq_protocol::properties::Properties;
-use std::cmp::Ordering;
-use thiserror::Error;
-use values::{Number, Value};
 
-/// Bytes of the longest expression. Java has no bound of its own.
-pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
-/// How deep an expression may be nested. Java's bound is its stack, at some thousands.
-pub const DEPTH_MAX: usize = 128;
+pub use tokens::ParseError;
 
 /// An expression that was read and can be evaluated.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,21 +26,11 @@ pub struct Expression {
     root: Node,
 }
 
-/// Why a text is no expression.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{what}, at character {position}")]
-pub struct ParseError {
-    /// Which character of the text is the first one in error; the first of all is 1.
-    pub position: usize,
-    /// What is wrong there.
-    pub what: String,
-}
-
 impl Expression {
     /// Reads an expression as Java's `SelectorParser.parse` does: what it accepts is accepted, what it refuses is refused.
     ///
     /// # Errors
-    /// When the text is no expression, has no truth value, is longer than [`EXPRESSION_BYTES_MAX`] or deeper than [`DEPTH_MAX`].
+    /// When the text is no expression, has no truth value, is longer than [`grammar::EXPRESSION_BYTES_MAX`] or deeper than [`grammar::DEPTH_MAX`].
     pub fn parse(text: &str) -> Result<Expression, ParseError> {
         grammar::parse(text).map(|root| Expression { root })
     }
@@ -53,194 +39,5 @@ impl Expression {
     /// (`ExpressionMessageFilter.isMatchedByCommitLog`).
     pub fn matches(&self, properties: &Properties<'_>) -> bool {
         self.root.truth(properties) == Ok(Some(true))
-    }
-}
-
-/// An operation of an expression. Conditions have the truth values true, false and unknown; the others have values or none.
-#[derive(Clone, Debug, PartialEq)]
-enum Node {
-    Property(Box<str>),
-    Text(Box<str>),
-    Number(Number),
-    /// `-`: of a number that number negated, of anything else nothing.
-    Negative(Box<Node>),
-    /// `TRUE` and `FALSE`.
-    Truth(bool),
-    /// `NULL`, an unknown condition.
-    Null,
-    /// A property as a condition: false if it is there, since properties are text, unknown if not.
-    IsTrue(Box<str>),
-    Not(Box<Node>),
-    All(Box<[Node]>),
-    Any(Box<[Node]>),
-    Equal(Box<(Node, Node)>),
-    Order(Comparison, Box<(Node, Node)>),
-    Between(Box<[Node; 3]>),
-    NotBetween(Box<[Node; 3]>),
-    Search(Box<Searched>),
-    OneOf(Box<Listed>),
-}
-
-/// Expressions are nested, so their parts have to be small.
-const _: () = assert!(size_of::<Node>() <= 24);
-
-/// A text that is searched for another.
-#[derive(Clone, Debug, PartialEq)]
-struct Searched {
-    kind: Search,
-    negated: bool,
-    within: Node,
-    wanted: Box<str>,
-}
-
-/// A property whose value is looked up in a list.
-#[derive(Clone, Debug, PartialEq)]
-struct Listed {
-    property: Box<str>,
-    negated: bool,
-    sorted: Box<[Box<str>]>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comparison {
-    Greater,
-    GreaterOrEqual,
-    Less,
-    LessOrEqual,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Search {
-    Contains,
-    StartsWith,
-    EndsWith,
-}
-
-/// Java throws while evaluating: the message is not wanted, whatever the rest of the expression says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Unevaluable;
-
-/// True, false or unknown.
-type Truth = Result<Option<bool>, Unevaluable>;
-
-impl Node {
-    fn truth(&self, properties: &Properties<'_>) -> Truth {
-        Ok(self.value(properties)?.and_then(|value| match value {
-            Value::Truth(truth) => Some(truth),
-            Value::Number(_) | Value::Text(_) => None,
-        }))
-    }
-
-    fn value<'a>(&'a self, properties: &Properties<'a>) -> Result<Option<Value<'a>>, Unevaluable> {
-        let truth = match self {
-            Node::Property(name) => return Ok(properties.find(name).map(Value::Text)),
-            Node::Text(text) => return Ok(Some(Value::Text(text))),
-            Node::Number(number) => return Ok(Some(Value::Number(*number))),
-            Node::Negative(of) => return Ok(negative(of.value(properties)?)),
-            Node::Truth(truth) => Some(*truth),
-            Node::Null => None,
-            Node::IsTrue(name) => properties.find(name).map(|_| false),
-            Node::Not(of) => of.truth(properties)?.map(|truth| !truth),
-            Node::All(conditions) => until(false, conditions, properties)?,
-            Node::Any(conditions) => until(true, conditions, properties)?,
-            Node::Equal(sides) => equal(sides.0.value(properties)?, sides.1.value(properties)?)?,
-            Node::Order(comparison, sides) => compared(*comparison, sides.0.value(properties)?, || sides.1.value(properties))?,
-            Node::Between(of) => between(of, properties)?,
-            Node::NotBetween(of) => outside(of, properties)?,
-            Node::Search(searched) => Some(searched.is_found(properties)?),
-            Node::OneOf(listed) => properties.find(&listed.property).map(|value| listed.has(value) != listed.negated),
-        };
-        Ok(truth.map(Value::Truth))
-    }
-}
-
-fn negative(value: Option<Value<'_>>) -> Option<Value<'_>> {
-    match value? {
-        Value::Number(number) => Some(Value::Number(number.negated())),
-        Value::Text(_) | Value::Truth(_) => None,
-    }
-}
-
-/// `AND` (until one is false) and `OR` (until one is true); if none decides, an unknown one makes the whole unknown.
-fn until(decides: bool, conditions: &[Node], properties: &Properties<'_>) -> Truth {
-    let mut whole = Some(!decides);
-    for condition in conditions {
-        match condition.truth(properties)? {
-            Some(truth) if truth == decides => return Ok(Some(decides)),
-            Some(_) => {}
-            None => whole = None,
-        }
-    }
-    Ok(whole)
-}
-
-/// `=`, and `IS NULL` with nothing on the right. Two missing values are equal.
-fn equal(left: Option<Value<'_>>, right: Option<Value<'_>>) -> Truth {
-    Ok(match (left, right) {
-        (None, None) => Some(true),
-        (None, Some(_)) => None,
-        (Some(_), None) => Some(false),
-        (Some(left), Some(right)) => Some(left.order(right)? == Ordering::Equal),
-    })
-}
-
-/// The right side is only evaluated if there is a left one.
-fn compared<'a>(comparison: Comparison, left: Option<Value<'a>>, right: impl FnOnce() -> Result<Option<Value<'a>>, Unevaluable>) -> Truth {
-    let Some(left) = left else { return Ok(None) };
-    let Some(right) = right()? else { return Ok(None) };
-    let order = match (left, right) {
-        // Text has no order: both have to be numbers.
-        (Value::Text(left), Value::Text(right)) => Number::double(left)?.order(Number::double(right)?),
-        (left, right) => left.order(right)?,
-    };
-    Ok(Some(match comparison {
-        Comparison::Greater => order.is_gt(),
-        Comparison::GreaterOrEqual => order.is_ge(),
-        Comparison::Less => order.is_lt(),
-        Comparison::LessOrEqual => order.is_le(),
-    }))
-}
-
-/// `low <= value AND value <= high`.
-fn between([value, low, high]: &[Node; 3], properties: &Properties<'_>) -> Truth {
-    let value = value.value(properties)?;
-    let above = compared(Comparison::GreaterOrEqual, value, || low.value(properties))?;
-    if above == Some(false) {
-        return Ok(above);
-    }
-    let below = compared(Comparison::LessOrEqual, value, || high.value(properties))?;
-    Ok(if below == Some(false) { below } else { above.and(below) })
-}
-
-/// `value < low OR value > high`.
-fn outside([value, low, high]: &[Node; 3], properties: &Properties<'_>) -> Truth {
-    let value = value.value(properties)?;
-    let below = compared(Comparison::Less, value, || low.value(properties))?;
-    if below == Some(true) {
-        return Ok(below);
-    }
-    let above = compared(Comparison::Greater, value, || high.value(properties))?;
-    Ok(if above == Some(true) { above } else { below.and(above) })
-}
-
-impl Searched {
-    /// False, never unknown, for what is no text, and when nothing is searched for; `NOT` does not change that.
-    fn is_found(&self, properties: &Properties<'_>) -> Result<bool, Unevaluable> {
-        if self.wanted.is_empty() {
-            return Ok(false);
-        }
-        let Some(Value::Text(text)) = self.within.value(properties)? else { return Ok(false) };
-        let found = match self.kind {
-            Search::Contains => text.contains(&*self.wanted),
-            Search::StartsWith => text.starts_with(&*self.wanted),
-            Search::EndsWith => text.ends_with(&*self.wanted),
-        };
-        Ok(found != self.negated)
-    }
-}
-
-impl Listed {
-    fn has(&self, value: &str) -> bool {
-        self.sorted.binary_search_by(|one| (**one).cmp(value)).is_ok()
     }
 }

@@ -1,5 +1,7 @@
 //! Does the filter answer as Java's? And does it take any text without harm?
 
+use super::grammar::{DEPTH_MAX, EXPRESSION_BYTES_MAX};
+use super::values::{Number, Unevaluable, Value};
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;

@@ -1,6 +1,16 @@
 //! Which token comes next? Follows the token definitions of Java's `SelectorParser.jj`: the longest one wins.
 
-use super::ParseError;
+use thiserror::Error;
+
+/// Why a text is no expression.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{what}, at character {position}")]
+pub struct ParseError {
+    /// Which character of the text is the first one in error; the first of all is 1.
+    pub position: usize,
+    /// What is wrong there.
+    pub what: String,
+}
 
 /// A token, with what was written where that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

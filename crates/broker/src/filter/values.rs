@@ -2,8 +2,11 @@
 //!
 //! Follows `ComparisonExpression.__compare`, and `Integer`, `Long` and `Double.valueOf` for the texts they accept.
 
-use super::Unevaluable;
 use std::cmp::Ordering;
+
+/// Java throws while evaluating: the message is not wanted, whatever the rest of the expression says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unevaluable;
 
 /// A value during evaluation; a missing one is `None` around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
