@@ -1,4 +1,4 @@
-//! What a NameServer reads from its file, as a function of bytes, which may be anything. For runs of hostile input.
+//! The files that a NameServer reads, as functions of bytes, which may be anything. For runs of hostile input.
 
 use crate::kv::Values;
 use crate::roster::Saved;

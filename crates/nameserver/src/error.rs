@@ -10,7 +10,9 @@ use roxmq_protocol::request::FieldError;
 use roxmq_remoting::Answer;
 use thiserror::Error;
 
-/// Why a request was refused. The texts are Java's where people or tools read them.
+use crate::kv::PutError;
+
+/// Why a request is refused. The texts are Java's where people or tools read them.
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// No handler has this code.
@@ -36,15 +38,18 @@ pub enum Refusal {
         "No topic route info in name server for the topic: {0}\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details."
     )]
     NoRoute(String),
-    /// Just started: brokers may not have registered yet.
+    /// Not every broker that should be there has registered yet.
     #[error("name server not ready")]
     NotReady,
-    /// More operators' words than are kept.
+    /// The write permission of as many brokers as can be was taken off already.
     #[error("the write permission of too many brokers was taken off already")]
     TooManyWiped,
     /// A setting forbids the list.
     #[error("disable")]
-    Disabled,
+    ListForbidden,
+    /// The value is not stored.
+    #[error(transparent)]
+    Put(#[from] PutError),
     /// No such value.
     #[error("No config item, Namespace: {namespace} Key: {key}")]
     NoValue {
@@ -79,7 +84,8 @@ impl From<Refusal> for Answer {
             | Refusal::NotRegisteredYet
             | Refusal::NotReady
             | Refusal::TooManyWiped
-            | Refusal::Disabled
+            | Refusal::ListForbidden
+            | Refusal::Put(_)
             | Refusal::Disk(_) => code::SYSTEM_ERROR,
         };
         Answer::refused(code, refusal.to_string())

@@ -11,6 +11,7 @@ use roxmq_env::disk::Disk;
 use roxmq_protocol::body::KVTable;
 use roxmq_protocol::json::{self, Dialect};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// The namespace of order configuration (`NamesrvUtil.NAMESPACE_ORDER_TOPIC_CONFIG`).
 pub const ORDER_TOPICS: &str = "ORDER_TOPIC_CONFIG";
@@ -32,11 +33,22 @@ pub(crate) struct Values {
     config_table: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+/// Why a value is not stored.
+#[derive(Debug, Error)]
+pub enum PutError {
+    /// There are [`VALUES_MAX`] already.
+    #[error("{VALUES_MAX} values are stored already")]
+    Full,
+    /// The file could not be written.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+}
+
 impl KvConfig {
     /// Reads the file, which need not exist.
     ///
     /// # Errors
-    /// When it cannot be read or is not what [`KvConfig::put`] writes.
+    /// When it cannot be read, or is no such file.
     pub fn open(disk: Disk, path: &Path) -> io::Result<KvConfig> {
         let values = match disk.read(path)? {
             Some(text) if !text.is_empty() => {
@@ -61,14 +73,14 @@ impl KvConfig {
     ///
     /// # Errors
     /// When the file cannot be written, or there are [`VALUES_MAX`] already. Nothing has changed then.
-    pub fn put(&mut self, namespace: &str, key: &str, value: &str) -> io::Result<()> {
+    pub fn put(&mut self, namespace: &str, key: &str, value: &str) -> Result<(), PutError> {
         let count: usize = self.values.config_table.values().map(BTreeMap::len).sum();
         if count >= VALUES_MAX && self.value(namespace, key).is_none() {
-            return Err(io::Error::other(format!("{VALUES_MAX} values are kept already")));
+            return Err(PutError::Full);
         }
         let mut next = self.values.clone();
         next.config_table.entry(namespace.to_owned()).or_default().insert(key.to_owned(), value.to_owned());
-        self.replace(next)
+        Ok(self.replace(next)?)
     }
 
     /// Removes a value; when it returns, that is durable.

@@ -85,7 +85,7 @@ impl NameServer {
         }
     }
 
-    /// Does the table know every broker that it should? Before, what it lacks is not "none".
+    /// Does the table know every broker that it should? Before, a topic that it lacks is unknown, not absent.
     pub(crate) fn is_complete(&self) -> bool {
         self.roster.was_complete() || !self.config().wait_for_service || self.roster.is_complete(&self.table.read(), self.now())
     }

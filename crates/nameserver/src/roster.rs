@@ -1,10 +1,10 @@
-//! Is the table complete, so that what it lacks is not there?
+//! Is the table complete, so that a topic that it lacks does not exist?
 //!
 //! A NameServer that has just started knows no broker. Until those register that were there before, "there is no such topic" would be a
 //! guess, and half a route is as bad: consumers would give up the queues that it lacks. So routes and lists are refused with "not ready"
 //! until one of these is true:
 //!
-//! - every broker of the file `brokers.json` is registered again. The file names who was registered when the NameServer stopped, by
+//! - every broker of the file `brokers.json` is registered again. The file names those that were registered when the NameServer stopped, by
 //!   cluster, name and id: not those that had said goodbye or were lost before, nor their addresses;
 //! - it names no broker, and 2 s have passed: ours try a NameServer that is away every second at least. Java's register every 30 s, and
 //!   are in the file unless it was lost;

@@ -1,4 +1,4 @@
-//! Which handler answers which request? One row each. Requests that ask what there is, and so what there is not, need a complete table.
+//! Which handler answers which request? One row each. Requests that list things, and so deny others, need a complete table.
 
 use roxmq_remoting::{Answer, Call, routes};
 
@@ -28,7 +28,7 @@ pub(crate) fn answer(server: &NameServer, call: &Call<'_>) -> Answer {
     answer.unwrap_or_else(Answer::from)
 }
 
-/// What a handler would be asked for that panics.
+/// The code of a handler that panics.
 #[cfg(test)]
 pub(crate) const PANICS: i32 = -1001;
 

@@ -42,7 +42,7 @@ impl Running {
         self.state.scan();
     }
 
-    /// Writes what is left of the answers, closes all connections and ends its threads. What it knows stays as it is meanwhile: brokers
+    /// Writes the answers that are left, closes all connections and ends its threads. The table stays as it is meanwhile: brokers
     /// whose connections are closed by this are not gone.
     pub fn stop(self) {
         self.state.stops.store(true, Ordering::SeqCst);

@@ -1,5 +1,5 @@
-//! A NameServer that is asked without sockets, on a simulated disk and a clock that stands still: for models, and for tests of what no
-//! script can say.
+//! A NameServer that is asked without sockets, on a simulated disk and a clock that stands still: for models, and for tests that
+//! no script can express.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

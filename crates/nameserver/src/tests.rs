@@ -1,4 +1,4 @@
-//! What no script can say: bodies that are no text, addresses of other machines, notices, panics.
+//! Tests that no script can express: bodies that are no text, addresses of other machines, notices, panics.
 
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::time::Duration;

@@ -5,9 +5,9 @@
 //! program on the same laptop, the address of this network for one next door, never a container bridge's for a client outside. Three
 //! pure functions decide it:
 //!
-//! - [`advertised`] chooses what a broker registers, from the interfaces of its machine;
+//! - [`advertised`] chooses the address that a broker registers, from the interfaces of its machine;
 //! - [`reachable_for`] adjusts it in the route answer, from the connection on which the client asked;
-//! - [`MetAs::on`] is what the broker then calls itself on the connection that the client makes: in message ids, in messages, in tables.
+//! - [`MetAs::on`] is the broker's name for itself on the connection that the client makes: in message ids, in messages, in tables.
 //!
 //! ```text
 //!   broker ── 103, brokerAddr=192.168.1.5:10911, roxmqAutoAddress=true ──> NameServer       (same machine: came over loopback)
@@ -22,7 +22,7 @@
 use roxmq_env::machine::{self, Interface};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// What a broker tells the NameServers about where it is.
+/// The address that a broker registers with NameServers, and how it came by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advertised {
     /// The host, without brackets and port.
@@ -38,12 +38,12 @@ impl Advertised {
     }
 }
 
-/// What a broker calls itself towards its clients.
+/// How a broker names itself to its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetAs {
     /// Everybody meets this address: it was configured.
     Configured(SocketAddr),
-    /// Everybody meets the address that he dialled. This one is what the broker registers; its port is that of all of them.
+    /// Each client meets the address that it dialled. This one is registered; its port is that of all of them.
     Dialled(SocketAddr),
 }
 
@@ -123,7 +123,7 @@ pub enum Registered {
 }
 
 impl Registered {
-    /// What a registration says that came over a connection from `peer` to `local` that says or does not say `roxmqAutoAddress`.
+    /// Of a registration that came over a connection from `peer` to `local` and does or does not say `roxmqAutoAddress`.
     pub fn from_connection(auto: bool, peer: IpAddr, local: IpAddr) -> Self {
         let (peer, local) = (peer.to_canonical(), local.to_canonical());
         if !auto {

@@ -25,7 +25,7 @@ pub fn guarded<T>(handler: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(handler)).map_err(|_| Panicked)
 }
 
-/// As [`guarded`], for what comes later.
+/// As [`guarded`], for an answer that comes later.
 ///
 /// # Errors
 /// When it panics.

@@ -13,12 +13,12 @@ use tracing::warn;
 /// Number of a connection, never used twice in a process.
 pub type ConnectionId = u64;
 
-/// Letters that may lie in a mailbox. Above, only answers to requests and what ends requests and connections are taken.
+/// Letters that may lie in a mailbox. Above, it only takes answers, and letters that end a request or a connection.
 const MAILBOX_MAX: usize = if cfg!(test) { 8 } else { 1 << 20 };
 /// How often the log says at most that letters are dropped.
 const DROPPED_SAID_EVERY: Duration = Duration::from_secs(60);
 
-/// What another thread wants of a shard.
+/// Something that another thread wants of a shard.
 pub(crate) enum Letter {
     Accepted { stream: std::net::TcpStream },
     Write { to: ConnectionId, frames: Vec<u8> },
@@ -94,7 +94,7 @@ impl ShardHandle {
         if letters.len() >= MAILBOX_MAX {
             drop(letters);
             if let Some(dropped) = self.0.dropped.lock().add(Instant::now()) {
-                warn!(dropped, "a mailbox is full: dropping notices, calls and new connections of its shard");
+                warn!(dropped, "mailbox full: dropping notices, calls and new connections of a shard");
             }
             return false;
         }

@@ -1,4 +1,4 @@
-//! What passes between a connection and those who use it.
+//! Requests, answers and errors, as they pass between a connection and the server or a caller.
 
 use roxmq_protocol::frame::{self, Encoding, Frame};
 use roxmq_protocol::header::{self, FieldSink, Header, Top};
@@ -17,7 +17,7 @@ pub struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
-    /// What is needed to answer later. An answer is encoded as its request was.
+    /// The means to answer later. An answer is encoded as its request was.
     pub fn ticket(&self) -> Ticket {
         Ticket { opaque: self.header.opaque, encoding: self.frame.encoding, oneway: self.header.is_oneway() }
     }
@@ -166,7 +166,7 @@ pub enum CallError {
         /// The peer's words.
         remark: String,
     },
-    /// The answer's fields are not what was expected.
+    /// The answer's fields are not those of such an answer.
     #[error(transparent)]
     Fields(#[from] FieldError),
 }

@@ -22,7 +22,7 @@ impl Peer {
         Peer { shard, id, remote, met_as }
     }
 
-    /// A peer without a connection, for tests of what is done with a request: what is sent to it is lost.
+    /// A peer without a connection, for tests of handlers: answers and notices to it are lost.
     pub fn unconnected(id: ConnectionId, remote: SocketAddr, met_as: SocketAddr) -> Peer {
         Peer::new(ShardHandle::new(), id, remote, met_as)
     }
@@ -37,7 +37,7 @@ impl Peer {
         self.remote
     }
 
-    /// What we call ourselves to the other end.
+    /// Our own address in answers to the other end.
     pub fn met_as(&self) -> SocketAddr {
         self.met_as
     }

@@ -8,7 +8,7 @@
 //! }
 //! ```
 //!
-//! A row names a request of `roxmq_protocol::request`, a lane of the server's own enum with what it needs, the [`Access`] that the request
+//! A row names a request of `roxmq_protocol::request`, a lane of the server's own enum with its arguments, the [`Access`] that the request
 //! asks for, and a handler if its lane runs one. A handler takes the server, the [`Call`] and the typed request.
 
 use crate::peer::Peer;
@@ -26,29 +26,29 @@ pub struct Call<'a> {
     pub peer: &'a Peer,
 }
 
-/// What a request does, and so what its sender must be allowed. Nothing is refused for it yet.
+/// The permission that a request needs. Nothing is refused for the lack of it yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Part of the work of every client. What its body names, the handler has to check.
+    /// None beyond being a client; topics and groups in its body are for the handler to check.
     Any,
-    /// Sends to a topic, or decides about what was sent.
+    /// To send to a topic, and to decide about half messages.
     Publish,
-    /// Reads a topic for a group, or says how far the group is.
+    /// To read a topic for a group, and to say how far the group is.
     Subscribe,
-    /// Looks at or changes what belongs to all clients: for operators and their tools.
+    /// To look at or change things that belong to all clients: for operators and their tools.
     Admin,
-    /// Passes between brokers and NameServers; operators may send it too.
+    /// To speak as a broker or NameServer to another; operators may do so too.
     Internal,
 }
 
 /// Reads the fields of a request and hands over the topics and groups that they name.
 pub type Resources = fn(&Fields<'_>, &mut dyn FnMut(Resource<'_>)) -> Result<(), FieldError>;
 
-/// How a request is run and what it asks for.
+/// How a request is run, and which permission it needs.
 pub struct Route<Lane> {
     /// How it is run, with its handler.
     pub lane: Lane,
-    /// What its sender must be allowed.
+    /// The permission that it needs.
     pub access: Access,
     /// Where it says for which topics and groups.
     pub subject: Subject,
@@ -67,7 +67,7 @@ pub struct Served {
     pub lane: &'static str,
     /// The handler, as `file::function`; empty if the lane itself does the work.
     pub handler: &'static str,
-    /// What its sender must be allowed.
+    /// The permission that it needs.
     pub access: Access,
 }
 

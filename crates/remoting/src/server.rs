@@ -98,7 +98,7 @@ impl Server {
         &self.shards
     }
 
-    /// Stops accepting, writes what is left of the answers, closes every connection and ends the threads.
+    /// Stops accepting, writes the answers that are left, closes every connection and ends the threads.
     pub fn stop(self) {
         self.stop_accepting.notify_one();
         self.shards.iter().for_each(ShardHandle::stop);

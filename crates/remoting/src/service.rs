@@ -1,4 +1,4 @@
-//! What does a server do with requests?
+//! What does a server have to be able to do?
 
 use crate::connection::Connection;
 use crate::message::Incoming;
@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What a server does with requests. There is one value per shard; it stays on the shard's thread.
+/// A server's work on one shard. There is one value per shard; it stays on the shard's thread.
 ///
 /// A panic in any of these ends the process: what the connections of a shard share may be half changed then. Work that is done for one
 /// request alone, and may fail alone, belongs into [`crate::guarded`].
 pub trait Service: 'static {
-    /// What we call ourselves to a client that dialled `local`, in every answer: asked once, when its connection is accepted.
+    /// Our own address in every answer to a client that dialled `local`; asked once, when its connection is accepted.
     fn met_as(&self, local: SocketAddr) -> SocketAddr {
         local
     }

@@ -1,6 +1,6 @@
 //! One thread's share of the connections, and its turns.
 //!
-//! A turn takes what was read from every socket that was ready. That rests on the order in which tokio polls: a wake-up of the runtime's
+//! A turn takes the requests of every socket that was ready. That rests on the order in which tokio polls: a wake-up of the runtime's
 //! driver puts the task of each ready connection on the `LocalSet`'s queue; these run, up to 61 before [`Shard::run`] is polled again,
 //! and read once each; the first of them asks for the turn. So up to 61 connections share a turn, and with more of them each turn has 61
 //! (`MAX_TASKS_PER_TICK` in tokio's `task/local.rs`). Were it otherwise, turns would be as right, but smaller; a test counts.
@@ -117,7 +117,8 @@ impl Shard {
         self.connections.borrow_mut().insert(id, Rc::downgrade(&connection));
         let (shard, service) = (Rc::clone(self), Rc::clone(service));
         tokio::task::spawn_local(vital::task(async move {
-            connection.serve(service).await;
+            connection.serve(|from, request| service.request(from, request)).await;
+            service.closed(&connection);
             shard.connections.borrow_mut().remove(&id);
             shard.handle.connection_ended();
         }));
@@ -135,7 +136,7 @@ impl Shard {
         }
     }
 
-    /// Writes what is left of the answers, for a bounded time, then closes.
+    /// Writes the answers that are left, for a bounded time, then closes.
     async fn drain<S: Service>(self: &Rc<Self>, service: &S) {
         let until = Instant::now() + DRAIN;
         loop {
@@ -154,7 +155,7 @@ impl Shard {
         tokio::task::yield_now().await;
     }
 
-    /// While stopping, only what is on its way to a client still counts.
+    /// While stopping, only bytes for clients still count.
     fn read_letters_quietly(&self) {
         for letter in self.handle.letters() {
             if let Letter::Write { to, frames } = letter

@@ -7,10 +7,10 @@ use std::rc::Rc;
 /// Bytes read from one socket in one turn at most; the buffer is shared by all connections of a shard.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
-/// What a shard and its connections (`C`) share. Lives on the shard's thread.
+/// Shared by a shard and its connections (`C`). Lives on the shard's thread.
 pub(crate) struct Turn<C> {
     handle: ShardHandle,
-    /// What is read from a socket, before it is handed over.
+    /// Bytes read from a socket, before their frames are handed over.
     pub(crate) scratch: RefCell<Box<[u8]>>,
     written_to: RefCell<Vec<Rc<C>>>,
     woken: Cell<bool>,

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::Handled;
 use crate::nameserver::NameServer;
 
-/// Changes what can be changed now and saves all of it for the next start, or does nothing.
+/// Takes settings that take effect now, and saves them and the others for the next start; or does nothing.
 pub(crate) fn update(server: &NameServer, call: &Call<'_>, _: UpdateNameServerConfig) -> Handled {
     let _one_at_a_time = server.changing.lock();
     let config = server.config();

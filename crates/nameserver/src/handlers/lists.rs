@@ -27,7 +27,7 @@ pub(crate) fn member_group(server: &NameServer, call: &Call<'_>, request: Broker
 /// All topics.
 pub(crate) fn topics(server: &NameServer, _: &Call<'_>, _: TopicsOfNameServer) -> Handled {
     if !server.config().all_topic_list {
-        return Err(Refusal::Disabled);
+        return Err(Refusal::ListForbidden);
     }
     with_body(&server.table.read().topics())
 }
@@ -59,7 +59,7 @@ pub(crate) fn unit_sub_ununit_topics(server: &NameServer, _: &Call<'_>, _: UnitS
 
 fn list(server: &NameServer, topics: impl FnOnce(&RouteTable) -> TopicList) -> Handled {
     if !server.config().topic_list {
-        return Err(Refusal::Disabled);
+        return Err(Refusal::ListForbidden);
     }
     with_body(&topics(&server.table.read()))
 }

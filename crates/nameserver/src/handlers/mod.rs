@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::error::Refusal;
 use crate::table::Viewer;
 
-/// What a handler returns.
+/// A handler's answer.
 pub(crate) type Handled = Result<Answer, Refusal>;
 
 /// Success with a body as all clients read it.

@@ -38,7 +38,7 @@ impl World {
 
     pub(super) fn wait(&mut self, ms: u64) {
         self.note(format!("wait {ms}"));
-        // Direct before as well: who has come by then is known to have come.
+        // Asked before as well: brokers that have come by then are known to have come.
         self.look();
         self.server.wait(ms);
         self.now_ms += ms;

@@ -1,7 +1,7 @@
 //! Which brokers hold which topic, and which of them are alive? The state of a NameServer as plain values.
 //!
-//! Nothing here waits, locks or looks at a clock: what happened comes in as a call with the time it happened at, and what others
-//! should hear comes out as values. Follows Java's `RouteInfoManager`.
+//! Nothing here waits, locks or looks at a clock: an event comes in as a call with its time, and notices for others come out as
+//! values. Follows Java's `RouteInfoManager`.
 //!
 //! ```text
 //! groups    broker name -> id -> member                        one group is a master (id 0) and its replicas
@@ -13,7 +13,7 @@
 //! connection, or its own silence; nothing that another registration does removes it, except that its broker registers under another id
 //! on the same connection, or another broker under its id.
 //!
-//! Only the master of a group says what its topics are, or its lowest replica where replicas may act as master. What a master lists is the
+//! Only the master of a group says what its topics are, or its lowest replica where replicas may act as master. A master's list is the
 //! truth: a topic that it lacks leaves the routes (see [`whole`] for which lists are lists of all topics).
 
 mod departure;

@@ -14,7 +14,7 @@ const SUPERSEDED_MAX: usize = 8;
 /// Addresses of which is remembered that their registrations are ignored; more than two brokers under one id are rare.
 const IGNORED_MAX: usize = 8;
 
-/// What a broker says of itself.
+/// A broker's description of itself.
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// The cluster.
@@ -45,7 +45,7 @@ pub struct Registration {
     pub started: Option<i64>,
 }
 
-/// What became of a registration.
+/// The outcome of a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registered {
     /// It is in the table.
@@ -146,7 +146,7 @@ impl RouteTable {
         Registered::Accepted { is_new, rival, master, notice }
     }
 
-    /// A registration from `addr` is not taken. Who holds its id, if that is not known yet.
+    /// A registration from `addr` is not taken. The address that holds its id, unless that was said before.
     fn ignore(&mut self, name: &Name, id: i64, addr: &str) -> Option<Box<str>> {
         let holder = self.groups.get_mut(name)?.members.get_mut(&id)?;
         if holder.ignored.iter().any(|ignored| ignored == addr) {

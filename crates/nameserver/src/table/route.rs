@@ -36,7 +36,7 @@ impl RouteTable {
         (!route.broker_datas.is_empty()).then_some(route)
     }
 
-    /// What may be done with the queues: what the broker says, unless an operator took the write permission off it.
+    /// The permission of the queues: as the broker says, unless an operator took the write permission off it.
     fn perm(&self, name: &Name, queues: &Queues) -> Permission {
         if self.wiped.contains_key(name) { queues.perm.without(Permission::WRITE) } else { queues.perm }
     }

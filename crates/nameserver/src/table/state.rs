@@ -14,7 +14,7 @@ pub const MASTER_ID: i64 = 0;
 /// Number of a connection.
 pub type ChannelId = u64;
 
-/// What settings change about the table's behaviour.
+/// Settings that change the table's behaviour.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Policy {
     /// A registration that lacks a topic takes the broker out of that topic's route.

@@ -1,4 +1,4 @@
-//! Which registrations list all topics of their broker, so that what they lack is gone?
+//! Which registrations list all topics of their broker, so that a topic that they lack is gone?
 //!
 //! | from | list | is |
 //! |---|---|---|
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use super::state::{Heard, Name, RouteTable};
 
-/// What every broker of 3.x to 5.x has had from its start, besides topics of its own and its cluster's name.
+/// Topics that every broker of 3.x to 5.x has from its start, besides those of its own and its cluster's name.
 const SYSTEM_TOPICS: [&str; 6] = [
     "SELF_TEST_TOPIC",
     "BenchmarkTest",
@@ -26,7 +26,7 @@ const SYSTEM_TOPICS: [&str; 6] = [
     "RMQ_SYS_TRANS_OP_HALF_TOPIC",
 ];
 
-/// What a whole list means for topics that came alone.
+/// How a whole list treats topics that came alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubts {
     /// It may have been made before.
@@ -41,7 +41,7 @@ impl RouteTable {
         let listed = &sent.topic_config_table;
         let own = [&**name, self.groups.get(name).map_or("", |group| group.cluster())];
         let lacks_none = SYSTEM_TOPICS.into_iter().chain(own).all(|topic| listed.contains_key(topic) || !self.has(topic, name));
-        // As in Java, nothing is known of what a broker with static topics has.
+        // As in Java, nothing is known of the topics of a broker with static topics.
         let is_whole = listed.len() > 1 && lacks_none && sent.topic_queue_mapping_info_map.is_empty();
         is_whole.then_some(if started.is_some() { Doubts::None } else { Doubts::May })
     }

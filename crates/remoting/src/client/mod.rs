@@ -101,7 +101,7 @@ impl Client {
             Err(_) => return Err(failed("timed out".to_owned())),
         };
         let mut links = self.links.lock();
-        // Another caller was faster. A second connection would end with its last call, and with it what the server ties to it.
+        // Another caller was faster. A second connection would end with its last call, and with it everything that the server ties to it.
         if let Some(link) = links.get(address).filter(|link| link.is_alive()) {
             return Ok(link.clone());
         }

@@ -40,7 +40,7 @@ pub struct Connection {
     pub id: ConnectionId,
     /// Who is at the other end.
     pub remote: SocketAddr,
-    /// What we call ourselves to the other end.
+    /// Our own address in answers to the other end.
     pub met_as: SocketAddr,
     turn: Rc<Turn<Connection>>,
     wire: Wire,
@@ -50,7 +50,7 @@ pub struct Connection {
     closed: Cell<bool>,
     /// It is on the list of those that are written to at the end of the turn.
     is_listed: Cell<bool>,
-    /// A write failed: nothing more is written. What the peer had sent before it went is still read.
+    /// A write failed: nothing more is written. Requests that the peer had sent before it went are still read.
     write_failed: Cell<bool>,
     /// Whole frames may be held back until answers have been sent, or requests have come to their end.
     paused: Cell<bool>,
@@ -64,7 +64,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// `met_as` says what we call ourselves to a client that dialled an address of ours.
+    /// `met_as` says which address of ours stands in answers to a client that dialled another.
     pub(crate) fn new(
         turn: Rc<Turn<Connection>>,
         id: ConnectionId,
@@ -105,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// Appends whole frames to what is written at the end of the turn.
+    /// Appends whole frames to those that are written at the end of the turn.
     pub fn write(self: &Rc<Self>, frames: impl FnOnce(&mut Vec<u8>)) {
         if self.closed.get() || self.write_failed.get() {
             return;
@@ -127,8 +127,8 @@ impl Connection {
         }
     }
 
-    /// Writes a frame whose head `head` appends, and `body`. One that is long goes to the socket at once, from where it lies; only what
-    /// the socket does not take is copied.
+    /// Writes a frame whose head `head` appends, and `body`. A long one goes to the socket at once, from where it lies; only the
+    /// rest that the socket does not take is copied.
     pub fn write_frame(self: &Rc<Self>, head: impl FnOnce(&mut Vec<u8>), body: &[u8]) {
         if body.len() < WRITE_AT_ONCE_BYTES || self.writing.get() || self.closed.get() || self.write_failed.get() {
             return self.write(|out| {
@@ -148,7 +148,7 @@ impl Connection {
         }
     }
 
-    /// Sends a request of ours; `answer` gets what comes back.
+    /// Sends a request of ours; `answer` gets the answer.
     pub(crate) fn call(
         self: &Rc<Self>,
         request: impl FnOnce(i32, &mut Vec<u8>),
@@ -170,7 +170,7 @@ impl Connection {
         self.drained.notify_waiters();
     }
 
-    /// Must what it sends wait?
+    /// Must its requests wait?
     fn is_full(&self) -> bool {
         self.unsent() > OUT_PAUSE_BYTES || self.owed.get() > OWED_MAX
     }
@@ -190,7 +190,7 @@ impl Connection {
         self.out.borrow_mut().release();
     }
 
-    /// Ends the connection; what is unsent is lost.
+    /// Ends the connection; unsent answers are lost.
     pub fn close(&self) {
         if !self.closed.replace(true) {
             // Every waiting task has looked at `closed` in the same step of this thread, so none can miss this.

@@ -23,7 +23,7 @@ pub(super) enum Sent {
     All,
     /// The socket takes no more now.
     Part,
-    /// The socket will take nothing any more; what was left is dropped.
+    /// The socket will take nothing any more; the rest is dropped.
     Failed,
 }
 
@@ -37,7 +37,7 @@ impl Out {
         &mut self.bytes
     }
 
-    /// Writes what is gathered, and `body` behind it from where it lies, as far as the socket takes it at once. Returns how many bytes it
+    /// Writes the gathered answers, and `body` behind them from where it lies, as far as the socket takes it at once. Returns how many bytes it
     /// took, and how many of those were of `body`.
     pub(super) fn send_with(&mut self, body: &[u8], wire: &Wire) -> (usize, usize) {
         // An error is met again, and acted on, when the rest is written at the end of the turn.
@@ -51,7 +51,7 @@ impl Out {
         (taken, taken - gathered)
     }
 
-    /// Writes what is gathered until the socket takes no more.
+    /// Writes the gathered answers until the socket takes no more.
     pub(super) fn send(&mut self, wire: &Wire) -> Sent {
         while self.sent < self.bytes.len() {
             match wire.write(&self.bytes[self.sent..]) {

@@ -1,10 +1,9 @@
-//! How do requests get from the socket to the service?
+//! How do requests get from the socket to the server?
 
 #![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
 
 use super::Connection;
 use crate::message::{Incoming, Received};
-use crate::service::Service;
 use roxmq_protocol::{frame, header};
 use std::io;
 use std::rc::Rc;
@@ -15,14 +14,14 @@ use tracing::debug;
 const SEND_IN_TURN_BYTES: usize = 1024 * 1024;
 
 impl Connection {
-    /// Reads until the connection ends.
-    pub(crate) async fn serve<S: Service>(self: Rc<Self>, service: Rc<S>) {
+    /// Reads until the connection ends, and hands over its requests.
+    pub(crate) async fn serve(self: &Rc<Self>, take: impl Fn(&Rc<Connection>, Incoming<'_>)) {
         let mut held = Vec::new();
         while !self.closed.get() {
             if self.paused.get() {
                 if self.is_full() {
                     self.drained.notified().await;
-                } else if !self.take_held(&mut held, &*service) {
+                } else if !self.take_held(&mut held, &take) {
                     break;
                 } else {
                     tokio::task::yield_now().await;
@@ -34,14 +33,14 @@ impl Connection {
                 () = self.closing.notified() => break,
                 ready = self.wire.readable() => if ready.is_err() { break },
             }
-            if !self.read_once(&mut held, &*service) {
+            if !self.read_once(&mut held, &take) {
                 break;
             }
             // One read a turn: the others that are ready come first, then the end of the turn.
             tokio::task::yield_now().await;
         }
         if !self.closed.get() {
-            // The peer has closed its half. What was answered in this turn still goes out.
+            // The peer has closed its half. Answers of this turn still go out.
             self.turn.wake();
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
@@ -49,15 +48,14 @@ impl Connection {
         }
         self.closed.set(true);
         self.calls.borrow_mut().end();
-        service.closed(&self);
     }
 
     /// One read and everything that is whole in it. False when the connection is to end.
-    fn read_once<S: Service>(self: &Rc<Self>, held: &mut Vec<u8>, service: &S) -> bool {
+    fn read_once(self: &Rc<Self>, held: &mut Vec<u8>, take: &impl Fn(&Rc<Connection>, Incoming<'_>)) -> bool {
         let claimed = frame::claimed_len(held);
         let mut scratch = self.turn.scratch.borrow_mut();
-        // What was left of the read before comes in front of this one, so that a connection with much to say is always read in large
-        // pieces: were it read into what is held, it would stay with the small pieces that an unfinished frame has room for.
+        // The rest of the read before comes in front of this one, so that a busy connection is always read in large pieces: read into
+        // `held`, it would be read in pieces as small as the room that an unfinished frame needs.
         if held.len().max(claimed) <= scratch.len() / 2 {
             let left = held.len();
             let read = match self.wire.read(&mut scratch[left..]) {
@@ -67,7 +65,7 @@ impl Connection {
             };
             self.last_active.set(Instant::now());
             scratch[..left].copy_from_slice(held);
-            let Some(consumed) = self.consume(&scratch[..left + read], service) else {
+            let Some(consumed) = self.consume(&scratch[..left + read], take) else {
                 return false;
             };
             *held = scratch[consumed..left + read].to_vec();
@@ -81,14 +79,14 @@ impl Connection {
             Ok(0) => false,
             Ok(_) => {
                 self.last_active.set(Instant::now());
-                self.take_held(held, service)
+                self.take_held(held, take)
             }
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
         }
     }
 
-    fn take_held<S: Service>(self: &Rc<Self>, held: &mut Vec<u8>, service: &S) -> bool {
-        let Some(consumed) = self.consume(held, service) else {
+    fn take_held(self: &Rc<Self>, held: &mut Vec<u8>, take: &impl Fn(&Rc<Connection>, Incoming<'_>)) -> bool {
+        let Some(consumed) = self.consume(held, take) else {
             return false;
         };
         if consumed == held.len() {
@@ -100,11 +98,11 @@ impl Connection {
     }
 
     /// Hands over every whole frame, until answers or requests pile up. How many bytes are done with; `None` when they are no frames.
-    fn consume<S: Service>(self: &Rc<Self>, input: &[u8], service: &S) -> Option<usize> {
+    fn consume(self: &Rc<Self>, input: &[u8], take: &impl Fn(&Rc<Connection>, Incoming<'_>)) -> Option<usize> {
         let mut consumed = 0;
         self.sent_in_turn.set(0);
         loop {
-            // Also in the middle of what was read: the others come first, then the rest of it.
+            // Also in the middle of a read: the other connections come first, then the rest of it.
             self.paused.set(self.is_full() || self.sent_in_turn.get() > SEND_IN_TURN_BYTES);
             if self.paused.get() || self.closed.get() {
                 break;
@@ -131,7 +129,7 @@ impl Connection {
                     let _ = caller.send(Received::copy_of(&frame));
                 }
             } else {
-                service.request(self, Incoming { header, frame });
+                take(self, Incoming { header, frame });
             }
         }
         self.turn.wake();

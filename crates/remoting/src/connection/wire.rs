@@ -35,7 +35,7 @@ impl Wire {
         self.0.try_read(into)
     }
 
-    /// Reads as much as there is room for behind what `into` holds.
+    /// Appends as much to `into` as it has room for.
     pub(super) fn read_behind(&self, into: &mut Vec<u8>) -> io::Result<usize> {
         self.0.try_read_buf(into)
     }
