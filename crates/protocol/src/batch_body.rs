@@ -19,8 +19,8 @@ pub struct BatchItem<'a> {
 /// Why the body of a batch cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    /// A length is negative or leads beyond the body.
-    #[error("message {index} of the batch: the length of the {field} leads out of the batch")]
+    /// A length is negative or exceeds the body.
+    #[error("message {index} of the batch: the length of the {field} exceeds the batch")]
     Length {
         /// Which message, from 0.
         index: usize,
@@ -35,10 +35,9 @@ pub enum BatchError {
     },
 }
 
-/// Walks the messages of a batch body: total size 4, magic 4, CRC 4, flag 4, body length 4, body, properties length 2, properties.
+/// Iterates over the messages of a batch body: total size 4, magic 4, CRC 4, flag 4, body length 4, body, properties length 2, properties.
 ///
-/// As Java's broker does, it steps by the lengths of body and properties and believes neither the total size nor the CRC. Ends
-/// after the first error.
+/// Like Java's broker, it relies on the lengths of body and properties and ignores total size and CRC. Ends after the first error.
 pub fn batch_items(bytes: &[u8]) -> impl Iterator<Item = Result<BatchItem<'_>, BatchError>> {
     let mut rest = FieldReader { bytes, at: 0 };
     let mut index = 0;

@@ -1,7 +1,7 @@
-//! The JSON bodies of requests and answers: one type for each shape, one file for each subject.
+//! Which JSON bodies do requests and answers have? One type for each shape, one file for each subject.
 //!
-//! Members are declared in alphabetical order because fastjson prints them so; unknown members are ignored and
-//! missing ones have the default that the Java class has. `Option` members are left out when there is no value.
+//! Members are declared in alphabetical order because fastjson writes them so. Unknown members are ignored, missing
+//! ones have the default of the Java class. `Option` members without a value are left out.
 //! The names are those of the Java classes in `org.apache.rocketmq.remoting.protocol`.
 
 mod assignment;

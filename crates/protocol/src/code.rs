@@ -2,13 +2,13 @@
 
 /// Done.
 pub const SUCCESS: i32 = 0;
-/// Failed for a reason that only the remark tells.
+/// Failed; only the remark says why.
 pub const SYSTEM_ERROR: i32 = 1;
 /// Try again later; clients do.
 pub const SYSTEM_BUSY: i32 = 2;
-/// No such request here.
+/// This server does not serve the request.
 pub const REQUEST_CODE_NOT_SUPPORTED: i32 = 3;
-/// Stored, but not known to be on the disk in time.
+/// Stored, but not confirmed on disk in time.
 pub const FLUSH_DISK_TIMEOUT: i32 = 10;
 /// The message breaks a rule.
 pub const MESSAGE_ILLEGAL: i32 = 13;
@@ -20,9 +20,9 @@ pub const NO_PERMISSION: i32 = 16;
 pub const TOPIC_NOT_EXIST: i32 = 17;
 /// No new message at the offset.
 pub const PULL_NOT_FOUND: i32 = 19;
-/// Nothing wanted up to the next offset; pull there at once.
+/// No message up to the next offset matches; pull there at once.
 pub const PULL_RETRY_IMMEDIATELY: i32 = 20;
-/// The offset is outside the queue; go on at the next offset.
+/// The offset is outside the queue; continue at the next offset.
 pub const PULL_OFFSET_MOVED: i32 = 21;
 /// Nothing found.
 pub const QUERY_NOT_FOUND: i32 = 22;
@@ -42,5 +42,5 @@ pub const INVALID_PARAMETER: i32 = 29;
 pub const CONSUMER_NOT_ONLINE: i32 = 206;
 /// The client did not answer a relayed request in time.
 pub const CONSUME_MSG_TIMEOUT: i32 = 207;
-/// What is asked for makes no sense for this message.
+/// The request makes no sense for this message.
 pub const ILLEGAL_OPERATION: i32 = 604;

@@ -8,8 +8,8 @@
 //! 8   n    header
 //! 8+n m    body
 //! ```
-//! Follows Java's `NettyDecoder` and `RemotingCommand`. Nothing is allocated here: a length that a peer claims costs nothing
-//! until its bytes have arrived.
+//! Follows Java's `NettyDecoder` and `RemotingCommand`. Nothing is allocated here: a claimed length
+//! costs nothing until its bytes have arrived.
 
 use thiserror::Error;
 
@@ -36,24 +36,24 @@ pub struct Frame<'a> {
     pub encoding: Encoding,
     /// The header's bytes.
     pub header: &'a [u8],
-    /// The body's bytes, possibly none.
+    /// The body's bytes; may be empty.
     pub body: &'a [u8],
     /// How many bytes of the input the frame takes.
     pub len: usize,
 }
 
-/// Why bytes cannot be a frame. The connection that sent them cannot be used any further.
+/// Why bytes cannot be a frame. The connection cannot be used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// The total length is negative, shorter than the header's length word, or over [`FRAME_BYTES_MAX`].
-    #[error("frame length {0} is not within 4..={max}", max = FRAME_BYTES_MAX - 4)]
+    #[error("frame length {0} is not between 4 and {max}", max = FRAME_BYTES_MAX - 4)]
     Length(i32),
-    /// The header would end behind the frame.
+    /// The header is longer than the frame.
     #[error("header of {header} bytes does not fit a frame of {frame} bytes")]
     HeaderLength {
         /// Claimed header length.
         header: usize,
-        /// Bytes there are for header and body.
+        /// Bytes left for header and body.
         frame: usize,
     },
     /// Neither JSON nor binary.
@@ -104,16 +104,16 @@ pub fn claimed_len(input: &[u8]) -> usize {
 /// Appends a frame to `out`: `header` writes the header's bytes, `body` follows them.
 ///
 /// # Panics
-/// When header or body are larger than a frame can carry, which callers bound beforehand.
+/// When header and body do not fit a frame; callers check that first.
 pub fn write(out: &mut Vec<u8>, encoding: Encoding, header: impl FnOnce(&mut Vec<u8>), body: &[u8]) {
     write_head(out, encoding, header, body.len());
     out.extend_from_slice(body);
 }
 
-/// Appends what stands before the body of a frame to `out`: `header` writes the header's bytes. A body of `body_len` bytes has to follow.
+/// Appends everything before the body of a frame to `out`: `header` writes the header's bytes. A body of `body_len` bytes must follow.
 ///
 /// # Panics
-/// When header or body are larger than a frame can carry, which callers bound beforehand.
+/// When header and body do not fit a frame; callers check that first.
 pub fn write_head(out: &mut Vec<u8>, encoding: Encoding, header: impl FnOnce(&mut Vec<u8>), body_len: usize) {
     let start = begin(out);
     header(out);

@@ -1,7 +1,7 @@
-//! What does a frame's header say? JSON and binary, read and written.
+//! How is a frame's header read and written, in JSON and in binary?
 //!
-//! Reading borrows from the frame: no field is copied, and none is unescaped before somebody asks for it. The leniency is what real
-//! clients need (C++ and Node send numbers and booleans as field values, Elixir an integer language, Python no `serializeTypeCurrentRPC`).
+//! Reading borrows from the frame: no field is copied, and none is unescaped before it is used. The leniency is what real clients need:
+//! C++ and Node send numbers and booleans as field values, Elixir an integer language, Python no `serializeTypeCurrentRPC`.
 //! Follows Java's `RemotingCommand`, `RemotingSerializable` and `RocketMQSerializable`.
 
 mod binary;
@@ -23,7 +23,7 @@ pub use sink::FieldSink;
 /// Reads the header of `frame`.
 ///
 /// # Errors
-/// When the bytes are no header; unknown members and fields are not an error.
+/// When the bytes are not a header. Unknown members and fields are allowed.
 pub fn read<'a>(frame: &Frame<'a>) -> Result<Header<'a>, HeaderError> {
     match frame.encoding {
         Encoding::Json => json::read(frame.header),
@@ -37,7 +37,7 @@ pub fn write_frame(out: &mut Vec<u8>, encoding: Encoding, top: Top<'_>, fields: 
     out.extend_from_slice(body);
 }
 
-/// Appends what stands before the body of a frame to `out`. A body of `body_len` bytes has to follow.
+/// Appends everything before the body of a frame to `out`. A body of `body_len` bytes must follow.
 pub fn write_head(out: &mut Vec<u8>, encoding: Encoding, top: Top<'_>, fields: impl FnOnce(&mut FieldSink<'_>), body_len: usize) {
     let header = |out: &mut Vec<u8>| match encoding {
         Encoding::Json => json::write(out, top, fields),

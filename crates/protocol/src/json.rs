@@ -1,4 +1,4 @@
-//! How JSON bodies are read and written: which dialect clients speak, and what is forgiven on the way in.
+//! How are JSON bodies read and written? Which dialects clients speak, and what is tolerated.
 //!
 //! RocketMQ's bodies come from fastjson, which writes text that is not JSON: integer map keys stand without quotes
 //! (`{0:"10.0.0.1:10911"}`) and a map keyed by a message queue has the whole object as its key (`{{"queueId":0}:7}`).

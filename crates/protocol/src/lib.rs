@@ -1,6 +1,6 @@
-//! Bytes <-> types: frames, headers, requests, bodies and the message record. No IO, no async.
+//! What do the bytes mean? Frames, headers, requests, bodies and message records. No IO, no async.
 //!
-//! Everything here follows Apache RocketMQ's bytes; where real clients disagree with the Java sources, the clients win.
+//! All of it follows Apache RocketMQ's bytes. Where real clients disagree with the Java sources, the clients win.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
 

@@ -1,63 +1,63 @@
-//! Light queues (LMQ): into which further queues does a message go, and at which offsets?
+//! Light queues (LMQ): which other queues is a message in, and at which offsets?
 //!
-//! A producer names them in `INNER_MULTI_DISPATCH`: `%LMQ%a,%LMQ%b`; each is queue 0 of a topic that nobody has to make. The broker that
-//! stores the message writes their offsets, in the same order, into `INNER_MULTI_QUEUE_OFFSET`: `3,17`. Java: `LmqDispatch`,
-//! `MultiDispatchUtils`.
+//! A producer names them in `INNER_MULTI_DISPATCH`: `%LMQ%a,%LMQ%b`. Each is queue 0 of a topic that exists without being created. The
+//! broker that stores the message writes their offsets, in the same order, into `INNER_MULTI_QUEUE_OFFSET`: `3,17`. Java:
+//! `LmqDispatch`, `MultiDispatchUtils`.
 //!
 //! ```text
-//! room for offsets of two queues, at the end of the properties:   3,17\u{2}\u{2}\u{2}\u{2} ... \u{2}
+//! room for the offsets in two queues, at the end of the properties:   3,17\u{2}\u{2}\u{2}\u{2} ... \u{2}
 //! ```
-//! Offsets are only known when the record has its place, so its properties end with room for the longest ones. What they do not need
-//! is filled with U+0002: empty entries, which every reader passes over.
+//! Offsets are known only once the record has its place, so its properties end with room for the longest ones. Unused room is filled
+//! with U+0002: empty entries, which every reader skips.
 
 use crate::properties::{NAME_END, Properties, name};
 use thiserror::Error;
 
-/// How the name of every light queue begins.
+/// Prefix of every light queue's name.
 pub const LIGHT_PREFIX: &str = "%LMQ%";
 /// The one queue id of a light queue.
 pub const LIGHT_QUEUE_ID: u32 = 0;
-/// Light queues that one message can be in.
+/// The most light queues that one message may name.
 pub const LIGHT_QUEUES_MAX: usize = 128;
-/// Bytes of a light queue's name, the prefix included.
+/// The longest name of a light queue in bytes, with its prefix.
 pub const LIGHT_NAME_BYTES_MAX: usize = 255;
 
 /// Why a message cannot go into the light queues that its producer names.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LightNamesError {
     /// More than [`LIGHT_QUEUES_MAX`].
-    #[error("INNER_MULTI_DISPATCH names {0} queues, more than {LIGHT_QUEUES_MAX}")]
+    #[error("INNER_MULTI_DISPATCH names {0} queues, the limit is {LIGHT_QUEUES_MAX}")]
     TooMany(usize),
-    /// Not a name of a light queue.
+    /// Not the name of a light queue.
     #[error(
-        "INNER_MULTI_DISPATCH names {0:?}; a light queue is called {LIGHT_PREFIX} and something more, without '/' and control characters"
+        "INNER_MULTI_DISPATCH names {0:?}: a light queue's name is {LIGHT_PREFIX} and at least one character, without '/' or control characters"
     )]
     Name(String),
     /// More than [`LIGHT_NAME_BYTES_MAX`].
-    #[error("INNER_MULTI_DISPATCH has a name of {0} bytes, more than {LIGHT_NAME_BYTES_MAX}")]
+    #[error("INNER_MULTI_DISPATCH has a name of {0} bytes, the limit is {LIGHT_NAME_BYTES_MAX}")]
     TooLong(usize),
-    /// A message is in a queue once.
+    /// The same queue again; a message is in a queue once.
     #[error("INNER_MULTI_DISPATCH names {0} twice")]
     Twice(String),
 }
 
-/// Is it the name of a light queue, or of a group that is there without being made?
+/// Is it the name of a light queue, or of a group that exists without being created?
 pub fn is_light(name: &str) -> bool {
     name.starts_with(LIGHT_PREFIX)
 }
 
-/// May messages of the topic be in light queues? Not what waits, is tried again, was given up or belongs to the system. Java's
-/// `MixAll.topicAllowsLMQ` also lets in half messages, which nobody may see yet.
+/// May messages of the topic be in light queues? Not those of retry, dead-letter and system topics, nor delayed ones. Java's
+/// `MixAll.topicAllowsLMQ` also lets in half messages, which consumers must not see yet.
 pub fn allows_light(topic: &str) -> bool {
     const BARRED_PREFIXES: [&str; 4] = ["%RETRY%", "%DLQ%", "rmq_sys_", "RMQ_SYS_TRANS_"];
     const BARRED: [&str; 2] = ["SCHEDULE_TOPIC_XXXX", "TRANS_CHECK_MAX_TIME_TOPIC"];
     !BARRED_PREFIXES.iter().any(|prefix| topic.starts_with(prefix)) && !BARRED.contains(&topic)
 }
 
-/// The light queues that an `INNER_MULTI_DISPATCH` value names; none in a blank one.
+/// The light queues that an `INNER_MULTI_DISPATCH` value names. A blank value names none.
 ///
 /// # Errors
-/// When one of them cannot be, or there are too many.
+/// When a name is not allowed, occurs twice, or there are too many.
 pub fn light_names(value: &str) -> Result<impl Iterator<Item = &str> + Clone, LightNamesError> {
     let value = if value.trim().is_empty() { "" } else { value };
     let names = split(value);
@@ -81,7 +81,7 @@ pub fn light_names(value: &str) -> Result<impl Iterator<Item = &str> + Clone, Li
     Ok(names)
 }
 
-/// The light queues that a stored message is in, with its offset in each. None where names and offsets do not belong together.
+/// The light queues of a stored message, with its offset in each; none if the numbers of names and offsets differ.
 pub fn light_places<'a>(topic: &str, properties: Properties<'a>) -> impl Iterator<Item = (&'a str, i64)> + use<'a> {
     let (mut names, mut offsets) = ("", "");
     for (found, value) in properties.iter() {
@@ -94,7 +94,7 @@ pub fn light_places<'a>(topic: &str, properties: Properties<'a>) -> impl Iterato
     let is_whole = !offsets.is_empty() && allows_light(topic) && split(names).count() == split(offsets).count();
     let (names, offsets) = if is_whole { (split(names), split(offsets)) } else { (split(""), split("")) };
     let places = names.clone().zip(offsets).enumerate().take(LIGHT_QUEUES_READ_MAX);
-    // Java lets a name stand there twice, with the same offset.
+    // Java allows the same name twice, with the same offset.
     let places = places.filter(move |(n, (name, _))| !names.clone().take(*n).any(|other| other == *name));
     places.filter_map(|(_, (name, offset))| {
         let offset: i64 = offset.parse().ok()?;
@@ -102,17 +102,17 @@ pub fn light_places<'a>(topic: &str, properties: Properties<'a>) -> impl Iterato
     })
 }
 
-/// How many bytes the property with the offsets in so many light queues takes.
+/// Size in bytes of the property that holds the offsets in `queues` light queues.
 pub const fn light_property_bytes(queues: usize) -> usize {
     name::INNER_MULTI_QUEUE_OFFSET.len() + NAME_END.len_utf8() + light_room(queues)
 }
 
-/// How many bytes the offsets of so many light queues can take, each with what stands behind it.
+/// Size in bytes of the longest offsets in `queues` light queues, each with its separator.
 pub const fn light_room(queues: usize) -> usize {
     queues * (OFFSET_DIGITS_MAX + 1)
 }
 
-/// How many bytes the store adds to these properties for offsets in the light queues that they name.
+/// How many bytes the store adds to these properties for the offsets in the light queues that they name.
 pub fn light_room_of(properties: Properties<'_>) -> usize {
     let names = properties.find(name::INNER_MULTI_DISPATCH).and_then(|names| light_names(names).ok());
     match names.map_or(0, Iterator::count) {
@@ -121,16 +121,16 @@ pub fn light_room_of(properties: Properties<'_>) -> usize {
     }
 }
 
-/// As Java's `String.split`: what is empty at the end is not there.
+/// As Java's `String.split`: empty parts at the end are dropped.
 fn split(value: &str) -> impl Iterator<Item = &str> + Clone {
     let value = value.trim_end_matches(SEPARATOR);
     value.split(SEPARATOR).take(if value.is_empty() { 0 } else { usize::MAX })
 }
 
 pub(crate) const SEPARATOR: char = ',';
-/// Of `i64::MAX`.
+/// Digits of `i64::MAX`.
 pub(crate) const OFFSET_DIGITS_MAX: usize = 19;
-/// Of a record of another broker, which may have more than this one lets in.
+/// Records of another broker may name more light queues than this one accepts.
 const LIGHT_QUEUES_READ_MAX: usize = 1024;
 
 #[cfg(test)]

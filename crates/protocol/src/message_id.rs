@@ -1,10 +1,10 @@
-//! What does the id of a stored message say?
+//! How does an offset message id name a stored message?
 
 use crate::position::LogOffset;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The offset message id (`MessageDecoder.createMessageId`): which broker has the message, and where in its log.
+/// The offset message id (`MessageDecoder.createMessageId`): the broker that has the message, and the position in its log.
 ///
 /// As text: upper-case hex of the address (4 or 16 bytes), the port (4) and the log offset (8); 32 or 56 digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +16,7 @@ pub struct MessageId {
 }
 
 impl MessageId {
-    /// Reads one, in digits of either case; `None` if `text` is none (a client's own id may look alike).
+    /// Parses digits of either case; `None` if `text` is not an offset message id. A client's unique key may look like one.
     pub fn parse(text: &str) -> Option<MessageId> {
         let digits = text.as_bytes();
         let address_len = match digits.len() {

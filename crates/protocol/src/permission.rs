@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The permission bits of a topic or a broker (Java's `PermName`): 4 lets clients read, 2 lets them write, 1 lets topics that are
-/// made by a send inherit the settings of this one.
+/// The permission bits of a topic or a broker (Java's `PermName`): 4 lets clients read, 2 lets them write, 1 lets topics that a send
+/// creates inherit the settings of this one.
 ///
-/// Bits without a meaning here are carried along, as Java does.
+/// As in Java, other bits are carried along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Permission(pub i32);

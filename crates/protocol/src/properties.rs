@@ -1,9 +1,9 @@
-//! What does a message's property string say, and how is it changed?
+//! How is a message's property string read and changed?
 //!
-//! A property string is `name U+0001 value U+0002`, repeated. Writers since 4.x end it with U+0002, older ones leave the last
-//! one out; both are read. There is no escaping, so a value can hold neither character. As in Java
-//! (`MessageDecoder.string2messageProperties`), an entry with an empty name or an empty value does not exist, and when a name
-//! occurs twice the last one counts.
+//! A property string is `name U+0001 value U+0002`, repeated. Writers since 4.x end it with U+0002, older ones omit
+//! the last one; both are read. There is no escaping, so a value can hold neither character. As in Java
+//! (`MessageDecoder.string2messageProperties`), entries with an empty name or an empty value are ignored, and of repeated names the
+//! last one counts.
 
 mod hash;
 pub mod name;
@@ -19,7 +19,7 @@ pub const VALUE_END: char = '\u{2}';
 /// The longest property string a record can carry, in bytes: its length is a signed 16-bit number.
 pub const PROPERTIES_BYTES_MAX: usize = i16::MAX as usize;
 
-/// A walk through the entries. Every message that is sent comes by here, three times.
+/// Iterates over the entries. Hot: it runs three times for every message sent.
 struct Entries<'a> {
     rest: &'a str,
 }
@@ -47,7 +47,7 @@ impl<'a> Iterator for Entries<'a> {
 pub struct Properties<'a>(&'a str);
 
 impl<'a> Properties<'a> {
-    /// Looks at `text`; any text is acceptable, entries that are none are passed over.
+    /// Wraps `text`. Any text will do; malformed entries are skipped.
     pub fn new(text: &'a str) -> Properties<'a> {
         Properties(text)
     }
@@ -57,12 +57,12 @@ impl<'a> Properties<'a> {
         self.0
     }
 
-    /// The value of `name`; of several the last, as in Java's map.
+    /// The value of `name`; the last one if there are several, as in Java's map.
     pub fn find(&self, name: &str) -> Option<&'a str> {
         self.0.rsplit(VALUE_END).filter_map(entry).find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// Every entry, in the order written, repeated names included.
+    /// All entries in the order written, repeated names included.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         Entries { rest: self.0 }
     }
@@ -77,25 +77,25 @@ impl<'a> Properties<'a> {
         self.find(name::UNIQ_KEY)
     }
 
-    /// The hash by which a consume queue entry knows the message's tag: Java's hash of `TAGS`, sign-extended; 0 without one.
+    /// The tag hash of a consume queue entry: Java's hash of `TAGS`, sign-extended; 0 without a tag.
     pub fn tags_code(&self) -> i64 {
         tags_code(self.find(name::TAGS).unwrap_or_default())
     }
 }
 
-/// A property string being written: names are set, replaced and removed, the rest stays as it was.
+/// A property string that is being changed: names are set, replaced and removed, the rest stays as it was.
 ///
 /// Always ends with U+0002 unless empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PropertiesBuf(String);
 
 impl PropertiesBuf {
-    /// An empty one.
+    /// An empty string.
     pub fn new() -> PropertiesBuf {
         PropertiesBuf::default()
     }
 
-    /// Starts from what a client sent, adding the trailing U+0002 if it is missing.
+    /// Starts from a client's string, adding the trailing U+0002 if it is missing.
     pub fn from_text(text: &str) -> PropertiesBuf {
         let mut buf = String::with_capacity(text.len() + 128);
         buf.push_str(text);
@@ -105,9 +105,9 @@ impl PropertiesBuf {
         PropertiesBuf(buf)
     }
 
-    /// Gives `name` this value, whatever it had. An empty value removes it, since an empty value cannot be read back.
+    /// Sets `name`, replacing its value. An empty value removes it: it could not be read back.
     ///
-    /// A name or value that holds U+0001 or U+0002 would forge other properties; those characters are left out.
+    /// U+0001 and U+0002 in a name or a value would forge other properties; they are left out.
     pub fn set(&mut self, name: &str, value: &str) -> &mut PropertiesBuf {
         self.remove(name);
         if !name.is_empty() && !value.is_empty() {
@@ -119,7 +119,7 @@ impl PropertiesBuf {
         self
     }
 
-    /// Gives `name` this value unless it has one.
+    /// Sets `name` unless it has a value.
     pub fn set_if_absent(&mut self, name: &str, value: &str) -> &mut PropertiesBuf {
         if self.find(name).is_none() {
             self.set(name, value);
@@ -127,7 +127,7 @@ impl PropertiesBuf {
         self
     }
 
-    /// Takes every entry of `name` out.
+    /// Removes all entries of `name`.
     pub fn remove(&mut self, name: &str) -> &mut PropertiesBuf {
         let mut at = 0;
         while at < self.0.len() {
@@ -147,7 +147,7 @@ impl PropertiesBuf {
         self.as_properties().find(name)
     }
 
-    /// Reads what is written so far.
+    /// The properties as they are now.
     pub fn as_properties(&self) -> Properties<'_> {
         Properties(&self.0)
     }

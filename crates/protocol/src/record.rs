@@ -28,10 +28,10 @@ use std::net::SocketAddr;
 pub use errors::{DraftError, RecordError};
 pub use layout::{BLANK_BYTES, MAGIC_BLANK, MAGIC_V1, MAGIC_V2, RECORD_BYTES_MIN, TOPIC_BYTES_MAX, TOPIC_V1_BYTES_MAX};
 
-/// A message before the store gives it its place: everything but queue offset, log offset and store time.
+/// A message before the store places it: everything but queue offset, log offset and store time.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
-    /// Where it goes.
+    /// The topic.
     pub topic: &'a str,
     /// Which queue of the topic.
     pub queue_id: u32,
@@ -45,7 +45,7 @@ pub struct Draft<'a> {
     pub born_host: SocketAddr,
     /// The address of the broker that stores it.
     pub store_host: SocketAddr,
-    /// How often it was redelivered.
+    /// How often it was sent back for a retry.
     pub reconsume_times: i32,
     /// Log offset of the half message that this one commits or rolls back.
     pub prepared_transaction_offset: i64,
@@ -56,7 +56,7 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// A record that the broker at `host` makes itself, as a note to itself: no client sent it.
+    /// A record that the broker at `host` writes for itself; no client sent it.
     pub fn own(topic: &'a str, queue_id: u32, host: SocketAddr, now: Timestamp, body: &'a [u8], properties: &'a str) -> Draft<'a> {
         Draft {
             topic,
@@ -73,7 +73,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends the record's bytes to `out` and says how many; queue offset, log offset and store time are 0 until the store gives it its place ([`placing::place`]).
+    /// Appends the record's bytes to `out` and returns how many. Queue offset, log offset and store time are 0 until the store places
+    /// the record ([`placing::place`]).
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<usize, DraftError> {
         self.check()?;
         let is_v2 = self.topic.len() > TOPIC_V1_BYTES_MAX;
@@ -151,17 +152,17 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The CRC a record carries of its body: CRC-32 without the sign bit (`UtilAll.crc32`).
+/// The checksum of a record's body: CRC-32 without the sign bit (`UtilAll.crc32`).
 pub fn body_crc(body: &[u8]) -> i32 {
     (crc32fast::hash(body) & 0x7FFF_FFFF) as i32
 }
 
-/// A record, read where it lies.
+/// A record, borrowed from the bytes it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// [`MAGIC_V1`] or [`MAGIC_V2`].
     pub magic: i32,
-    /// The CRC the record claims for its body; see [`Record::body_is_intact`].
+    /// The body's checksum in the record; see [`Record::body_is_intact`].
     pub body_crc: i32,
     /// Which queue of the topic.
     pub queue_id: u32,
@@ -179,9 +180,9 @@ pub struct Record<'a> {
     pub born_host: SocketAddr,
     /// When the broker stored it.
     pub store_timestamp: Timestamp,
-    /// The address of the broker that stores it.
+    /// The address of the broker that stored it.
     pub store_host: SocketAddr,
-    /// How often it was redelivered.
+    /// How often it was sent back for a retry.
     pub reconsume_times: i32,
     /// Log offset of the half message that this one commits or rolls back.
     pub prepared_transaction_offset: i64,
@@ -194,7 +195,7 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Reads the record at the start of `bytes` and says how many bytes it takes. The body's CRC is not looked at.
+    /// Reads the record at the start of `bytes` and returns how many bytes it takes. The body's checksum is not verified.
     pub fn parse(bytes: &'a [u8]) -> Result<(Record<'a>, usize), RecordError> {
         let total = record_len(bytes)?;
         let Some(bytes) = bytes.get(..total) else {
@@ -245,28 +246,28 @@ impl<'a> Record<'a> {
         Ok((record, total))
     }
 
-    /// Whether the body is what its CRC says.
+    /// Does the body match its checksum?
     pub fn body_is_intact(&self) -> bool {
         self.body_crc == body_crc(self.body)
     }
 
-    /// How many records the atomic batch has that begins with this one; 1 for a record on its own. See [`placing::start_atomic_batch`].
+    /// The number of records in the atomic batch that starts here; 1 for a record on its own. See [`placing::start_atomic_batch`].
     pub fn atomic_batch_len(&self) -> usize {
         usize::try_from(self.prepared_transaction_offset.saturating_neg()).unwrap_or(0).max(1)
     }
 
-    /// The properties, to look into.
+    /// The properties, parsed on access.
     pub fn properties(&self) -> Properties<'a> {
         Properties::new(self.properties)
     }
 
-    /// The message id by which tools find this record: see [`MessageId`].
+    /// The message id by which tools find this record.
     pub fn message_id(&self) -> MessageId {
         MessageId { store_host: self.store_host, log_offset: self.log_offset }
     }
 }
 
-/// The total size of the record at the start of `bytes`, after a look at its size and magic only; `bytes` may end before it.
+/// The total size of the record at the start of `bytes`. Only its size and magic are read; `bytes` may end before the record does.
 pub fn record_len(bytes: &[u8]) -> Result<usize, RecordError> {
     if bytes.len() < BLANK_BYTES {
         return Err(RecordError::Truncated { needed: BLANK_BYTES, there: bytes.len() });
@@ -280,7 +281,7 @@ pub fn record_len(bytes: &[u8]) -> Result<usize, RecordError> {
     usize::try_from(total).ok().filter(|total| *total >= RECORD_BYTES_MIN).ok_or(RecordError::TotalSize(total))
 }
 
-/// Walks records that follow each other, as in the body of a pull answer.
+/// Iterates over consecutive records, as in the body of a pull answer. Ends after the first error.
 pub fn records(bytes: &[u8]) -> impl Iterator<Item = Result<Record<'_>, RecordError>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {

@@ -1,7 +1,7 @@
-//! What can be asked, and what is answered: every request code as one typed declaration.
+//! Which requests are there, and what are their fields? Every request code is one typed declaration.
 //!
-//! A declaration gives the codec, the server's route, the client's call and a row of `docs/requests.md`. Whether a field must be
-//! there is decided by what handlers can do without it, not by Java's `@CFNotNull`, which Java itself does not enforce.
+//! A declaration gives the codec, the server's route, the client's call and a row of `docs/requests.md`. A field is required if the
+//! handler cannot do without it, not if Java has `@CFNotNull`, which Java itself does not enforce.
 
 mod admin;
 mod client;

@@ -1,7 +1,7 @@
 //! Where does a string end?
 
-/// The first byte from `at` on that is one of `ends` or below `least`; the length, if there is none. Eight bytes are looked at together:
-/// the lengths of strings cannot be guessed, so a loop over single bytes costs a wrong guess for each string.
+/// Position of the first byte from `at` on that is one of `ends` or below `least`, or the length of `bytes`. It compares eight bytes at
+/// once: lengths of strings are unpredictable, so a loop over single bytes costs a mispredicted branch for each string.
 #[inline(always)]
 pub(crate) fn first_of(bytes: &[u8], mut at: usize, ends: [u8; 2], least: u8) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;

@@ -1,10 +1,10 @@
-//! How are the unique keys (`UNIQ_KEY`) made that clients give their messages?
+//! How is a message's unique key (`UNIQ_KEY`) made?
 
 use crate::time::Timestamp;
 use std::fmt::Write;
 use std::net::IpAddr;
 
-/// Makes unique keys for messages that come without one. They look like those of clients, 32 hex digits:
+/// Makes unique keys for messages that come without one. Like those of clients, they have 32 hex digits:
 ///
 /// ```text
 /// address 8 | process 4 | salt 8 | time 8 | count 4
@@ -17,7 +17,7 @@ pub struct UniqueKeys {
 }
 
 impl UniqueKeys {
-    /// Keys of one thread of one process. `salt` is random: it tells them from those of other threads and starts.
+    /// Keys of one thread. A random `salt` keeps them apart from those of other threads and other runs.
     pub fn new(process: u16, salt: u32) -> UniqueKeys {
         UniqueKeys { process, salt, count: 0 }
     }

@@ -49,7 +49,7 @@ pub fn consume_directly(broker: &Arc<Broker>, _: &Call<'_>, request: request::Co
     let client_id = request.client_id.as_deref().unwrap_or_default();
     let member = member(broker, &request.consumer_group, client_id)?;
     let id = request.msg_id.as_deref().unwrap_or_default();
-    let place = MessageId::parse(id).ok_or_else(|| Refusal::Failed(format!("{id:?} is no offset message id")))?;
+    let place = MessageId::parse(id).ok_or_else(|| Refusal::Failed(format!("{id:?} is not an offset message id")))?;
     // The tool and the client may have reached the broker at different addresses.
     let met_as = member.peer.met_as();
     let unknown = Refusal::Failed(format!("no message with the id {id}"));

@@ -14,7 +14,7 @@ use roxmq_protocol::code;
 use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::Draft;
-use roxmq_protocol::request::{PushReply, SendMarks, SendMessage, SendReply, SendReplyV1, SendReplyV2};
+use roxmq_protocol::request::{PushReply, SendMessage, SendReply, SendReplyV1, SendReplyV2, SendStamp};
 use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call, Peer};
 use std::pin::Pin;
@@ -46,7 +46,7 @@ fn marked(broker: &Broker, pushed: Result<Stored, Refusal>) -> Later {
         };
         Ok(match stored {
             Ok(reply) => {
-                let SendMarks { region_id, trace_on } = send::marks(&config);
+                let SendStamp { region_id, trace_on } = send::marks(&config);
                 Answer::with(SendReply { region_id, trace_on, ..reply })
             }
             Err(refusal) => send::refused(&config, &refusal),

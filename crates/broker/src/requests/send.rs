@@ -26,7 +26,7 @@ use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::permission::Permission;
 use roxmq_protocol::properties::{NAME_END, Properties, VALUE_END, name};
 use roxmq_protocol::record::{Draft, sys_flag};
-use roxmq_protocol::request::{SendForm, SendMarks, SendMessage};
+use roxmq_protocol::request::{SendForm, SendMessage, SendStamp};
 use roxmq_protocol::time::Timestamp;
 use roxmq_protocol::unique_key::UniqueKeys;
 use roxmq_remoting::{Answer, Ticket};
@@ -76,8 +76,8 @@ pub fn refused(config: &BrokerConfig, refusal: &Refusal) -> Answer {
 }
 
 /// What every answer to a send says.
-pub fn marks(config: &BrokerConfig) -> SendMarks<'static> {
-    SendMarks { region_id: Some(config.region_id.clone().into()), trace_on: Some(shown(config.trace_on).into()) }
+pub fn marks(config: &BrokerConfig) -> SendStamp<'static> {
+    SendStamp { region_id: Some(config.region_id.clone().into()), trace_on: Some(shown(config.trace_on).into()) }
 }
 
 fn shown(on: bool) -> &'static str {

@@ -15,7 +15,7 @@ use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::permission::Permission;
 use roxmq_protocol::properties::name;
 use roxmq_protocol::record::{Draft, Record};
-use roxmq_protocol::request::{self, RecallReply, SendMarks};
+use roxmq_protocol::request::{self, RecallReply, SendStamp};
 use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
 use roxmq_store::{KeyKind, KeyQuery};
@@ -34,7 +34,7 @@ pub fn recall(broker: &Broker, _: &Call<'_>, request: request::RecallMessage<'_>
     let region_id = Some(request::Text::Owned(config.region_id.clone()));
     Ok(match recalled(broker, &config, request) {
         Ok(unique_key) => Answer::with(RecallReply { msg_id: unique_key.into(), region_id }),
-        Err(refusal) => refusal.answer().fields(SendMarks { region_id, trace_on: None }),
+        Err(refusal) => refusal.answer().fields(SendStamp { region_id, trace_on: None }),
     })
 }
 

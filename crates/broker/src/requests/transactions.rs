@@ -22,7 +22,7 @@ pub fn resume(broker: &Broker, _: &Call<'_>, request: request::ResumeTransaction
 /// # Errors
 /// When the id is not one of a parked message, or the store refuses.
 pub fn put_back(broker: &Broker, id: &str) -> Result<(), Refusal> {
-    let parsed = MessageId::parse(id).ok_or_else(|| Refusal::Failed(format!("{id:?} is no offset message id")))?;
+    let parsed = MessageId::parse(id).ok_or_else(|| Refusal::Failed(format!("{id:?} is not an offset message id")))?;
     let bytes = broker.store.message_at(parsed.log_offset);
     let bytes = bytes.ok_or_else(|| Refusal::Failed(format!("no message with the id {id}")))?;
     let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;

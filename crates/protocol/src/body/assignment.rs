@@ -1,4 +1,4 @@
-//! Which member of a group reads which queue when the broker decides it (400-402).
+//! Which queues does the broker assign to a member of a group (400-402)?
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::queue::MessageQueue;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueryAssignmentRequestBody {
-    /// The member that asks.
+    /// The member's client id.
     pub client_id: String,
     /// Its group.
     pub consumer_group: String,
@@ -27,7 +27,7 @@ pub struct QueryAssignmentRequestBody {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueryAssignmentResponseBody {
-    /// The queues of the member; `None` when it shall keep what it has.
+    /// The queues of the member; `None` if it should keep those it has.
     pub message_queue_assignments: Option<Vec<MessageQueueAssignment>>,
 }
 
@@ -35,11 +35,11 @@ pub struct QueryAssignmentResponseBody {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MessageQueueAssignment {
-    /// More, by name.
+    /// Further settings.
     pub attachments: Option<BTreeMap<String, String>>,
-    /// The queue; -1 as its number means any.
+    /// The queue; number -1 means any.
     pub message_queue: MessageQueue,
-    /// How.
+    /// How to read it.
     pub mode: MessageRequestMode,
 }
 
@@ -60,9 +60,9 @@ pub enum MessageRequestMode {
 pub struct SetMessageRequestModeRequestBody {
     /// The group.
     pub consumer_group: String,
-    /// How it is to get its messages.
+    /// How the group gets its messages.
     pub mode: MessageRequestMode,
-    /// Members that share a queue, 0 for all.
+    /// How many members share a queue; 0 means all.
     pub pop_share_queue_num: i32,
     /// The topic.
     pub topic: String,

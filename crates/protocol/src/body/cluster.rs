@@ -1,4 +1,4 @@
-//! Who is in a cluster (106, 901, 907).
+//! Which brokers are in a cluster (106, 901, 907)?
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct ClusterInfo {
     pub cluster_addr_table: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The living brokers of one group.
+/// The registered brokers of one group.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BrokerMemberGroup {
@@ -40,9 +40,9 @@ pub struct GetBrokerMemberGroupResponseBody {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HaRuntimeInfo {
-    /// What a slave says of its link to the master.
+    /// A slave's view of its link to the master.
     pub ha_client_runtime_info: HaClientRuntimeInfo,
-    /// What a master says of its slaves.
+    /// A master's view of its slaves.
     pub ha_connection_info: Vec<HaConnectionRuntimeInfo>,
     /// Slaves that are close enough to count as replicas.
     pub in_sync_slave_nums: i32,
@@ -58,11 +58,11 @@ pub struct HaRuntimeInfo {
 pub struct HaConnectionRuntimeInfo {
     /// The slave's address.
     pub addr: String,
-    /// Bytes it is behind.
+    /// How many bytes it is behind.
     pub diff: i64,
     /// Whether it counts as a replica.
     pub in_sync: bool,
-    /// What it acknowledged.
+    /// The log offset it has acknowledged.
     pub slave_ack_offset: i64,
     /// Where the next transfer starts.
     pub transfer_from_where: i64,
@@ -74,13 +74,13 @@ pub struct HaConnectionRuntimeInfo {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HaClientRuntimeInfo {
-    /// When bytes last came, milliseconds since the epoch.
+    /// When it last received bytes, milliseconds since the epoch.
     pub last_read_timestamp: i64,
     /// When the slave last reported, milliseconds since the epoch.
     pub last_write_timestamp: i64,
     /// The master's address.
     pub master_addr: Option<String>,
-    /// What the master has flushed.
+    /// The log offset that the master has flushed.
     pub master_flush_offset: i64,
     /// End of the slave's log.
     pub max_offset: i64,

@@ -1,4 +1,4 @@
-//! Who is connected for which group (203, 204, 328).
+//! Which clients are connected for a group (203, 204, 328)?
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a consumer group may do (200, 201, 225, 352).
+//! What are the settings of a consumer group (200, 201, 225, 352)?
 
 use std::collections::BTreeMap;
 
@@ -22,21 +22,21 @@ pub struct SubscriptionGroupConfig {
     pub consume_from_min_enable: bool,
     /// POP in order.
     pub consume_message_orderly: bool,
-    /// Minutes after which a message counts as not consumed.
+    /// Minutes after which consuming a message has timed out.
     pub consume_timeout_minute: i32,
     /// The group.
     pub group_name: String,
-    /// Waits between attempts.
+    /// Delays between attempts.
     pub group_retry_policy: GroupRetryPolicy,
-    /// 1 unit group.
+    /// 1: unit group.
     pub group_sys_flag: i32,
-    /// Tell members at once when one joins or leaves.
+    /// Notify members at once when one joins or leaves.
     pub notify_consumer_ids_changed_enable: bool,
     /// Attempts before a message goes to the dead-letter topic.
     pub retry_max_times: i32,
     /// Queues of the retry topic.
     pub retry_queue_nums: i32,
-    /// Subscriptions kept on the broker, for clients without any.
+    /// Subscriptions stored on the broker, for clients without any.
     pub subscription_data_set: Option<Vec<SimpleSubscriptionData>>,
     /// The broker to read from when the master is slow.
     pub which_broker_when_consume_slowly: i64,
@@ -64,15 +64,15 @@ impl Default for SubscriptionGroupConfig {
     }
 }
 
-/// Which policy decides the wait before the next attempt.
+/// Which policy decides the delay before the next attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GroupRetryPolicy {
-    /// Waits from a list.
+    /// Delays from a list.
     pub customized_retry_policy: Option<CustomizedRetryPolicy>,
-    /// Waits that grow.
+    /// Growing delays.
     pub exponential_retry_policy: Option<ExponentialRetryPolicy>,
-    /// Which of the two counts.
+    /// Which of the two applies.
     #[serde(rename = "type")]
     pub kind: GroupRetryPolicyType,
 }
@@ -81,20 +81,20 @@ pub struct GroupRetryPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum GroupRetryPolicyType {
-    /// Waits that grow.
+    /// Growing delays.
     Exponential,
-    /// Waits from a list.
+    /// Delays from a list.
     #[default]
     Customized,
 }
 
-/// Waits that grow by a factor.
+/// Delays that grow by a factor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExponentialRetryPolicy {
-    /// The first wait, milliseconds.
+    /// The first delay, milliseconds.
     pub initial: i64,
-    /// The longest wait, milliseconds.
+    /// The longest delay, milliseconds.
     pub max: i64,
     /// The factor.
     pub multiplier: i64,
@@ -106,11 +106,11 @@ impl Default for ExponentialRetryPolicy {
     }
 }
 
-/// Waits from a list; the last one is used from there on.
+/// Delays from a list; further attempts use the last one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CustomizedRetryPolicy {
-    /// The waits, milliseconds.
+    /// The delays, milliseconds.
     pub next: Vec<i64>,
 }
 
@@ -121,7 +121,7 @@ impl Default for CustomizedRetryPolicy {
     }
 }
 
-/// A subscription kept on the broker.
+/// A subscription stored on the broker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SimpleSubscriptionData {
@@ -131,7 +131,7 @@ pub struct SimpleSubscriptionData {
     pub expression_type: String,
     /// The topic.
     pub topic: String,
-    /// Milliseconds since the epoch when it was made.
+    /// When it was made, milliseconds since the epoch.
     pub version: i64,
 }
 

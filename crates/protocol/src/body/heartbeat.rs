@@ -1,4 +1,4 @@
-//! What a client says of itself: the groups it produces and consumes for and what they subscribe to (34, 46).
+//! Which groups does a client belong to, and what do they subscribe to (34, 46)?
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,11 @@ pub struct HeartbeatData {
     pub client_id: String,
     /// Groups the client consumes for.
     pub consumer_data_set: Vec<ConsumerData>,
-    /// A hash of all subscriptions, 0 when the client speaks version 1 of the heartbeat.
+    /// A hash of all subscriptions; 0 in version 1 of the heartbeat.
     pub heartbeat_fingerprint: i32,
     /// Groups the client produces for.
     pub producer_data_set: Vec<ProducerData>,
-    /// True when the subscriptions were left out because the fingerprint says that nothing changed.
+    /// True if the subscriptions are left out because the fingerprint has not changed.
     pub without_sub: bool,
 }
 
@@ -33,7 +33,7 @@ pub struct ProducerData {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumerData {
-    /// Where a group without offsets begins. Go clients say `UNKNOWN`, which is read as the default.
+    /// Where a group without offsets begins. `UNKNOWN`, from Go clients, is read as the default.
     #[serde(deserialize_with = "known_or_default")]
     pub consume_from_where: ConsumeFromWhere,
     /// How the client gets its messages.
@@ -42,9 +42,9 @@ pub struct ConsumerData {
     pub group_name: String,
     /// Whether members share the queues.
     pub message_model: MessageModel,
-    /// What the group subscribes to, one for each topic.
+    /// The group's subscriptions, one for each topic.
     pub subscription_data_set: Vec<SubscriptionData>,
-    /// Marks groups of a unit of Alibaba's multi-site set-up; kept, without effect.
+    /// The group is of a unit of Alibaba's multi-site set-up; stored, without effect.
     pub unit_mode: bool,
 }
 
@@ -52,7 +52,7 @@ pub struct ConsumerData {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubscriptionData {
-    /// Filtering by an uploaded Java class, which brokers gave up long ago.
+    /// Filtering by an uploaded Java class, which brokers no longer support.
     pub class_filter_mode: bool,
     /// Java hash codes of the tags, computed by the client.
     pub code_set: BTreeSet<i32>,
@@ -60,7 +60,7 @@ pub struct SubscriptionData {
     pub expression_type: String,
     /// The expression: `*`, `A || B`, or SQL.
     pub sub_string: String,
-    /// Milliseconds since the epoch when the subscription was made; the newer one wins.
+    /// When the subscription was made, milliseconds since the epoch; the newer one wins.
     pub sub_version: i64,
     /// The tags of a tag expression.
     pub tags_set: BTreeSet<String>,
@@ -69,7 +69,7 @@ pub struct SubscriptionData {
 }
 
 impl SubscriptionData {
-    /// The expression that lets every message through.
+    /// The expression that matches every message.
     pub const ALL: &'static str = "*";
     /// Expressions are tags.
     pub const TAG: &'static str = "TAG";
@@ -108,9 +108,9 @@ pub enum ConsumeType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum MessageModel {
-    /// Every member gets every message and keeps its own offsets.
+    /// Every member gets every message and stores its own offsets.
     Broadcasting,
-    /// Members share the queues; the broker keeps the offsets.
+    /// Members share the queues; the broker stores the offsets.
     #[default]
     Clustering,
 }

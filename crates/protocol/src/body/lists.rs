@@ -1,4 +1,4 @@
-//! Plain lists and tables of names (38, 206, 219, 300, 343, 345).
+//! How are lists and tables of names written (38, 206, 219, 300, 343, 345)?
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub struct KVTable {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicList {
-    /// A broker to ask next (304) or the one that answered (343).
+    /// The broker to ask next (304), or the one that answered (343).
     pub broker_addr: Option<String>,
     /// The names.
     pub topic_list: BTreeSet<String>,

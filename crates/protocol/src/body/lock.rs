@@ -1,4 +1,4 @@
-//! Which client may consume a queue in order (41, 42).
+//! Which client may consume a queue in order (41, 42)?
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::queue::MessageQueue;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LockBatchRequestBody {
-    /// The client that wants to hold or gives back the queues.
+    /// The client that locks or unlocks the queues.
     pub client_id: String,
     /// Its group.
     pub consumer_group: String,
@@ -24,7 +24,7 @@ pub struct LockBatchRequestBody {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LockBatchResponseBody {
-    /// The queues that the client holds now.
+    /// The queues that the client has locked.
     #[serde(rename = "lockOKMQSet")]
     pub lock_ok_mq_set: BTreeSet<MessageQueue>,
 }

@@ -1,4 +1,4 @@
-//! Static topics: which logical queue is which physical one.
+//! Static topics: which physical queue is behind a logical one?
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ pub struct TopicQueueMappingDetail {
     pub dirty: bool,
     /// Grows with every change.
     pub epoch: i64,
-    /// Where each logical queue was over time.
+    /// The history of each logical queue.
     pub hosted_queues: BTreeMap<i32, Vec<LogicQueueMappingItem>>,
     /// Queues are unique within this scope.
     pub scope: String,
@@ -75,7 +75,7 @@ impl Default for TopicQueueMappingDetail {
     }
 }
 
-/// One stretch of a logical queue on one physical queue.
+/// A stretch of a logical queue on one physical queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LogicQueueMappingItem {
@@ -91,9 +91,9 @@ pub struct LogicQueueMappingItem {
     pub queue_id: i32,
     /// Physical offset of its first message.
     pub start_offset: i64,
-    /// Milliseconds since the epoch, -1 unknown.
+    /// Milliseconds since the epoch; -1 if unknown.
     pub time_of_end: i64,
-    /// Milliseconds since the epoch, -1 unknown.
+    /// Milliseconds since the epoch; -1 if unknown.
     pub time_of_start: i64,
 }
 

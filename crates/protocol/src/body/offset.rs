@@ -1,4 +1,4 @@
-//! How far groups have come, and where they are set back to (43, 45, 220-223, 308).
+//! What are the offsets of groups, and what are they reset to (43, 45, 220-223, 308)?
 
 use std::collections::BTreeMap;
 

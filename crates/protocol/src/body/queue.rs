@@ -1,8 +1,8 @@
-//! Which queue of which topic on which broker: the key of most tables in bodies.
+//! How does a body name a queue?
 
 use serde::{Deserialize, Serialize};
 
-/// One queue. As a map's key it is printed whole: `{{"brokerName":"a","queueId":0,"topic":"T"}:12}`.
+/// One queue of a topic on a broker. As the key of a map it is written whole: `{{"brokerName":"a","queueId":0,"topic":"T"}:12}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MessageQueue {

@@ -1,4 +1,4 @@
-//! What a broker tells the NameServer of itself (103): plain JSON, or a deflated text of parts.
+//! How does a broker register with a NameServer (103)? Plain JSON, or a deflated text of parts.
 //!
 //! The deflated form is one zlib stream of
 //!
@@ -9,7 +9,7 @@
 //! | int32 count | count times: int32 n | n bytes: TopicQueueMappingInfo as JSON     |   brokers from V5_0_0 on
 //! ```
 //!
-//! with every integer big-endian (`RegisterBrokerBody.encode`). `order` and `topicSysFlag` are lost on that way.
+//! with every integer big-endian (`RegisterBrokerBody.encode`). It carries neither `order` nor `topicSysFlag`.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -34,7 +34,7 @@ pub struct RegisterBrokerBody {
     pub topic_config_serialize_wrapper: TopicConfigAndMappingSerializeWrapper,
 }
 
-/// How a body's bytes are to be read, from the request's header.
+/// The form of a body, which the request's header decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistrationForm {
     /// JSON of the whole body.
@@ -48,24 +48,24 @@ pub enum RegistrationForm {
     TopicsOnly,
 }
 
-/// Why a registration's body could not be read.
+/// Why a registration's body cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationError {
     /// The stream is damaged, or grows beyond [`INFLATED_BYTES_MAX`].
-    #[error("registration does not inflate: {0}")]
+    #[error("registration cannot be inflated: {0}")]
     Inflate(#[from] std::io::Error),
-    /// A length says more than there is.
-    #[error("registration ends early")]
+    /// A length exceeds the body.
+    #[error("registration is cut off")]
     Short,
-    /// A topic's line does not have its fields.
+    /// A topic's line does not have all its fields.
     #[error("registration has a bad topic line: {0}")]
     Topic(String),
-    /// A part is not the JSON it should be.
+    /// A part is not JSON of its type.
     #[error(transparent)]
     Json(#[from] JsonError),
 }
 
-/// A deflated body may grow to this size; two million topics fit.
+/// The largest inflated body; two million topics fit.
 pub const INFLATED_BYTES_MAX: u64 = 128 << 20;
 
 /// The checksum that goes into the header: CRC-32 of the bytes as sent, without the sign bit.
@@ -97,7 +97,7 @@ impl RegisterBrokerBody {
         stream.write_all(&parts).and_then(|()| stream.finish()).expect("writing to memory does not fail")
     }
 
-    /// Reads a body that came in `form`.
+    /// Reads a body in `form`.
     ///
     /// # Errors
     /// When the stream, a part's length, a topic's line or a part's JSON is not as described above.
@@ -194,7 +194,7 @@ fn put_part(out: &mut Vec<u8>, part: &[u8]) {
     out.extend_from_slice(part);
 }
 
-/// A length or count; a negative one is as wrong as one too large.
+/// A length or count; negative ones are refused like those too large.
 fn take_int(rest: &mut &[u8]) -> Result<usize, RegistrationError> {
     let (bytes, behind) = rest.split_first_chunk::<4>().ok_or(RegistrationError::Short)?;
     *rest = behind;

@@ -1,4 +1,4 @@
-//! Where a topic is: its queues on each broker group and the addresses of the brokers (105, 217).
+//! Where is a topic? Its queues on each broker group and the addresses of the brokers (105, 217).
 
 use std::collections::BTreeMap;
 
@@ -49,8 +49,8 @@ pub struct BrokerData {
     pub broker_name: String,
     /// The cluster it belongs to.
     pub cluster: String,
-    /// A slave may stand in for a lost master.
+    /// A slave may act as master while there is none.
     pub enable_acting_master: bool,
-    /// The zone the group stands in.
+    /// The zone of the group.
     pub zone_name: Option<String>,
 }

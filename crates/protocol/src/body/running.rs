@@ -1,6 +1,6 @@
-//! What a consumer client says of itself when asked through the broker (307, 309).
+//! What is a consumer doing, as relayed by the broker (307, 309)?
 //!
-//! The broker relays these bodies as they are; the types are for our own clients and tools.
+//! The broker relays these bodies unchanged; the types are for our own clients and tools.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::queue::MessageQueue;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumerRunningInfo {
-    /// Stacks of its threads, if they were asked for.
+    /// Stack traces of its threads, if requested.
     pub jstack: Option<String>,
     /// Queues it reads by POP.
     pub mq_pop_table: BTreeMap<MessageQueue, PopProcessQueueInfo>,
@@ -21,11 +21,11 @@ pub struct ConsumerRunningInfo {
     pub mq_table: BTreeMap<MessageQueue, ProcessQueueInfo>,
     /// `PROP_CONSUME_TYPE`, `PROP_CLIENT_VERSION` and others.
     pub properties: BTreeMap<String, String>,
-    /// Figures by topic.
+    /// Statistics by topic.
     pub status_table: BTreeMap<String, ConsumeStatus>,
     /// Its subscriptions.
     pub subscription_set: Vec<SubscriptionData>,
-    /// What the application added.
+    /// Added by the application.
     pub user_consumer_info: BTreeMap<String, String>,
 }
 
@@ -42,7 +42,7 @@ pub struct ProcessQueueInfo {
     /// Their size, MiB.
     #[serde(rename = "cachedMsgSizeInMiB")]
     pub cached_msg_size_in_mib: i32,
-    /// What it has acknowledged.
+    /// The offset it has committed.
     pub commit_offset: i64,
     /// The queue went to another client. Java's spelling; Go writes `dropped`.
     pub droped: bool,
@@ -60,7 +60,7 @@ pub struct ProcessQueueInfo {
     pub transaction_msg_max_offset: i64,
     /// The first of them.
     pub transaction_msg_min_offset: i64,
-    /// Attempts to give the queue back.
+    /// Attempts to unlock the queue.
     pub try_unlock_times: i64,
 }
 
@@ -76,7 +76,7 @@ pub struct PopProcessQueueInfo {
     pub wait_ack_count: i32,
 }
 
-/// A client's figures for one topic. Times in milliseconds, rates per second.
+/// A client's statistics for one topic. Times in milliseconds, rates per second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumeStatus {
@@ -103,32 +103,32 @@ pub struct ConsumeStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumeMessageDirectlyResult {
-    /// Whether the offset moves by itself.
+    /// Whether offsets are committed automatically.
     pub auto_commit: bool,
-    /// What the application said.
+    /// The application's result.
     pub consume_result: Option<CMResult>,
     /// The group consumes in order.
     pub order: bool,
-    /// What went wrong.
+    /// The error.
     pub remark: Option<String>,
     /// How long it took, milliseconds.
     pub spent_time_mills: i64,
 }
 
-/// What an application made of a message. The order of the variants is their ordinal on the wire.
+/// The result of consuming a message. The order of the variants is their ordinal on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CMResult {
     /// Consumed.
     CrSuccess,
-    /// To be tried again.
+    /// Retry later.
     CrLater,
     /// Rolled back.
     CrRollback,
     /// Committed.
     CrCommit,
-    /// An exception came out.
+    /// An exception was thrown.
     CrThrowException,
-    /// Nothing came back.
+    /// The application returned nothing.
     CrReturnNull,
 }

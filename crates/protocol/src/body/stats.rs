@@ -1,4 +1,4 @@
-//! Figures of topics, groups and brokers (202, 208, 303, 315, 317, 321).
+//! What are the statistics of topics, groups and brokers (202, 208, 303, 315, 317, 321)?
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ use super::queue::MessageQueue;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicStatsTable {
-    /// The reach of each queue.
+    /// The offsets of each queue.
     pub offset_table: BTreeMap<MessageQueue, TopicOffset>,
     /// Messages per second over the last minute.
     pub topic_put_tps: f64,
 }
 
-/// The reach of one queue.
+/// The offsets of one queue.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicOffset {
-    /// Store time of the last message, milliseconds since the epoch, 0 if there is none.
+    /// Store time of the last message, milliseconds since the epoch; 0 if the queue is empty.
     pub last_update_timestamp: i64,
-    /// The next message gets this offset.
+    /// The offset of the next message.
     pub max_offset: i64,
-    /// The first message that is still there.
+    /// The offset of the first message.
     pub min_offset: i64,
 }
 
@@ -35,21 +35,21 @@ pub struct TopicOffset {
 pub struct ConsumeStats {
     /// Messages per second over the last minute.
     pub consume_tps: f64,
-    /// How far the group is in each queue.
+    /// The group's offsets in each queue.
     pub offset_table: BTreeMap<MessageQueue, OffsetWrapper>,
 }
 
-/// How far a group is in one queue.
+/// A group's offsets in one queue.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OffsetWrapper {
     /// The queue's end.
     pub broker_offset: i64,
-    /// What the group has acknowledged.
+    /// The committed offset.
     pub consumer_offset: i64,
-    /// Store time of the last acknowledged message, milliseconds since the epoch.
+    /// Store time of the last committed message, milliseconds since the epoch.
     pub last_timestamp: i64,
-    /// What the group has pulled.
+    /// The offset up to which the group has pulled.
     pub pull_offset: i64,
 }
 
@@ -61,9 +61,9 @@ pub struct ConsumeStatsList {
     pub broker_addr: Option<String>,
     /// One map for each group, with one entry for each topic.
     pub consume_stats_list: Vec<BTreeMap<String, Vec<ConsumeStats>>>,
-    /// Messages not acknowledged yet.
+    /// Messages not committed yet.
     pub total_diff: i64,
-    /// Messages pulled and not acknowledged yet.
+    /// Messages pulled and not committed yet.
     pub total_inflight_diff: i64,
 }
 
@@ -99,13 +99,13 @@ pub struct QueryConsumeTimeSpanBody {
     pub consume_time_span_set: Vec<QueueTimeSpan>,
 }
 
-/// The times a queue reaches over and where the group is in it. Milliseconds, since the epoch where not said otherwise.
+/// The time span of a queue, and where the group is in it. Milliseconds since the epoch unless noted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueueTimeSpan {
-    /// Store time of the message the group is at.
+    /// Store time of the group's next message.
     pub consume_time_stamp: i64,
-    /// How long that is behind the newest.
+    /// The lag behind the newest message, milliseconds.
     pub delay_time: i64,
     /// Store time of the newest message.
     pub max_time_stamp: i64,
@@ -119,7 +119,7 @@ pub struct QueueTimeSpan {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueryConsumeQueueResponseBody {
-    /// What is known of the group's filter.
+    /// The group's filter.
     pub filter_data: Option<String>,
     /// The queue's end.
     pub max_queue_index: i64,
@@ -137,15 +137,15 @@ pub struct QueryConsumeQueueResponseBody {
 pub struct ConsumeQueueData {
     /// The filter bits stored with it.
     pub bit_map: Option<String>,
-    /// Whether the group's filter lets it through.
+    /// Whether it matches the group's filter.
     pub eval: bool,
-    /// What else is stored with it.
+    /// The extension stored with it.
     pub extend_data_json: Option<String>,
     /// A remark.
     pub msg: Option<String>,
-    /// Where the record is in the log.
+    /// The record's log offset.
     pub physic_offset: i64,
-    /// How long the record is, bytes.
+    /// The record's size in bytes.
     pub physic_size: i32,
     /// Java hash of the tag.
     pub tags_code: i64,

@@ -1,17 +1,17 @@
-//! Messages that wait for a time.
+//! How many timed messages wait?
 
 use super::version::DataVersion;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How many messages wait for a time (`TimerMetrics.TimerMetricsSerializeWrapper`).
+/// How many timed messages wait (`TimerMetrics.TimerMetricsSerializeWrapper`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TimerMetricsBody {
     /// Version of the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_version: Option<DataVersion>,
-    /// By the topic they go to.
+    /// By destination topic.
     pub timing_count: BTreeMap<String, TimerCount>,
 }
 
@@ -21,6 +21,6 @@ pub struct TimerMetricsBody {
 pub struct TimerCount {
     /// How many.
     pub count: i64,
-    /// When that was so, ms.
+    /// When they were counted, ms.
     pub time_stamp: i64,
 }

@@ -1,4 +1,4 @@
-//! What a topic is made of (17, 18, 21, 351).
+//! What are the settings of a topic (17, 18, 21, 351)?
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct TopicConfig {
     pub perm: Permission,
     /// Queues 0 to here may be read.
     pub read_queue_nums: i32,
-    /// Whether messages may have several tags; nothing looks at it.
+    /// Whether messages may have several tags; without effect.
     pub topic_filter_type: TopicFilterType,
     /// The name.
     pub topic_name: String,
@@ -111,7 +111,7 @@ pub struct TopicConfigAndMappingSerializeWrapper {
 pub struct TopicConfigAndQueueMapping {
     /// Attributes such as `message.type`.
     pub attributes: BTreeMap<String, String>,
-    /// Which logical queues the broker holds, for static topics.
+    /// For static topics, the logical queues on this broker.
     pub mapping_detail: Option<TopicQueueMappingDetail>,
     /// The topic is ordered across brokers.
     pub order: bool,

@@ -1,10 +1,10 @@
-//! Which version of a table a broker speaks of.
+//! Which version of a table is this?
 
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-/// Grows with every change of the table it stands for. Brokers before 5.0 send no `stateVersion`.
+/// The version of a table, which grows with every change. Brokers before 5.0 send no `stateVersion`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DataVersion {
@@ -12,12 +12,12 @@ pub struct DataVersion {
     pub counter: i64,
     /// Grows when a broker takes over, so that an older instance cannot overwrite a newer one.
     pub state_version: i64,
-    /// Milliseconds since the epoch of the last change.
+    /// When the table last changed, milliseconds since the epoch.
     pub timestamp: i64,
 }
 
 impl DataVersion {
-    /// Version `counter` 0 of a table created at `now_ms`.
+    /// The version of a table created at `now_ms`.
     pub fn new(now_ms: i64) -> DataVersion {
         DataVersion { counter: 0, state_version: 0, timestamp: now_ms }
     }

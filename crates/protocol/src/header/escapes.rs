@@ -8,14 +8,14 @@ pub(super) fn end_of_plain(bytes: &[u8], at: usize, least: u8) -> usize {
     first_of(bytes, at, [b'"', b'\\'], least)
 }
 
-/// Resolves the escapes of a string that the scanner has accepted. A lone surrogate becomes U+FFFD.
+/// Resolves the escapes of a string that the reader has checked. A lone surrogate becomes U+FFFD.
 pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     unescape_into(text, &mut out);
     out
 }
 
-/// As [`unescape`], behind what `out` holds.
+/// As [`unescape`], appended to `out`.
 pub(super) fn unescape_into(text: &str, out: &mut String) {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -46,7 +46,7 @@ pub(super) fn unescape_into(text: &str, out: &mut String) {
     }
 }
 
-/// The four digits at `at`, which the scanner has seen; U+FFFD if they are none.
+/// The UTF-16 unit of the four hex digits at `at`; U+FFFD if they are not hex digits.
 fn take_unit(bytes: &[u8], at: &mut usize) -> u16 {
     let Some(digits) = bytes.get(*at..*at + 4) else {
         *at = bytes.len();
@@ -56,7 +56,7 @@ fn take_unit(bytes: &[u8], at: &mut usize) -> u16 {
     digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16)).unwrap_or(0xFFFD)
 }
 
-/// The character that a surrogate makes with the escape behind it, if that is its other half.
+/// The character of a surrogate pair, if the next escape is the other half.
 #[cold]
 fn take_low_half(high: u16, bytes: &[u8], at: &mut usize) -> Option<char> {
     if !bytes.get(*at..)?.starts_with(b"\\u") {

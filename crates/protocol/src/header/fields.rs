@@ -3,7 +3,7 @@
 use super::escapes::{unescape, unescape_into};
 use std::borrow::Cow;
 
-/// Text of a header as it stands in the frame: in JSON it may hold escapes that nobody has resolved yet.
+/// Text of a header as it stands in the frame: in JSON its escapes are not resolved yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RawText<'a> {
     text: &'a str,
@@ -16,12 +16,12 @@ impl<'a> RawText<'a> {
         RawText { text, escaped: false }
     }
 
-    /// The text itself; copied only when it holds escapes.
+    /// The unescaped text; copied only if it holds escapes.
     pub fn unescape(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(unescape(self.text)) } else { Cow::Borrowed(self.text) }
     }
 
-    /// The text itself, in `buffer` if it holds escapes.
+    /// The unescaped text, in `buffer` if it holds escapes.
     pub fn unescape_into<'b>(self, buffer: &'b mut String) -> &'b str
     where
         'a: 'b,
@@ -39,7 +39,7 @@ impl<'a> RawText<'a> {
         RawText { text, escaped }
     }
 
-    /// The text as it was sent, escapes and all.
+    /// The text as sent, with its escapes.
     #[inline]
     pub(super) fn as_sent(self) -> &'a str {
         self.text
@@ -47,7 +47,7 @@ impl<'a> RawText<'a> {
 
     #[inline]
     pub(crate) fn is(self, name: &str) -> bool {
-        // Most names differ in their first letter, and a look at it is cheaper than a call that compares.
+        // Most names differ in their first letter, which is cheaper to compare than a call.
         match self.escaped {
             true => unescape(self.text) == name,
             false => self.text.as_bytes().first() == name.as_bytes().first() && self.text == name,
@@ -72,7 +72,7 @@ pub struct Fields<'a> {
     more: Vec<(RawText<'a>, RawText<'a>)>,
 }
 
-/// As many as requests usually have: for these no memory is asked for.
+/// As many as requests usually have; these need no allocation.
 const FIELDS_WITHOUT_MEMORY: usize = 16;
 
 /// The most ext fields a header may carry. Java's largest header has 15.
@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
         self.find(name).map(RawText::unescape)
     }
 
-    /// All fields as they stand in the frame.
+    /// All fields as they stand in the frame, with escapes.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (RawText<'a>, RawText<'a>)> + '_ {
         self.all()
     }

@@ -20,8 +20,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Header<'_>, HeaderError> {
     }
 }
 
-/// A walk through the text. `None` ends it: at `at` stands what cannot be, unless `refused` says more. An error that is carried up
-/// by value would go through memory with each string, and cost more than the string.
+/// Reads the text from front to back. A method that returns `None` ends it: the byte at `at` is wrong, unless `refused` says more. Errors
+/// returned by value would pass through memory with each string, and cost more than the string.
 struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -50,7 +50,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// The next byte that is no blank, without taking it.
+    /// The next byte that is not white space, not consumed.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
         loop {
@@ -66,7 +66,7 @@ impl<'a> Scan<'a> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 
-    /// Walks an object; `member` takes each value.
+    /// Reads an object; `member` reads each value.
     #[inline]
     fn object(&mut self, mut member: impl FnMut(&mut Self, RawText<'a>) -> Option<()>) -> Option<()> {
         self.expect(b'{')?;
@@ -114,7 +114,7 @@ impl<'a> Scan<'a> {
         None
     }
 
-    /// A string, number or boolean as text; `None` inside for null and for what nests.
+    /// A string, number or boolean as text; `Some(None)` for null, objects and arrays.
     #[inline(always)]
     fn scalar(&mut self) -> Option<Option<RawText<'a>>> {
         match self.peek()? {
@@ -160,7 +160,7 @@ impl<'a> Scan<'a> {
         Some(RawText::new(text, escaped))
     }
 
-    /// Steps over the rest of a string, from a backslash to the closing quote.
+    /// Skips the rest of a string, from a backslash to the closing quote.
     fn skip_escaped(&mut self) -> Option<()> {
         loop {
             match *self.bytes.get(self.at)? {
@@ -171,7 +171,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Steps over one escape and checks that it is whole, so that [`unescape`](super::escapes::unescape) cannot meet a broken one.
+    /// Skips one escape and checks that it is whole, so that [`unescape`](super::escapes::unescape) cannot meet a broken one.
     fn escape(&mut self) -> Option<()> {
         let length = match self.bytes.get(self.at + 1)? {
             b'u' => {
@@ -188,7 +188,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// Steps over any value, without recursion.
+    /// Skips any value, without recursion.
     fn skip_value(&mut self) -> Option<()> {
         let mut depth = 0usize;
         loop {

@@ -1,15 +1,15 @@
-//! What stands in a header besides its ext fields?
+//! What does a header hold besides its ext fields?
 
 use super::fields::{FIELDS_MAX, Fields, RawText};
 use super::language::Language;
 use thiserror::Error;
 
-/// The version RoxMQ answers with: RocketMQ 5.5.0's ordinal in Java's `MQVersion`.
+/// The version in RoxMQ's answers: RocketMQ 5.5.0's ordinal in Java's `MQVersion`.
 pub const OUR_VERSION: i32 = 513;
 
 /// `flag` bit 0: the frame is an answer.
 pub const FLAG_RESPONSE: i32 = 1;
-/// `flag` bit 1: nobody waits for an answer.
+/// `flag` bit 1: the sender waits for no answer.
 pub const FLAG_ONEWAY: i32 = 2;
 
 /// A decoded header.
@@ -25,7 +25,7 @@ pub struct Header<'a> {
     pub opaque: i32,
     /// [`FLAG_RESPONSE`] and [`FLAG_ONEWAY`].
     pub flag: i32,
-    /// Text for people.
+    /// Text for humans.
     pub remark: Option<RawText<'a>>,
     /// The ext fields.
     pub fields: Fields<'a>,
@@ -43,37 +43,37 @@ impl Header<'_> {
     }
 }
 
-/// What stands at the top of a header that is written.
+/// A header that is written, without its ext fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Top<'a> {
     /// Request or response code.
     pub code: i32,
-    /// Language to claim.
+    /// The language to announce.
     pub language: Language,
-    /// Version to claim.
+    /// The version to announce.
     pub version: i32,
-    /// Number of the request.
+    /// The request's number.
     pub opaque: i32,
     /// Flag bits.
     pub flag: i32,
-    /// Text for people.
+    /// Text for humans.
     pub remark: Option<&'a str>,
 }
 
 impl<'a> Top<'a> {
-    /// The top of an answer of ours.
+    /// The top of one of our answers.
     pub fn answer(opaque: i32, code: i32, remark: Option<&'a str>) -> Top<'a> {
         Top { code, language: Language::Java, version: OUR_VERSION, opaque, flag: FLAG_RESPONSE, remark }
     }
 
-    /// The top of a request of ours.
+    /// The top of one of our requests.
     pub fn request(opaque: i32, code: i32, oneway: bool) -> Top<'a> {
         let flag = if oneway { FLAG_ONEWAY } else { 0 };
         Top { code, language: Language::Java, version: OUR_VERSION, opaque, flag, remark: None }
     }
 }
 
-/// Why a header cannot be read. The connection is closed, as Java does.
+/// Why a header cannot be read. As in Java, the connection is closed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HeaderError {
     /// Not UTF-8.
@@ -82,10 +82,10 @@ pub enum HeaderError {
     /// Not JSON, at this byte.
     #[error("header is not JSON at byte {0}")]
     NotJson(usize),
-    /// A number that does not fit 32 bits.
+    /// A member that should be a 32-bit number and is not.
     #[error("header member {0} is not a 32-bit number")]
     NotANumber(&'static str),
-    /// The binary header ends too early, or a length in it is negative or points behind its end.
+    /// The binary header ends too early, or a length in it is negative or exceeds it.
     #[error("binary header is cut short")]
     CutShort,
     /// More than [`FIELDS_MAX`] ext fields.

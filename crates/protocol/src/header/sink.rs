@@ -15,7 +15,7 @@ impl<'o> FieldSink<'o> {
         FieldSink { out, encoding, first: true }
     }
 
-    /// Writes one field. Its name is an identifier: nothing in it is escaped.
+    /// Writes one field. The name must be an identifier: it is not escaped.
     pub fn text(&mut self, name: &str, value: &str) {
         match self.encoding {
             Encoding::Json => json_field(self.out, &mut self.first, name, value),
@@ -33,7 +33,7 @@ fn json_field(out: &mut Vec<u8>, first: &mut bool, name: &str, value: &str) {
     if !std::mem::take(first) {
         out.push(b',');
     }
-    // Names are ours, and identifiers.
+    // Names are our identifiers and need no escapes.
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");

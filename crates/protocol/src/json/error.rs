@@ -1,9 +1,9 @@
 //! Why can a JSON body not be read?
 
-/// Why a text could not be read as the wanted type. Positions are byte offsets in the text.
+/// Why a text cannot be read as the wanted type. Positions are byte offsets in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// The text ends where something was still expected.
+    /// The text ends too early.
     #[error("JSON ends at byte {at}, expected {expected}")]
     Ends {
         /// The length of the text.
@@ -11,7 +11,7 @@ pub enum JsonError {
         /// What was expected.
         expected: &'static str,
     },
-    /// Something else stands where this was expected.
+    /// Something else is at this position.
     #[error("JSON: expected {expected} at byte {at}")]
     Expected {
         /// Where.
@@ -20,17 +20,17 @@ pub enum JsonError {
         expected: &'static str,
     },
     /// Objects and arrays are nested deeper than [`DEPTH_MAX`].
-    #[error("JSON nested deeper than {DEPTH_MAX} at byte {at}")]
+    #[error("JSON is nested deeper than {DEPTH_MAX} levels at byte {at}")]
     TooDeep {
-        /// Where the level too many opens.
+        /// Where the first level beyond the limit opens.
         at: usize,
     },
-    /// The text is well formed but not what the type holds.
+    /// The text is well formed but does not fit the type.
     #[error("JSON: {0}")]
     Mismatch(String),
 }
 
-/// Objects and arrays may be nested this deep; real bodies stay below ten.
+/// The deepest nesting of objects and arrays; real bodies stay below ten.
 pub const DEPTH_MAX: usize = 64;
 
 impl serde::de::Error for JsonError {

@@ -1,9 +1,9 @@
-//! Reading: what a body that some client wrote means as a typed value.
+//! How does a JSON body become a typed value?
 //!
 //! The type that is read decides what a token means, as fastjson's casts do: a number may come as a string, a
 //! string as a number, a boolean as `1`, an enum as its ordinal, a bean as text. `null` and an empty text are the
-//! empty value of whatever is wanted. Nothing is allocated ahead of the bytes that fill it, and members nobody asked
-//! for are stepped over without recursion.
+//! empty value of every type. Nothing is allocated ahead of the bytes that fill it, and unknown members are skipped
+//! without recursion.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -56,7 +56,7 @@ impl Reader<'_> {
         visitor.visit_str(&scalar.text)
     }
 
-    /// Runs `read` on the text of a string that stands where an object or array is wanted.
+    /// Runs `read` on the text of a string in the place of an object.
     fn inside_string<T>(&mut self, read: impl FnOnce(&mut Reader<'_>) -> Read<T>) -> Read<T> {
         let text = self.string()?;
         if self.depth == DEPTH_MAX {
@@ -69,7 +69,7 @@ impl Reader<'_> {
     }
 }
 
-/// Has each of these methods do what another one does.
+/// Methods that do what another one does.
 macro_rules! forward {
     ($($to:ident: $($from:ident),+;)+) => {$($(
         fn $from<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
@@ -194,7 +194,7 @@ struct Container<'r, 'a> {
 }
 
 impl Container<'_, '_> {
-    /// A fixed number of items was wanted and more may stand there.
+    /// Skips the items beyond the number that was wanted.
     fn skip_rest_of_array(&mut self) -> Read<()> {
         while !self.ended {
             if self.reader.closes(b']')? {
@@ -240,7 +240,7 @@ impl<'de> MapAccess<'de> for Container<'_, '_> {
     }
 }
 
-/// The members of an object that is a struct: unknown ones and repetitions are stepped over, so the first one counts.
+/// The members of an object that is a struct. Unknown and repeated ones are skipped: the first one counts.
 struct Members<'r, 'a> {
     reader: &'r mut Reader<'a>,
     fields: &'static [&'static str],
@@ -283,7 +283,7 @@ impl<'de> MapAccess<'de> for Members<'_, '_> {
     }
 }
 
-/// What `null` holds when a container is wanted.
+/// The content of `null` in the place of an object or array.
 struct Nothing;
 
 impl<'de> SeqAccess<'de> for Nothing {

@@ -1,9 +1,9 @@
-//! What can a string, a number or a bare word stand for?
+//! What can a string, a number or a bare word mean?
 
 use super::error::JsonError;
 use std::borrow::Cow;
 
-/// A string, number or word, before it is known what it means.
+/// A string, number or bare word; the wanted type decides what it means.
 pub(super) struct Scalar<'a> {
     pub(super) text: Cow<'a, str>,
     pub(super) quoted: bool,
@@ -25,7 +25,7 @@ impl Scalar<'_> {
         matches!(&*self.text, "true" | "false") || self.text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first))
     }
 
-    /// The digits without the type letter fastjson may put behind them (`7L`, `1.5D`).
+    /// The digits without the type suffix of fastjson (`7L`, `1.5D`).
     pub(super) fn digits(&self) -> &str {
         let text = self.text.trim();
         text.strip_suffix(['L', 'l', 'D', 'd', 'F', 'f', 'S', 's', 'B', 'b']).unwrap_or(text)
@@ -57,7 +57,7 @@ impl Scalar<'_> {
     }
 }
 
-/// Resolves the escapes of JSON and the few more that fastjson knows. `at` is where `raw` stands in the text.
+/// Resolves the escapes of JSON and those that fastjson adds. `at` is the position of `raw` in the text.
 pub(super) fn unescape(raw: &[u8], at: usize) -> Result<String, JsonError> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw;

@@ -1,6 +1,6 @@
 //! Where do the tokens of a JSON text begin and end?
 //!
-//! Nothing here knows which type is wanted; values that nobody asked for are stepped over without recursion.
+//! Nothing here knows which type is wanted.
 
 use super::error::{DEPTH_MAX, JsonError};
 use super::scalar::{Scalar, unescape};
@@ -8,12 +8,12 @@ use std::borrow::Cow;
 
 pub(super) type Read<T> = Result<T, JsonError>;
 
-/// A walk through a text.
+/// Reads a text token by token.
 pub(super) struct Reader<'a> {
     pub(super) text: &'a [u8],
     pub(super) at: usize,
     pub(super) depth: usize,
-    /// True while a map's key is read: there a bare word is a string, and an object may stand for one.
+    /// True while a map's key is read: a bare word or an object is a string then.
     pub(super) in_key: bool,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Steps over white space and commas: one too many, or none at all, is forgiven.
+    /// Skips white space and commas: a missing or extra comma is tolerated.
     pub(super) fn skip_separators(&mut self) {
         self.skip_blank();
         while self.text.get(self.at) == Some(&b',') {
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
         &self.text[from..self.at]
     }
 
-    /// The bytes between the quotes, escapes untouched. Stands behind the closing quote afterwards.
+    /// The bytes between the quotes, escapes untouched; consumes the closing quote.
     pub(super) fn raw_string(&mut self) -> Read<&'a [u8]> {
         let quote = self.text[self.at];
         let from = self.at + 1;
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         if raw.contains(&b'\\') { Ok(Cow::Owned(unescape(raw, at + 1)?)) } else { Ok(String::from_utf8_lossy(raw)) }
     }
 
-    /// Steps over one value of any shape, however deep, without recursion.
+    /// Skips one value of any shape and depth, without recursion.
     pub(super) fn skip_value(&mut self) -> Read<()> {
         let mut open = 0usize;
         loop {

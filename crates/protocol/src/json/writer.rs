@@ -1,6 +1,6 @@
-//! Writing: which text a typed value becomes in each dialect.
+//! How does a typed value become JSON text in each dialect?
 //!
-//! As fastjson does by default, members without a value are left out, and members stand in the order of the
+//! As fastjson does by default, members without a value are left out, and members are in the order of their
 //! declaration (body types declare theirs alphabetically, maps are sorted by key). The text is compact.
 
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::ser::{Impossible, SerializeMap, SerializeSeq, SerializeStruct, Serial
 
 use super::error::JsonError;
 
-/// Which JSON the receiver understands.
+/// The JSON that the receiver understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Strict JSON in ASCII: every key quoted, other characters as `\uXXXX`. Java writes it for routes of clients
@@ -93,7 +93,7 @@ struct Open<'w> {
     writer: &'w mut Writer,
     close: u8,
     empty: bool,
-    /// Where the member that is being written begins, its comma included.
+    /// Start of the member that is being written, its comma included.
     member_at: usize,
 }
 
@@ -121,7 +121,7 @@ impl<'w> Open<'w> {
         self.writer.key(key)
     }
 
-    /// Writes the value behind a key, or takes the key back if there is none.
+    /// Writes the value of a key; a null removes the key again.
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
         let from = self.writer.out.len();
         value.serialize(&mut *self.writer)?;
@@ -273,7 +273,7 @@ impl<'w> Serializer for &'w mut Writer {
     }
 }
 
-/// Bodies have no enums whose variants hold something, as Java's have none.
+/// As in Java, enums in bodies carry no values.
 fn holds_nothing() -> JsonError {
     JsonError::Mismatch("an enum's name holds no value".into())
 }

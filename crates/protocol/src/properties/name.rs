@@ -4,7 +4,7 @@
 pub const KEYS: &str = "KEYS";
 /// The message's tag.
 pub const TAGS: &str = "TAGS";
-/// `false`: the sender does not want to wait for flush or replication.
+/// `false`: the sender does not wait for flush or replication.
 pub const WAIT: &str = "WAIT";
 /// Delay level, 1 to 18.
 pub const DELAY: &str = "DELAY";

@@ -1,4 +1,4 @@
-//! Why can a message not become a record, and why are bytes not one?
+//! Why is a draft or a record refused?
 
 use super::layout::TOPIC_BYTES_MAX;
 use crate::properties::PROPERTIES_BYTES_MAX;
@@ -10,10 +10,10 @@ pub enum DraftError {
     #[error("the topic is empty")]
     TopicEmpty,
     /// More than [`TOPIC_BYTES_MAX`].
-    #[error("the topic has {0} bytes, more than {TOPIC_BYTES_MAX}")]
+    #[error("the topic has {0} bytes, the limit is {TOPIC_BYTES_MAX}")]
     TopicTooLong(usize),
     /// More than [`PROPERTIES_BYTES_MAX`].
-    #[error("the properties have {0} bytes, more than {PROPERTIES_BYTES_MAX}")]
+    #[error("the properties have {0} bytes, the limit is {PROPERTIES_BYTES_MAX}")]
     PropertiesTooLong(usize),
     /// The queue id does not fit Java's int.
     #[error("the queue id {0} is out of range")]
@@ -27,27 +27,27 @@ pub enum DraftError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// The bytes end before the record does.
-    #[error("the record needs {needed} bytes, {there} are there")]
+    #[error("record of {needed} bytes is cut off after {there}")]
     Truncated {
         /// Bytes the record says it has, or the fewest it can have.
         needed: usize,
-        /// Bytes there are.
+        /// Bytes available.
         there: usize,
     },
-    /// The total size cannot be one.
-    #[error("a record cannot have {0} bytes")]
+    /// No record has this total size.
+    #[error("impossible record size {0}")]
     TotalSize(i32),
     /// Neither V1 nor V2; zeros read as magic 0.
-    #[error("{0:#010x} is not a record's magic")]
+    #[error("unknown record magic {0:#010x}")]
     Magic(u32),
     /// The blank that ends a file; not an error of the file.
     #[error("blank of {0} bytes at the end of the file")]
     Blank(u32),
-    /// A length inside is negative or leads beyond the record.
-    #[error("the length of the {0} leads out of the record")]
+    /// A length is negative or exceeds the record.
+    #[error("the length of the {0} exceeds the record")]
     Length(&'static str),
-    /// The fields do not fill the total size.
-    #[error("the fields take {used} of {total} bytes")]
+    /// The fields do not fill the record.
+    #[error("the fields fill {used} of the record's {total} bytes")]
     Slack {
         /// Bytes the fields take.
         used: usize,

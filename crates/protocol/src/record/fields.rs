@@ -1,9 +1,9 @@
-//! How are fields read that stand one behind the other?
+//! How are consecutive fields read?
 
 use super::errors::RecordError;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Reads one field after the other; an error names the field that does not fit.
+/// Reads consecutive fields; an error names the field that does not fit.
 pub(crate) struct FieldReader<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) at: usize,
@@ -30,7 +30,7 @@ impl<'a> FieldReader<'a> {
         self.array(field).map(i64::from_be_bytes)
     }
 
-    /// A length in two signed bytes.
+    /// A length, as a signed 16-bit number.
     pub(crate) fn short(&mut self, field: &'static str) -> Result<usize, RecordError> {
         let value = self.array(field).map(i16::from_be_bytes)?;
         usize::try_from(value).map_err(|_| RecordError::Length(field))

@@ -1,7 +1,7 @@
-//! What does the store alone write into a record and behind it?
+//! Which bytes of the log does only the store write?
 //!
-//! A draft becomes a record of the log when the store gives it its place. No other part may move a stored record: readers, the index and
-//! replicas take these fields for the truth.
+//! An encoded draft becomes a record of the log when the store places it. Readers and the index trust these fields, so nothing else may
+//! change them in a stored record.
 
 use super::layout::{BLANK_BYTES, LOG_OFFSET_AT, MAGIC_BLANK, PREPARED_OFFSET_AT, QUEUE_OFFSET_AT, STORE_TIME_AT, V6_EXTRA};
 use super::sys_flag;
@@ -10,7 +10,7 @@ use crate::position::{LogOffset, QueueOffset};
 use crate::properties::VALUE_END;
 use crate::time::Timestamp;
 
-/// Writes into a record made by [`Draft::encode`](super::Draft::encode) what the store decides.
+/// Writes queue offset, log offset and store time into a record made by [`Draft::encode`](super::Draft::encode).
 ///
 /// # Panics
 /// If `record` is shorter than a record.
@@ -22,11 +22,10 @@ pub fn place(record: &mut [u8], queue_offset: QueueOffset, log_offset: LogOffset
     record[at..][..8].copy_from_slice(&store_timestamp.0.to_be_bytes());
 }
 
-/// Writes into a record made by [`Draft::encode`](super::Draft::encode) that it starts an atomic batch: of these `count` records, it and
-/// those right behind it, a crash leaves all or none.
+/// Starts an atomic batch with a record made by [`Draft::encode`](super::Draft::encode): a crash leaves all or none of `count` records,
+/// this one and those right behind it.
 ///
-/// The prepared transaction offset carries it, as a negative number: no draft has one, and readers that do not know of atomic batches
-/// see an offset that means nothing to them.
+/// The count is stored as a negative prepared transaction offset. No draft has one, and to other readers such an offset means nothing.
 ///
 /// # Panics
 /// If `record` is shorter than a record.
@@ -36,10 +35,10 @@ pub fn start_atomic_batch(record: &mut [u8], count: usize) {
     record[PREPARED_OFFSET_AT + v6 * V6_EXTRA..][..8].copy_from_slice(&(-(count as i64)).to_be_bytes());
 }
 
-/// Writes the offsets that a message has in its light queues into the room that its properties have for them.
+/// Writes a message's offsets in its light queues into the room at the end of its properties.
 ///
 /// # Panics
-/// If the room is less than [`light_room`](crate::light::light_room), or an offset is negative.
+/// If the room is smaller than [`light_room`](crate::light::light_room), or an offset is negative.
 pub fn fill_light_room(room: &mut [u8], offsets: impl Iterator<Item = i64>) {
     let mut end = 0;
     for (n, offset) in offsets.enumerate() {
@@ -64,7 +63,7 @@ pub fn fill_light_room(room: &mut [u8], offsets: impl Iterator<Item = i64>) {
     room[end..].fill(VALUE_END as u8);
 }
 
-/// The blank that ends a file with `remaining` bytes left in it; what follows these eight bytes means nothing.
+/// The blank that ends a file with `remaining` bytes left in it. The bytes behind these eight mean nothing.
 pub fn blank(remaining: u32) -> [u8; BLANK_BYTES] {
     let mut bytes = [0; BLANK_BYTES];
     bytes[..4].copy_from_slice(&remaining.to_be_bytes());

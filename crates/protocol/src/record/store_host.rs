@@ -1,15 +1,14 @@
-//! Which broker address does a record give its readers?
+//! Which address of the broker do records give their readers?
 
 use super::layout::{RECORD_BYTES_MIN, STORE_HOST_AT, SYS_FLAG_AT, V4_HOST_BYTES, V6_EXTRA, V6_HOST_BYTES, put_host};
 use super::{record_len, sys_flag};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-/// Has each of these records say that it is stored at `host`.
+/// Sets the store host of all these records to `host`.
 ///
-/// A record tells its readers where the broker is, and they come back there: that has to be the address at which they reach it, whatever
-/// it was when the message was stored. Nothing moves unless an IPv6 address takes the place of an IPv4 one, or the other way round.
-/// No checksum covers the address.
+/// Readers come back to the broker at the store host, so it must be the address at which they reach it now, not the one it had when the
+/// message was stored. Records move only if an IPv6 address replaces an IPv4 one, or the other way round. No checksum covers the address.
 pub fn set_store_host(records: &mut Vec<u8>, host: SocketAddr) {
     let port = u32::from(host.port()).to_be_bytes();
     match host.ip() {
@@ -42,7 +41,7 @@ fn put_store_host<const N: usize>(records: &mut Vec<u8>, field: [u8; N], host: S
     }
 }
 
-/// As [`set_store_host`], from the record at `from` on, of which some have a store host of the other length.
+/// As [`set_store_host`], for the records from `from` on, some of which have a store host of the other length.
 fn make_room_for_store_host(records: &mut Vec<u8>, from: usize, host: SocketAddr) {
     let old = records.split_off(from);
     records.reserve(old.len() + old.len() / RECORD_BYTES_MIN * V6_EXTRA);
@@ -59,11 +58,11 @@ fn make_room_for_store_host(records: &mut Vec<u8>, from: usize, host: SocketAddr
         records[start + SYS_FLAG_AT..][..4].copy_from_slice(&flag.to_be_bytes());
         rest = &rest[total..];
     }
-    // No record: as it was.
+    // The rest is not a record and stays as it was.
     records.extend_from_slice(rest);
 }
 
-/// Where the store host of the record at the start of `bytes` stands, and the record's total size; `None` if there is no record.
+/// Position of the store host in the record at the start of `bytes`, and the record's total size; `None` if there is no record.
 fn store_host_in(bytes: &[u8]) -> Option<(Range<usize>, usize)> {
     let total = record_len(bytes).ok().filter(|total| *total <= bytes.len())?;
     let flag = sys_flag::of(bytes);

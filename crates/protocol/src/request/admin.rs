@@ -5,12 +5,12 @@ use super::field::Text;
 use crate::permission::Permission;
 
 header! {
-    /// Answer to the topic table: how many topics there are in all.
+    /// Answer to a query of the topic table: the number of topics in all.
     TopicTotalReply { total_topic_num: Option<i32> = "totalTopicNum" }
 }
 
 header! {
-    /// Answer to the group table: how many groups there are in all.
+    /// Answer to a query of the group table: the number of groups in all.
     GroupTotalReply { total_group_num: Option<i32> = "totalGroupNum" }
 }
 
@@ -50,13 +50,13 @@ requests! {
     /// All settings. Answer body: properties text.
     BrokerConfig = 26 "GET_BROKER_CONFIG" {} -> VersionReply<'a>, about Cluster;
 
-    /// Figures of the running broker. Answer body: `KVTable`.
+    /// Statistics and state of the running broker. Answer body: `KVTable`.
     RuntimeInfo = 28 "GET_BROKER_RUNTIME_INFO" {} -> (), about Cluster;
 
     /// All committed offsets. Answer body: `ConsumerOffsetSerializeWrapper`.
     AllConsumerOffset = 43 "GET_ALL_CONSUMER_OFFSET" {} -> (), about Cluster;
 
-    /// How many messages of each topic wait for a time. Answer body: `TimerMetricsBody`.
+    /// How many timed messages wait, by topic. Answer body: `TimerMetricsBody`.
     TimerMetrics = 61 "GET_TIMER_METRICS" {} -> (), about Cluster;
 
     /// Creates a group or changes its settings. Body: `SubscriptionGroupConfig`.
@@ -74,12 +74,12 @@ requests! {
         topic: Text<'a> = "topic",
     } -> (), about Topic(topic);
 
-    /// Living consumers of a group. Answer body: `ConsumerConnection`.
+    /// Connected consumers of a group. Answer body: `ConsumerConnection`.
     ConsumerConnections<'a> = 203 "GET_CONSUMER_CONNECTION_LIST" {
         consumer_group: Text<'a> = "consumerGroup",
     } -> (), about Group(consumer_group);
 
-    /// Living producers of a group. Answer body: `ProducerConnection`.
+    /// Connected producers of a group. Answer body: `ProducerConnection`.
     ProducerConnections<'a> = 204 "GET_PRODUCER_CONNECTION_LIST" {
         producer_group: Text<'a> = "producerGroup",
     } -> (), about Cluster;
@@ -90,7 +90,7 @@ requests! {
         clean_offset: Option<bool> = "cleanOffset",
     } -> (), about Group(group_name);
 
-    /// How far a group is. Answer body: `ConsumeStats`.
+    /// A group's offsets and lag. Answer body: `ConsumeStats`.
     ConsumeStats<'a> = 208 "GET_CONSUME_STATS" {
         consumer_group: Text<'a> = "consumerGroup",
         topic: Option<Text<'a>> = "topic",
@@ -112,7 +112,7 @@ requests! {
         is_force: bool = "isForce" or true,
     } -> (), about Topic(topic), Group(group);
 
-    /// How far the clients of a group are with a topic, one of them when `clientAddr` names its id. Answer body:
+    /// The offsets of a group's clients in a topic; of one client if `clientAddr` is its id. Answer body:
     /// `{"consumerTable":{client:{MQ:offset}}}`.
     ConsumerStatus<'a> = 223 "INVOKE_BROKER_TO_GET_CONSUMER_STATUS" {
         topic: Text<'a> = "topic",
@@ -128,16 +128,16 @@ requests! {
         topic: Text<'a> = "topic",
     } -> (), about Topic(topic);
 
-    /// The times between which a group's messages lie. Answer body: `{"consumeTimeSpanSet":[..]}`.
+    /// The time span of a topic's messages, and where a group is in it. Answer body: `{"consumeTimeSpanSet":[..]}`.
     ConsumeTimeSpan<'a> = 303 "QUERY_CONSUME_TIME_SPAN" {
         topic: Text<'a> = "topic",
         group: Text<'a> = "group",
     } -> (), about Topic(topic), Group(group);
 
-    /// Topics of the system. Answer body: `TopicList`.
+    /// System topics. Answer body: `TopicList`.
     SystemTopicsOfBroker = 305 "GET_SYSTEM_TOPIC_LIST_FROM_BROKER" {} -> (), about Cluster;
 
-    /// Drops index entries whose messages are gone. Here they go with their segment: nothing to do.
+    /// Deletes index entries whose messages are gone. Here nothing to do: they go with their segment.
     CleanExpiredQueues = 306 "CLEAN_EXPIRED_CONSUMEQUEUE" {} -> (), about Cluster;
 
     /// Copies a group's offsets to another group.
@@ -154,10 +154,10 @@ requests! {
         stats_key: Text<'a> = "statsKey",
     } -> (), about Cluster;
 
-    /// Drops the queues of topics that are no more.
+    /// Deletes the queues of deleted topics.
     CleanUnusedTopic = 316 "CLEAN_UNUSED_TOPIC" {} -> (), about Cluster;
 
-    /// How far all groups are. Answer body: `ConsumeStatsList`.
+    /// Offsets and lag of all groups. Answer body: `ConsumeStatsList`.
     BrokerConsumeStats = 317 "GET_BROKER_CONSUME_STATS" {
         is_order: bool = "isOrder" or false,
     } -> (), about Cluster;
@@ -171,7 +171,7 @@ requests! {
         consumer_group: Option<Text<'a>> = "consumerGroup",
     } -> (), about Topic(topic), Group(consumer_group);
 
-    /// Asks again about a half message that was laid aside.
+    /// Resumes checking back a half message that was given up.
     ResumeTransaction<'a> = 323 "RESUME_CHECK_HALF_MESSAGE" {
         topic: Option<Text<'a>> = "topic",
         msg_id: Text<'a> = "msgId",
@@ -180,7 +180,7 @@ requests! {
     /// All producers. Answer body: `ProducerTableInfo`.
     AllProducers = 328 "GET_ALL_PRODUCER_INFO" {} -> (), about Cluster;
 
-    /// Drops log segments that are past their time, now.
+    /// Deletes expired log segments now.
     DeleteExpiredLog = 329 "DELETE_EXPIRED_COMMITLOG" {} -> (), about Cluster;
 
     /// Topics a group consumes. Answer body: `{"topicList":[..]}`.
@@ -204,14 +204,14 @@ requests! {
         group: Text<'a> = "group",
     } -> (), about Group(group);
 
-    /// Says whether a group may read a topic, and changes it when `readable` is given. Answer body: `{"group","topic","readable"}`.
+    /// Whether a group may read a topic; changes it if `readable` is given. Answer body: `{"group","topic","readable"}`.
     GroupReadable<'a> = 353 "UPDATE_AND_GET_GROUP_FORBIDDEN" {
         group: Text<'a> = "group",
         topic: Text<'a> = "topic",
         readable: Option<bool> = "readable",
     } -> (), about Topic(topic), Group(group);
 
-    /// Says how a group gets the messages of a topic. Body: `{"topic","consumerGroup","mode","popShareQueueNum"}`.
+    /// Sets how a group gets the messages of a topic. Body: `{"topic","consumerGroup","mode","popShareQueueNum"}`.
     SetRequestMode = 401 "SET_MESSAGE_REQUEST_MODE" {} -> (), about Body;
 
     /// State of replication. Answer body: `HARuntimeInfo`.

@@ -4,7 +4,7 @@ use super::declare::{header, requests};
 use super::field::Text;
 
 header! {
-    /// An answer that is one queue offset.
+    /// Answer that is a queue offset.
     OffsetReply { offset: i64 = "offset" }
 }
 
@@ -25,7 +25,7 @@ header! {
 }
 
 header! {
-    /// Answer to a recall: the unique key of what was recalled.
+    /// Answer to a recall: the unique key of the recalled message.
     RecallReply<'a> {
         msg_id: Text<'a> = "msgId",
         region_id: Option<Text<'a>> = "MSG_REGION",
@@ -33,12 +33,12 @@ header! {
 }
 
 header! {
-    /// Answer that is one time in ms.
+    /// Answer that is a time.
     TimestampReply { timestamp: i64 = "timestamp" }
 }
 
 requests! {
-    /// Messages by key, or by unique key when `_UNIQUE_KEY_QUERY` is true. Answer body: records, newest first.
+    /// Finds messages by key, or by unique key if `_UNIQUE_KEY_QUERY` is true. Answer body: records, newest first.
     QueryMessage<'a> = 12 "QUERY_MESSAGE" {
         topic: Text<'a> = "topic",
         key: Text<'a> = "key",
@@ -65,7 +65,7 @@ requests! {
         commit_offset: i64 = "commitOffset",
     } -> (), about Topic(topic), Group(consumer_group);
 
-    /// The queue offset that a time corresponds to.
+    /// The offset in a queue at a time.
     SearchOffsetByTimestamp<'a> = 29 "SEARCH_OFFSET_BY_TIMESTAMP" {
         topic: Text<'a> = "topic",
         queue_id: i32 = "queueId",
@@ -85,7 +85,7 @@ requests! {
         queue_id: i32 = "queueId",
     } -> OffsetReply, about Topic(topic);
 
-    /// When the first message of a queue was stored, -1 if there is none.
+    /// When the first message of a queue was stored; -1 if the queue is empty.
     EarliestStoreTime<'a> = 32 "GET_EARLIEST_MSG_STORETIME" {
         topic: Text<'a> = "topic",
         queue_id: i32 = "queueId",
@@ -100,14 +100,14 @@ requests! {
     /// A client's groups and subscriptions. Body: `HeartbeatData`.
     Heartbeat = 34 "HEART_BEAT" {} -> HeartbeatReply, about Body;
 
-    /// A client goes away.
+    /// A client leaves.
     UnregisterClient<'a> = 35 "UNREGISTER_CLIENT" {
         client_id: Text<'a> = "clientID",
         producer_group: Option<Text<'a>> = "producerGroup",
         consumer_group: Option<Text<'a>> = "consumerGroup",
     } -> (), about Group(consumer_group);
 
-    /// A consumer gives a message back for a later try.
+    /// A consumer sends a message back for a retry.
     ConsumerSendBack<'a> = 36 "CONSUMER_SEND_MSG_BACK" {
         offset: i64 = "offset",
         group: Text<'a> = "group",
@@ -118,7 +118,7 @@ requests! {
         max_reconsume_times: Option<i32> = "maxReconsumeTimes",
     } -> (), about Group(group);
 
-    /// A producer decides about a half message: 8 commits, 12 rolls back, 0 does not know.
+    /// A producer's decision about a half message: 8 commit, 12 rollback, 0 unknown.
     EndTransaction<'a> = 37 "END_TRANSACTION" {
         topic: Option<Text<'a>> = "topic",
         producer_group: Text<'a> = "producerGroup",
@@ -130,7 +130,7 @@ requests! {
         transaction_id: Option<Text<'a>> = "transactionId",
     } -> (), about Topic(topic);
 
-    /// A producer takes a timed message back before it is due.
+    /// Cancels a timed message before it is due.
     RecallMessage<'a> = 370 "RECALL_MESSAGE" {
         producer_group: Option<Text<'a>> = "producerGroup",
         topic: Text<'a> = "topic",
@@ -151,7 +151,7 @@ requests! {
     /// Checks a subscription before it is used. Body: `CheckClientRequestBody`.
     CheckClientConfig = 46 "CHECK_CLIENT_CONFIG" {} -> (), about Body;
 
-    /// Which queues shall this member of a group read? Body: `QueryAssignmentRequestBody`. Answer body: `{"messageQueueAssignments":[..]}`,
-    /// or `{}` when nothing can be said and the member shall keep what it has.
+    /// Assigns queues to a member of a group. Body: `QueryAssignmentRequestBody`. Answer body: `{"messageQueueAssignments":[..]}`, or
+    /// `{}` if the broker cannot tell and the member should keep its queues.
     QueryAssignment = 400 "QUERY_ASSIGNMENT" {} -> (), about Body;
 }

@@ -9,7 +9,7 @@ pub trait HeaderFields<'a>: Sized {
     /// Reads the fields.
     ///
     /// # Errors
-    /// When one is missing or is not of its type.
+    /// When a required field is missing, or one is not of its type.
     fn read(fields: &Fields<'a>) -> Result<Self, FieldError>;
 
     /// Writes the fields; absent ones are left out.
@@ -30,19 +30,18 @@ pub trait Request<'a>: HeaderFields<'a> {
     const CODE: i32;
     /// The name Java's `RequestCode` has for it.
     const NAME: &'static str;
-    /// Where it says what it is about.
+    /// Where it names the topics and groups that it is about.
     const SUBJECT: Subject;
     /// Fields of a successful answer.
     type Reply: HeaderFields<'a>;
 
-    /// The topics and groups that its fields name. None may be named although [`Subject::Fields`] says where: old clients leave fields
-    /// out.
+    /// The topics and groups named in its fields. There may be none even with [`Subject::Fields`]: old clients leave fields out.
     fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
         std::iter::empty()
     }
 }
 
-/// The value of a field, or what it is when it was not sent.
+/// The value of a field, or its default if it was not sent.
 macro_rules! read_field {
     ($raw:expr, $type:ty, $wire:literal) => {
         <$type as $crate::request::field::Field>::read($raw, $wire)?
@@ -57,7 +56,7 @@ macro_rules! read_field {
 
 macro_rules! header_body {
     ($($field:ident: $type:ty = $wire:literal $(or $default:expr)?),*) => {
-        // One walk for all of them, with names that the compiler knows; of those sent twice the last one counts.
+        // One pass for all fields, with names that the compiler knows. Of repeated ones the last counts.
         #[allow(unused_variables)]
         fn read(fields: &$crate::header::Fields<'a>) -> Result<Self, $crate::request::field::FieldError> {
             $(let mut $field: Option<$crate::header::RawText<'a>> = None;)*
@@ -99,8 +98,8 @@ macro_rules! header {
     };
 }
 
-/// Declares requests: doc, type, code, Java's name, fields, the answer's type, and what the request is about: `Cluster`, `Body`, or the
-/// fields that name a `Topic`, a `TopicList` or a consumer `Group`.
+/// Declares requests: doc, type, code, Java's name, fields, the answer's type, and the subject: `Cluster`, `Body`, or the fields that
+/// name a `Topic`, a `TopicList` or a consumer `Group`.
 macro_rules! requests {
     ($( $(#[doc = $doc:literal])* $name:ident $(<$lt:lifetime>)? = $code:literal $java:literal { $($fields:tt)* } -> $reply:ty,
         about $($kind:ident $(($named:ident))?),+; )*) => {

@@ -1,4 +1,4 @@
-//! How is one field of a request or an answer written as text?
+//! How is a field of a request or an answer read and written as text?
 
 use crate::header::{FieldSink, RawText};
 use crate::permission::Permission;
@@ -9,30 +9,30 @@ use thiserror::Error;
 /// Text of a field, borrowed from the frame where it holds no escapes.
 pub type Text<'a> = Cow<'a, str>;
 
-/// A field that is missing or is not of its type. Answered with SYSTEM_ERROR, as Java's handlers end in an exception.
+/// A field is missing or is not of its type. Answered with SYSTEM_ERROR: Java's handlers end in an exception.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FieldError {
-    /// The request cannot be understood without it.
+    /// A required field was not sent.
     #[error("the field {0} is missing")]
     Missing(&'static str),
     /// The text is not of the field's type.
-    #[error("the field {name} is no {wanted}: {text:?}")]
+    #[error("the field {name} is not {wanted}: {text:?}")]
     Unreadable {
         /// Name on the wire.
         name: &'static str,
-        /// What it should have been.
+        /// The wanted type.
         wanted: &'static str,
-        /// What it was, at most 64 characters.
+        /// The text that was sent, at most 64 characters of it.
         text: String,
     },
 }
 
 /// One type of field value.
 pub trait Field<'a>: Sized {
-    /// Reads the value; `None` when the field was not sent.
+    /// Reads the value; `raw` is `None` when the field was not sent.
     ///
     /// # Errors
-    /// When the field is missing and must not be, or is not of this type.
+    /// When a required field is missing, or the field is not of this type.
     fn read(raw: Option<RawText<'a>>, name: &'static str) -> Result<Self, FieldError>;
 
     /// Writes the value, or nothing when it is absent.
@@ -46,7 +46,7 @@ fn parse<'a, T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, FieldError> {
     let text = raw.ok_or(FieldError::Missing(name))?.unescape();
-    // Blanks around a value are rare, so they are looked for last.
+    // Blanks around a value are rare, so they are trimmed only on a second try.
     parse(&text).or_else(|| parse(text.trim())).ok_or_else(|| FieldError::Unreadable {
         name,
         wanted,
@@ -66,7 +66,7 @@ macro_rules! number_field {
         }
     )*};
 }
-number_field!(i32 => "32-bit number", i64 => "64-bit number");
+number_field!(i32 => "a 32-bit number", i64 => "a 64-bit number");
 
 /// A number that has a type of its own.
 macro_rules! wrapped_number_field {
@@ -86,7 +86,7 @@ wrapped_number_field!(Permission(i32), Timestamp(i64));
 impl<'a> Field<'a> for bool {
     /// C++ clients write "0" and "1". Java's `Boolean.parseBoolean` takes every other text for false.
     fn read(raw: Option<RawText<'a>>, name: &'static str) -> Result<bool, FieldError> {
-        parse(raw, name, "boolean", |text| {
+        parse(raw, name, "a boolean", |text| {
             let text = text.trim();
             Some(text.eq_ignore_ascii_case("true") || text == "1")
         })

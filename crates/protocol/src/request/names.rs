@@ -4,7 +4,7 @@ use super::declare::{header, requests};
 use super::field::Text;
 
 header! {
-    /// Answer to a registration: who is the master of the broker's group.
+    /// Answer to a registration: the master of the broker's group.
     RegisterBrokerReply<'a> {
         ha_server_addr: Option<Text<'a>> = "haServerAddr",
         master_addr: Option<Text<'a>> = "masterAddr",
@@ -12,22 +12,22 @@ header! {
 }
 
 header! {
-    /// Answer that is one KV value.
+    /// Answer that is a KV value.
     KvValueReply<'a> { value: Text<'a> = "value" }
 }
 
 header! {
-    /// Has the broker's configuration another version?
+    /// Answer: has the broker's table of topics changed?
     ChangedReply { changed: bool = "changed" }
 }
 
 header! {
-    /// How many topics lost the write permission.
+    /// Answer: how many topics lost the write permission.
     WipeWriteReply { wipe_topic_count: i32 = "wipeTopicCount" }
 }
 
 header! {
-    /// How many topics got the write permission back.
+    /// Answer: how many topics got the write permission back.
     AddWriteReply { add_topic_count: i32 = "addTopicCount" }
 }
 
@@ -67,7 +67,7 @@ requests! {
         started_ms: Option<i64> = "roxmqStarted",
     } -> RegisterBrokerReply<'a>, about Cluster;
 
-    /// A broker goes away.
+    /// A broker leaves.
     UnregisterBroker<'a> = 104 "UNREGISTER_BROKER" {
         broker_name: Text<'a> = "brokerName",
         broker_addr: Text<'a> = "brokerAddr",
@@ -84,7 +84,7 @@ requests! {
     /// Clusters and brokers. Answer body: `ClusterInfo`.
     ClusterInfo = 106 "GET_BROKER_CLUSTER_INFO" {} -> (), about Cluster;
 
-    /// Takes the write permission of a broker's queues off the routes.
+    /// Removes the write permission of a broker's queues from routes.
     WipeWritePerm<'a> = 205 "WIPE_WRITE_PERM_OF_BROKER" {
         broker_name: Text<'a> = "brokerName",
     } -> WipeWriteReply, about Cluster;
@@ -92,7 +92,7 @@ requests! {
     /// All topics.
     TopicsOfNameServer = 206 "GET_ALL_TOPIC_LIST_FROM_NAMESERVER" {} -> (), about Cluster;
 
-    /// Forgets a topic, of one cluster or of all.
+    /// Removes a topic, of one cluster or of all.
     DeleteTopicInNameServer<'a> = 216 "DELETE_TOPIC_IN_NAMESRV" {
         topic: Text<'a> = "topic",
         cluster_name: Option<Text<'a>> = "clusterName",
@@ -113,7 +113,7 @@ requests! {
         cluster: Text<'a> = "cluster",
     } -> (), about Cluster;
 
-    /// Cluster and broker names, which are topics too.
+    /// The names of clusters and brokers, which are topics too.
     SystemTopicsOfNameServer = 304 "GET_SYSTEM_TOPIC_LIST_FROM_NS" {} -> (), about Cluster;
 
     /// Topics of units.
@@ -131,7 +131,7 @@ requests! {
     /// The settings of the NameServer. Answer body: properties text.
     NameServerConfig = 319 "GET_NAMESRV_CONFIG" {} -> (), about Cluster;
 
-    /// Did the broker's topics change since the version in the body? Body: `DataVersion`.
+    /// Whether a broker's topics changed since the version in the body. Body: `DataVersion`.
     QueryDataVersion<'a> = 322 "QUERY_DATA_VERSION" {
         broker_name: Text<'a> = "brokerName",
         broker_addr: Text<'a> = "brokerAddr",
@@ -139,18 +139,18 @@ requests! {
         broker_id: i64 = "brokerId",
     } -> ChangedReply, about Cluster;
 
-    /// Gives the write permission back to a broker's queues.
+    /// Restores the write permission of a broker's queues in routes.
     AddWritePerm<'a> = 327 "ADD_WRITE_PERM_OF_BROKER" {
         broker_name: Text<'a> = "brokerName",
     } -> AddWriteReply, about Cluster;
 
-    /// The living brokers of one name. Answer body: `{"brokerMemberGroup":{..}}`.
+    /// The registered brokers of one name. Answer body: `{"brokerMemberGroup":{..}}`.
     BrokerMemberGroup<'a> = 901 "GET_BROKER_MEMBER_GROUP" {
         cluster_name: Text<'a> = "clusterName",
         broker_name: Text<'a> = "brokerName",
     } -> (), about Cluster;
 
-    /// A broker is alive.
+    /// A broker's sign of life.
     BrokerHeartbeat<'a> = 904 "BROKER_HEARTBEAT" {
         cluster_name: Text<'a> = "clusterName",
         broker_addr: Text<'a> = "brokerAddr",
@@ -159,7 +159,7 @@ requests! {
         heartbeat_timeout_ms: Option<i64> = "heartbeatTimeoutMills",
     } -> (), about Cluster;
 
-    /// NameServer to broker: the lowest living broker id of the name is another one now.
+    /// NameServer to broker: the lowest registered broker id of the name has changed.
     NotifyMinBrokerIdChange<'a> = 905 "NOTIFY_MIN_BROKER_ID_CHANGE" {
         min_broker_id: i64 = "minBrokerId" or 0,
         broker_name: Option<Text<'a>> = "brokerName",

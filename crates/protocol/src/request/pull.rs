@@ -1,4 +1,4 @@
-//! Pulls: what does a consumer ask for?
+//! Pulls: which fields do they have?
 
 use super::declare::{HeaderFields, Request, header};
 use super::field::{FieldError, Text};
@@ -7,7 +7,7 @@ use super::subject::{Resource, Subject};
 use crate::header::{FieldSink, Fields};
 
 header! {
-    /// What a pull asks for; two codes carry it.
+    /// The fields of a pull; two codes carry them.
     Pull<'a> {
         consumer_group: Text<'a> = "consumerGroup",
         topic: Text<'a> = "topic",
@@ -25,13 +25,13 @@ header! {
 }
 
 impl Pull<'_> {
-    /// What it is about: see [`Request::resources`].
+    /// The topic and the group: see [`Request::resources`].
     pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
         [Resource::Topic(&self.topic), Resource::Group(&self.consumer_group)].into_iter()
     }
 }
 
-/// Pull sysFlag bit: `commitOffset` is to be stored.
+/// Pull sysFlag bit: commit `commitOffset`.
 pub const PULL_COMMIT: i32 = 1;
 /// Pull sysFlag bit: the broker may hold the request.
 pub const PULL_SUSPEND: i32 = 2;
@@ -85,14 +85,14 @@ macro_rules! pulls {
 }
 
 pulls! {
-    /// Reads messages from an offset on, waiting for them if asked to. Answer body: records.
+    /// Reads messages from an offset on, and waits for them if asked to. Answer body: records.
     PullMessage = 11 "PULL_MESSAGE";
-    /// The same for a lite pull consumer.
+    /// As 11, for a lite pull consumer.
     LitePullMessage = 361 "LITE_PULL_MESSAGE";
 }
 
 header! {
-    /// Answer to a pull, filled whatever its code.
+    /// Answer to a pull, with any code.
     PullReply {
         suggest_which_broker_id: i64 = "suggestWhichBrokerId",
         next_begin_offset: i64 = "nextBeginOffset",

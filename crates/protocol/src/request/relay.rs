@@ -5,7 +5,7 @@ use super::field::Text;
 use crate::time::Timestamp;
 
 requests! {
-    /// What became of a half message? The producer answers with 37. Body: the message as one record.
+    /// Checks back a half message; the producer answers with 37. Body: the message as one record.
     CheckTransaction<'a> = 39 "CHECK_TRANSACTION_STATE" {
         topic: Option<Text<'a>> = "topic",
         tran_state_table_offset: i64 = "tranStateTableOffset",
@@ -20,7 +20,7 @@ requests! {
         consumer_group: Text<'a> = "consumerGroup",
     } -> (), about Group(consumer_group);
 
-    /// A group's offsets were moved. Body: `ResetOffsetBody`.
+    /// A group's offsets were reset. Body: `ResetOffsetBody`.
     ResetClientOffset<'a> = 220 "RESET_CONSUMER_CLIENT_OFFSET" {
         topic: Text<'a> = "topic",
         group: Text<'a> = "group",
@@ -28,21 +28,21 @@ requests! {
         is_force: bool = "isForce",
     } -> (), about Topic(topic), Group(group);
 
-    /// How far a client is. Answer body: `{"messageQueueTable":{MQ:offset}}`.
+    /// A client's offsets. Answer body: `{"messageQueueTable":{MQ:offset}}`.
     ConsumerStatusFromClient<'a> = 221 "GET_CONSUMER_STATUS_FROM_CLIENT" {
         topic: Text<'a> = "topic",
         group: Text<'a> = "group",
         client_addr: Option<Text<'a>> = "clientAddr",
     } -> (), about Topic(topic), Group(group);
 
-    /// What a consumer is doing; relayed to the client. Answer body: `ConsumerRunningInfo`, passed on as it is.
+    /// A consumer's state, relayed to the client. Answer body: `ConsumerRunningInfo`, passed on unchanged.
     ConsumerRunningInfo<'a> = 307 "GET_CONSUMER_RUNNING_INFO" {
         consumer_group: Text<'a> = "consumerGroup",
         client_id: Text<'a> = "clientId",
         jstack_enable: Option<bool> = "jstackEnable",
     } -> (), about Group(consumer_group);
 
-    /// Has a client consume one message now; relayed. Body to the client: the record.
+    /// Makes a client consume one message now, relayed to the client. Body to the client: the record.
     ConsumeDirectly<'a> = 309 "CONSUME_MESSAGE_DIRECTLY" {
         consumer_group: Text<'a> = "consumerGroup",
         client_id: Option<Text<'a>> = "clientId",
@@ -53,7 +53,7 @@ requests! {
         group_sys_flag: Option<i32> = "groupSysFlag",
     } -> (), about Group(consumer_group), Topic(topic);
 
-    /// A reply for a producer that waits for it. Body: the reply.
+    /// Brings a reply to the producer that waits for it. Body: the reply.
     PushReply<'a> = 326 "PUSH_REPLY_MESSAGE_TO_CLIENT" {
         producer_group: Text<'a> = "producerGroup",
         topic: Text<'a> = "topic",

@@ -1,4 +1,4 @@
-//! What does the documentation of a request say?
+//! How is a request documented?
 
 use crate::header::Fields;
 
@@ -15,16 +15,16 @@ pub struct Row {
     pub reply: &'static str,
     /// What it does.
     pub doc: &'static str,
-    /// What it is about: `Cluster`, `Body`, or the kinds of names among its fields.
+    /// Its subject: `Cluster`, `Body`, or the kinds of resources that its fields name.
     pub about: &'static [&'static str],
-    /// Are these the fields of such a request?
+    /// Can the request be read from these fields?
     pub reads: fn(&Fields<'_>) -> bool,
 }
 
 impl Row {
-    /// The names of the fields on the wire; optional ones end in `?`, those with a default say it.
+    /// The names of the fields on the wire: `name?` for optional ones, `name=x` for those with a default.
     pub fn wire_fields(&self) -> Vec<String> {
-        // The declaration as the compiler prints it: its line breaks mean nothing.
+        // The declaration as the compiler prints it; line breaks mean nothing.
         let declared = self.fields.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut names = Vec::new();
         for field in declared.split(',').filter(|field| field.contains(':')) {

@@ -1,4 +1,4 @@
-//! Sends: which fields in which of two spellings?
+//! Sends: which fields do they have, in which of two spellings?
 
 use super::declare::{HeaderFields, Request, header};
 use super::field::{Field, FieldError, Text};
@@ -7,20 +7,20 @@ use super::subject::{Resource, Subject};
 use crate::header::{FieldSink, Fields, RawText};
 use crate::time::Timestamp;
 
-/// What a send asks for. Three codes carry it in two spellings: see [`SendForm`].
+/// The fields of a send. Several codes carry them, in two spellings: see [`SendForm`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendMessage<'a> {
     /// Producer group.
     pub producer_group: Text<'a>,
     /// Destination topic.
     pub topic: Text<'a>,
-    /// Topic whose settings an unknown topic is created from, usually `TBW102`.
+    /// The topic whose settings a new topic inherits, usually `TBW102`.
     pub default_topic: Text<'a>,
-    /// Queues the producer would like an auto-created topic to have.
+    /// How many queues the producer wants a new topic to have.
     pub default_topic_queue_nums: i32,
     /// Destination queue; negative lets the broker choose.
     pub queue_id: i32,
-    /// Message sysFlag bits.
+    /// See [`sys_flag`](crate::record::sys_flag).
     pub sys_flag: i32,
     /// When the producer made the message.
     pub born_timestamp: Timestamp,
@@ -28,19 +28,19 @@ pub struct SendMessage<'a> {
     pub flag: i32,
     /// Properties string.
     pub properties: Text<'a>,
-    /// How often the message was consumed before (client-side retry).
+    /// How often the message was consumed before, in a retry sent by the client itself.
     pub reconsume_times: i32,
     /// Unit mode of the producer.
     pub unit_mode: bool,
     /// The body holds several messages.
     pub batch: bool,
-    /// Retry limit of the sending consumer group.
+    /// The most retries, in a retry sent by the client itself.
     pub max_reconsume_times: Option<i32>,
-    /// Broker the producer meant to reach.
+    /// The broker that the producer meant to reach.
     pub broker_name: Option<Text<'a>>,
 }
 
-/// How the fields of a send are spelled; decided by the request code (`SendMessageRequestHeader` and `...V2`).
+/// How the fields of a send are spelled; the request code decides (`SendMessageRequestHeader` and `...V2`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendForm {
     /// Long names: codes 10 and 324.
@@ -68,10 +68,10 @@ const LONG: [&str; 14] = [
 const SHORT: [&str; 14] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n"];
 
 impl<'a> SendMessage<'a> {
-    /// Reads the fields. One Python client sends code 10 with the short names: when the long topic is missing, the short form is tried.
+    /// Reads the fields. One Python client sends code 10 with short names: if the long topic is missing, the short form is tried.
     ///
     /// # Errors
-    /// When a field without which nothing can be stored is missing, or one is not of its type.
+    /// When a required field is missing, or one is not of its type.
     pub fn read(fields: &Fields<'a>, form: SendForm) -> Result<SendMessage<'a>, FieldError> {
         Self::read_by(fields, form, RawText::unescape)
     }
@@ -87,7 +87,7 @@ impl<'a> SendMessage<'a> {
     fn read_by(fields: &Fields<'a>, form: SendForm, unescape: impl FnOnce(RawText<'a>) -> Text<'a>) -> Result<SendMessage<'a>, FieldError> {
         let is_long = form == SendForm::Long && (fields.find("topic").is_some() || fields.find("b").is_none());
         let names = if is_long { &LONG } else { &SHORT };
-        // One walk for all of them: every message that is sent comes by here.
+        // One pass for all fields: every message sent comes through here.
         let mut values = [None; LONG.len()];
         for (key, value) in fields.entries() {
             let at = match key.letter() {
@@ -117,7 +117,7 @@ impl<'a> SendMessage<'a> {
         })
     }
 
-    /// What it is about: see [`Request::resources`].
+    /// The topic: see [`Request::resources`].
     pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
         std::iter::once(Resource::Topic(&self.topic))
     }
@@ -185,13 +185,13 @@ macro_rules! sends {
 sends! {
     /// Stores one message. Body: the message's body.
     SendMessageV1 = 10 "SEND_MESSAGE" Long;
-    /// Stores one message. The C++ client sends its batches with it too.
+    /// Stores one message, or a batch: the C++ client sends its batches with this code.
     SendMessageV2 = 310 "SEND_MESSAGE_V2" Short;
-    /// Stores several messages. Body: the client's batch.
+    /// Stores several messages. Body: a batch.
     SendBatchMessage = 320 "SEND_BATCH_MESSAGE" Short;
-    /// A consumer's reply to a request message, to be pushed to the client that asked. Body: the reply.
+    /// Pushes a consumer's reply to the client that sent the request message. Body: the reply.
     SendReplyV1 = 324 "SEND_REPLY_MESSAGE" Long;
-    /// The same in the short form.
+    /// As 324, with short names.
     SendReplyV2 = 325 "SEND_REPLY_MESSAGE_V2" Short;
 }
 
@@ -208,8 +208,8 @@ header! {
 }
 
 header! {
-    /// What every answer to a send, a reply or a recall says, also when it is refused: hooks of clients read it.
-    SendMarks<'a> {
+    /// Fields of every answer to a send, a reply or a recall, refusals included: hooks of clients read them.
+    SendStamp<'a> {
         region_id: Option<Text<'a>> = "MSG_REGION",
         trace_on: Option<Text<'a>> = "TRACE_ON",
     }

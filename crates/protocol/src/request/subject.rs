@@ -1,24 +1,26 @@
-//! What is a request about: which topics and groups must its sender be allowed to use?
+//! Which topics and groups is a request about?
+//!
+//! The sender needs permission for all of them; with [`Subject::Cluster`], for the cluster.
 
 use super::field::Text;
 
-/// Where a request says what it is about.
+/// Where a request names the topics and groups that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// Nowhere: it is about the server or the cluster as a whole.
+    /// Nowhere: it concerns the server or the cluster as a whole.
     Cluster,
-    /// In its fields: [`Request::resources`](super::declare::Request::resources) are those that it names.
+    /// In its fields: see [`Request::resources`](super::declare::Request::resources).
     Fields,
-    /// In its body, which only its handler reads.
+    /// In its body, which only its handler reads and checks.
     Body,
 }
 
-/// Something that permissions are granted for.
+/// What permissions are granted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource<'a> {
-    /// A topic, as the request names it: a retry topic is still called by its own name.
+    /// A topic as the request names it; it may be a retry topic.
     Topic(&'a str),
-    /// A consumer group. Producer groups are no resource.
+    /// A consumer group. There are no permissions for producer groups.
     Group(&'a str),
 }
 
@@ -39,12 +41,12 @@ impl Names for Option<Text<'_>> {
     }
 }
 
-/// The topics in a list with `;` between them (`TopicList` in a declaration).
+/// The topics in a list separated by `;` (`TopicList` in a declaration).
 pub(crate) fn topics_of(list: &str) -> impl Iterator<Item = Resource<'_>> {
     list.split(';').map(str::trim).filter(|topic| !topic.is_empty()).map(Resource::Topic)
 }
 
-/// The items of [`Request`](super::declare::Request) about the subject, from what a declaration says after `about`.
+/// Implements the subject in [`Request`](super::declare::Request), from the part of a declaration after `about`.
 macro_rules! about {
     (Cluster) => {
         const SUBJECT: $crate::request::subject::Subject = $crate::request::subject::Subject::Cluster;

@@ -3,7 +3,7 @@
 use super::row::Row;
 use super::{admin, client, names, pull, relay, send};
 
-/// The codes of what a broker asks a client.
+/// The codes of the requests that a broker sends to a client.
 pub fn asked_of_clients() -> Vec<i32> {
     relay::TABLE.iter().map(|row| row.code).collect()
 }

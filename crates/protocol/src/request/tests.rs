@@ -32,7 +32,7 @@ fn fields_have_types() {
     assert_eq!(whole, Ok(expected));
     assert_eq!(decode(&[("consumerGroup", "g"), ("topic", "t")]), Err(FieldError::Missing("queueId")));
     let bad = decode(&[("consumerGroup", "g"), ("topic", "t"), ("queueId", "x")]);
-    assert_eq!(bad.unwrap_err().to_string(), "the field queueId is no 32-bit number: \"x\"");
+    assert_eq!(bad.unwrap_err().to_string(), "the field queueId is not a 32-bit number: \"x\"");
 }
 
 /// What a request is about that carries `fields`.
