@@ -15,7 +15,7 @@ pub(crate) struct Checkpoint {
     pub flushed: i64,
     /// Topic, queue id, next offset.
     pub queues: Vec<(String, u32, i64)>,
-    /// Deleted topics, and the log offset before which their records are nobody's.
+    /// Deleted topics, and the log offset before which their records are dead.
     pub dead_before: Vec<(String, i64)>,
 }
 

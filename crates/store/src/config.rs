@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// When an append counts as kept.
+/// When an append is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushMode {
     /// `ASYNC_FLUSH`: acknowledged when written; made durable at least this often.
@@ -24,13 +24,13 @@ pub struct StoreConfig {
     pub commit_log_dir: Option<PathBuf>,
     /// Bytes of a segment (`mappedFileSizeCommitLog`), at most 2 GiB less one.
     pub segment_bytes: u64,
-    /// When an append counts as kept (`flushDiskType`, `flushIntervalCommitLog`).
+    /// When an append is confirmed (`flushDiskType`, `flushIntervalCommitLog`).
     pub flush: FlushMode,
     /// With [`FlushMode::Async`], flush early when this much is not durable.
     pub flush_bytes: u64,
     /// Hours after which a segment expires (`fileReservedTime`).
     pub file_reserved_hours: u64,
-    /// The most bytes of sealed segments to keep, if limited.
+    /// The most bytes of sealed segments to retain, if limited.
     pub retention_bytes: Option<u64>,
     /// Appends are refused while the device has less free than this.
     pub disk_reserve_bytes: u64,
@@ -39,14 +39,14 @@ pub struct StoreConfig {
     /// Whether messages go into the light queues that their producers name (`enableLmq` and `enableMultiDispatch`). What is in light
     /// queues already is found there in any case.
     pub light_queues: bool,
-    /// The tail of the index goes to a file every so many bytes of log, so that no restart replays more.
+    /// The tail of the index goes to a file every so many bytes of log, so that a restart replays no more.
     pub tail_checkpoint_bytes: u64,
     /// The most bytes of memory for the tail of the index. At half of it the tail goes to a file, whatever
     /// [`StoreConfig::tail_checkpoint_bytes`] says; while all of it is taken, because the disk does not keep up, nothing is appended.
     pub tail_memory_bytes: u64,
     /// Whether it opens when a part of the log is missing, and serves the rest (`startWithMissingLog`).
     pub opens_with_missing: bool,
-    /// Whether nothing is deleted before somebody was named who is asked first: [`crate::Store::ask_before_deletion`].
+    /// Whether nothing is deleted before a hook is set: [`crate::Store::ask_before_deletion`].
     pub asks_before_deletion: bool,
     /// Called after much memory in small blocks became free, so that the process can give it back to the system.
     pub release_memory: fn(),
@@ -54,12 +54,12 @@ pub struct StoreConfig {
     pub background: bool,
 }
 
-/// What may be changed while a store is open: how long and how much is kept. Fields as in [`StoreConfig`].
+/// What may be changed while a store is open: how long and how much is retained. Fields as in [`StoreConfig`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Hours after which a segment expires.
     pub file_reserved_hours: u64,
-    /// The most bytes of sealed segments to keep, if limited.
+    /// The most bytes of sealed segments to retain, if limited.
     pub retention_bytes: Option<u64>,
     /// Appends are refused while the device has less free than this.
     pub disk_reserve_bytes: u64,

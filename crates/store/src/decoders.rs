@@ -9,7 +9,7 @@ use crate::index::directory::{self, Directory, Row};
 use crate::index::facts;
 use crate::index::file::IndexFile;
 use crate::index::format::{self, BLOCK_BYTES, Header, range_in};
-use crate::log::atomic_batch::Held;
+use crate::log::atomic_batch::UnfinishedBatch;
 use roxmq_env::disk::{Open, SimDisk};
 use roxmq_protocol::record::Record;
 use std::io;
@@ -35,10 +35,10 @@ pub fn file_names(bytes: &[u8]) {
 
 /// The log, as recovery and repair read it: records, what the index keeps of each, and batches of which all are there or none.
 pub fn log(bytes: &[u8]) {
-    let mut held = Held::default();
+    let mut unfinished = UnfinishedBatch::default();
     let (mut rest, mut hashes) = (bytes, Vec::new());
     while let Ok((record, len)) = Record::parse(rest) {
-        let taken: Result<(), ()> = held.next(&record, &rest[..len], |record, bytes| {
+        let taken: Result<(), ()> = unfinished.next(&record, &rest[..len], |record, bytes| {
             hashes.clear();
             facts::of_properties(record.topic, record.properties(), record.sys_flag, &mut hashes);
             facts::places(record).for_each(drop);
@@ -50,7 +50,7 @@ pub fn log(bytes: &[u8]) {
         }
         rest = &rest[len..];
     }
-    let _ = held.ends(bytes.len() as i64);
+    let _ = unfinished.ends(bytes.len() as i64);
 }
 
 /// The directory of an index file.

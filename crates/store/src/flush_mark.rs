@@ -12,21 +12,21 @@ use std::path::Path;
 pub(crate) struct FlushMark(File);
 
 impl FlushMark {
-    /// What it holds. `None` if there is none: then this store has never recovered the log, which may be somebody else's. One that
+    /// What it holds. `None` if there is none: then this store has never opened the log, which may be another broker's. One that
     /// cannot be read holds 0.
     pub fn load(disk: &Disk, root: &Path) -> io::Result<Option<i64>> {
         let bytes = disk.read(&root.join(FLUSHED))?;
         Ok(bytes.map(|bytes| FlushMark::parse(&bytes).unwrap_or_default()))
     }
 
-    /// Makes it anew, durably, and keeps it open.
+    /// Writes it durably, and leaves it open.
     pub fn create(disk: &Disk, root: &Path, flushed: i64) -> io::Result<FlushMark> {
         let path = root.join(FLUSHED);
         disk.replace_atomically(&path, &FlushMark::bytes(flushed))?;
         disk.open(&path, Open::Write).map(FlushMark)
     }
 
-    /// Writes it, and says whether the syncs that came before can be believed. Not durable by itself.
+    /// Writes it, and says whether the syncs before can be believed. It is not synced.
     pub fn write(&self, flushed: i64) -> io::Result<()> {
         self.0.write_at(0, &FlushMark::bytes(flushed))?;
         self.0.confirm()

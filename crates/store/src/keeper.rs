@@ -1,4 +1,4 @@
-//! What is done beside appends and reads.
+//! How is the data folder kept in order, beside appends and reads?
 //!
 //! One thread makes the next segment ([`next_segment`]), moves the tail of the index into files ([`seal`]) and deletes what has expired
 //! ([`retention`]); another looks for room ([`room`]). Topics are deleted here, too ([`topics`]), as that is written down beside the log
@@ -17,7 +17,7 @@ mod topics;
 use crate::contents::Contents;
 use crate::locks;
 use crate::log::next_segment::NextSegment;
-use crate::sleeper::{Sleeper, Stop};
+use crate::sleeper::{Sleeper, StopFlag};
 use crate::space::is_full;
 use crate::writer::Writer;
 use expiry::Expiry;
@@ -41,13 +41,13 @@ pub(crate) struct Keeper {
     pub expiry: Expiry,
     next_segment: Mutex<Option<NextSegment>>,
     memory: FreedMemory,
-    stop: Arc<Stop>,
+    stop: Arc<StopFlag>,
     pub thread: Sleeper,
 }
 
 impl Keeper {
     /// Index files know the log up to `indexed`.
-    pub fn new(contents: Arc<Contents>, writer: Arc<Writer>, indexed: i64, stop: Arc<Stop>) -> Keeper {
+    pub fn new(contents: Arc<Contents>, writer: Arc<Writer>, indexed: i64, stop: Arc<StopFlag>) -> Keeper {
         Keeper {
             writer,
             indexed: Mutex::new(locks::INDEXED, indexed),
@@ -64,7 +64,7 @@ impl Keeper {
     }
 
     /// One round of housekeeping.
-    pub fn keep_house(&self) {
+    pub fn do_round(&self) {
         if self.writer.fence.is_closed() {
             return;
         }
@@ -106,5 +106,5 @@ impl Keeper {
 }
 
 const OPEN_FILES_MAX: usize = 128;
-/// Mapped segments above which those that nobody reads are let go.
+/// With more mapped segments than this, idle ones are unmapped.
 const VIEWS_MAX: usize = 8;

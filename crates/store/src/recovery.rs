@@ -3,8 +3,8 @@
 //! Index files say what they know without a look at the log; only what lies behind the last of them is replayed. A record is
 //! believed only if its log offset is its position, its fields fill it exactly, its body has its CRC, and its offset follows in
 //! its queue. The first record that is not ends the log, and what lies behind it is thrown away -- unless it is known to have been
-//! durable: then it was damaged, the next sound record is looked for, and the loss is reported. Of a whole batch behind what is known
-//! to be durable either all records are sound, or the log ends before it. Index files and the durable part end where batches do.
+//! durable: then it is damaged, the next sound record is looked for, and the loss is reported. An atomic batch behind what is known to
+//! be durable is recovered completely, or the log ends before it. Index files and the durable part end where batches do.
 
 use crate::checkpoint::Checkpoint;
 use crate::flush_mark::FlushMark;
@@ -14,7 +14,7 @@ use crate::locks;
 use crate::log::segment::Segment;
 use crate::log::segments::Segments;
 use crate::log::walk::last_begun;
-use index_files::FilesFound;
+use index_files::IndexFiles;
 use missing::{Known, Missing};
 use replay::{Trust, replay};
 use roxmq_env::disk::Disk;
@@ -102,7 +102,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
         index.write().dead_before.extend(dead);
     }
 
-    let mut files = FilesFound::load(places.disk, places.index)?;
+    let mut files = IndexFiles::load(places.disk, places.index)?;
     let known = flush_mark.into_iter().chain(checkpoint.as_ref().map(|checkpoint| checkpoint.flushed)).max();
     let durable = match known {
         Some(known) => known,
@@ -120,7 +120,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
             let from = at;
             let replayed = replay(&segment, at, durable, trusted, &mut index.write())?;
             at = replayed.end;
-            end.passed_over_damage |= replayed.passed_over_damage;
+            end.skipped_damage |= replayed.skipped_damage;
             if at == segment.end() && segments.last().is_some_and(|last| last.base > segment.base) {
                 segment.sync_as_read(known_durable, at)?;
                 tail_file::move_tail_to_file(places.disk, places.index, &index, from, at)?;
@@ -154,7 +154,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     files.remove_unused(places.disk, places.index)?;
     let (active, log_end) = settle(places, &segments, &end, known)?;
     let flush_mark = FlushMark::create(places.disk, places.root, log_end)?;
-    if !end.passed_over_damage && missing.is_empty() {
+    if !end.skipped_damage && missing.is_empty() {
         let next = std::cell::OnceCell::new();
         index.write().take_back_unexplained(|topic, queue_id| {
             let next = next.get_or_init(|| checkpoint.iter().flat_map(Checkpoint::next).collect::<HashMap<_, _>>());
@@ -183,7 +183,7 @@ struct Ending {
     durable: i64,
     log: i64,
     indexed: i64,
-    passed_over_damage: bool,
+    skipped_damage: bool,
 }
 
 /// Makes the end of the log the end of everything: what lies behind it is deleted, what lies before it is made durable.

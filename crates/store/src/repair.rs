@@ -1,4 +1,4 @@
-//! How is what is derived from the log made anew, in a folder that nobody has open?
+//! How are files that are derived from the log rebuilt, in a folder that no process uses?
 //!
 //! A start does the same for index files; this does it without a start, and leaves the log alone: no byte of it is written, cut or
 //! deleted, except that [`Repair::truncate_at`] cuts it where asked. What the log says is made durable first, as an index file is a
@@ -12,7 +12,7 @@ use crate::locks;
 use crate::log::segment::Segment;
 use crate::log::walk::{self, Stop};
 use crate::recovery::replay::{self, Trust};
-use crate::verify::{self, Folder, FolderError, Looked, ProblemKind, Progress, Report};
+use crate::verify::{self, Folder, FolderError, Inspection, ProblemKind, Progress, Report};
 use roxmq_env::disk::{Disk, Open};
 use roxmq_env::lock_order::RwLock;
 use roxmq_protocol::record::Record;
@@ -21,7 +21,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What to do beside making anew what is derived.
+/// What to do beside rebuilding derived files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Repair {
     /// Cut the log at this log offset, where a record must begin or end: what lies behind is thrown away.
@@ -37,7 +37,7 @@ pub struct Repaired {
     pub report: Report,
 }
 
-/// Makes anew whatever derived file is damaged or missing.
+/// Rebuilds each derived file that is damaged or missing.
 ///
 /// # Errors
 /// When the folder cannot be read or written, or the log not be cut there.
@@ -45,16 +45,16 @@ pub fn repair(disk: &Disk, folder: &Folder, how: Repair, progress: &mut Progress
     let _lock = verify::lock(disk, folder)?;
     let mut repairing = Repairing { disk, folder, done: Vec::new() };
     let failed = |source| FolderError::Disk { what: format!("repairing {}", folder.root.display()), source };
-    let mut looked = verify::look(disk, folder, progress)?;
+    let mut inspection = verify::inspect(disk, folder, progress)?;
     if let Some(at) = how.truncate_at {
-        let lost = repairing.check_cut(&looked, at)?;
-        repairing.cut(&looked, at, &lost).map_err(failed)?;
-        looked = verify::look(disk, folder, progress)?;
+        let lost = repairing.check_cut(&inspection, at)?;
+        repairing.cut(&inspection, at, &lost).map_err(failed)?;
+        inspection = verify::inspect(disk, folder, progress)?;
     }
-    repairing.index(&looked).map_err(failed)?;
-    repairing.marks(&looked).map_err(failed)?;
+    repairing.index(&inspection).map_err(failed)?;
+    repairing.marks(&inspection).map_err(failed)?;
     let done = repairing.done;
-    let report = verify::look(disk, folder, progress)?.report;
+    let report = verify::inspect(disk, folder, progress)?.report;
     Ok(Repaired { done, report })
 }
 
@@ -68,16 +68,16 @@ struct Repairing<'a> {
 type Lost = BTreeMap<(String, u32), i64>;
 
 impl Repairing<'_> {
-    /// Can the log be cut there? What that takes away.
-    fn check_cut(&self, looked: &Looked, at: i64) -> Result<Lost, FolderError> {
+    /// Whether the log can be cut there, and what that takes away.
+    fn check_cut(&self, inspection: &Inspection, at: i64) -> Result<Lost, FolderError> {
         let refuse = |why: String| Err(FolderError::Cut { at, why });
-        let (begin, end) = (looked.report.log.0.0, looked.report.log.1.0);
+        let (begin, end) = (inspection.report.log.0.0, inspection.report.log.1.0);
         if !(begin..=end).contains(&at) {
             return refuse(format!("the log has the offsets from {begin} to {end}"));
         }
         let mut lost = Lost::new();
         let mut boundary = begin;
-        for segment in &looked.segments {
+        for segment in &inspection.segments {
             let mut from = segment.base;
             while from < segment.end().min(end) {
                 let sink: &mut walk::Sink<'_> = &mut |record: &Record<'_>, bytes: &[u8]| {
@@ -119,9 +119,9 @@ impl Repairing<'_> {
     }
 
     /// Cuts the log. The marks go first and the index second: a crash in between leaves a longer log, never a mark beyond its end.
-    fn cut(&mut self, looked: &Looked, at: i64, lost: &Lost) -> io::Result<()> {
+    fn cut(&mut self, inspection: &Inspection, at: i64, lost: &Lost) -> io::Result<()> {
         let root = &self.folder.root;
-        if let Some(mut checkpoint) = looked.checkpoint.clone() {
+        if let Some(mut checkpoint) = inspection.checkpoint.clone() {
             checkpoint.flushed = checkpoint.flushed.min(at);
             for (topic, queue_id, next) in &mut checkpoint.queues {
                 if let Some(first) = lost.get(&(topic.clone(), *queue_id)) {
@@ -132,16 +132,16 @@ impl Repairing<'_> {
             checkpoint.dead_before.retain(|(_, dead)| *dead <= at);
             checkpoint.save(self.disk, root)?;
         }
-        if looked.hint.is_some_and(|hint| hint > at) {
+        if inspection.flush_mark.is_some_and(|flush_mark| flush_mark > at) {
             FlushMark::create(self.disk, root, at)?;
         }
-        for (from, to) in looked.ranges.iter().filter(|(_, to)| *to > at) {
+        for (from, to) in inspection.ranges.iter().filter(|(_, to)| *to > at) {
             self.disk.remove(&self.folder.index().join(format::file_name(*from, *to)))?;
         }
         self.sync_index_folder()?;
-        for segment in looked.segments.iter().rev() {
+        for segment in inspection.segments.iter().rev() {
             let path = segment.file.path();
-            if segment.base >= at && segment.base > looked.report.log.0.0 {
+            if segment.base >= at && segment.base > inspection.report.log.0.0 {
                 self.disk.remove(path)?;
                 self.disk.sync_dir(&self.folder.log())?;
             } else if segment.end() > at {
@@ -151,73 +151,73 @@ impl Repairing<'_> {
                 file.sync_data()?;
             }
         }
-        self.done.push(format!("cut the log at {at}; it had ended at {}", looked.report.log.1.0));
+        self.done.push(format!("cut the log at {at}; it had ended at {}", inspection.report.log.1.0));
         Ok(())
     }
 
-    /// Makes anew the index of each segment about which something is wrong or missing.
-    fn index(&mut self, looked: &Looked) -> io::Result<()> {
+    /// Rebuilds the index of each segment whose index is damaged or incomplete.
+    fn index(&mut self, inspection: &Inspection) -> io::Result<()> {
         self.disk.create_dir_all(&self.folder.index())?;
-        let end = looked.report.log.1.0;
-        let begun = looked.segments.iter().filter(|segment| segment.base < end);
+        let end = inspection.report.log.1.0;
+        let begun = inspection.segments.iter().filter(|segment| segment.base < end);
         for segment in begun {
             let to = segment.end().min(end);
-            let parts: Vec<_> = looked.parts.iter().filter(|part| part.segment.base == segment.base && part.file.is_some()).collect();
+            let parts: Vec<_> = inspection.parts.iter().filter(|part| part.segment.base == segment.base && part.file.is_some()).collect();
             let known_to = parts.last().map_or(segment.base, |part| part.to);
-            let names: Vec<_> = looked
+            let names: Vec<_> = inspection
                 .ranges
                 .iter()
                 .filter(|(from, to)| *from < segment.end() && *to > segment.base)
                 .map(|(from, to)| (*from, *to, format::file_name(*from, *to)))
                 .collect();
-            let is_damaged = looked.report.problems.iter().any(|problem| {
+            let is_damaged = inspection.report.problems.iter().any(|problem| {
                 problem.kind == ProblemKind::Index && names.iter().any(|(_, _, name)| problem.file.ends_with(name.as_str()))
             });
             if !is_damaged && known_to == to {
                 continue;
             }
-            self.make_anew(looked, segment, segment.base..to)?;
+            self.rebuild(inspection, segment, segment.base..to)?;
             let made = format::file_name(segment.base, to);
             for (_, _, name) in names.iter().filter(|(_, _, name)| *name != made) {
                 self.disk.remove(&self.folder.index().join(name))?;
             }
             self.sync_index_folder()?;
-            self.done.push(format!("made index/{made} from the log"));
+            self.done.push(format!("rebuilt index/{made} from the log"));
         }
         Ok(())
     }
 
-    fn make_anew(&self, looked: &Looked, segment: &Arc<Segment>, range: Range<i64>) -> io::Result<()> {
+    fn rebuild(&self, inspection: &Inspection, segment: &Arc<Segment>, range: Range<i64>) -> io::Result<()> {
         self.disk.open(segment.file.path(), Open::Write)?.sync_data()?;
         let mut index = Index::default();
-        if let Some(checkpoint) = &looked.checkpoint {
+        if let Some(checkpoint) = &inspection.checkpoint {
             index.dead_before.extend(checkpoint.dead_before.iter().map(|(topic, before)| (Arc::from(topic.as_str()), *before)));
         }
         let part = Segment { base: segment.base, bytes: (range.end - segment.base) as u64, file: segment.file.another() };
-        // A log without any mark of ours may be another broker's, whose deleted topics nobody wrote down.
-        let is_foreign = looked.checkpoint.is_none() && looked.hint.is_none();
+        // A log without any mark of ours may be another broker's, and which topics it deleted is not known.
+        let is_foreign = inspection.checkpoint.is_none() && inspection.flush_mark.is_none();
         let trusted = if is_foreign { Trust::Foreign } else { Trust::Durable };
         replay::replay(&part, range.start, i64::MAX, trusted, &mut index)?;
         tail_file::write_tail(self.disk, &self.folder.index(), &RwLock::new(locks::INDEX, index), range.start, range.end).map(drop)
     }
 
-    /// Makes anew the checkpoint and the flush mark where they are damaged or missing.
-    fn marks(&mut self, looked: &Looked) -> io::Result<()> {
-        let end = looked.report.log.1.0;
-        if looked.checkpoint.is_none() || looked.hint.is_none() {
-            for segment in &looked.segments {
+    /// Rebuilds the checkpoint and the flush mark where they are damaged or missing.
+    fn marks(&mut self, inspection: &Inspection) -> io::Result<()> {
+        let end = inspection.report.log.1.0;
+        if inspection.checkpoint.is_none() || inspection.flush_mark.is_none() {
+            for segment in &inspection.segments {
                 self.disk.open(segment.file.path(), Open::Write)?.sync_data()?;
             }
         }
-        if looked.checkpoint.is_none() {
-            let queues = looked.report.queues.iter().map(|((topic, queue_id), next)| (topic.clone(), *queue_id, next.0));
+        if inspection.checkpoint.is_none() {
+            let queues = inspection.report.queues.iter().map(|((topic, queue_id), next)| (topic.clone(), *queue_id, next.0));
             let checkpoint = Checkpoint { flushed: end, queues: queues.collect(), dead_before: Vec::new() };
             checkpoint.save(self.disk, &self.folder.root)?;
-            self.done.push("made store.checkpoint from the log; queues without messages begin at 0".to_owned());
+            self.done.push("rebuilt store.checkpoint from the log; queues without messages begin at 0".to_owned());
         }
-        if looked.hint.is_none() {
+        if inspection.flush_mark.is_none() {
             FlushMark::create(self.disk, &self.folder.root, end)?;
-            self.done.push("made store.flushed from the log".to_owned());
+            self.done.push("rebuilt store.flushed from the log".to_owned());
         }
         Ok(())
     }

@@ -23,9 +23,9 @@ impl Sleeper {
 
 /// Whether the store's threads are to end.
 #[derive(Debug, Default)]
-pub(crate) struct Stop(AtomicBool);
+pub(crate) struct StopFlag(AtomicBool);
 
-impl Stop {
+impl StopFlag {
     pub fn set(&self) {
         self.0.store(true, Ordering::SeqCst);
     }

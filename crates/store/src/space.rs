@@ -31,12 +31,12 @@ impl Space {
         self.reserve_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// What the disk has free, if it can tell.
+    /// What the disk has free, if it says so.
     pub fn free(&self) -> Option<u64> {
         match self.of_disk() {
             Ok(space) => Some(space.free),
             Err(error) => {
-                tracing::warn!(%error, "cannot tell how much room the disk has");
+                tracing::warn!(%error, "cannot read how much room the disk has");
                 None
             }
         }

@@ -13,7 +13,7 @@ use crate::reader::request::{Filter, IndexEntry, ReadRequest, ReadResult};
 use crate::reader::time::Boundary;
 use crate::recovery::missing::Missing;
 use crate::recovery::{self, OpenError, Places, Refused};
-use crate::sleeper::Stop;
+use crate::sleeper::StopFlag;
 use crate::space::Space;
 use crate::watermarks::Watermarks;
 use crate::writer::append::AppendError;
@@ -109,7 +109,7 @@ impl Store {
             watermarks,
             config,
         });
-        let stop = Arc::new(Stop::default());
+        let stop = Arc::new(StopFlag::default());
         let writer = Arc::new(Writer::new(contents.clone(), log, recovered.flush_mark));
         let keeper = Arc::new(Keeper::new(contents.clone(), writer.clone(), recovered.indexed, stop.clone()));
         let reader = Reader::new(contents.clone(), recovered.end);
@@ -218,7 +218,7 @@ impl Store {
         self.parts.writer.fence.wake_with(waker);
     }
 
-    /// Refuses appends from now on, because something that belongs to the log could not be written beside it.
+    /// Refuses appends from now on, because a file beside the log that it depends on could not be written.
     pub fn close_for_writing(&self, cause: &str) {
         self.parts.writer.fence.close(cause);
     }
@@ -269,7 +269,7 @@ impl Store {
     /// What the index knows of one message.
     ///
     /// # Errors
-    /// When the disk refuses: it may know something.
+    /// When the disk refuses: there may be an entry.
     pub fn find_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> io::Result<Option<IndexEntry>> {
         self.reader.find_entry(topic, queue_id, offset)
     }
@@ -324,24 +324,24 @@ impl Store {
         self.parts.keeper.delete_topics(topics);
     }
 
-    /// Was a topic of that name deleted? Remembered for as long as records of the deleted one are in the log.
+    /// Whether a topic of that name was deleted. Remembered for as long as records of the deleted one are in the log.
     pub fn was_deleted(&self, topic: &str) -> bool {
         self.contents().index.read().dead_before.contains_key(topic)
     }
 
-    /// Names who is asked before the oldest part of the log is deleted, up to which offset. An owner that still needs something of it says
-    /// no, stores it again, and has it asked again: see [`Store::ask_again`]. It must not wait for the disk, as housekeeping waits for it.
-    /// Only the first one named is asked.
+    /// Sets the hook that is asked before the log is deleted up to an offset. If messages there are still needed, it says no; once they are
+    /// stored again, [`Store::ask_again`] has it asked again. It must not wait for the disk, as housekeeping waits for it. Only the first
+    /// hook counts.
     pub fn ask_before_deletion(&self, hook: impl Fn(LogOffset, Reason) -> bool + Send + Sync + 'static) {
         self.parts.keeper.expiry.set_hook(Box::new(hook));
     }
 
-    /// The one that is asked before deletions would answer differently now: housekeeping asks again at once.
+    /// The hook would answer differently now: housekeeping asks again at once.
     pub fn ask_again(&self) {
         self.parts.keeper.ask_again();
     }
 
-    /// Goes by these rules from the next round of housekeeping on.
+    /// Sets the rules of retention; the next round of housekeeping goes by them.
     pub fn set_retention(&self, retention: Retention) {
         self.parts.keeper.set_retention(retention);
     }
@@ -369,7 +369,7 @@ impl Store {
     pub fn tick(&self) {
         let _ = self.flush();
         self.parts.keeper.check_space();
-        self.parts.keeper.keep_house();
+        self.parts.keeper.do_round();
     }
 }
 

@@ -44,7 +44,7 @@ impl Folder {
     }
 }
 
-/// Why a data folder cannot be looked at.
+/// Why a data folder cannot be inspected.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// A broker has it open.
@@ -104,7 +104,7 @@ impl ProblemKind {
         }
     }
 
-    /// Can `repair` make it good, as it is about something that the log says better?
+    /// Whether `repair` can rebuild it from the log.
     pub fn is_derived(self) -> bool {
         matches!(self, ProblemKind::Index | ProblemKind::Checkpoint | ProblemKind::Flushed)
     }
@@ -154,7 +154,7 @@ impl Report {
         if self.problems.len() < PROBLEMS_MAX { self.problems.push(problem) } else { self.problems_left_out += 1 }
     }
 
-    /// Is nothing damaged?
+    /// Whether nothing is damaged.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
@@ -163,29 +163,29 @@ impl Report {
 /// How far a check has come: bytes of the log done, and of how many.
 pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
-/// Looks through a data folder that nobody has open.
+/// Inspects a data folder that no process uses.
 ///
 /// # Errors
-/// When the folder cannot be looked at; damage is not an error but in the report.
+/// When the folder cannot be read; damage is not an error but in the report.
 pub fn verify(disk: &Disk, folder: &Folder, progress: &mut Progress<'_>) -> Result<Report, FolderError> {
     let _lock = lock(disk, folder)?;
-    Ok(look(disk, folder, progress)?.report)
+    Ok(inspect(disk, folder, progress)?.report)
 }
 
 /// A data folder as it was found.
-pub(crate) struct Looked {
+pub(crate) struct Inspection {
     pub report: Report,
     pub segments: Vec<Arc<Segment>>,
     pub checkpoint: Option<Checkpoint>,
     /// What `store.flushed` holds.
-    pub hint: Option<i64>,
+    pub flush_mark: Option<i64>,
     /// Ranges of the index files, used or not.
     pub ranges: Vec<(i64, i64)>,
     pub parts: Vec<Part>,
 }
 
 pub(crate) fn lock(disk: &Disk, folder: &Folder) -> Result<Lock, FolderError> {
-    // Looked at before the lock file is made: a folder that is none of ours stays as it is.
+    // Read before the lock file is made: a folder that is none of ours stays as it is.
     if disk.list(&folder.log()).is_err() {
         return Err(FolderError::NoLog(folder.root.clone()));
     }
@@ -196,7 +196,7 @@ pub(crate) fn lock(disk: &Disk, folder: &Folder) -> Result<Lock, FolderError> {
     })
 }
 
-pub(crate) fn look(disk: &Disk, folder: &Folder, progress: &mut Progress<'_>) -> Result<Looked, FolderError> {
+pub(crate) fn inspect(disk: &Disk, folder: &Folder, progress: &mut Progress<'_>) -> Result<Inspection, FolderError> {
     let failed = |source| FolderError::Disk { what: format!("reading {}", folder.root.display()), source };
     let mut report = Report::default();
     let segments = find_segments(disk, folder, &mut report).map_err(failed)?;
@@ -206,15 +206,15 @@ pub(crate) fn look(disk: &Disk, folder: &Folder, progress: &mut Progress<'_>) ->
     if checkpoint_bytes.is_some() && checkpoint.is_none() {
         report.add(problem(ProblemKind::Checkpoint, "store.checkpoint", "it is not what was written: the CRC is wrong"));
     }
-    let hint_bytes = disk.read(&folder.root.join("store.flushed")).map_err(failed)?;
-    let hint = hint_bytes.as_deref().and_then(FlushMark::parse);
-    match (&hint_bytes, hint) {
+    let flush_mark_bytes = disk.read(&folder.root.join("store.flushed")).map_err(failed)?;
+    let flush_mark = flush_mark_bytes.as_deref().and_then(FlushMark::parse);
+    match (&flush_mark_bytes, flush_mark) {
         (Some(_), None) => report.add(problem(ProblemKind::Flushed, "store.flushed", "it is not what was written: the CRC is wrong")),
         (None, _) if !segments.is_empty() => report.notes.push("there is no store.flushed: no RoxMQ has opened this log yet".to_owned()),
         _ => {}
     }
 
-    let mut walk = LogWalk::new(folder, checkpoint.as_ref(), hint, hint_bytes.is_some(), &segments, &ranges).map_err(failed)?;
+    let mut walk = LogWalk::new(folder, checkpoint.as_ref(), flush_mark, flush_mark_bytes.is_some(), &segments, &ranges).map_err(failed)?;
     let mut parts = Vec::new();
     for segment in &segments {
         if walk.has_ended() {
@@ -232,13 +232,13 @@ pub(crate) fn look(disk: &Disk, folder: &Folder, progress: &mut Progress<'_>) ->
         }
         segment.file.close();
     }
-    walk.finish(&segments, checkpoint.as_ref(), hint, &mut report).map_err(failed)?;
+    walk.finish(&segments, checkpoint.as_ref(), flush_mark, &mut report).map_err(failed)?;
     for (from, to) in &ranges {
         if !parts.iter().any(|part| (part.from, part.to) == (*from, *to)) {
-            report.notes.push(format!("{} is not needed; a start deletes it", format::file_name(*from, *to)));
+            report.notes.push(format!("{} is not needed; the next start deletes it", format::file_name(*from, *to)));
         }
     }
-    Ok(Looked { report, segments, checkpoint, hint, ranges, parts })
+    Ok(Inspection { report, segments, checkpoint, flush_mark, ranges, parts })
 }
 
 /// The files of the log, oldest first; opened to read only.

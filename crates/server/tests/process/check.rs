@@ -31,7 +31,7 @@ fn verify_and_repair_end_with_the_codes_they_promise() {
     let (code, text) = roxmq(&["verify"], root);
     assert!(code == Some(1) && text.contains("DAMAGED  index/"), "{text}");
     let (code, text) = roxmq(&["repair"], root);
-    assert!(code == Some(0) && text.contains("done     made index/"), "{text}");
+    assert!(code == Some(0) && text.contains("done     rebuilt index/"), "{text}");
 
     flip(&root.join("config/topics.json"), 40);
     let (code, text) = roxmq(&["verify"], root);

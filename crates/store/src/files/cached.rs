@@ -1,7 +1,7 @@
 //! Which bytes of a file can be copied without waiting for the disk?
 //!
 //! A file is looked at in windows of 48 pages. What the system says of a window is believed for a second: by then a page may have gone,
-//! and is waited for, which is rare. What it does not have is asked for anew each time, as somebody may have read it meanwhile.
+//! and is waited for, which is rare. What it does not have is asked for each time, as it may have been read since.
 
 use roxmq_env::disk::{Mapping, page_bytes};
 use std::ops::Range;

@@ -60,7 +60,9 @@ impl LazyFile {
         self.viewed.store(true, Ordering::Relaxed);
         match &*view {
             View::There(there) if !there.is_lost() => return Some(there.clone()),
-            View::There(_) => tracing::error!(file = %self.path.display(), "some of the file could not be read"),
+            View::There(_) => {
+                tracing::error!(file = %self.path.display(), "a page of the file could not be read; it is no longer read through its mapping")
+            }
             View::Never => return None,
             View::NotYet => {}
         }
@@ -82,7 +84,7 @@ impl LazyFile {
         }
     }
 
-    /// The same file, opened by itself.
+    /// The same file, with a handle of its own.
     pub fn another(&self) -> LazyFile {
         LazyFile::new(&self.disk, self.path.clone(), self.how)
     }
@@ -99,7 +101,7 @@ impl LazyFile {
         *self.open.lock() = None;
     }
 
-    /// Whether somebody still reads or writes it.
+    /// Whether it is being read or written.
     pub fn is_held(&self) -> bool {
         let open = self.open.lock().as_ref().is_some_and(|file| Arc::strong_count(file) > 1);
         open || matches!(&*self.view.lock(), View::There(view) if Arc::strong_count(view) > 1)

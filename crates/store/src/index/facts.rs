@@ -26,7 +26,7 @@ impl Entry {
 
 /// What one walk through a record's properties finds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Found<'a> {
+pub(crate) struct Facts<'a> {
     /// Java's hash of the tags.
     pub tags: i32,
     /// The light queues that the producer names.
@@ -42,7 +42,7 @@ pub(crate) fn is_queued(flag: i32) -> bool {
 
 /// Looks through a record's properties once: adds to `hashes` what the key index keeps of it, its unique key, then each token of `KEYS`,
 /// and gives back what else the index wants to know.
-pub(crate) fn of_properties<'a>(topic: &str, properties: Properties<'a>, flag: i32, hashes: &mut Vec<u32>) -> Found<'a> {
+pub(crate) fn of_properties<'a>(topic: &str, properties: Properties<'a>, flag: i32, hashes: &mut Vec<u32>) -> Facts<'a> {
     let (mut tags, mut unique, mut keys) = ("", None, "");
     let (mut light_names, mut has_light_offsets) = (None, false);
     for (name, value) in properties.iter() {
@@ -60,7 +60,7 @@ pub(crate) fn of_properties<'a>(topic: &str, properties: Properties<'a>, flag: i
         let keys = tokens(keys).filter(|key| Some(*key) != unique).take(KEYS_PER_MESSAGE_MAX);
         hashes.extend(keys.map(|key| key_hash(topic, key)));
     }
-    Found { tags: java_hash(tags), light_names, has_light_offsets }
+    Facts { tags: java_hash(tags), light_names, has_light_offsets }
 }
 
 /// Every queue that a record of the log is in, and its offset there: its own, then light ones.

@@ -176,7 +176,7 @@ impl IndexFile {
 
     fn is_damaged(&self, what: &str) -> io::Error {
         if !self.damaged.swap(true, Ordering::Relaxed) {
-            tracing::error!(file = %self.file.path().display(), what, "index file is damaged; it will be made anew from the log");
+            tracing::error!(file = %self.file.path().display(), what, "index file is damaged; it will be rebuilt from the log");
         }
         damaged(what)
     }

@@ -1,7 +1,7 @@
-//! Which number has a queue?
+//! How does an append find the number of a queue without a look at the table?
 //!
-//! An append looks for each message's queue by its name, which with very many queues is in no cache of the core. Whoever appends to the
-//! same queues again and again can keep what the last append found.
+//! An append looks for each message's queue by its name, which with very many queues is in no cache of the core. A caller that
+//! appends to the same queues again and again remembers what the last append found.
 
 use crate::index::queue::QueueNo;
 use smallvec::SmallVec;
@@ -18,12 +18,12 @@ pub struct QueueHint {
 #[derive(Debug, Default)]
 pub struct QueueHints {
     generation: u64,
-    /// By queue id; `UNKNOWN` where no append has told yet.
+    /// By queue id; `UNKNOWN` where no append has said so yet.
     numbers: SmallVec<[QueueNo; 8]>,
 }
 
 const UNKNOWN: QueueNo = QueueNo::MAX;
-/// Queues of a topic of which the numbers are kept.
+/// Queues of a topic whose numbers are remembered.
 const QUEUES_MAX: usize = 256;
 
 impl QueueHints {
@@ -33,7 +33,7 @@ impl QueueHints {
         (no != UNKNOWN).then_some(QueueHint { no, generation: self.generation })
     }
 
-    /// Keeps what an append found.
+    /// Remembers what an append found.
     pub fn note(&mut self, queue_id: u32, hint: QueueHint) {
         let at = queue_id as usize;
         if hint.generation != self.generation {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_what_is_of_one_generation() {
+    fn remembers_the_numbers_of_one_generation() {
         let hint = |no, generation| QueueHint { no, generation };
         let mut hints = QueueHints::default();
         assert_eq!(hints.of(0), None);

@@ -43,7 +43,7 @@ struct Chunk {
     entries: Vec<TailEntry>,
 }
 
-/// An entry in memory also knows its store time, so that nobody needs the log for it.
+/// An entry in memory, with its store time, for which the log need not be read then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TailEntry {
     pub entry: Entry,
@@ -57,7 +57,7 @@ pub(crate) enum Follows {
     Directly,
     /// Some before it are missing.
     WithGap,
-    /// It is 0 again: the topic was deleted and created anew.
+    /// It is 0 again: the topic was deleted and created again.
     AsNew,
     /// The queue has it already.
     NotAtAll,
@@ -82,7 +82,7 @@ impl Queue {
         Queue { topic, queue_id, next, runs: SmallVec::new(), tail: SmallVec::new() }
     }
 
-    /// Whether it is this queue of this topic; what the index gave the name of is not looked at letter by letter.
+    /// Whether it is this queue of this topic. A name that came from the index is the same allocation, and compared as such first.
     pub fn is(&self, topic: &Arc<str>, queue_id: u32) -> bool {
         self.queue_id == queue_id && self.topic == *topic
     }
@@ -222,7 +222,7 @@ impl Queue {
             Follows::AsNew | Follows::NotAtAll if self.take_back_outlier(row.first) => {}
             Follows::AsNew => self.forget(),
             Follows::NotAtAll => {
-                tracing::warn!(topic = &*row.topic, queue_id = row.queue_id, offset = row.first, "index file repeats offsets; passed over");
+                tracing::warn!(topic = &*row.topic, queue_id = row.queue_id, offset = row.first, "index file repeats offsets; skipped");
                 return;
             }
         }
@@ -243,7 +243,7 @@ impl Queue {
     }
 
     /// Takes the newest entry back if it alone stands behind a gap and `offset` belongs into the gap: then that entry's offset was
-    /// damaged, not the ones that seemed to be missing. Whether it did so, and `offset` follows.
+    /// damaged, not the ones that seemed to be missing. Says whether `offset` follows now.
     pub fn take_back_outlier(&mut self, offset: i64) -> bool {
         let Some((before, newest)) = self.outlier() else { return false };
         let belongs = offset <= newest && before.is_none_or(|end| end <= offset);

@@ -27,27 +27,27 @@ pub(crate) struct Index {
     generation: u64,
     /// Increases when a queue comes or goes.
     pub changes: u64,
-    /// The numbers of all queues by name and id, when somebody has sorted them since one came or went.
+    /// The numbers of all queues in the order of names and ids, if they were sorted since one came or went.
     pub order: Option<Arc<[QueueNo]>>,
     /// By the log offset from which they know.
     pub files: BTreeMap<i64, Arc<IndexFile>>,
     pub keys: KeyTail,
-    /// Deleted topics: their records before this are nobody's.
+    /// Deleted topics: their records before this are dead.
     pub dead_before: HashMap<Arc<str>, i64>,
     /// Those of them whose deletion a crash could still undo. A queue that is made again meanwhile goes on where it ended, so that its
     /// records fit whichever way that goes.
-    leaving: HashMap<Arc<str>, Leaving>,
+    pending_deletions: HashMap<Arc<str>, PendingDeletion>,
 }
 
 /// A topic that was deleted a moment ago.
 #[derive(Debug, Default)]
-struct Leaving {
+struct PendingDeletion {
     dead_before: i64,
     /// Queue ids and next offsets.
     queues: Vec<(u32, i64)>,
 }
 
-/// What a record tells the index.
+/// What the index takes in of a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dispatch<'a> {
     /// The queue and the offset in it, if it is in one.
@@ -106,7 +106,7 @@ impl Index {
             Some((name, _)) => name.clone(),
             None => Arc::from(topic),
         };
-        let next = self.leaving.get(topic).map_or(0, |leaving| leaving.next(queue_id));
+        let next = self.pending_deletions.get(topic).map_or(0, |pending| pending.next(queue_id));
         let queue = Queue::new(name.clone(), queue_id, next);
         let no = match self.free.pop() {
             Some(no) => {
@@ -151,7 +151,7 @@ impl Index {
         self.change(no, |queue| queue.add_row(file, row));
     }
 
-    /// Starts a queue over, as its topic was deleted and created anew.
+    /// Starts a queue over, as its topic was deleted and created again.
     pub fn restart_queue(&mut self, no: QueueNo) {
         self.change(no, |queue| {
             queue.forget();
@@ -178,29 +178,29 @@ impl Index {
         self.change(no, |queue| queue.next = queue.next.max(next));
     }
 
-    /// Forgets a topic, whose records before `dead_before` are nobody's now. Whether it had any queue.
+    /// Forgets a topic, whose records before `dead_before` are dead now. Says whether it had a queue.
     pub fn delete_topic(&mut self, topic: &str, dead_before: i64) -> bool {
         let Some((name, queues)) = self.topics.remove_entry(topic) else { return false };
         self.generation += 1;
         self.queues_changed();
-        let mut leaving = self.leaving.remove(topic).unwrap_or_default();
-        leaving.dead_before = dead_before;
+        let mut pending = self.pending_deletions.remove(topic).unwrap_or_default();
+        pending.dead_before = dead_before;
         for (queue_id, no) in queues {
             self.change(no, Queue::forget);
             let next = self.queues[no as usize].take().map_or(0, |queue| queue.next);
-            leaving.queues.retain(|(id, _)| *id != queue_id);
-            leaving.queues.push((queue_id, next));
+            pending.queues.retain(|(id, _)| *id != queue_id);
+            pending.queues.push((queue_id, next));
             self.free.push(no);
             self.light_count -= usize::from(is_light(topic));
         }
-        self.leaving.insert(name.clone(), leaving);
+        self.pending_deletions.insert(name.clone(), pending);
         self.dead_before.insert(name, dead_before);
         true
     }
 
     /// Whether a crash could still undo the deletion of a topic.
-    pub fn has_leaving(&self) -> bool {
-        !self.leaving.is_empty()
+    pub fn has_pending_deletions(&self) -> bool {
+        !self.pending_deletions.is_empty()
     }
 
     /// Deletions that can be written down when what is before `durable` is durable. One that is ahead of it must not be: a power cut could
@@ -210,10 +210,10 @@ impl Index {
     }
 
     /// These deletions are durable.
-    pub fn have_left(&mut self, deletions: &[(Arc<str>, i64)]) {
+    pub fn deletions_are_durable(&mut self, deletions: &[(Arc<str>, i64)]) {
         for (topic, dead_before) in deletions {
-            if self.leaving.get(topic).is_some_and(|leaving| leaving.dead_before == *dead_before) {
-                self.leaving.remove(topic);
+            if self.pending_deletions.get(topic).is_some_and(|pending| pending.dead_before == *dead_before) {
+                self.pending_deletions.remove(topic);
             }
         }
     }
@@ -292,7 +292,7 @@ impl Index {
     }
 }
 
-impl Leaving {
+impl PendingDeletion {
     fn next(&self, queue_id: u32) -> i64 {
         self.queues.iter().find(|(id, _)| *id == queue_id).map_or(0, |(_, next)| *next)
     }

@@ -14,7 +14,7 @@ impl Keeper {
         let (checkpoint, deletions) = (Checkpoint::of(&index, flushed), index.deletions(flushed));
         drop(index);
         checkpoint.save(&self.contents.disk, &self.contents.config.root)?;
-        self.contents.index.write().have_left(&deletions);
+        self.contents.index.write().deletions_are_durable(&deletions);
         Ok(())
     }
 

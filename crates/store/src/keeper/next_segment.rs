@@ -30,7 +30,7 @@ impl Keeper {
             return Ok(());
         }
         // An append may come to the end of the segment meanwhile and make the next one itself. So the file gets its name under the
-        // lock, is not written to afterwards, and is offered only if nobody made another.
+        // lock, is not written to afterwards, and is offered only if no other was made.
         let log = self.writer.log.lock();
         if log.active.end() != base {
             *next = Some(making);

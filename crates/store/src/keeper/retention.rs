@@ -37,12 +37,12 @@ impl Keeper {
         self.expiry.set_rules(rules);
     }
 
-    /// Deletes what has expired by time or size, because somebody asks for it: the clock is taken at its word. Says how many segments.
+    /// Deletes what has expired by time or size, because an operator asks for it: the clock is believed. Says how many segments.
     pub fn delete_expired(&self) -> usize {
         self.delete_expired_at(self.contents.clock.now_ms())
     }
 
-    /// As housekeeping does it: by no clock that may be wrong.
+    /// As housekeeping does it: by a clock that is believed only after a while.
     pub(super) fn delete_surely_expired(&self) -> usize {
         self.delete_expired_at(self.sure_now_ms())
     }
@@ -65,7 +65,7 @@ impl Keeper {
                 tracing::warn!(segment = base, %error, "an expired segment could not be deleted");
                 break;
             }
-            tracing::info!(segment = base, "segment deleted");
+            tracing::info!(segment = base, "deleted segment");
             deleted += 1;
         }
         deleted
@@ -91,7 +91,7 @@ impl Keeper {
         index.files.get(&segment.base).is_some_and(|file| file.to == segment.end())
     }
 
-    /// The time to go by when nobody asked. Where there is no room, the clock is taken at its word.
+    /// The time to go by when no operator asks. Where there is no room, the clock is believed.
     pub(super) fn sure_now_ms(&self) -> i64 {
         let (now_ms, elapsed) = (self.contents.clock.now_ms(), self.contents.clock.elapsed());
         if self.contents.space.is_full() { now_ms } else { self.expiry.sure_now_ms(now_ms, elapsed) }

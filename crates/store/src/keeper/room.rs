@@ -14,9 +14,9 @@ impl Keeper {
             }
             return;
         }
-        // What is kept for later goes first.
+        // The spare file goes first.
         if let Err(error) = self.contents.segments.discard_spare() {
-            tracing::warn!(%error, "the file that was kept for the next segment could not be deleted");
+            tracing::warn!(%error, "the spare segment file could not be deleted");
         }
         let now_ms = self.sure_now_ms();
         self.delete_while(now_ms, |oldest| {
@@ -41,5 +41,5 @@ impl Keeper {
     }
 }
 
-/// Appends go on when there is so much more than the reserve, lest they stop again at once.
+/// Appends go on when there is this much more than the reserve, so that they do not stop again at once.
 const ROOM_TO_GO_ON: u64 = 64 << 10;

@@ -32,7 +32,7 @@ impl Keeper {
             }
         }
         drop(indexed);
-        // Nothing is deleted under the hands of a merge.
+        // Nothing is deleted while files are merged.
         let _turn = self.turn.lock();
         self.repair()?;
         while let Some((parts, living)) = self.mergeable() {
@@ -93,7 +93,7 @@ impl Keeper {
     fn mergeable(&self) -> Option<(Vec<Arc<IndexFile>>, Index)> {
         let segments = self.contents.segments.all();
         let index = self.contents.index.read();
-        if index.has_leaving() {
+        if index.has_pending_deletions() {
             return None;
         }
         let parts = segments.iter().find_map(|segment| {
@@ -106,7 +106,7 @@ impl Keeper {
         Some((parts, index.with_same_dead()))
     }
 
-    /// Makes damaged index files anew from the log.
+    /// Rebuilds damaged index files from the log.
     fn repair(&self) -> io::Result<()> {
         let Contents { disk, index_dir, index, segments, .. } = &*self.contents;
         let damaged: Vec<_> = index.read().files.values().filter(|file| file.has_damage()).cloned().collect();
@@ -114,7 +114,7 @@ impl Keeper {
             let from_log = RwLock::new(locks::INDEX, index.read().with_same_dead());
             replay_range(segments, file.from, file.to, &mut from_log.write())?;
             replace_file(disk, index_dir, index, &from_log, file.from, file.to)?;
-            tracing::warn!(file = %file.file.path().display(), "index file was made again from the log");
+            tracing::warn!(file = %file.file.path().display(), "rebuilt index file from the log");
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
-//! How late is it, when the clock may jump? For deletion by age, which cannot be taken back.
+//! What time is it, when the clock may jump? For deletion by age, which cannot be undone.
 //!
 //! ```text
 //! wall clock   10:00  10:01 | 4 days later ...          | believed
 //! steady       10:00  10:01   10:02  10:03 ... 11:01    | 4 days later
 //! ```
-//! A wall clock that has jumped ahead is believed only after an hour, until which somebody may put it right; so is the one that a start
+//! A wall clock that has jumped ahead is believed only after an hour, in which it can be put right; so is the one that a start
 //! finds. One that goes back is believed at once, as nothing is deleted by that.
 
 /// A wall time that goes no faster than time does.
@@ -16,8 +16,7 @@ pub(crate) struct SteadyClock {
 }
 
 impl SteadyClock {
-    /// At the start of a process, when `elapsed_ms` have passed by the clock that only measures: nobody knows yet whether the wall clock
-    /// is right.
+    /// At the start of a process, when `elapsed_ms` have passed by the monotonic clock: whether the wall clock is right is not known yet.
     pub fn unsure(elapsed_ms: i64) -> SteadyClock {
         SteadyClock { wall_ms: 0, elapsed_ms, doubted_since_ms: Some(elapsed_ms) }
     }
@@ -46,7 +45,7 @@ impl SteadyClock {
     }
 }
 
-/// Clocks are put right by so much without anybody having to doubt them.
+/// A correction of this much is believed at once.
 const TOLERANCE_MS: i64 = 60_000;
 const BELIEVED_AFTER_MS: i64 = 3_600_000;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 impl Keeper {
     /// Forgets the queues of topics; a topic of such a name starts at offset 0. The records go when their segments do.
     ///
-    /// The deletion is durable when this returns, unless the disk is full. Nobody else waits for that:
+    /// The deletion is durable when this returns, unless the disk is full. No append waits for that:
     ///
     /// 1. Under the log's lock the queues go, and where the log ends, the topics' records before are dead.
     /// 2. The log up to there is made durable, else a power cut could leave a mark that is ahead of the log.

@@ -1,4 +1,4 @@
-//! Which records of the log's torn end may be taken, when some of them are there all or none?
+//! Which records of the log's torn end may be taken, when some of them belong to an atomic batch?
 //!
 //! ```text
 //! said by the first of them:   3   .   .   |   1   |   2   .
@@ -7,16 +7,16 @@
 
 use roxmq_protocol::record::Record;
 
-/// The first records of a whole batch, until its last one is met.
+/// The first records of an atomic batch, until its last one is met.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(crate) struct UnfinishedBatch {
     bytes: Vec<u8>,
     starts: i64,
     missing: usize,
 }
 
-impl Held {
-    /// Takes in the next record of the log; hands over those that can be taken now: none, itself, or the whole batch that it completes.
+impl UnfinishedBatch {
+    /// Takes in the next record of the log; hands over those that can be taken now: none, itself, or all of the batch that it completes.
     pub fn next<E>(
         &mut self,
         record: &Record<'_>,
@@ -48,7 +48,7 @@ impl Held {
         Ok(())
     }
 
-    /// Where the log ends when its last sound record ends at `end`: before a batch of which something is missing.
+    /// Where the log ends when its last sound record ends at `end`: before an atomic batch of which a record is missing.
     pub fn ends(&self, end: i64) -> i64 {
         if self.missing > 0 { self.starts } else { end }
     }

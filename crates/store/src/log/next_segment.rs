@@ -26,7 +26,7 @@ impl NextSegment {
             self.file.write_at(self.zeroed, &zeros[..len as usize])?;
             self.zeroed += len;
             if self.zeroed.is_multiple_of(ZEROS_SYNC_BYTES) {
-                // A little at a time, lest the appends' own syncs have to carry it all.
+                // A little at a time, so that no sync of an append has to carry it all.
                 self.file.sync_data()?;
             }
         }

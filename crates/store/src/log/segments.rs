@@ -11,14 +11,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The segments that hold data, oldest first. There may be holes between them, where somebody took files away.
+/// The segments that hold data, oldest first. There may be gaps between them, where files were taken away.
 #[derive(Debug)]
 pub(crate) struct Segments {
     disk: Disk,
     folder: PathBuf,
     zero_fill: bool,
     list: RwLock<Vec<Arc<Segment>>>,
-    /// How long the file of a segment is that is no longer needed, if one is kept.
+    /// How long the spare file is, if there is one: the file of a segment that expired.
     spare: Mutex<Option<u64>>,
 }
 
@@ -89,7 +89,7 @@ impl Segments {
         Ok(Arc::new(Segment { base, bytes: next.bytes, file: LazyFile::new(&self.disk, path, Open::Write) }))
     }
 
-    /// Whether the file of a segment that is no longer needed would be kept.
+    /// Whether the file of the next segment to expire would become the spare.
     pub fn wants_spare(&self) -> bool {
         self.zero_fill && self.spare.lock().is_none()
     }
@@ -99,13 +99,13 @@ impl Segments {
         *self.spare.lock() == Some(bytes)
     }
 
-    /// Deletes the files of a next segment that does not become one, and of one that is kept for later.
+    /// Deletes the file of an unfinished next segment, and the spare.
     pub fn discard_unused(&self) -> io::Result<()> {
         self.discard(NEXT)?;
         self.discard_spare()
     }
 
-    /// Deletes the file that is kept for a later segment.
+    /// Deletes the spare file.
     pub fn discard_spare(&self) -> io::Result<()> {
         let mut spare = self.spare.lock();
         if spare.is_some() {
@@ -188,13 +188,13 @@ impl Segments {
         self.remove_file(segment)
     }
 
-    /// As [`Segments::remove`], but the file may be kept, to be made the next segment. One is enough, and only where segments are filled
-    /// with zeros does it gain anything: what is in it is never taken for a part of the log again. A file that somebody still reads is
-    /// not kept, since it would change under his eyes, nor one that is not as long as the next segment is to be.
+    /// As [`Segments::remove`], but the file may become the spare, of which the next segment is made. One is enough, and it pays only where
+    /// segments are filled with zeros; so its old contents are never taken for a part of the log again. A file that is
+    /// still read is deleted instead, since the reader would see it change; so is one that is not as long as the next segment.
     pub fn retire(&self, segment: Arc<Segment>, next_bytes: u64) -> io::Result<()> {
         self.list.write().retain(|other| other.base != segment.base);
         let mut spare = self.spare.lock();
-        // Out of the list nobody can come to it any more who has not got it already.
+        // It is out of the list: only those that already have it can still reach it.
         match Arc::try_unwrap(segment) {
             Ok(segment) if self.zero_fill && spare.is_none() && segment.bytes == next_bytes && !segment.file.is_held() => {
                 self.disk.rename(segment.file.path(), &self.folder.join(SPARE))?;
@@ -276,7 +276,7 @@ mod tests {
             if let Some(reader) = reader {
                 let mut bytes = Vec::new();
                 reader.append_to(0, 1, &mut bytes).unwrap();
-                assert_eq!(bytes, [7], "whoever reads a segment goes on reading it");
+                assert_eq!(bytes, [7], "a reader of the segment goes on reading it");
             }
             segments.discard_unused().unwrap();
             assert!(names(&disk).is_empty());

@@ -30,7 +30,7 @@ pub(crate) fn scan(segment: &Segment, from: i64, sink: &mut Sink<'_>) -> io::Res
         }
         window.clear();
         segment.read(at, left.min(WINDOW_BYTES), &mut window)?;
-        // A record longer than the window is read by itself.
+        // A record longer than the window is read alone.
         if let Ok(len) = record_len(&window)
             && len > window.len()
             && len <= left
@@ -86,7 +86,7 @@ pub(crate) fn next_sound(segment: &Segment, from: i64) -> io::Result<Option<i64>
     while segment.end() - at >= BLANK_BYTES as i64 {
         window.clear();
         segment.read(at, ((segment.end() - at) as usize).min(WINDOW_BYTES), &mut window)?;
-        // What was never written is most of it, and quickly passed over.
+        // What was never written is most of it, and quickly skipped.
         let written = if is_zero(&window) { &[][..] } else { &window[..] };
         for (n, bytes) in written.windows(BLANK_BYTES).enumerate() {
             let is_magic = [MAGIC_V1, MAGIC_V2].iter().any(|magic| bytes[4..] == magic.to_be_bytes());
@@ -111,7 +111,7 @@ pub(crate) fn last_begun(segments: &[Arc<Segment>]) -> io::Result<i64> {
 }
 
 /// Whether a part of the record never reached the disk: one of its sectors, or its end. The body has its CRC, and lengths that are
-/// missing do not add up, but topic and properties would read as zeros and nobody would notice.
+/// missing do not add up, but topic and properties would read as zeros, and no checksum would tell.
 pub(crate) fn is_torn(bytes: &[u8], record: &Record<'_>, position: i64) -> bool {
     let range = |text: &str| {
         let start = text.as_ptr() as usize - bytes.as_ptr() as usize;

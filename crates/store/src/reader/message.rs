@@ -27,7 +27,7 @@ impl Reader {
     /// What the index knows of one message.
     ///
     /// # Errors
-    /// When the disk refuses: it may know something.
+    /// When the disk refuses: there may be an entry.
     pub fn find_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> io::Result<Option<IndexEntry>> {
         Ok(self.entry(topic, queue_id, offset.0)?.map(|(entry, _)| IndexEntry::of(&entry)))
     }

@@ -67,7 +67,7 @@ impl Reader {
             }
             let mut candidates = Vec::new();
             if let Err(error) = file.find_key(hash, &mut candidates) {
-                tracing::warn!(file = %file.file.path().display(), %error, "looking for a key failed");
+                tracing::warn!(file = %file.file.path().display(), %error, "searching an index file failed");
             }
             candidates.reverse();
             candidates.truncate(CANDIDATES_MAX);
@@ -87,5 +87,5 @@ fn has_key(record: &Record<'_>, topic: &str, key: &str, kind: KeyKind) -> bool {
     record.topic == topic && has_key
 }
 
-/// So many records of one hash are looked at in each index file.
+/// Records of one hash that are read for each index file.
 const CANDIDATES_MAX: usize = 10_000;

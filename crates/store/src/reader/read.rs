@@ -1,7 +1,7 @@
 //! Which messages does a consumer get?
 //!
 //! Entries are taken from the index some at a time and chosen by the caller's filter. Their records are copied from the mapped segment,
-//! each by itself, as far as they are in memory. What is not is read by calls, and those of them that lie close to each other in the log
+//! one by one, as far as they are in memory. The others are read by calls; those of them that lie close to each other in the log are read
 //! at once, with what lies between; unless the caller may not wait for the disk. Every record is checked against its entry before it is
 //! handed out: log offset, queue, offset, both CRCs. One that fails is left out and reported; the ones behind it are served.
 
@@ -145,7 +145,7 @@ impl Reading<'_, '_> {
         Ok(next)
     }
 
-    /// Takes the entries of the next offsets, passing over a gap; `false` if there are none.
+    /// Takes the entries of the next offsets, skipping a gap; `false` if there are none.
     fn take_entries(&self, next: &mut i64, some: u32, entries: &mut Vec<Entry>) -> io::Result<bool> {
         let mut tail: Vec<TailEntry> = Vec::new();
         entries.clear();
@@ -345,7 +345,7 @@ fn is_at(record: &Record<'_>, topic: &str, queue_id: u32, offset: i64) -> bool {
 
 const ENTRIES_PER_STEP: u32 = 64;
 const BYTES_PER_READ: i64 = 1 << 20;
-/// Reading so many bytes too many takes about as long as a call to read.
+/// Reading this many bytes too many takes about as long as another call.
 const GAP_BYTES_MAX: i64 = 4096;
 const LOCATE_TRIES: usize = 8;
 /// What was written so short a time ago that it is still in memory.

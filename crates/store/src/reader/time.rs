@@ -61,7 +61,7 @@ impl Reader {
 
     /// The first message from `from` on that has a store time, before `to`.
     fn store_time_from(&self, topic: &str, queue_id: u32, from: i64, to: i64) -> Option<(i64, Timestamp)> {
-        (from..to).take(DAMAGE_PASSED_OVER_MAX).find_map(|offset| {
+        (from..to).take(DAMAGE_SKIPPED_MAX).find_map(|offset| {
             let time = self.store_time(topic, queue_id, QueueOffset(offset))?;
             Some((offset, time))
         })
@@ -69,18 +69,18 @@ impl Reader {
 
     fn with_message(&self, topic: &str, queue_id: u32, from: i64, max: i64) -> QueueOffset {
         let found =
-            (from..max).take(DAMAGE_PASSED_OVER_MAX).find(|offset| self.entry(topic, queue_id, *offset).is_ok_and(|entry| entry.is_some()));
+            (from..max).take(DAMAGE_SKIPPED_MAX).find(|offset| self.entry(topic, queue_id, *offset).is_ok_and(|entry| entry.is_some()));
         QueueOffset(found.unwrap_or(from.min(max)))
     }
 
     fn with_message_before(&self, topic: &str, queue_id: u32, end: i64, min: i64) -> QueueOffset {
         let found = (min..end)
             .rev()
-            .take(DAMAGE_PASSED_OVER_MAX)
+            .take(DAMAGE_SKIPPED_MAX)
             .find(|offset| self.entry(topic, queue_id, *offset).is_ok_and(|entry| entry.is_some()));
         QueueOffset(found.unwrap_or(min))
     }
 }
 
 /// A longer gap than this is taken for an offset.
-const DAMAGE_PASSED_OVER_MAX: usize = 1024;
+const DAMAGE_SKIPPED_MAX: usize = 1024;

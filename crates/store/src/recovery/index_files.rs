@@ -1,4 +1,4 @@
-//! Which index files are there at a start, and which of them are of use?
+//! Which index files are there at a start, and which of them can be used?
 
 use crate::index::file::IndexFile;
 use crate::index::format::{file_name, range_in};
@@ -9,21 +9,21 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The index files that are there, and which of them are of use.
-pub(super) struct FilesFound {
+/// The index files that are there, and those that are used.
+pub(super) struct IndexFiles {
     pub ranges: Vec<(i64, i64)>,
     pub used: Vec<(i64, i64)>,
 }
 
-impl FilesFound {
-    pub fn load(disk: &Disk, folder: &Path) -> io::Result<FilesFound> {
+impl IndexFiles {
+    pub fn load(disk: &Disk, folder: &Path) -> io::Result<IndexFiles> {
         let names = disk.list(folder)?;
         for unfinished in names.iter().filter(|name| name.ends_with(".tmp")) {
             disk.remove(&folder.join(unfinished))?;
         }
         let mut ranges: Vec<_> = names.iter().filter_map(|name| range_in(name)).collect();
         ranges.sort_by_key(|(from, to)| (*from, -*to));
-        Ok(FilesFound { ranges, used: Vec::new() })
+        Ok(IndexFiles { ranges, used: Vec::new() })
     }
 
     /// An index file is written only about what is durable.
@@ -49,7 +49,7 @@ impl FilesFound {
                     at = *to;
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    tracing::error!(from, to, %error, "index file is damaged; it will be made anew from the log");
+                    tracing::error!(from, to, %error, "index file is damaged; it will be rebuilt from the log");
                 }
                 Err(error) => return Err(error),
             }

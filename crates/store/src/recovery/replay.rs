@@ -1,4 +1,4 @@
-//! What does a record of the log tell the index?
+//! What does the index take in of a record of the log?
 //!
 //! Only what lies behind the last index file is replayed. The first record that is not sound, or whose offset does not follow in its
 //! queue, ends the log -- unless it is known to have been durable: then it is damaged, the next sound record is looked for, and the loss
@@ -7,7 +7,7 @@
 use crate::index::facts::{self, Entry};
 use crate::index::queue::{Follows, QueueNo};
 use crate::index::table::{Dispatch, Index};
-use crate::log::atomic_batch::Held;
+use crate::log::atomic_batch::UnfinishedBatch;
 use crate::log::segment::Segment;
 use crate::log::segments::Segments;
 use crate::log::walk::{Stop, is_torn, next_sound, scan};
@@ -15,28 +15,28 @@ use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::record::Record;
 use std::io;
 
-/// What is to be thought of a record that does not fit.
+/// What a record that does not fit means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// It may be what a crash left: the log ends before it.
     Tail,
-    /// It was durable, so it has been damaged: it is passed over.
+    /// It was durable, so it has been damaged: it is skipped.
     Durable,
-    /// As durable; but the log is another broker's, whose deleted topics nobody wrote down.
+    /// As durable; but the log is another broker's, and which topics it deleted is not known.
     Foreign,
 }
 
 /// How far the replay of a segment came.
 pub(crate) struct Replayed {
     pub end: i64,
-    pub passed_over_damage: bool,
+    pub skipped_damage: bool,
 }
 
-/// Replays a segment from `from`; says where its sound part ends. Before `durable` damage is passed over.
+/// Replays a segment from `from`; says where its sound part ends. Before `durable` damage is skipped.
 pub(crate) fn replay(segment: &Segment, from: i64, durable: i64, trusted: Trust, index: &mut Index) -> io::Result<Replayed> {
     let mut at = from;
-    let mut passed_over_damage = false;
-    let mut held = Held::default();
+    let mut skipped_damage = false;
+    let mut unfinished = UnfinishedBatch::default();
     loop {
         let is_tail = |at: i64| at >= durable;
         let (stopped, why) = scan(segment, at, &mut |record, bytes| {
@@ -47,16 +47,16 @@ pub(crate) fn replay(segment: &Segment, from: i64, durable: i64, trusted: Trust,
             if is_torn(bytes, record, at - segment.base) {
                 return Err("a part of it is missing");
             }
-            held.next(record, bytes, |record, bytes| dispatch(record, bytes, Trust::Tail, index))
+            unfinished.next(record, bytes, |record, bytes| dispatch(record, bytes, Trust::Tail, index))
         })?;
         let why = match why {
-            Stop::End => return Ok(Replayed { end: held.ends(segment.end()), passed_over_damage }),
+            Stop::End => return Ok(Replayed { end: unfinished.ends(segment.end()), skipped_damage }),
             Stop::Bad(why) => why,
         };
         if is_tail(stopped) {
-            return Ok(Replayed { end: held.ends(stopped), passed_over_damage });
+            return Ok(Replayed { end: unfinished.ends(stopped), skipped_damage });
         }
-        passed_over_damage = true;
+        skipped_damage = true;
         let found = next_sound(segment, stopped + 1)?;
         tracing::error!(
             segment = segment.base,
@@ -68,13 +68,13 @@ pub(crate) fn replay(segment: &Segment, from: i64, durable: i64, trusted: Trust,
         match found {
             Some(next) => at = next,
             // Nothing sound follows. The rest of a segment that others follow is given up; in the last one the log ends here.
-            None if durable >= segment.end() => return Ok(Replayed { end: segment.end(), passed_over_damage }),
-            None => return Ok(Replayed { end: stopped, passed_over_damage }),
+            None if durable >= segment.end() => return Ok(Replayed { end: segment.end(), skipped_damage }),
+            None => return Ok(Replayed { end: stopped, skipped_damage }),
         }
     }
 }
 
-/// Puts the records of a range into `index`, passing over what is damaged.
+/// Puts the records of a range into `index`, skipping what is damaged.
 pub(crate) fn replay_range(segments: &Segments, from: i64, to: i64, index: &mut Index) -> io::Result<()> {
     for segment in segments.overlapping(from, to) {
         let part = Segment { base: segment.base, bytes: (to.min(segment.end()) - segment.base) as u64, file: segment.file.another() };
@@ -83,7 +83,7 @@ pub(crate) fn replay_range(segments: &Segments, from: i64, to: i64, index: &mut 
     Ok(())
 }
 
-/// Tells the index about a record of the log; an error says why the record cannot be believed.
+/// Lets the index take in a record of the log; an error says why the record cannot be believed.
 pub(crate) fn dispatch(record: &Record<'_>, bytes: &[u8], trust: Trust, index: &mut Index) -> Result<(), &'static str> {
     let log_offset = record.log_offset.0;
     let mut hashes = Vec::new();

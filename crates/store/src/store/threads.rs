@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `roxmq-flush` | makes durable what is written |
 //! | `roxmq-store` | housekeeping: the next segment, index files, expired segments |
-//! | `roxmq-room` | looks for room on the disk; by itself, because housekeeping may take seconds on a slow disk, and senders wait for room |
+//! | `roxmq-room` | looks for room on the disk; housekeeping may take seconds on a slow disk, and senders wait for room |
 
 use crate::config::FlushMode;
 use crate::locks;
-use crate::sleeper::Stop;
+use crate::sleeper::StopFlag;
 use crate::store::parts::Parts;
 use roxmq_env::lock_order::Mutex;
 use roxmq_env::vital;
@@ -20,19 +20,19 @@ use std::time::Duration;
 
 /// The threads that run; none in a simulation.
 pub(super) struct Threads {
-    stop: Arc<Stop>,
+    stop: Arc<StopFlag>,
     running: Mutex<Vec<JoinHandle<()>>>,
 }
 
-type Loop = fn(&Parts, &Stop);
+type Loop = fn(&Parts, &StopFlag);
 
 impl Threads {
-    pub fn none(stop: Arc<Stop>) -> Threads {
+    pub fn none(stop: Arc<StopFlag>) -> Threads {
         Threads { stop, running: Mutex::new(locks::THREADS, Vec::new()) }
     }
 
     pub fn start(&self, parts: &Parts) -> io::Result<()> {
-        let loops: [(&str, Loop); 3] = [("roxmq-flush", flush_loop), ("roxmq-store", keep_loop), ("roxmq-room", look_for_room_loop)];
+        let loops: [(&str, Loop); 3] = [("roxmq-flush", flush_loop), ("roxmq-store", keeper_loop), ("roxmq-room", look_for_room_loop)];
         for ((name, run), sleeper) in loops.into_iter().zip(parts.sleepers()) {
             let (parts, stop) = (parts.clone(), self.stop.clone());
             let thread = vital::spawn(name, move || run(&parts, &stop))?;
@@ -56,11 +56,11 @@ impl Threads {
     }
 }
 
-fn flush_loop(parts: &Parts, stop: &Stop) {
+fn flush_loop(parts: &Parts, stop: &StopFlag) {
     let Parts { contents, writer, .. } = parts;
     let is_sync = contents.config.flush == FlushMode::Sync;
     while !stop.is_set() {
-        // Of a fence its owner hears by the wakers.
+        // The wakers say when it fails.
         let _ = parts.flush();
         writer.flusher.sleeps.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
@@ -72,20 +72,20 @@ fn flush_loop(parts: &Parts, stop: &Stop) {
     }
 }
 
-fn keep_loop(parts: &Parts, stop: &Stop) {
+fn keeper_loop(parts: &Parts, stop: &StopFlag) {
     while !stop.is_set() {
-        parts.keeper.keep_house();
-        std::thread::park_timeout(KEEP_HOUSE_EVERY);
+        parts.keeper.do_round();
+        std::thread::park_timeout(ROUND_EVERY);
     }
 }
 
-fn look_for_room_loop(parts: &Parts, stop: &Stop) {
+fn look_for_room_loop(parts: &Parts, stop: &StopFlag) {
     while !stop.is_set() {
         parts.keeper.check_space();
-        let pause = if parts.contents.space.is_full() { LOOK_FOR_ROOM_EVERY } else { KEEP_HOUSE_EVERY };
+        let pause = if parts.contents.space.is_full() { LOOK_FOR_ROOM_EVERY } else { ROUND_EVERY };
         std::thread::park_timeout(pause);
     }
 }
 
-const KEEP_HOUSE_EVERY: Duration = Duration::from_millis(500);
+const ROUND_EVERY: Duration = Duration::from_millis(500);
 const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_millis(50);

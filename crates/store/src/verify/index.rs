@@ -50,7 +50,7 @@ pub(super) fn parts_of(
     Ok(parts)
 }
 
-/// Compares an index file with what the records of its part tell the index.
+/// Compares an index file with the index that the records of its part make.
 pub(super) fn compare((file, rows): &(IndexFile, Vec<Row>), part: &Part, walked: &Walked, report: &mut Report) -> io::Result<()> {
     let mut comparing = Comparing { part, derived: &walked.index, unreadable: &walked.damaged, damaged: BTreeSet::new(), report };
     let compared = comparing.entries(file, rows).and_then(|()| comparing.keys(file));
@@ -116,7 +116,7 @@ impl Comparing<'_> {
             return Ok(());
         }
         let what = format!("{} queue {} offset {offset}", row.topic, row.queue_id);
-        // Blocks have CRCs: where a sound block and the log differ in what the log itself cannot tell, it is the log that was damaged.
+        // Blocks have CRCs: where a sound block and the log differ where the log has no checksum, the log was damaged.
         let mut bytes = Vec::new();
         let is_there = self.part.segment.base <= entry.log_offset
             && entry.log_offset < self.part.segment.end()
@@ -166,7 +166,7 @@ impl Comparing<'_> {
         Ok(())
     }
 
-    /// A key that only one of the two has: no news where the record is damaged, or nobody's.
+    /// A key that only one of the two has: reported unless the record is damaged or dead.
     fn key(&mut self, (_, log_offset): (u32, i64), what: &str) -> io::Result<()> {
         let mut bytes = Vec::new();
         let is_there = (self.part.segment.base..self.part.segment.end()).contains(&log_offset)

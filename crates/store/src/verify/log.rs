@@ -6,7 +6,7 @@ use crate::index::directory::Row;
 use crate::index::facts;
 use crate::index::file::IndexFile;
 use crate::index::table::Index;
-use crate::log::atomic_batch::Held;
+use crate::log::atomic_batch::UnfinishedBatch;
 use crate::log::segment::Segment;
 use crate::log::walk::{self, Stop};
 use crate::recovery::replay::{self, Trust};
@@ -27,7 +27,7 @@ pub(crate) struct Part {
 
 /// What the records of a part say.
 pub(crate) struct Walked {
-    /// What they tell the index.
+    /// The index that they make.
     pub index: Index,
     /// Where in the log no sound record is; each was reported.
     pub damaged: Vec<Range<i64>>,
@@ -45,7 +45,7 @@ pub(super) struct LogWalk<'a> {
     end: Option<i64>,
     at: i64,
     next: HashMap<(String, u32), i64>,
-    held: Held,
+    unfinished: UnfinishedBatch,
     dead: Index,
 }
 
@@ -53,8 +53,8 @@ impl<'a> LogWalk<'a> {
     pub fn new(
         folder: &'a Folder,
         checkpoint: Option<&Checkpoint>,
-        hint: Option<i64>,
-        has_hint: bool,
+        flush_mark: Option<i64>,
+        has_flush_mark: bool,
         segments: &[Arc<Segment>],
         ranges: &[(i64, i64)],
     ) -> io::Result<LogWalk<'a>> {
@@ -62,8 +62,8 @@ impl<'a> LogWalk<'a> {
         if let Some(checkpoint) = checkpoint {
             dead.dead_before.extend(checkpoint.dead_before.iter().map(|(topic, before)| (Arc::from(topic.as_str()), *before)));
         }
-        let known = hint.into_iter().chain(checkpoint.map(|checkpoint| checkpoint.flushed)).max();
-        let is_ours = has_hint || known.is_some();
+        let known = flush_mark.into_iter().chain(checkpoint.map(|checkpoint| checkpoint.flushed)).max();
+        let is_ours = has_flush_mark || known.is_some();
         let durable = match known {
             Some(known) => known,
             None if is_ours => 0,
@@ -79,12 +79,12 @@ impl<'a> LogWalk<'a> {
             end: None,
             at: begins,
             next: HashMap::new(),
-            held: Held::default(),
+            unfinished: UnfinishedBatch::default(),
             dead,
         })
     }
 
-    /// Is there nothing behind what was walked?
+    /// Whether the log ends with what was walked.
     pub fn has_ended(&self) -> bool {
         self.end.is_some()
     }
@@ -97,13 +97,13 @@ impl<'a> LogWalk<'a> {
         loop {
             let (stopped, why) = self.run(&segment, at, &mut walked.index, report, progress)?;
             let Stop::Bad(why) = why else {
-                let end = self.held.ends(part.to);
+                let end = self.unfinished.ends(part.to);
                 self.at = end;
                 self.end = (end < part.to).then_some(end);
                 return Ok(walked);
             };
             if stopped >= self.durable {
-                let end = self.held.ends(stopped);
+                let end = self.unfinished.ends(stopped);
                 self.end = Some(end);
                 self.at = end;
                 return Ok(walked);
@@ -139,8 +139,8 @@ impl<'a> LogWalk<'a> {
         report: &mut Report,
         progress: &mut Progress<'_>,
     ) -> io::Result<(i64, Stop)> {
-        let LogWalk { folder, durable, trusted, begins, total, next, held, .. } = self;
-        let mut told = from;
+        let LogWalk { folder, durable, trusted, begins, total, next, unfinished, .. } = self;
+        let mut reported = from;
         walk::scan(segment, from, &mut |record, bytes| {
             let at = record.log_offset.0;
             let is_tail = at >= *durable;
@@ -174,12 +174,12 @@ impl<'a> LogWalk<'a> {
                 next.entry((topic.to_owned(), queue_id)).and_modify(|next| *next = (offset + 1).max(*next)).or_insert(offset + 1);
             }
             report.records += 1;
-            if at - told >= PROGRESS_BYTES {
-                told = at;
+            if at - reported >= PROGRESS_BYTES {
+                reported = at;
                 progress((at - *begins) as u64, *total);
             }
             match is_tail {
-                true => held.next(record, bytes, |record, bytes| replay::dispatch(record, bytes, Trust::Tail, index)),
+                true => unfinished.next(record, bytes, |record, bytes| replay::dispatch(record, bytes, Trust::Tail, index)),
                 false => replay::dispatch(record, bytes, *trusted, index),
             }
         })
@@ -190,14 +190,14 @@ impl<'a> LogWalk<'a> {
         self,
         segments: &[Arc<Segment>],
         checkpoint: Option<&Checkpoint>,
-        hint: Option<i64>,
+        flush_mark: Option<i64>,
         report: &mut Report,
     ) -> io::Result<()> {
         let end = self.end.unwrap_or(self.at);
         report.log = (LogOffset(self.begins), LogOffset(end));
         let left: u64 = segments.iter().map(|segment| unclean_bytes(segment, end)).sum::<io::Result<u64>>()?;
         if left > 0 {
-            report.notes.push(format!("behind the end of the log, {end}, {left} bytes are not zero; a start clears them"));
+            report.notes.push(format!("behind the end of the log, {end}, {left} bytes are not zero; the next start clears them"));
         }
         if let Some(checkpoint) = checkpoint
             && checkpoint.flushed > end
@@ -205,8 +205,8 @@ impl<'a> LogWalk<'a> {
             let what = format!("it knows that the log was durable up to {}, and the log ends at {end}", checkpoint.flushed);
             report.add(Problem { kind: ProblemKind::Record, file: "store.checkpoint".into(), log_offset: Some(LogOffset(end)), what });
         }
-        if let Some(hint) = hint.filter(|hint| *hint > end) {
-            let what = format!("it knows that the log was durable up to {hint}, and the log ends at {end}");
+        if let Some(flush_mark) = flush_mark.filter(|flush_mark| *flush_mark > end) {
+            let what = format!("it knows that the log was durable up to {flush_mark}, and the log ends at {end}");
             report.add(Problem { kind: ProblemKind::Record, file: "store.flushed".into(), log_offset: Some(LogOffset(end)), what });
         }
         let mut next = self.next;

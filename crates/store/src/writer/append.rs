@@ -7,7 +7,7 @@
 //! Nothing is published before everything of the batch is written, so a write that fails leaves no trace: what it may have left on
 //! disk lies beyond `written`, and is cleared before anything is appended again.
 //!
-//! A batch that is kept whole lies in one segment, and its first record says how many belong to it: recovery takes all of them or none.
+//! An atomic batch lies in one segment, and its first record says how many belong to it: recovery takes all of them or none.
 
 use crate::index::table::Dispatch;
 use crate::log::segment::Segment;
@@ -33,7 +33,7 @@ pub enum AppendError {
     /// once it is.
     #[error("the disk does not keep up with what is sent")]
     Behind,
-    /// A record, or a whole batch, is longer than a segment.
+    /// A record, or an atomic batch, is longer than a segment.
     #[error("a message of {bytes} bytes is more than {max}")]
     TooLarge {
         /// Its bytes.
@@ -46,7 +46,7 @@ pub enum AppendError {
     Closed,
 }
 
-/// Where a batch's next record goes, while it is not yet certain that it will.
+/// Where the next record of a batch goes while the batch is written.
 struct Cursor {
     active: Arc<Segment>,
     file: Arc<File>,
@@ -102,7 +102,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The most bytes of a batch that is to be kept whole.
+    /// The most bytes of a record, or of an atomic batch.
     pub fn record_bytes_max(&self) -> usize {
         self.contents.config.segment_bytes as usize - BLANK_BYTES
     }
@@ -184,7 +184,7 @@ impl Writer {
         }
     }
 
-    /// Everything is written: let it be seen.
+    /// Everything is written: publishes it.
     fn publish(&self, log: &mut Log, batch: &Batch, cursor: Cursor) {
         for segment in cursor.begun {
             self.contents.segments.push(segment);

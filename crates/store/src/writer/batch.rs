@@ -93,7 +93,7 @@ impl Batch {
     ///
     /// What its properties say of offsets in light queues is never kept: only the store gives such offsets.
     pub fn push(&mut self, draft: Draft<'_>) -> Result<usize, DraftError> {
-        // A negative one would claim the messages behind it for a whole batch.
+        // A negative one would claim the messages behind it for an atomic batch.
         let draft = Draft { prepared_transaction_offset: draft.prepared_transaction_offset.max(0), ..draft };
         let at = self.bytes.len();
         let flag = draft.encoded_sys_flag();
@@ -175,10 +175,10 @@ impl Batch {
         self.items.truncate(len);
     }
 
-    /// Has the log keep all of the batch or nothing, also when the power goes while it is written. Until [`Batch::clear`].
+    /// Makes the batch atomic: the log has all of it or nothing, also when the power goes while it is written. Until [`Batch::clear`].
     ///
     /// It has to fit into a segment: [`crate::Store::record_bytes_max`]. The first message says in its prepared transaction offset how
-    /// many there are, so let it be one whose own nobody reads.
+    /// many there are, so it should be one whose own is not read.
     pub fn make_atomic(&mut self) {
         self.is_atomic = true;
     }
@@ -190,7 +190,7 @@ impl Batch {
         self.may_use_reserve = true;
     }
 
-    /// Writes into the first record how many stay together. What is alone is whole by itself.
+    /// Writes into the first record how many belong together. A single one is atomic anyway.
     pub(crate) fn start_atomic(&mut self) {
         let count = self.items.len();
         let Some(first) = self.items.first_mut().filter(|_| self.is_atomic && count > 1) else { return };
@@ -233,7 +233,7 @@ impl Batch {
         own.chain(light)
     }
 
-    /// Where message `i` is; means something after a successful append only.
+    /// Where message `i` is; valid only after a successful append.
     ///
     /// # Panics
     /// If there is no such message.

@@ -1,4 +1,4 @@
-//! What if something that was to be durable cannot be made so?
+//! What happens after a write or sync that failed?
 //!
 //! A write or sync that fails fences the store: the kernel may have dropped the pages, so a second sync would lie. Appends are refused
 //! from then on, reads go on, and opening the store again finds out what is there.

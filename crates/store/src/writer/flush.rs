@@ -1,7 +1,7 @@
 //! When is what was written durable, and what if it cannot be made so?
 //!
-//! A flush takes the watermark `written`, syncs what is below it, writes it down, publishes it as `flushed`, and wakes whoever registered. While one
-//! runs, the next group of appends forms: with `SYNC_FLUSH` that is the whole of group commit, no timer, nobody waits alone.
+//! A flush takes the watermark `written`, syncs what is below it, writes it down, publishes it as `flushed`, and calls the wakers. While one
+//! runs, the next group of appends forms: with `SYNC_FLUSH` that is all there is to group commit, without a timer.
 
 use crate::config::FlushMode;
 use crate::space::is_full;
@@ -42,7 +42,7 @@ impl Writer {
                 return Flush::Fenced;
             }
         }
-        // Written before anybody is told: when a disk dies or a file system gives up while a sync is under way, that sync may say that it
+        // Written before it is published: when a disk dies or a file system gives up while a sync is under way, that sync may say that it
         // worked (see `File::confirm`).
         if let Err(error) = self.flush_mark.write(to)
             && !is_full(&error)
@@ -55,7 +55,7 @@ impl Writer {
         Flush::Durable
     }
 
-    /// Wakes the flush thread if there is something for it now.
+    /// Wakes the flush thread if there is enough to flush.
     pub(crate) fn after_append(&self, end: i64) {
         let unflushed = (end - self.contents.watermarks.flushed().0) as u64;
         let is_due = match self.contents.config.flush {
@@ -70,8 +70,8 @@ impl Writer {
     }
 }
 
-/// Has whole pieces of what is to be synced written to the device one after the other, all but the end, where appends go on. In one go it takes
-/// a core for some milliseconds and keeps pages locked, and whoever appends meanwhile waits for as long (16 MiB: 6 ms, measured).
+/// Has what is to be synced written to the device piece by piece, all but the end, where appends go on. In one go it takes
+/// a core for some milliseconds and keeps pages locked, and appends wait for as long (16 MiB: 6 ms, measured).
 fn write_back(file: &File, bytes: Range<u64>) -> io::Result<()> {
     let mut from = bytes.start;
     while let piece_end = (from / PIECE_BYTES + 1) * PIECE_BYTES

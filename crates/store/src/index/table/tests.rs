@@ -89,13 +89,13 @@ fn a_queue_goes_on_until_the_deletion_of_its_topic_is_durable() {
     // Deleted once more: what is written down by then is not the last word.
     index.delete_topic("t", 50);
     assert!(index.deletions(49).is_empty());
-    index.have_left(&[("t".into(), 30)]);
-    assert!(index.has_leaving());
+    index.deletions_are_durable(&[("t".into(), 30)]);
+    assert!(index.has_pending_deletions());
     assert_eq!(next(&mut index, 3), 4);
     index.delete_topic("t", 50);
     let deletions = index.deletions(50);
-    index.have_left(&deletions);
-    assert!(!index.has_leaving());
+    index.deletions_are_durable(&deletions);
+    assert!(!index.has_pending_deletions());
     assert_eq!(next(&mut index, 3), 0);
 }
 
