@@ -3,11 +3,12 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests are their own world")]
 
+mod common;
+
+use roxmq_broker::RunningBroker;
 use roxmq_broker::settings::{BrokerConfig, FlushDiskType};
-use roxmq_broker::{RunningBroker, Setup};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
-use roxmq_env::randomness::Randomness;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::request::{HeaderFields, Request, SendMessage, SendMessageV2};
@@ -61,23 +62,8 @@ fn a_message_that_is_sent_asks_for_no_memory() {
 
 fn per_message(encoding: Encoding, flush_disk_type: FlushDiskType) -> f64 {
     let folder = tempfile::tempdir().unwrap();
-    let config = BrokerConfig {
-        store_root: folder.path().to_path_buf(),
-        bind_address: "127.0.0.1".parse().unwrap(),
-        listen_port: 0,
-        shards: 1,
-        flush_disk_type,
-        ..BrokerConfig::default()
-    };
-    let setup = Setup {
-        config,
-        address_is_chosen: false,
-        advertised_host: "127.0.0.1".into(),
-        clock: Clock::system(),
-        disk: Disk::real(),
-        randomness: Randomness::system(),
-    };
-    let broker = RunningBroker::start(setup).unwrap();
+    let config = BrokerConfig { store_root: folder.path().to_path_buf(), flush_disk_type, ..common::small(BrokerConfig::default()) };
+    let broker = RunningBroker::start(common::setup(config, &Clock::system(), Disk::real())).unwrap();
     let mut stream = TcpStream::connect(broker.addresses()[0]).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let frames = turn_of_sends(encoding);

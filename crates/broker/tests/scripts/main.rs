@@ -1,5 +1,5 @@
 //! Scripts of what clients and tools ask of a broker, and what they hear: over real sockets, on a simulated disk and a clock that stands
-//! still. What Java answers to the same requests is in the Java client's suite. The steps of every script are told in `roxmq_scripts`, those
+//! still. What Java answers to the same requests is in the Java client's suite. The steps of every script are described in `roxmq_scripts`, those
 //! that only a broker knows in `world.rs`.
 //!
 //! `cargo test -p roxmq-broker --test scripts send/` plays the scripts of a folder; `UPDATE=1` writes what was seen into them. Every
@@ -7,6 +7,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests are their own world")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod messages;
 mod world;
 

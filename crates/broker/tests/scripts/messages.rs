@@ -27,7 +27,7 @@ pub fn shown(bytes: &[u8], shows: Shows) -> Option<String> {
 
 fn short(record: &Record<'_>, shows: Shows) -> String {
     let checks = record.properties().find(name::TRANSACTION_CHECK_TIMES).map_or(String::new(), |times| format!(" checked {times}"));
-    let addresses = if matches!(shows, Shows::Addresses) { told_of_addresses(record) } else { String::new() };
+    let addresses = if matches!(shows, Shows::Addresses) { addresses_in(record) } else { String::new() };
     format!("{}{checks}{addresses}", shown_body(record.body))
 }
 
@@ -52,8 +52,8 @@ fn whole(record: &Record<'_>) -> String {
     text
 }
 
-/// What a message tells of the broker's address and, if it is one of the other kind, of its producer's, whose port is another each time.
-fn told_of_addresses(record: &Record<'_>) -> String {
+/// The address of the broker in a message and, if it is of the other kind, that of its producer, whose port differs each time.
+fn addresses_in(record: &Record<'_>) -> String {
     let mut text = format!(" @{}", record.store_host);
     if record.born_host.ip().to_string() != "127.0.0.1" {
         write!(text, " by {}", record.born_host.ip()).unwrap();

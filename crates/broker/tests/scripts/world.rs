@@ -17,13 +17,13 @@
 //! ! restart                          the broker is stopped and started again; every connection is a new one
 //! ```
 
+use crate::common::{setup, small};
 use crate::messages::{Shows, shown};
 use roxmq_broker::settings::BrokerConfig;
 use roxmq_broker::{RunningBroker, Setup};
 use roxmq_config::{Origin, Setting, load};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};
-use roxmq_env::randomness::Randomness;
 use roxmq_scripts::{Connections, Script, Step, World};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -80,15 +80,10 @@ impl World for Broker {
         };
         let settings: Vec<Setting> = script.noted("set").map(setting).collect();
         let found = script.noted("found").next();
-        let config = BrokerConfig {
-            listen_port: 0,
-            bind_address: if found.is_some() { [0, 0, 0, 0].into() } else { [127, 0, 0, 1].into() },
-            broker_name: "b".into(),
-            shards: 1,
-            segment_bytes: 16 << 20,
-            namesrv_addr: Vec::new(),
-            ..load::<BrokerConfig>(&settings).unwrap().config
-        };
+        let mut config = small(load::<BrokerConfig>(&settings).unwrap().config);
+        if found.is_some() {
+            config.bind_address = [0, 0, 0, 0].into();
+        }
         let (disk, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
         let gate = Arc::new(Gate::default());
         let passed = Arc::clone(&gate);
@@ -176,10 +171,7 @@ fn start(config: BrokerConfig, found: Option<&str>, disk: &SimDisk, clock: &Cloc
     let setup = Setup {
         address_is_chosen: config.broker_ip1.is_none() && found.is_some(),
         advertised_host: config.broker_ip1.clone().unwrap_or_else(|| found.unwrap_or("127.0.0.1").into()),
-        config,
-        clock: clock.clone(),
-        disk: disk.disk(),
-        randomness: Randomness::seeded(0),
+        ..setup(config, clock, disk.disk())
     };
     RunningBroker::start(setup).unwrap()
 }
