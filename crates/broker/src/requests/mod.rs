@@ -3,7 +3,6 @@
 pub mod admin;
 pub mod assignment;
 pub mod consumers;
-pub mod destinations;
 pub mod groups;
 pub mod offsets;
 pub mod order;

@@ -9,7 +9,7 @@ use crate::error::taken;
 use crate::message::bodies;
 use crate::names;
 use crate::requests::relay::Later;
-use crate::requests::send;
+use crate::requests::send::{self, answer, stamp};
 use roxmq_protocol::code;
 use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
@@ -46,10 +46,10 @@ fn marked(broker: &Broker, pushed: Result<Stored, Refusal>) -> Later {
         };
         Ok(match stored {
             Ok(reply) => {
-                let SendStamp { region_id, trace_on } = send::marks(&config);
+                let SendStamp { region_id, trace_on } = answer::stamp(&config);
                 Answer::with(SendReply { region_id, trace_on, ..reply })
             }
-            Err(refusal) => send::refused(&config, &refusal),
+            Err(refusal) => answer::refused(&config, &refusal),
         })
     })
 }
@@ -130,7 +130,7 @@ fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], sender: &Peer) ->
     let mut properties = PropertiesBuf::from_text(&pushed.properties);
     properties.remove(name::ROXMQ_BORN_HOST);
     let mut properties = properties.into_string();
-    send::append_born_host(&mut properties, &config, sender.remote());
+    stamp::append_born_host(&mut properties, &config, sender.remote());
     let mut batch = broker.store.batch();
     batch.push(Draft {
         topic: &pushed.topic,
@@ -138,7 +138,7 @@ fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], sender: &Peer) ->
         flag: pushed.flag,
         sys_flag: pushed.sys_flag,
         born_timestamp: pushed.born_timestamp,
-        born_host: send::born_host(&config, sender.remote()),
+        born_host: stamp::born_host(&config, sender.remote()),
         store_host: broker.identity.advertised,
         reconsume_times: pushed.reconsume_times,
         prepared_transaction_offset: 0,

@@ -127,7 +127,7 @@ fn given_back(record: &Record<'_>) -> PropertiesBuf {
 /// Properties of a message that is laid aside while its consumer means it for the retry topic, after a delay.
 ///
 /// What clients and brokers have written into them since goes first, where there is no room for all.
-pub fn laid_aside(stored: &str) -> String {
+pub fn dead_letter_properties(stored: &str) -> String {
     let mut properties = PropertiesBuf::from_text(stored);
     properties.set(name::DELAY, "-1");
     let added = [name::WAIT, name::RECONSUME_TIME, name::MAX_RECONSUME_TIMES, name::TRACE_ON, name::MSG_REGION, name::CLUSTER, name::DELAY];
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_dead_letter_waits_for_no_level() {
-        let laid = laid_aside("UNIQ_KEY\u{1}id\u{2}DELAY\u{1}5\u{2}");
+        let laid = dead_letter_properties("UNIQ_KEY\u{1}id\u{2}DELAY\u{1}5\u{2}");
         assert_eq!(Properties::new(&laid).find(name::DELAY), Some("-1"));
         assert_eq!(Properties::new(&laid).find(name::UNIQ_KEY), Some("id"));
     }

@@ -21,7 +21,7 @@ use crate::error::{answered, taken};
 use crate::notify::arrivals::QueueKey;
 use crate::notify::doors::{Door, Inbox};
 use crate::requests::pull::Look;
-use crate::requests::send::Flow;
+use crate::requests::send::flow::Flow;
 use crate::routes::{self, Lane};
 use crate::waiting::transaction::decide;
 use crate::waiting::transaction::decisions::{Asked, Pushed};

@@ -5,7 +5,10 @@ use crate::announce::changing;
 use crate::announce::registration;
 use crate::error::Refusal;
 use crate::error::taken;
+use crate::message::fate::Fate;
 use crate::notify::arrivals::QueueKey;
+use crate::requests::send::answer;
+use crate::requests::send::flow::Sender;
 use crate::requests::send::{self, Prepared, Unprepared};
 use roxmq_protocol::code;
 use roxmq_protocol::header::Header;
@@ -66,11 +69,11 @@ impl BrokerShard {
         self.take_deferred();
         let waiting = self.pending.borrow().len() + self.unflushed.borrow().len() + self.deferred.borrow().len();
         if waiting >= self.flow.borrow().config.sends_waiting_max as usize {
-            return from.answer(ticket, send::refused(&self.flow.borrow().config, &Refusal::Busy("too many sends wait")));
+            return from.answer(ticket, answer::refused(&self.flow.borrow().config, &Refusal::Busy("too many sends wait")));
         }
         match self.prepare(from, &request.header, request.frame.body, form) {
             Ok(prepared) => self.pending.borrow_mut().push(Pending { from: Rc::clone(from), ticket, prepared }),
-            Err(Unprepared::Refused(refusal)) => from.answer(ticket, send::refused(&self.flow.borrow().config, &refusal)),
+            Err(Unprepared::Refused(refusal)) => from.answer(ticket, answer::refused(&self.flow.borrow().config, &refusal)),
             Err(Unprepared::TopicIsNew { owed, change }) => {
                 self.defer(Deferred { from: Rc::clone(from), request: request.copy(), form, ticket, change }, owed);
             }
@@ -81,13 +84,13 @@ impl BrokerShard {
     }
 
     fn prepare(&self, from: &Connection, header: &Header<'_>, body: &[u8], form: SendForm) -> Result<Prepared, Unprepared> {
-        let sender = send::Sender { address: from.remote, met_as: from.met_as, version: header.version };
+        let sender = Sender { address: from.remote, met_as: from.met_as, version: header.version };
         let (mut flow, mut batch) = (self.flow.borrow_mut(), self.batch.borrow_mut());
         send::prepare(&self.broker, sender, &header.fields, form, body, &mut flow, &mut batch)
     }
 
     fn refuse(&self, deferred: &Deferred, refusal: &Refusal) {
-        deferred.from.answer(deferred.ticket, send::refused(&self.flow.borrow().config, refusal));
+        deferred.from.answer(deferred.ticket, answer::refused(&self.flow.borrow().config, refusal));
     }
 
     /// Has the send wait, and the pool make its topic durable meanwhile.
@@ -152,7 +155,7 @@ impl BrokerShard {
             self.broker.counts.figures.put_failed(batch.len());
             batch.clear();
             for Pending { from, ticket, .. } in pending.drain(..) {
-                from.answer(ticket, send::refused(&self.flow.borrow().config, &refusal));
+                from.answer(ticket, answer::refused(&self.flow.borrow().config, &refusal));
             }
             *self.pending.borrow_mut() = pending;
             return;
@@ -167,11 +170,11 @@ impl BrokerShard {
         // Counters are looked up by topic, so messages to the same topic are counted together.
         for of_topic in pending.chunk_by(|one, next| Rc::ptr_eq(&one.prepared.destination, &next.prepared.destination)) {
             let (first, last) = (&of_topic[0].prepared, &of_topic[of_topic.len() - 1].prepared);
-            send::count_stored(&self.broker, first, &placed[first.range.start..last.range.end]);
+            answer::count_stored(&self.broker, first, &placed[first.range.start..last.range.end]);
         }
         for pending in pending.drain(..) {
-            let Prepared { range, destination, queue_id, is_stored_there, .. } = &pending.prepared;
-            if let Some(hint) = batch.hint(range.start).filter(|_| *is_stored_there) {
+            let Prepared { range, destination, queue_id, fate, .. } = &pending.prepared;
+            if let Some(hint) = batch.hint(range.start).filter(|_| !fate.waits()) {
                 destination.note(*queue_id, hint);
             }
             let places = &placed[range.clone()];
@@ -215,7 +218,7 @@ impl BrokerShard {
                 self.answer_send(&first.pending, &first.places, code::SUCCESS);
                 self.tell_of(&first.pending.prepared, &mut arrived);
             } else if let Some(why) = &fenced {
-                let refused = send::refused(&self.flow.borrow().config, &Refusal::Fenced(why.clone()));
+                let refused = answer::refused(&self.flow.borrow().config, &Refusal::Fenced(why.clone()));
                 first.pending.from.answer(first.pending.ticket, refused);
             } else {
                 self.answer_send(&first.pending, &first.places, code::FLUSH_DISK_TIMEOUT);
@@ -233,7 +236,7 @@ impl BrokerShard {
             return;
         }
         let write = |out: &mut Vec<u8>| {
-            send::write_answer(&mut self.flow.borrow_mut(), *ticket, from.met_as, prepared, places, code, out);
+            answer::write(&mut self.flow.borrow_mut(), *ticket, from.met_as, prepared, places, code, out);
         };
         match prepared.change.filter(|change| !self.broker.announce.registration.is_told(*change)) {
             None => from.write(write),
@@ -260,8 +263,8 @@ impl BrokerShard {
 
     /// Finds who waits for the queues of a stored message. Those of this shard are gathered, the others' shards are told.
     pub(super) fn tell_of(&self, prepared: &Prepared, mine: &mut Vec<QueueKey>) {
-        if let Some(due_ms) = prepared.due_ms {
-            return self.broker.waiting.timers.arrived(prepared.destination.name(), due_ms);
+        if let Fate::At(due) = prepared.fate {
+            return self.broker.waiting.timers.arrived(prepared.destination.name(), due.0);
         }
         self.tell_of_queue(prepared.destination.name(), prepared.queue_id, mine);
         for name in prepared.light_queues.split(',').filter(|name| !name.is_empty()) {

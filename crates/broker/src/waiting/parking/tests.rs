@@ -6,6 +6,7 @@ use crate::broker::Broker;
 use crate::message::light;
 use crate::message::room;
 use crate::names::{self, DELAY_TOPIC, HALF_TOPIC, PARKING_TOPIC, TIMER_TOPIC, UNDECIDED_TOPIC};
+use crate::requests::send::flow::{Flow, Sender};
 use crate::requests::send::{self, Unprepared};
 use crate::requests::send_back;
 use crate::settings::BrokerConfig;
@@ -320,11 +321,11 @@ fn send(broker: &Broker, topic: &str, properties: &str, body: &[u8], reconsume_t
         max_reconsume_times: Some(3),
         broker_name: None,
     };
-    let sender = send::Sender { address: ([127, 0, 0, 1], 1).into(), met_as: broker.identity.advertised, version: 500 };
+    let sender = Sender { address: ([127, 0, 0, 1], 1).into(), met_as: broker.identity.advertised, version: 500 };
     topics::add_retry_topic(broker, GROUP, 1);
     changing::settle(broker).unwrap();
     let mut batch = broker.store.batch();
-    let mut flow = send::Flow::new(broker);
+    let mut flow = Flow::new(broker);
     let prepared = send::prepare_one(broker, sender, request, body, &mut flow, &mut batch);
     prepared.map_err(|why| match why {
         Unprepared::Refused(refusal) => format!("{} {refusal}", refusal.code()),

@@ -4,15 +4,18 @@ use super::checks::with_times;
 use super::open::State;
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::names::{self, HALF_TOPIC, OP_TOPIC};
+use crate::message::fate::Fate;
+use crate::names::{HALF_TOPIC, OP_TOPIC};
+use crate::settings::BrokerConfig;
 use crate::waiting::delay::levels;
 use crate::waiting::parking::{self, Parked};
 use crate::waiting::redraft::{queue_that_is_read, redelivered};
 use crate::waiting::timer::times::Times;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
-use roxmq_protocol::properties::{PropertiesBuf, name};
+use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
 use roxmq_protocol::record::{Record, sys_flag};
 use roxmq_protocol::request::{self, HeaderFields};
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, ConnectionId, Peer};
 use roxmq_store::Batch;
 use std::collections::HashMap;
@@ -204,27 +207,33 @@ fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) 
     let Some(found) = broker.tables.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic)) };
     let config = broker.config();
     let now_ms = broker.clock.now_ms();
-    // Refused when it was sent, if it was no number.
-    let level = levels::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
-    let times = Times::of(half.properties());
-    let due_ms = if level.is_none() { times.due_of_accepted(now_ms) } else { None };
-    let (to, queue) = match (level, due_ms) {
-        (Some(level), _) => (names::DELAY_TOPIC, levels::queue_of(level)),
-        (None, Some(due_ms)) => {
-            properties.set(name::TIMER_OUT_MS, &due_ms.to_string());
-            (names::TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, now_ms))
-        }
-        (None, None) => {
-            properties.remove(name::REAL_TOPIC).remove(name::REAL_QID);
-            (&*topic, queue_that_is_read(queue_id, found.read_queue_nums))
-        }
-    };
+    let fate = committed_fate(&properties, half.properties(), &config, now_ms);
+    match fate {
+        Fate::At(due) => drop(properties.set(name::TIMER_OUT_MS, &due.to_string())),
+        Fate::Now | Fate::DeadLetter => drop(properties.remove(name::REAL_TOPIC).remove(name::REAL_QID)),
+        Fate::Level(_) | Fate::Decision => {}
+    }
+    let queue_id = if fate.waits() { queue_id } else { queue_that_is_read(queue_id, found.read_queue_nums) };
+    let (to, queue) = fate.place(&broker.waiting.timers, &topic, queue_id, Timestamp(now_ms));
     let mut draft = redelivered(half, broker.identity.advertised, to, queue, properties.as_str());
     draft.sys_flag = sys_flag::with_transaction(half.sys_flag, sys_flag::TRANSACTION_COMMIT);
     draft.prepared_transaction_offset = half.log_offset.0;
     let parked = parking::push(broker, half, draft, batch);
-    let timed = due_ms.filter(|_| parked.is_none()).map(|due_ms| (topic.clone(), due_ms));
+    let timed = match fate {
+        Fate::At(due) if parked.is_none() => Some((topic.clone(), due.0)),
+        _ => None,
+    };
     Ok(Committed { timed, parked })
+}
+
+/// What becomes of a half message that is committed. What it asks for was checked when it was sent; the settings may have changed since.
+fn committed_fate(properties: &PropertiesBuf, of_half: Properties<'_>, config: &BrokerConfig, now_ms: i64) -> Fate {
+    let level = levels::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
+    match (level, Times::of(of_half).due_of_accepted(now_ms)) {
+        (Some(level), _) => Fate::Level(level),
+        (None, Some(due_ms)) => Fate::At(Timestamp(due_ms)),
+        (None, None) => Fate::Now,
+    }
 }
 
 /// The record that closes a half message.

@@ -1,0 +1,97 @@
+//! What do a producer's properties ask of the broker?
+
+use crate::error::Refusal;
+use crate::message::bodies;
+use crate::message::fate::Fate;
+use crate::settings::BrokerConfig;
+use crate::waiting::delay::levels;
+use crate::waiting::timer::times::Times;
+use roxmq_protocol::properties::{Properties, name};
+use roxmq_protocol::time::Timestamp;
+
+/// What a producer's properties ask of the broker, found in one walk through them.
+#[derive(Default)]
+pub struct Asked<'a> {
+    pub unique_key: Option<&'a str>,
+    pub wait: Option<&'a str>,
+    pub delay: Option<&'a str>,
+    pub transactional: Option<&'a str>,
+    pub light_queues: Option<&'a str>,
+    pub times: Times<'a>,
+    pub is_deletion: bool,
+    pub is_inner_batch: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// What these properties ask for.
+    pub fn of(given: Properties<'a>) -> Asked<'a> {
+        let mut asked = Asked::default();
+        for (name, value) in given.iter() {
+            match name {
+                name::UNIQ_KEY => asked.unique_key = Some(value),
+                name::WAIT => asked.wait = Some(value),
+                name::DELAY => asked.delay = Some(value),
+                name::TRAN_MSG => asked.transactional = Some(value),
+                name::INNER_MULTI_DISPATCH => asked.light_queues = Some(value),
+                name::TIMER_DEL_UNIQKEY => asked.is_deletion = true,
+                name::INNER_NUM => asked.is_inner_batch = true,
+                _ => asked.times.note(name, value),
+            }
+        }
+        asked
+    }
+
+    /// Whether it asks to be half of a transaction.
+    fn is_half(&self) -> bool {
+        self.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// What becomes of the message. A half message waits for its decision first; a dead letter waits for nothing; a delay level wins
+    /// over a time.
+    ///
+    /// # Errors
+    /// When the level or the time is none.
+    pub fn fate(&self, config: &BrokerConfig, is_dead_letter: bool, reconsume_times: i32, now: Timestamp) -> Result<Fate, Refusal> {
+        let level = levels::level_asked(self.delay, config.delay_ladder.levels_ms().len())?;
+        let due = match level {
+            None if !is_dead_letter => self.times.due(now.0, config)?,
+            _ => None,
+        };
+        // A retry that a consumer sends itself carries on what its first producer asked for.
+        let is_half = self.is_half() && !(reconsume_times > 0 && level.is_some());
+        Ok(match (level, due) {
+            _ if is_half => Fate::Decision,
+            _ if is_dead_letter => Fate::DeadLetter,
+            (Some(level), _) => Fate::Level(level),
+            (None, Some(due)) => Fate::At(Timestamp(due)),
+            (None, None) => Fate::Now,
+        })
+    }
+
+    /// Refuses what no send may ask for.
+    pub fn check(&self, config: &BrokerConfig, is_batch: bool) -> Result<(), Refusal> {
+        if self.is_deletion {
+            return Err(Refusal::Message(
+                "a timed message is taken back by its recall handle (request 370), not by another message.".into(),
+            ));
+        }
+        if self.is_inner_batch {
+            return Err(bodies::no_inner_batch());
+        }
+        match is_batch && self.waits(config) {
+            true => Err(batch_waits()),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether it asks to wait for a time or a decision, or to have another message wait no longer. A time that is over asks too.
+    pub fn waits(&self, config: &BrokerConfig) -> bool {
+        let level = levels::level_asked(self.delay, config.delay_ladder.levels_ms().len());
+        self.is_half() || self.is_deletion || self.times.is_asked() || level.map_or(true, |level| level.is_some())
+    }
+}
+
+/// What is answered to a batch of which a member asks to wait.
+pub fn batch_waits() -> Refusal {
+    Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into())
+}

@@ -1,0 +1,80 @@
+//! What do the sends of a shard share?
+
+use super::destinations::Destinations;
+use super::stamp::Stamp;
+use crate::broker::Broker;
+use crate::settings::BrokerConfig;
+use roxmq_protocol::unique_key::UniqueKeys;
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Who sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender {
+    /// Its address.
+    pub address: SocketAddr,
+    /// What it knows the broker by.
+    pub met_as: SocketAddr,
+    /// Its version.
+    pub version: i32,
+}
+
+/// What sends of a shard use one after the other.
+pub struct Flow {
+    /// The settings: looking them up anew for each send would have the shards' threads wait for each other.
+    pub config: Arc<BrokerConfig>,
+    /// What follows from them.
+    pub(super) stamp: Stamp,
+    /// How often the settings had changed when they were looked up.
+    pub(super) as_of: u64,
+    pub(super) given: String,
+    pub(super) properties: String,
+    pub(super) msg_id: String,
+    pub(super) unique: UniqueKeys,
+    pub(super) destinations: Destinations,
+}
+
+impl Flow {
+    /// Empty buffers.
+    pub fn new(broker: &Broker) -> Flow {
+        let as_of = broker.settings.changes();
+        let config = broker.config();
+        Flow {
+            stamp: Stamp::of(&config),
+            config,
+            as_of,
+            given: String::new(),
+            properties: String::new(),
+            msg_id: String::new(),
+            unique: UniqueKeys::new(std::process::id() as u16, 1 + broker.randomness.below(u32::MAX)),
+            destinations: Destinations::default(),
+        }
+    }
+
+    /// Takes the settings as they are now. A client that was told that they changed finds them changed.
+    pub fn refresh(&mut self, broker: &Broker) {
+        let as_of = broker.settings.changes();
+        if self.as_of != as_of {
+            self.as_of = as_of;
+            self.config = broker.config();
+            self.stamp = Stamp::of(&self.config);
+        }
+    }
+}
+
+/// A unique key. Those that clients make have 32 bytes, and ask for no memory.
+pub struct UniqueKey(SmallVec<[u8; 32]>);
+
+impl UniqueKey {
+    /// A copy of this one.
+    pub fn of(key: &str) -> UniqueKey {
+        UniqueKey(SmallVec::from_slice(key.as_bytes()))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        // It was text when it was made.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}

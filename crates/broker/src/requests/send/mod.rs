@@ -1,0 +1,263 @@
+//! Storing messages: checks, what becomes of them, the draft (10, 310, 320).
+//!
+//! Follows Java's `SendMessageProcessor` and `AbstractSendMessageProcessor.msgCheck`.
+
+pub mod answer;
+mod asked;
+mod destinations;
+pub mod flow;
+mod members;
+mod new_topic;
+pub mod stamp;
+
+use crate::announce::topics;
+use crate::broker::Broker;
+use crate::error::Refusal;
+use crate::message::bodies;
+use crate::message::fate::Fate;
+use crate::message::light;
+use crate::message::room;
+use crate::names;
+use crate::requests::send_back;
+use crate::settings::BrokerConfig;
+use crate::waiting::parking;
+use asked::Asked;
+use destinations::{Destination, Destinations};
+use flow::{Flow, Sender, UniqueKey};
+use roxmq_env::randomness::Randomness;
+use roxmq_protocol::header::Fields;
+use roxmq_protocol::permission::Permission;
+use roxmq_protocol::properties::Properties;
+use roxmq_protocol::record::{Draft, sys_flag};
+use roxmq_protocol::request::{SendForm, SendMessage};
+use roxmq_protocol::time::Timestamp;
+use roxmq_store::Batch;
+use stamp::born_host;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A send whose drafts are in the batch.
+pub struct Prepared {
+    /// Which drafts of the batch.
+    pub range: Range<usize>,
+    /// Where they go.
+    pub destination: Rc<Destination>,
+    /// Which queue.
+    pub queue_id: u32,
+    /// What becomes of it: what waits is in a queue of the broker's own meanwhile.
+    pub fate: Fate,
+    /// The light queues that the messages are in as well, separated by commas.
+    pub light_queues: String,
+    /// What the answer calls the transaction: the unique key.
+    pub unique_key: UniqueKey,
+    /// Does the sender wait until the messages are durable?
+    pub waits: bool,
+    /// The topic is new: the change that NameServers are told of before the sender is answered.
+    pub change: Option<u64>,
+}
+
+/// Why a send's drafts are not in the batch.
+#[derive(Debug, PartialEq)]
+pub enum Unprepared {
+    /// It is not stored, for this reason.
+    Refused(Refusal),
+    /// It waits for its delivery to a topic that is too new for that: once this change of the journal is durable, it can be prepared again.
+    TopicIsNew {
+        /// The change that has to become durable.
+        owed: u64,
+        /// The topic was made by this send: the change that NameServers are told of before the sender is answered.
+        change: Option<u64>,
+    },
+}
+
+impl<E: Into<Refusal>> From<E> for Unprepared {
+    fn from(error: E) -> Unprepared {
+        Unprepared::Refused(error.into())
+    }
+}
+
+/// Checks one send and puts its drafts into `batch`. On an error nothing of it is in the batch.
+///
+/// # Errors
+/// Whatever forbids storing it, or storing it now.
+pub fn prepare(
+    broker: &Broker,
+    sender: Sender,
+    fields: &Fields<'_>,
+    form: SendForm,
+    body: &[u8],
+    flow: &mut Flow,
+    batch: &mut Batch,
+) -> Result<Prepared, Unprepared> {
+    let mut given = std::mem::take(&mut flow.given);
+    let request = SendMessage::read_into(fields, form, &mut given)?;
+    let prepared = prepare_one(broker, sender, request, body, flow, batch);
+    flow.given = given;
+    prepared
+}
+
+/// As [`prepare`], of a request that is read already.
+pub fn prepare_one(
+    broker: &Broker,
+    sender: Sender,
+    request: SendMessage<'_>,
+    body: &[u8],
+    flow: &mut Flow,
+    batch: &mut Batch,
+) -> Result<Prepared, Unprepared> {
+    let config = Arc::clone(&flow.config);
+    let now = Timestamp(broker.clock.now_ms());
+    check_open(&config, now)?;
+    check_name(&request)?;
+    let dead_letter = send_back::dead_letter_instead(broker, &request, sender.version)?;
+    let (destination, change) = destination(broker, &request, dead_letter.as_deref(), &mut flow.destinations)?;
+    if !destination.perm.is_writable() {
+        return Err(Refusal::TopicNotWritable(request.topic.into_owned()).into());
+    }
+    let queue_id = match dead_letter {
+        Some(_) => 0,
+        None => queue(&broker.randomness, &request.topic, request.queue_id, destination.read_queue_nums, destination.write_queue_nums)?,
+    };
+    // A retry was let in before, by the settings of then, and would hold up what its group has to handle next. It was delivered before.
+    let is_new = !request.topic.starts_with(names::RETRY_PREFIX) || request.reconsume_times <= 0;
+    if is_new {
+        check_body(&config, &request, body)?;
+    }
+    let given = Properties::new(&request.properties);
+    let asked = Asked::of(given);
+    let fate = asked.fate(&config, dead_letter.is_some(), request.reconsume_times, now)?;
+    if fate == Fate::Decision && config.reject_transactions {
+        let address = broker.identity.address_to(sender.met_as);
+        return Err(Refusal::Forbidden(format!("the broker[{address}] sending transaction message is forbidden")).into());
+    }
+    asked.check(&config, request.batch)?;
+    if fate.waits()
+        && let Some(owed) = topics::owed(broker, destination.name())
+    {
+        return Err(Unprepared::TopicIsNew { owed, change });
+    }
+    let (stored_topic, stored_queue) = fate.place(&broker.waiting.timers, destination.name(), queue_id, now);
+    let draft = Draft {
+        topic: stored_topic,
+        queue_id: stored_queue,
+        flag: request.flag,
+        // A half message is an ordinary record of its queue; what it is shows when it is decided. Of any other message these bits would
+        // only say that it is in no queue.
+        sys_flag: sys_flag::with_transaction(request.sys_flag, sys_flag::TRANSACTION_NOT),
+        born_timestamp: request.born_timestamp,
+        born_host: born_host(&config, sender.address),
+        store_host: broker.identity.advertised,
+        reconsume_times: request.reconsume_times,
+        prepared_transaction_offset: 0,
+        body,
+        properties: "",
+    };
+    let unique_key = match asked.unique_key {
+        Some(key) => UniqueKey::of(key),
+        None => UniqueKey::of(&flow.unique.next(broker.identity.advertised.ip(), now)),
+    };
+    let first = batch.len();
+    let mut light_queues = String::new();
+    if request.batch {
+        light_queues = members::push(broker, sender, draft, unique_key.as_str(), flow, batch)?;
+    } else {
+        stamp::write_stored(sender, given, unique_key.as_str(), flow);
+        let light = light::asked(&config, destination.name(), asked.light_queues)?;
+        if is_new {
+            let later_bytes = room::later_bytes(&request.topic, asked.times.is_asked(), fate == Fate::Decision);
+            room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes), later_bytes)?;
+        }
+        match fate {
+            Fate::DeadLetter => flow.properties = send_back::dead_letter_properties(&flow.properties),
+            _ => fate.write_into(&mut flow.properties, destination.name(), queue_id),
+        }
+        if let Some((named, _)) = light {
+            light::reserve(broker, &config, &[named])?;
+            // What waits is in none yet.
+            light_queues.push_str(if fate.waits() { "" } else { named });
+        }
+        let pushed = parking::try_push(broker, Draft { properties: &flow.properties, ..draft }, batch);
+        pushed.map_err(Refusal::Message)?;
+    }
+    if !fate.waits() {
+        let hint = destination.hint(queue_id);
+        (first..batch.len()).for_each(|n| batch.set_hint(n, hint));
+    }
+    let waits = asked.wait != Some("false");
+    Ok(Prepared { range: first..batch.len(), destination, queue_id, fate, light_queues, unique_key, waits, change })
+}
+
+/// Does the broker take sends now? Asked before a topic is made for one. What was begun before comes by another way: retries (36),
+/// replies, decisions, what falls due.
+fn check_open(config: &BrokerConfig, now: Timestamp) -> Result<(), Refusal> {
+    let from = config.accept_sends_from_ms as i64;
+    if now.0 < from {
+        return Err(Refusal::NotYet(from));
+    }
+    match Permission(config.broker_permission as i32).is_writable() {
+        true => Ok(()),
+        false => Err(Refusal::BrokerNotWritable(config.broker_name.clone())),
+    }
+}
+
+/// May clients send to a topic of that name?
+fn check_name(request: &SendMessage<'_>) -> Result<(), Refusal> {
+    names::check_topic(&request.topic)?;
+    if names::is_send_forbidden(&request.topic) {
+        return Err(Refusal::SendForbidden(request.topic.to_string()));
+    }
+    if request.batch && request.topic.starts_with(names::RETRY_PREFIX) {
+        return Err(Refusal::Message(format!("batch request does not support retry group {}", request.topic)));
+    }
+    Ok(())
+}
+
+/// Is the body one that consumers can read? Members of a batch are looked at one by one.
+fn check_body(config: &BrokerConfig, request: &SendMessage<'_>, body: &[u8]) -> Result<(), Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::BodyEmpty);
+    }
+    check_length(config, body)?;
+    if request.batch { Ok(()) } else { bodies::check(request.sys_flag, body) }
+}
+
+/// The topic, and the number of the change when it had to be made.
+fn destination(
+    broker: &Broker,
+    request: &SendMessage<'_>,
+    dead_letter: Option<&str>,
+    known: &mut Destinations,
+) -> Result<(Rc<Destination>, Option<u64>), Refusal> {
+    if let Some(found) = known.find(broker, dead_letter.unwrap_or(&request.topic)) {
+        return Ok((found, None));
+    }
+    let unknown = || Refusal::TopicUnknown(request.topic.to_string());
+    names::check_new_topic(&request.topic)?;
+    let (topic, change) = new_topic::create(broker, request).ok_or_else(unknown)?;
+    Ok((known.find(broker, &topic.topic_name).ok_or_else(unknown)?, change))
+}
+
+/// The queue meant, of so many that are read and written; a negative one leaves it to the broker.
+///
+/// # Errors
+/// When the topic has fewer.
+pub fn queue(randomness: &Randomness, topic: &str, queue_id: i32, read: i32, written: i32) -> Result<u32, Refusal> {
+    let queues = read.max(written);
+    if queue_id >= queues {
+        return Err(Refusal::QueueUnknown { topic: topic.to_owned(), queue_id, queues });
+    }
+    Ok(u32::try_from(queue_id).unwrap_or_else(|_| randomness.below(written.max(1) as u32)))
+}
+
+/// Is the body, as it is sent, no longer than bodies may be now? What was stored under another limit is kept, and carried on.
+///
+/// # Errors
+/// When it is.
+pub fn check_length(config: &BrokerConfig, body: &[u8]) -> Result<(), Refusal> {
+    let (length, limit) = (body.len(), config.max_message_bytes);
+    if length as u64 > limit {
+        return Err(Refusal::Message(format!("msg body length {length} B, limit {limit}B, msg properties length limit 32KB.")));
+    }
+    Ok(())
+}
