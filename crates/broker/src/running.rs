@@ -32,6 +32,7 @@ impl RunningBroker {
             shards: if config.shards == 0 { std::thread::available_parallelism()?.get() } else { config.shards as usize },
             idle_max: Duration::from_secs(config.connection_idle_s),
             connections_max: CONNECTIONS_MAX,
+            clock: setup.clock.clone(),
         };
         let listen =
             [config.listen_port, config.fast_listen_port()].map(|port| Listen { address: SocketAddr::new(config.bind_address, port) });

@@ -4,8 +4,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "the system clock is handed out here")]
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A clock; clones show the same time.
@@ -15,7 +16,20 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System { started: Instant },
-    Manual { start_ms: i64, now_ms: Arc<AtomicI64> },
+    Manual { start_ms: i64, hands: Arc<Hands> },
+}
+
+/// What all clones of a manual clock share.
+#[derive(Default)]
+struct Hands {
+    now_ms: AtomicI64,
+    waiting: Mutex<Vec<Box<dyn Fn() + Send>>>,
+}
+
+impl fmt::Debug for Hands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.now_ms.load(Ordering::SeqCst))
+    }
 }
 
 impl Clock {
@@ -26,7 +40,7 @@ impl Clock {
 
     /// A clock that shows `start_ms` (ms since 1970) until it is advanced.
     pub fn manual(start_ms: i64) -> Clock {
-        Clock(Source::Manual { start_ms, now_ms: Arc::new(AtomicI64::new(start_ms)) })
+        Clock(Source::Manual { start_ms, hands: Arc::new(Hands { now_ms: AtomicI64::new(start_ms), ..Hands::default() }) })
     }
 
     /// Wall time, ms since 1970. The machine's can jump, also backwards.
@@ -36,7 +50,7 @@ impl Clock {
                 Ok(since) => since.as_millis() as i64,
                 Err(before) => -(before.duration().as_millis() as i64),
             },
-            Source::Manual { now_ms, .. } => now_ms.load(Ordering::SeqCst),
+            Source::Manual { hands, .. } => hands.now_ms.load(Ordering::SeqCst),
         }
     }
 
@@ -44,8 +58,8 @@ impl Clock {
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
             Source::System { started } => started.elapsed(),
-            Source::Manual { start_ms, now_ms } => {
-                Duration::from_millis(now_ms.load(Ordering::SeqCst).saturating_sub(*start_ms).max(0) as u64)
+            Source::Manual { start_ms, hands } => {
+                Duration::from_millis(hands.now_ms.load(Ordering::SeqCst).saturating_sub(*start_ms).max(0) as u64)
             }
         }
     }
@@ -57,9 +71,17 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         match &self.0 {
             Source::System { .. } => panic!("the system clock cannot be advanced"),
-            Source::Manual { now_ms, .. } => {
-                now_ms.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
+            Source::Manual { hands, .. } => {
+                hands.now_ms.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
+                hands.waiting.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|look| look());
             }
+        }
+    }
+
+    /// Has `look` called whenever a manual clock has moved: for work that sleeps in the machine's time until a time of this clock.
+    pub fn when_advanced(&self, look: impl Fn() + Send + 'static) {
+        if let Source::Manual { hands, .. } = &self.0 {
+            hands.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(look));
         }
     }
 }
@@ -81,6 +103,11 @@ mod tests {
         assert_eq!((clock.now_ms(), clock.elapsed()), (1_000, Duration::ZERO));
         same.advance(Duration::from_millis(250));
         assert_eq!((clock.now_ms(), clock.elapsed()), (1_250, Duration::from_millis(250)));
+        let seen = Arc::new(AtomicI64::new(0));
+        let (saw, shown) = (Arc::clone(&seen), clock.clone());
+        clock.when_advanced(move || saw.store(shown.now_ms(), Ordering::SeqCst));
+        same.advance(Duration::from_millis(50));
+        assert_eq!(seen.load(Ordering::SeqCst), 1_300);
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub fn serve(config: NameServerConfig, own: Option<BrokerIdentity>, clock: Clock
         },
         idle_max: Duration::from_secs(config.connection_idle_s),
         connections_max: CONNECTIONS_MAX,
+        clock: clock.clone(),
     };
     let scan_interval = Duration::from_millis(config.scan_interval_ms);
     let (notices, to_send) = mpsc::channel(NOTICES_MAX);

@@ -23,7 +23,7 @@ pub(crate) enum Letter {
     Accepted { stream: std::net::TcpStream },
     Write { to: ConnectionId, frames: Vec<u8> },
     Call { to: ConnectionId, request: CallFrame, answer: oneshot::Sender<Received> },
-    Settle { to: ConnectionId, count: usize },
+    Finished { to: ConnectionId, count: usize },
     Close { to: ConnectionId },
     Stop,
 }
@@ -157,13 +157,13 @@ mod tests {
         let handle = ShardHandle::new();
         let peer = Peer::new(handle.clone(), 1, "127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
         let lie_there = || handle.0.letters.lock().len();
-        handle.0.letters.lock().extend((0..MAILBOX_MAX).map(|_| Letter::Settle { to: 2, count: 1 }));
+        handle.0.letters.lock().extend((0..MAILBOX_MAX).map(|_| Letter::Finished { to: 2, count: 1 }));
         (0..3).for_each(|_| peer.send_oneway(&NotifyConsumerIdsChanged { consumer_group: "g".into() }, b""));
         assert_eq!(lie_there(), MAILBOX_MAX);
         // The first was said at once.
         assert_eq!(handle.0.dropped.lock().count, 2);
         peer.answer(Ticket { opaque: 7, encoding: Encoding::Json, oneway: false }, Answer::ok());
-        peer.settle(1);
+        peer.finished(1);
         peer.close();
         assert_eq!(lie_there(), MAILBOX_MAX + 3);
     }

@@ -81,9 +81,9 @@ impl Peer {
     }
 
     /// So many of the requests that the connection owed ([`crate::connection::Connection::owes`]) have come to their end.
-    pub fn settle(&self, count: usize) {
+    pub fn finished(&self, count: usize) {
         // Without it the connection would never be read from again.
-        self.shard.post_owed(Letter::Settle { to: self.id, count });
+        self.shard.post_owed(Letter::Finished { to: self.id, count });
     }
 
     /// Ends the connection.

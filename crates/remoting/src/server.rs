@@ -3,6 +3,7 @@
 use crate::mailbox::ShardHandle;
 use crate::service::Service;
 use crate::shard::Shard;
+use roxmq_env::clock::Clock;
 use roxmq_env::vital;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -40,6 +41,8 @@ pub struct ServerOptions {
     pub idle_max: Duration,
     /// Open connections above which further ones are closed at once.
     pub connections_max: usize,
+    /// The service's clock. Its shards rest in the machine's time, and look again when it is a manual clock that has moved.
+    pub clock: Clock,
 }
 
 /// A running server.
@@ -68,6 +71,8 @@ impl Server {
         for number in 0..options.shards.max(1) {
             let handle = ShardHandle::new();
             shards.push(handle.clone());
+            let moved = handle.clone();
+            options.clock.when_advanced(move || moved.wake());
             let (service, idle_max) = (Arc::clone(&service), options.idle_max);
             let (ready, started) = mpsc::channel();
             let thread = vital::spawn(format!("{}-{number}", options.name), move || {

@@ -90,7 +90,7 @@ impl Shard {
                         let _ = connection.call(request, answer);
                     }
                 }
-                Letter::Settle { to, count } => self.connection(to).iter().for_each(|connection| connection.settled(count)),
+                Letter::Finished { to, count } => self.connection(to).iter().for_each(|connection| connection.finished(count)),
                 Letter::Close { to } => self.connection(to).iter().for_each(|connection| connection.close()),
                 Letter::Stop => stop = true,
             }

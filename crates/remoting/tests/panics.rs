@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests are their own world")]
 
+use roxmq_env::clock::Clock;
 use roxmq_protocol::frame::Encoding;
 use roxmq_protocol::header::{self, Top};
 use roxmq_remoting::{Answer, Connection, Incoming, Listen, Server, ServerOptions, Service, guarded};
@@ -64,7 +65,8 @@ fn child() {
     let Ok(code) = std::env::var(CHILD) else { return };
     let code: i32 = code.parse().unwrap();
     let listen = [Listen { address: "127.0.0.1:0".parse().unwrap() }];
-    let options = ServerOptions { name: "panics", shards: 1, idle_max: Duration::from_secs(3600), connections_max: 10 };
+    let options =
+        ServerOptions { name: "panics", shards: 1, idle_max: Duration::from_secs(3600), connections_max: 10, clock: Clock::system() };
     let server = Server::start(&listen, options, |_| Panicking::default()).unwrap();
     let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

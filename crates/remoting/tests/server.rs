@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests are their own world")]
 
+use roxmq_env::clock::Clock;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::request::{ConsumerRunningInfo, MaxOffset, OffsetReply};
@@ -71,7 +72,8 @@ struct Running {
 
 fn start(shards: usize) -> Running {
     let listen = [Listen { address: "127.0.0.1:0".parse().unwrap() }];
-    let options = ServerOptions { name: "echo", shards, idle_max: Duration::from_secs(3600), connections_max: 1000 };
+    let options =
+        ServerOptions { name: "echo", shards, idle_max: Duration::from_secs(3600), connections_max: 1000, clock: Clock::system() };
     let (peers, peers_seen) = channel();
     let (closed, closed_seen) = channel();
     let server = Server::start(&listen, options, move |_| Echo { late: RefCell::default(), peers: peers.clone(), closed: closed.clone() });
@@ -208,14 +210,14 @@ fn a_peer_whose_requests_pile_up_elsewhere_is_not_read_from() {
     }
     assert!(running.peers.try_recv().is_err());
     while taken < 3000 {
-        peer.settle(100);
+        peer.finished(100);
         for _ in 0..100.min(3000 - taken) {
             running.peers.recv_timeout(PATIENCE).unwrap();
             taken += 1;
         }
     }
     // It is read from again, to its end.
-    peer.settle(3000);
+    peer.finished(3000);
     stream.write_all(&request(1, 30, 5)).unwrap();
     assert_eq!(answers(&mut stream, 1), [(1, 0, Some("5".to_owned()))]);
     running.server.stop();

@@ -1,7 +1,9 @@
-//! A turn takes what was read from every connection that was ready: one append and one write for many messages rests on it.
+//! A turn takes what was read from every connection that was ready: one append and one write for many messages rests on it. It also comes
+//! when a clock has moved that stood still.
 
 #![allow(clippy::disallowed_methods, reason = "tests are their own world")]
 
+use roxmq_env::clock::Clock;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
 use roxmq_remoting::{Answer, Connection, Incoming, Listen, Server, ServerOptions, Service};
@@ -11,7 +13,7 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// As many as share a turn, less one that holds the shard up; see `shard.rs`.
@@ -74,7 +76,8 @@ fn connections_that_are_ready_share_a_turn() {
     let (go, go_on) = channel();
     let go_on = Arc::new(Mutex::new(go_on));
     let listen = [Listen { address: "127.0.0.1:0".parse().unwrap() }];
-    let options = ServerOptions { name: "turns", shards: 1, idle_max: Duration::from_secs(3600), connections_max: 1000 };
+    let options =
+        ServerOptions { name: "turns", shards: 1, idle_max: Duration::from_secs(3600), connections_max: 1000, clock: Clock::system() };
     let server = Server::start(&listen, options, move |_| Counting {
         in_turn: Cell::new(0),
         turns: turns.clone(),
@@ -111,5 +114,40 @@ fn connections_that_are_ready_share_a_turn() {
     // The system may show some of what was sent a little later; not always.
     let rounds: Vec<Vec<usize>> = (0..20).map(|_| round()).collect();
     assert!(rounds.iter().any(|sizes| *sizes == [READY]), "{rounds:?}");
+    server.stop();
+}
+
+/// Says what its clock shows in each turn.
+struct Watching {
+    clock: Clock,
+    shown: Sender<i64>,
+}
+
+impl Service for Watching {
+    fn request(&self, _: &Rc<Connection>, _: Incoming<'_>) {}
+
+    fn turn(&self) -> Duration {
+        let _ = self.shown.send(self.clock.now_ms());
+        Duration::MAX
+    }
+
+    fn closed(&self, _: &Connection) {}
+}
+
+#[test]
+fn a_clock_that_moves_is_looked_at() {
+    let clock = Clock::manual(0);
+    let (shown, seen) = channel();
+    let listen = [Listen { address: "127.0.0.1:0".parse().unwrap() }];
+    let options =
+        ServerOptions { name: "clock", shards: 1, idle_max: Duration::from_secs(3600), connections_max: 1000, clock: clock.clone() };
+    let watched = clock.clone();
+    let server = Server::start(&listen, options, move |_| Watching { clock: watched.clone(), shown: shown.clone() }).unwrap();
+    // A shard that only looked once a second would try the patience of this test.
+    let until = Instant::now() + PATIENCE;
+    for ms in 1..=100 {
+        clock.advance(Duration::from_millis(1));
+        while seen.recv_timeout(until.saturating_duration_since(Instant::now())).expect("a turn in time") != ms {}
+    }
     server.stop();
 }

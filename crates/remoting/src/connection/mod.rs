@@ -159,13 +159,13 @@ impl Connection {
         Ok(())
     }
 
-    /// A request of it waits elsewhere, perhaps without an answer that shows its end; [`Peer::settle`] does. Above 1024 of them the
+    /// A request of it waits elsewhere, perhaps without an answer that shows its end; [`Peer::finished`] does. Above 1024 of them the
     /// connection is not read from.
     pub fn owes(&self) {
         self.owed.set(self.owed.get() + 1);
     }
 
-    pub(crate) fn settled(&self, count: usize) {
+    pub(crate) fn finished(&self, count: usize) {
         self.owed.set(self.owed.get().saturating_sub(count));
         self.drained.notify_waiters();
     }

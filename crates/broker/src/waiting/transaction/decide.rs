@@ -47,7 +47,7 @@ pub fn serve(broker: &Broker) {
             asked.peer.answer(asked.ticket, outcome.map_or_else(|refusal| refusal.answer(), |()| Answer::ok()));
             settled.entry(asked.peer.id()).or_insert((&asked.peer, 0)).1 += 1;
         }
-        settled.values().for_each(|(peer, count)| peer.settle(*count));
+        settled.values().for_each(|(peer, count)| peer.finished(*count));
     }
 }
 
