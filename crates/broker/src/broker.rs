@@ -14,6 +14,7 @@ use crate::waiting::Waiting;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_env::randomness::Randomness;
+use roxmq_remoting::address::Advertised;
 use roxmq_store::Store;
 use std::io;
 use std::sync::Arc;
@@ -21,14 +22,12 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::info;
 
-/// What the broker is told at its start.
+/// What a broker is started with.
 pub struct Setup {
     /// Its settings.
     pub config: BrokerConfig,
-    /// Was the advertised address chosen by us, so that a NameServer may answer a better one?
-    pub address_is_chosen: bool,
-    /// The host that clients are told: a name or an address.
-    pub advertised_host: String,
+    /// Where clients find it.
+    pub advertised: Advertised,
     /// Time.
     pub clock: Clock,
     /// Files.
@@ -77,9 +76,9 @@ impl Broker {
 
     /// A broker over a store that is open.
     pub(crate) fn over(store: Arc<Store>, setup: Setup) -> Result<Broker, StartError> {
-        let Setup { config, address_is_chosen, advertised_host, clock, disk, randomness } = setup;
-        let identity = Identity::new(&advertised_host, config.listen_port, address_is_chosen, clock.now_ms())
-            .map_err(|error| StartError::Advertised(advertised_host, error))?;
+        let Setup { config, advertised, clock, disk, randomness } = setup;
+        let identity = Identity::new(&advertised, config.listen_port, clock.now_ms())
+            .map_err(|error| StartError::Advertised(advertised.host().to_owned(), error))?;
         if identity.advertised.is_ipv6() {
             let advertised = identity.advertised;
             info!(%advertised, "messages carry an IPv6 address, which the clients of Node.js, C++ and Python cannot read");

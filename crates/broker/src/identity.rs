@@ -1,6 +1,6 @@
 //! How is this broker called and reached?
 
-use roxmq_remoting::address::MetAs;
+use roxmq_remoting::address::{Advertised, MetAs};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -17,14 +17,17 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Of a broker at this host and port. If the host was chosen by us, clients are told what they dialled instead.
+    /// Of a broker at this host and port. If the host was found out, each client finds the address that it dialled instead.
     ///
     /// # Errors
     /// When the host has no address.
-    pub fn new(host: &str, port: u16, is_chosen: bool, started_ms: i64) -> io::Result<Identity> {
-        let advertised = resolve(host, port)?;
-        let met_as = if is_chosen { MetAs::Dialled(advertised) } else { MetAs::Configured(advertised) };
-        Ok(Identity { address: host_and_port(host, advertised.port()), advertised, met_as, started_ms })
+    pub fn new(host: &Advertised, port: u16, started_ms: i64) -> io::Result<Identity> {
+        let advertised = resolve(host.host(), port)?;
+        let met_as = match host {
+            Advertised::Configured(_) => MetAs::Configured(advertised),
+            Advertised::Found(_) => MetAs::Dialled(advertised),
+        };
+        Ok(Identity { address: host_and_port(host.host(), advertised.port()), advertised, met_as, started_ms })
     }
 
     /// The host and port that tools are told who know the broker by this address.

@@ -16,6 +16,7 @@ use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::{Draft, records};
 use roxmq_protocol::request::EndTransaction;
 use roxmq_protocol::time::Timestamp;
+use roxmq_remoting::address::Advertised;
 use roxmq_store::{Filter, Patience, Placed, ReadLimits, ReadRequest, Store, StoreConfig};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -53,7 +54,7 @@ pub fn try_open_with(
     let (clock, disk, randomness) = (clock.clone(), disk.clone(), randomness.clone());
     let alone = StoreConfig { background: false, segment_bytes, tail_checkpoint_bytes: 4 << 10, ..store_config(&config) };
     let store = Store::open(clock.clone(), disk.clone(), alone)?;
-    let setup = Setup { config, address_is_chosen: false, advertised_host: "127.0.0.1".into(), clock, disk, randomness };
+    let setup = Setup { config, advertised: Advertised::Configured("127.0.0.1".into()), clock, disk, randomness };
     let broker = Broker::over(store, setup)?;
     broker.tables.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
     Ok(broker)

@@ -22,16 +22,23 @@
 use roxmq_env::machine::{self, Interface};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The address that a broker registers with NameServers, and how it came by it.
+/// The host that a broker registers with NameServers, without brackets and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advertised {
-    /// The host, without brackets and port.
-    pub host: String,
-    /// Whether the host was found out rather than configured, so that [`reachable_for`] may replace it.
-    pub auto: bool,
+pub enum Advertised {
+    /// An operator chose it.
+    Configured(String),
+    /// It was found out, so [`reachable_for`] may replace it.
+    Found(String),
 }
 
 impl Advertised {
+    /// The name or address.
+    pub fn host(&self) -> &str {
+        match self {
+            Advertised::Configured(host) | Advertised::Found(host) => host,
+        }
+    }
+
     /// [`advertised`] with what this machine's interfaces and routing table say. A system that does not list its interfaces has none.
     pub fn of_this_machine(configured: Option<&str>, listen: IpAddr) -> Self {
         advertised(configured, listen, &machine::interfaces().unwrap_or_default(), machine::outward())
@@ -41,7 +48,7 @@ impl Advertised {
 /// How a broker names itself to its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetAs {
-    /// Everybody meets this address: it was configured.
+    /// All clients meet this address: it was configured.
     Configured(SocketAddr),
     /// Each client meets the address that it dialled. This one is registered; its port is that of all of them.
     Dialled(SocketAddr),
@@ -50,8 +57,8 @@ pub enum MetAs {
 impl MetAs {
     /// The broker's address to the client of a connection that was made to `local`.
     ///
-    /// The port is the registered one, also for who came by the VIP port: no route ever names that. A link-local IPv6 address is not one
-    /// that can be given, as its scope has a meaning on one machine only.
+    /// The port is the registered one, also for clients of the VIP port, which no route names. A link-local IPv6 address is never
+    /// given, as its scope has a meaning on one machine only.
     pub fn on(self, local: IpAddr) -> SocketAddr {
         match self {
             MetAs::Configured(address) => address,
@@ -64,23 +71,23 @@ impl MetAs {
 /// Chooses the host that a broker registers.
 ///
 /// `configured` (`brokerIP1`) always wins. A broker that listens on one address is there and nowhere else, so that no client can be given a
-/// better one. Otherwise the interfaces are rated: the address
-/// from which this machine reaches the world (`outward`) before others, real networks before VPNs, those before bridges of containers
-/// and virtual machines, IPv4 before IPv6 (a client without IPv6 is the likelier one), link-local addresses and loopback last.
+/// better one. Otherwise the interfaces are rated: real networks before VPNs, those before bridges of containers and virtual machines,
+/// link-local addresses and loopback last. Of the same rate, the address from which this machine reaches the world (`outward`) comes
+/// first, then IPv4, as clients without IPv6 are likelier.
 pub fn advertised(configured: Option<&str>, listen: IpAddr, interfaces: &[Interface], outward: Option<IpAddr>) -> Advertised {
     if let Some(host) = configured {
         let mapped = host.parse::<Ipv6Addr>().ok().and_then(|v6| v6.to_ipv4_mapped());
-        return Advertised { host: mapped.map_or_else(|| host.to_owned(), |v4| v4.to_string()), auto: false };
+        return Advertised::Configured(mapped.map_or_else(|| host.to_owned(), |v4| v4.to_string()));
     }
     if !listen.is_unspecified() {
-        return Advertised { host: listen.to_canonical().to_string(), auto: false };
+        return Advertised::Configured(listen.to_canonical().to_string());
     }
     let best = interfaces
         .iter()
         .filter(|interface| Some(interface.address) == outward || !machine::is_local_only(interface.address))
         .min_by_key(|interface| (rating(interface), Some(interface.address) != outward, interface.address.is_ipv6()));
     let address = best.map(|interface| interface.address).or(outward).unwrap_or(Ipv4Addr::LOCALHOST.into());
-    Advertised { host: address.to_string(), auto: true }
+    Advertised::Found(address.to_string())
 }
 
 /// How far from here an interface's address is likely to be reachable; the first is the best.
@@ -242,8 +249,10 @@ mod tests {
         ] {
             let configured = (!configured.is_empty()).then_some(configured);
             let outward = (!outward.is_empty()).then(|| ip(outward));
-            let Advertised { host, auto } = advertised(configured, ip(listen), &on_machine(interfaces), outward);
-            let chosen = format!("{host}{}", if auto { " auto" } else { "" });
+            let chosen = match advertised(configured, ip(listen), &on_machine(interfaces), outward) {
+                Advertised::Configured(host) => host,
+                Advertised::Found(host) => format!("{host} auto"),
+            };
             assert_eq!(chosen, expected, "{interfaces} outward {outward:?}");
         }
     }
@@ -333,6 +342,7 @@ mod tests {
     fn this_machine_has_a_loopback_and_an_address_to_advertise() {
         assert!(machine::interfaces().unwrap().iter().any(|interface| interface.address.is_loopback()));
         let found = Advertised::of_this_machine(None, Ipv4Addr::UNSPECIFIED.into());
-        assert!(found.auto && found.host.parse::<IpAddr>().is_ok_and(|address| !address.is_unspecified()), "{found:?}");
+        let Advertised::Found(host) = &found else { panic!("{found:?}") };
+        assert!(host.parse::<IpAddr>().is_ok_and(|address| !address.is_unspecified()), "{found:?}");
     }
 }

@@ -73,27 +73,20 @@ pub fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
 }
 
 fn start_broker(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<(RunningBroker, BrokerReady), Box<dyn Error>> {
-    let chosen = Advertised::of_this_machine(config.broker_ip1.as_deref(), config.bind_address);
+    let advertised = Advertised::of_this_machine(config.broker_ip1.as_deref(), config.bind_address);
     let shown = BrokerReady {
         name: config.broker_name.clone(),
         cluster: config.broker_cluster_name.clone(),
         listen: (config.bind_address, config.listen_port).into(),
         fast_port: Some(config.fast_listen_port()),
         advertised: String::new(),
-        auto: chosen.auto,
+        auto: matches!(advertised, Advertised::Found(_)),
         nameservers: config.namesrv_addr.clone(),
         data: std::path::absolute(&config.store_root)?,
         flush: config.flush_disk_type.to_string(),
         in_container: is_in_container(),
     };
-    let running = RunningBroker::start(Setup {
-        config,
-        address_is_chosen: chosen.auto,
-        advertised_host: chosen.host,
-        clock,
-        disk,
-        randomness: Randomness::system(),
-    })?;
+    let running = RunningBroker::start(Setup { config, advertised, clock, disk, randomness: Randomness::system() })?;
     let (known, asked) = running.broker().wait_registered(REGISTRATION_PATIENCE);
     if known < asked {
         warn!(known, asked, "not every NameServer has answered yet; registration goes on");

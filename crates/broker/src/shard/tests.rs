@@ -11,6 +11,7 @@ use roxmq_env::randomness::Randomness;
 use roxmq_protocol::code;
 use roxmq_protocol::frame::{self, Encoding};
 use roxmq_protocol::header::{self, Top};
+use roxmq_remoting::address::Advertised;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -21,8 +22,7 @@ fn start() -> RunningBroker {
     let disk = SimDisk::new(1).disk();
     RunningBroker::start(Setup {
         config,
-        address_is_chosen: false,
-        advertised_host: "127.0.0.1".into(),
+        advertised: Advertised::Configured("127.0.0.1".into()),
         clock,
         disk,
         randomness: Randomness::seeded(0),

@@ -5,6 +5,7 @@ use roxmq_broker::settings::BrokerConfig;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_env::randomness::Randomness;
+use roxmq_remoting::address::Advertised;
 
 /// These settings, on the loopback.
 pub fn small(config: BrokerConfig) -> BrokerConfig {
@@ -20,12 +21,5 @@ pub fn small(config: BrokerConfig) -> BrokerConfig {
 
 /// What such a broker is started with.
 pub fn setup(config: BrokerConfig, clock: &Clock, disk: Disk) -> Setup {
-    Setup {
-        config,
-        address_is_chosen: false,
-        advertised_host: "127.0.0.1".into(),
-        clock: clock.clone(),
-        disk,
-        randomness: Randomness::seeded(0),
-    }
+    Setup { config, advertised: Advertised::Configured("127.0.0.1".into()), clock: clock.clone(), disk, randomness: Randomness::seeded(0) }
 }

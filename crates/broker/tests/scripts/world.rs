@@ -24,6 +24,7 @@ use roxmq_broker::{RunningBroker, Setup};
 use roxmq_config::{Origin, Setting, load};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};
+use roxmq_remoting::address::Advertised;
 use roxmq_scripts::{Connections, Script, Step, World};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -169,8 +170,11 @@ fn address(running: &RunningBroker) -> SocketAddr {
 /// `found` is an address that the broker has found out, if none is configured.
 fn start(config: BrokerConfig, found: Option<&str>, disk: &SimDisk, clock: &Clock) -> RunningBroker {
     let setup = Setup {
-        address_is_chosen: config.broker_ip1.is_none() && found.is_some(),
-        advertised_host: config.broker_ip1.clone().unwrap_or_else(|| found.unwrap_or("127.0.0.1").into()),
+        advertised: match (&config.broker_ip1, found) {
+            (Some(host), _) => Advertised::Configured(host.clone()),
+            (None, Some(host)) => Advertised::Found(host.into()),
+            (None, None) => Advertised::Configured("127.0.0.1".into()),
+        },
         ..setup(config, clock, disk.disk())
     };
     RunningBroker::start(setup).unwrap()
