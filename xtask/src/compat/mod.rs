@@ -4,10 +4,13 @@
 //! The interface of suites is described in `compat/README.md`.
 
 pub mod control;
+mod faults;
+mod liar;
 mod plan;
 mod probe;
 mod servers;
 mod suites;
+mod teeth;
 mod transcript;
 
 use crate::rig::folder::Folder;
@@ -15,6 +18,8 @@ use crate::rig::ports;
 use crate::rig::programs::{self, repository};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
+use faults::Fault;
+use liar::Liar;
 use plan::Target;
 use servers::Servers;
 use std::path::{Path, PathBuf};
@@ -45,6 +50,9 @@ pub struct CompatArgs {
     /// Start the servers of the first suite and keep them running
     #[arg(long)]
     serve: bool,
+    /// Instead: put faults into the answers of RoxMQ, each of which a case of the Go suite must find
+    #[arg(long, conflicts_with_all = ["named", "suite", "against", "serve", "suite_arguments"])]
+    teeth: bool,
     /// Arguments for the suites' programs
     #[arg(last = true, value_name = "ARGUMENT")]
     suite_arguments: Vec<String>,
@@ -78,6 +86,9 @@ pub fn run(wanted: &CompatArgs) -> Result<(), String> {
         Against::Roxmq => Target::RoxMq { program: wanted.binary.clone().map_or_else(programs::build_roxmq, Ok)? },
         Against::Java => Target::Java { classpath: programs::resolve_java()? },
     };
+    if wanted.teeth {
+        return bite(&target, wanted);
+    }
     let named: Vec<&Suite> = wanted.suite.iter().chain(&wanted.named).filter_map(|name| suites::named(name)).collect();
     let chosen = if named.is_empty() { SUITES.iter().collect() } else { named };
     let mut total = Transcript::default();
@@ -112,19 +123,44 @@ pub fn run(wanted: &CompatArgs) -> Result<(), String> {
     if total.failures.is_empty() { Ok(()) } else { Err("compat: some cases failed".to_owned()) }
 }
 
+/// Runs cases against a broker that answers wrongly: without a fault all of them must pass, with each the one that is made for it fail.
+///
+/// # Errors
+/// When that is not so.
+fn bite(target: &Target, wanted: &CompatArgs) -> Result<(), String> {
+    let suite = suites::named(teeth::SUITE).ok_or("the suite is gone")?;
+    let run = |fault, cases: &[&str]| {
+        println!("== {fault:?}: {}", cases.join(", "));
+        run_suite(suite, target, wanted, Some((fault, cases)))
+    };
+    let honest = run(Fault::None, &teeth::cases())?;
+    if !honest.failures.is_empty() || honest.passed != teeth::cases().len() {
+        return Err("not all cases pass through a proxy that changes nothing".to_owned());
+    }
+    let mut missed = Vec::new();
+    for (fault, case) in teeth::TEETH {
+        if run(*fault, &[case])?.failures.is_empty() {
+            missed.push(format!("{fault:?} was not found by {case}"));
+        }
+    }
+    println!("== {} faults, {} found", teeth::TEETH.len(), teeth::TEETH.len() - missed.len());
+    if missed.is_empty() { Ok(()) } else { Err(missed.join("\n")) }
+}
+
 /// Runs a suite, and once more when very little of it failed: a case has failed when it fails twice. The clients have races of their
 /// own (a seek that loses its pull, a first heartbeat that comes late), and a loaded machine has more. What failed once is named.
 fn run_confirmed(suite: &Suite, target: &Target, wanted: &CompatArgs) -> Result<Transcript, String> {
-    let first = run_suite(suite, target, wanted)?;
+    let first = run_suite(suite, target, wanted, None)?;
     if first.failures.is_empty() || first.failures.len() > CONFIRMED_MAX || wanted.against != Against::Roxmq {
         return Ok(first);
     }
     println!("== {} once more, to see whether {} failed by chance", suite.name, first.failures.len());
-    Ok(first.confirmed_by(run_suite(suite, target, wanted)?))
+    Ok(first.confirmed_by(run_suite(suite, target, wanted, None)?))
 }
 
-/// Starts the servers, runs the program, stops the servers. An error says why the suite could not run.
-fn run_suite(suite: &Suite, target: &Target, wanted: &CompatArgs) -> Result<Transcript, String> {
+/// Starts the servers, runs the program, stops the servers; with a fault, those cases alone meet a broker that has it. An error says why
+/// the suite could not run.
+fn run_suite(suite: &Suite, target: &Target, wanted: &CompatArgs, wrong: Option<(Fault, &[&str])>) -> Result<Transcript, String> {
     let folder = Folder::create(wanted.keep)?;
     let mut servers = Servers::plan(target, suite.topology, &folder)?;
     servers.start_all().map_err(|why| format!("servers did not start: {why}"))?;
@@ -132,6 +168,12 @@ fn run_suite(suite: &Suite, target: &Target, wanted: &CompatArgs) -> Result<Tran
     let control = control::serve(&folder, Arc::clone(&servers))?;
     let mut environment = environment(suite, &folder, &control, wanted.against, &servers)?;
     environment.extend(target.roxmq().map(|program| ("COMPAT_PROGRAM", program.display().to_string())));
+    if let Some((fault, _)) = wrong {
+        let of = |name: &str| environment.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value.as_str());
+        let liar = Liar::start(fault, of("NAMESRV_ADDR"), of("COMPAT_BROKER_ADDR"))?;
+        environment.retain(|(name, _)| !["NAMESRV_ADDR", "COMPAT_BROKER_ADDR"].contains(name));
+        environment.extend([("NAMESRV_ADDR", liar.nameserver), ("COMPAT_BROKER_ADDR", liar.broker)]);
+    }
     if wanted.serve {
         return serve_until_stopped(&environment);
     }
@@ -141,6 +183,7 @@ fn run_suite(suite: &Suite, target: &Target, wanted: &CompatArgs) -> Result<Tran
     let mut child = Command::new(&program)
         .args(suite.arguments)
         .args(&wanted.suite_arguments)
+        .args(wrong.map_or(&[][..], |(_, cases)| cases))
         .envs(environment)
         .current_dir(&source)
         .stdin(Stdio::null())
