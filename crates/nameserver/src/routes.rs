@@ -20,10 +20,12 @@ enum Lane {
 pub(crate) fn answer(server: &NameServer, call: &Call<'_>) -> Answer {
     #[cfg(test)]
     assert_ne!(call.header.code, PANICS, "planted");
-    let answer = match find(call.header.code).map(|route| &route.lane) {
-        None => Err(Refusal::NotSupported(call.header.code)),
-        Some(Lane::Complete(_)) if !server.is_complete() => Err(Refusal::NotReady),
-        Some(Lane::Always(handler) | Lane::Complete(handler)) => handler(server, call),
+    let Some(route) = find(call.header.code) else {
+        return Refusal::NotSupported(call.header.code).into();
+    };
+    let answer = match &route.lane {
+        Lane::Complete(_) if !server.is_complete() => Err(Refusal::NotReady),
+        Lane::Always(handler) | Lane::Complete(handler) => handler(server, call),
     };
     answer.unwrap_or_else(Answer::from)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{Broker, Known, TOPICS, Told, World};
+use super::world::{Broker, Heard, Known, TOPICS, World};
 
 impl World {
     pub(super) fn header(&self, number: usize) -> String {
@@ -73,14 +73,14 @@ impl World {
             if list.contains_key("SELF_TEST_TOPIC") {
                 told.retain(|topic, (_, told)| match told {
                     _ if list.contains_key(topic) => true,
-                    Told::Alone if !is_ours => {
-                        *told = Told::Missed;
+                    Heard::Alone if !is_ours => {
+                        *told = Heard::Missed;
                         true
                     }
                     _ => false,
                 });
             }
-            told.extend(list.iter().map(|(topic, perm)| (*topic, (*perm, Told::Listed))));
+            told.extend(list.iter().map(|(topic, perm)| (*topic, (*perm, Heard::Listed))));
         }
     }
 
@@ -183,7 +183,7 @@ impl World {
         );
         assert_eq!(self.server.ask(&format!("{connection} 217 topic={topic}"), &body), "< 0");
         let told = self.topics.entry(name).or_default();
-        let how = told.get(topic).map_or(Told::Alone, |(_, how)| *how);
+        let how = told.get(topic).map_or(Heard::Alone, |(_, how)| *how);
         told.insert(topic, (perm, how));
     }
 

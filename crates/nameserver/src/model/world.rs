@@ -40,7 +40,7 @@ pub(super) struct Known {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Told {
+pub(super) enum Heard {
     Listed,
     Alone,
     Missed,
@@ -59,7 +59,7 @@ pub(super) struct World {
     pub(super) brokers: Vec<Broker>,
     pub(super) connections: usize,
     pub(super) known: BTreeMap<(&'static str, i64), Known>,
-    pub(super) topics: BTreeMap<&'static str, BTreeMap<&'static str, (i32, Told)>>,
+    pub(super) topics: BTreeMap<&'static str, BTreeMap<&'static str, (i32, Heard)>>,
     pub(super) wiped: BTreeMap<&'static str, Wiped>,
     pub(super) awaited: BTreeSet<(&'static str, &'static str, i64)>,
     pub(super) complete: bool,
