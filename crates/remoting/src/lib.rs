@@ -25,6 +25,8 @@ mod routes;
 mod server;
 mod service;
 mod shard;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod turn;
 
 pub use connection::Connection;

@@ -8,12 +8,15 @@
 #![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
 
 use crate::connection::Connection;
+use crate::connection::wire::Wire;
 use crate::mailbox::{ConnectionId, Letter, ShardHandle, new_connection};
 use crate::service::Service;
 use crate::turn::Turn;
 use roxmq_env::vital;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io;
+use std::ops::ControlFlow;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -55,18 +58,24 @@ impl Shard {
                 next_scan = now + IDLE_SCAN;
                 self.close_idle();
             }
-            self.turn.begins();
-            let stop = self.read_letters(&service);
-            let next_turn = now + service.turn().min(REST_MAX);
+            let ControlFlow::Continue(pause) = self.take_turn(&service) else {
+                return self.drain(&*service).await;
+            };
+            let next_turn = now + pause.min(REST_MAX);
             // Turns that follow each other closely leave the timer where it is.
             if next_turn < rest.deadline() || rest.is_elapsed() {
                 rest.as_mut().reset(next_turn);
             }
-            self.flush();
-            if stop {
-                return self.drain(&*service).await;
-            }
         }
+    }
+
+    /// Takes one turn, and says within what time the next one follows; a stop was posted otherwise.
+    pub(crate) fn take_turn<S: Service>(self: &Rc<Self>, service: &Rc<S>) -> ControlFlow<(), Duration> {
+        self.turn.begins();
+        let stop = self.read_letters(service);
+        let pause = service.turn();
+        self.flush();
+        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(pause) }
     }
 
     fn flush(&self) {
@@ -103,25 +112,30 @@ impl Shard {
     }
 
     fn accept<S: Service>(self: &Rc<Self>, stream: std::net::TcpStream, service: &Rc<S>) {
-        let id = new_connection();
-        let connection = TcpStream::from_std(stream)
-            .and_then(|stream| Connection::new(Rc::clone(&self.turn), id, stream, |local| service.met_as(local)));
+        let connection = TcpStream::from_std(stream).and_then(|stream| self.connection_over(Wire::Socket(stream), &**service));
         let connection = match connection {
-            Ok(connection) => Rc::new(connection),
+            Ok(connection) => connection,
             Err(error) => {
                 warn!(%error, "an accepted socket was gone before it was served");
                 self.handle.connection_ended();
                 return;
             }
         };
-        self.connections.borrow_mut().insert(id, Rc::downgrade(&connection));
         let (shard, service) = (Rc::clone(self), Rc::clone(service));
         tokio::task::spawn_local(vital::task(async move {
             connection.serve(|from, request| service.request(from, request)).await;
             service.closed(&connection);
-            shard.connections.borrow_mut().remove(&id);
+            shard.connections.borrow_mut().remove(&connection.id);
             shard.handle.connection_ended();
         }));
+    }
+
+    /// A connection of this shard, with a number of its own.
+    pub(crate) fn connection_over<S: Service>(&self, wire: Wire, service: &S) -> io::Result<Rc<Connection>> {
+        let connection = Connection::new(Rc::clone(&self.turn), new_connection(), wire, |local| service.met_as(local))?;
+        let connection = Rc::new(connection);
+        self.connections.borrow_mut().insert(connection.id, Rc::downgrade(&connection));
+        Ok(connection)
     }
 
     fn close_idle(&self) {

@@ -5,7 +5,7 @@
 mod calls;
 mod out;
 mod reading;
-mod wire;
+pub(crate) mod wire;
 
 use crate::mailbox::ConnectionId;
 use crate::message::{Answer, CallError, Received, Ticket};
@@ -18,7 +18,6 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tracing::debug;
@@ -68,10 +67,9 @@ impl Connection {
     pub(crate) fn new(
         turn: Rc<Turn<Connection>>,
         id: ConnectionId,
-        stream: TcpStream,
+        wire: Wire,
         met_as: impl FnOnce(SocketAddr) -> SocketAddr,
     ) -> io::Result<Connection> {
-        let wire = Wire::new(stream);
         Ok(Connection {
             id,
             remote: wire.remote()?,

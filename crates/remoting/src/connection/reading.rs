@@ -46,6 +46,11 @@ impl Connection {
             tokio::task::yield_now().await;
             self.write_out();
         }
+        self.end();
+    }
+
+    /// Nothing is read from it or written to it any more.
+    pub(crate) fn end(&self) {
         self.closed.set(true);
         self.calls.borrow_mut().end();
     }
@@ -98,7 +103,7 @@ impl Connection {
     }
 
     /// Hands over every whole frame, until answers or requests pile up. How many bytes are done with; `None` when they are no frames.
-    fn consume(self: &Rc<Self>, input: &[u8], take: &impl Fn(&Rc<Connection>, Incoming<'_>)) -> Option<usize> {
+    pub(crate) fn consume(self: &Rc<Self>, input: &[u8], take: &impl Fn(&Rc<Connection>, Incoming<'_>)) -> Option<usize> {
         let mut consumed = 0;
         self.sent_in_turn.set(0);
         loop {
