@@ -71,11 +71,11 @@ impl Broker {
     /// Opens the data folder.
     pub(crate) fn open(setup: Setup) -> Result<Broker, StartError> {
         let store = Store::open(setup.clock.clone(), setup.disk.clone(), store_config(&setup.config))?;
-        Broker::over(store, setup)
+        Broker::over(store, Pool::start()?, setup)
     }
 
     /// A broker over a store that is open.
-    pub(crate) fn over(store: Arc<Store>, setup: Setup) -> Result<Broker, StartError> {
+    pub(crate) fn over(store: Arc<Store>, pool: Pool, setup: Setup) -> Result<Broker, StartError> {
         let Setup { config, advertised, clock, disk, randomness } = setup;
         let identity = Identity::new(&advertised, config.listen_port, clock.now_ms())
             .map_err(|error| StartError::Advertised(advertised.host().to_owned(), error))?;
@@ -96,7 +96,7 @@ impl Broker {
             announce: Announcements::default(),
             doors: Doors::default(),
             counts: Counts::new(&clock, &config.broker_cluster_name),
-            pool: Pool::start()?,
+            pool,
             settings: Settings::new(config, clock.now_ms()),
             clock,
             disk,

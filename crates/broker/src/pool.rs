@@ -34,11 +34,20 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// The pool.
 pub struct Pool {
     runtime: Mutex<Option<Runtime>>,
-    handle: Handle,
+    threads: Threads,
     lookups: Arc<Lane>,
     writes: Arc<Lane>,
     old_reads: Arc<Lane>,
     relays: Arc<Count>,
+}
+
+/// Whose threads do the work?
+enum Threads {
+    /// The pool's own.
+    Own(Handle),
+    /// The caller's, which goes on when the work is done.
+    #[cfg(test)]
+    Callers,
 }
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -93,22 +102,46 @@ impl Drop for Place {
     }
 }
 
+impl Threads {
+    /// Runs work that may take long, or wait.
+    fn run(&self, work: impl FnOnce() + Send + 'static) {
+        match self {
+            Threads::Own(handle) => drop(handle.spawn_blocking(move || vital::run(work))),
+            #[cfg(test)]
+            Threads::Callers => work(),
+        }
+    }
+
+    /// The runtime of tasks. The caller's thread has none: what waits there would wait for ever.
+    fn runtime(&self) -> &Handle {
+        match self {
+            Threads::Own(handle) => handle,
+            #[cfg(test)]
+            Threads::Callers => panic!("a pool without threads runs no tasks"),
+        }
+    }
+}
+
 impl Lane {
     fn new(name: &'static str, at_once: usize) -> Arc<Lane> {
         Arc::new(Lane { at_once, count: Count::new(name, WAITING_MAX), queue: Mutex::default() })
     }
 
     /// False when too much waits already.
-    fn run(self: &Arc<Lane>, handle: &Handle, work: impl FnOnce() + Send + 'static) -> bool {
+    fn run(self: &Arc<Lane>, threads: &Threads, work: impl FnOnce() + Send + 'static) -> bool {
         let Some(place) = self.count.place() else { return false };
-        let mut queue = self.queue.lock();
-        queue.waiting.push_back((Box::new(work), place));
-        if queue.running < self.at_once {
-            queue.running += 1;
+        let needs_thread = {
+            let mut queue = self.queue.lock();
+            queue.waiting.push_back((Box::new(work), place));
+            let needs_thread = queue.running < self.at_once;
+            queue.running += usize::from(needs_thread);
+            needs_thread
+        };
+        if needs_thread {
             let lane = Arc::clone(self);
-            handle.spawn_blocking(move || {
+            threads.run(move || {
                 while let Some((work, _place)) = lane.next() {
-                    vital::run(work);
+                    work();
                 }
             });
         }
@@ -136,30 +169,40 @@ impl Pool {
             .thread_name("broker-pool")
             .enable_all()
             .build()?;
-        let handle = runtime.handle().clone();
-        Ok(Pool {
-            runtime: Mutex::new(Some(runtime)),
-            handle,
+        let threads = Threads::Own(runtime.handle().clone());
+        Ok(Pool::on(threads, Some(runtime)))
+    }
+
+    /// A pool without threads: work is done when it is handed over, on the thread that does so. The same happens whenever a test runs.
+    #[cfg(test)]
+    pub fn without_threads() -> Pool {
+        Pool::on(Threads::Callers, None)
+    }
+
+    fn on(threads: Threads, runtime: Option<Runtime>) -> Pool {
+        Pool {
+            runtime: Mutex::new(runtime),
+            threads,
             lookups: Lane::new("requests", LOOKUPS_AT_ONCE),
             writes: Lane::new("writing requests", WRITES_AT_ONCE),
             old_reads: Lane::new("reads of old messages", OLD_READS_AT_ONCE),
             relays: Count::new("relayed requests", WAITING_MAX),
-        })
+        }
     }
 
     /// Runs work that waits for no write. False when too much waits already.
     pub fn look_up(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        self.lookups.run(&self.handle, work)
+        self.lookups.run(&self.threads, work)
     }
 
     /// Runs work that waits until something is written. False when too much waits already.
     pub fn write(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        self.writes.run(&self.handle, work)
+        self.writes.run(&self.threads, work)
     }
 
     /// Runs a read that waits for the disk. False when too many wait already.
     pub fn read_old(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        self.old_reads.run(&self.handle, work)
+        self.old_reads.run(&self.threads, work)
     }
 
     /// What a lookup finds; nothing, if too much waits already.
@@ -179,13 +222,13 @@ impl Pool {
 
     /// Runs work of which there is never more than one.
     pub fn start_single(&self, work: impl FnOnce() + Send + 'static) {
-        self.handle.spawn_blocking(move || vital::run(work));
+        self.threads.run(work);
     }
 
     /// Runs a task. False when too many are under way.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         let Some(place) = self.relays.place() else { return false };
-        self.handle.spawn(async move {
+        self.threads.runtime().spawn(async move {
             let _place = place;
             vital::task(task).await;
         });
@@ -194,12 +237,12 @@ impl Pool {
 
     /// Starts a service, which is not counted: it lives as long as the broker.
     pub fn service(&self, service: impl Future<Output = ()> + Send + 'static) {
-        self.handle.spawn(vital::task(service));
+        self.threads.runtime().spawn(vital::task(service));
     }
 
     /// Runs a future to its end on the calling thread.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.handle.block_on(future)
+        self.threads.runtime().block_on(future)
     }
 
     /// Ends services and waits a little for requests.

@@ -4,6 +4,7 @@ use crate::broker::Broker;
 use crate::broker::Setup;
 use crate::broker::StartError;
 use crate::error::Refusal;
+use crate::pool::Pool;
 use crate::settings::store::store_config;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::waiting::transaction::decide::COMMIT;
@@ -38,7 +39,7 @@ pub fn config() -> BrokerConfig {
     BrokerConfig { segment_bytes: 64 << 10, max_message_bytes: 1 << 10, disk_reserve_bytes: 0, ..BrokerConfig::default() }
 }
 
-/// Opens a broker whose store has no threads: it does the same whenever the same is asked of it.
+/// Opens a broker without threads: it does the same whenever the same is asked of it.
 pub fn try_open(disk: &Disk, clock: &Clock, config: BrokerConfig) -> Result<Broker, StartError> {
     try_open_with(16 << 10, disk, clock, &Randomness::seeded(0), config)
 }
@@ -55,7 +56,7 @@ pub fn try_open_with(
     let alone = StoreConfig { background: false, segment_bytes, tail_checkpoint_bytes: 4 << 10, ..store_config(&config) };
     let store = Store::open(clock.clone(), disk.clone(), alone)?;
     let setup = Setup { config, advertised: Advertised::Configured("127.0.0.1".into()), clock, disk, randomness };
-    let broker = Broker::over(store, setup)?;
+    let broker = Broker::over(store, Pool::without_threads(), setup)?;
     broker.tables.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
     Ok(broker)
 }
