@@ -6,7 +6,7 @@ use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
-use crate::requests::pull::checked;
+use crate::requests::pull::subscription::checked;
 use crate::tables::clients::{Audience, Departure, Member};
 use roxmq_protocol::body::{
     CheckClientRequestBody, Connection, ConsumerConnection, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, MessageModel,

@@ -4,11 +4,11 @@
 //!  request -> send: draft into the batch, a pending answer     pull: answer now, or park
 //!  turn    -> one append for the batch
 //!          -> answers whose messages are durable; the others wait for the flush watermark
-//!          -> parked pulls whose queue got a message, as many as it is the turn of
+//!          -> held pulls whose queue got a message, as many as it is the turn of
 //! ```
 
+mod held;
 mod pace;
-mod pulls;
 mod sends;
 #[cfg(test)]
 mod tests;
@@ -20,13 +20,13 @@ use crate::error::Refusal;
 use crate::error::{answered, taken};
 use crate::notify::arrivals::QueueKey;
 use crate::notify::doors::{Door, Inbox};
-use crate::requests::pull::Look;
+use crate::requests::pull::read::SharedRead;
 use crate::requests::send::flow::Flow;
 use crate::routes::{self, Lane};
 use crate::waiting::transaction::decide;
 use crate::waiting::transaction::decisions::{Asked, Pushed};
+use held::{Due, HeldPulls};
 use pace::Pace;
-use pulls::{Due, Waiting};
 use roxmq_protocol::code;
 use roxmq_remoting::{Answer, Call, Connection, Incoming, Service, ShardHandle, guarded_later};
 use roxmq_store::{Batch, Placed};
@@ -53,15 +53,15 @@ pub struct BrokerShard {
     deferred_bytes: Cell<usize>,
     /// Topics are being made durable for what is deferred.
     is_settling: Cell<bool>,
-    parked: RefCell<HashMap<QueueKey, Waiting>>,
+    held: RefCell<HashMap<QueueKey, HeldPulls>>,
     /// In the order of their turns.
     due: RefCell<VecDeque<Due>>,
     pace: RefCell<Pace>,
-    parked_count: Cell<usize>,
-    /// No parked pull's time is over before.
-    next_late: Cell<Duration>,
+    held_count: Cell<usize>,
+    /// No held pull's time is over before.
+    next_deadline: Cell<Duration>,
     flow: RefCell<Flow>,
-    look: RefCell<Look>,
+    shared: RefCell<SharedRead>,
 }
 
 impl BrokerShard {
@@ -84,13 +84,13 @@ impl BrokerShard {
             deferred: RefCell::default(),
             deferred_bytes: Cell::new(0),
             is_settling: Cell::new(false),
-            parked: RefCell::default(),
+            held: RefCell::default(),
             due: RefCell::default(),
             pace: RefCell::default(),
-            parked_count: Cell::new(0),
-            next_late: Cell::new(Duration::MAX),
+            held_count: Cell::new(0),
+            next_deadline: Cell::new(Duration::MAX),
             flow: RefCell::new(flow),
-            look: RefCell::default(),
+            shared: RefCell::default(),
         }
     }
 }
@@ -191,17 +191,17 @@ impl Service for BrokerShard {
         arrived.iter().for_each(|queue| self.arrived(queue));
         self.answer_flushed();
         self.answer_told();
-        self.answer_late();
+        self.answer_overdue();
         self.serve_due().unwrap_or_else(|| self.rest())
     }
 
     fn closed(&self, connection: &Connection) {
         let queues: Vec<QueueKey> = {
-            let parked = self.parked.borrow();
-            parked.iter().filter(|(_, waiting)| waiting.holds_of(connection.id)).map(|(queue, _)| queue.clone()).collect()
+            let held = self.held.borrow();
+            held.iter().filter(|(_, waiting)| waiting.holds_of(connection.id)).map(|(queue, _)| queue.clone()).collect()
         };
         for queue in queues {
-            self.unpark(&queue, |pull| pull.from.id == connection.id);
+            self.release(&queue, |pull| pull.from.id == connection.id);
         }
         crate::requests::consumers::connection_lost(&self.broker, connection.id);
     }
@@ -212,8 +212,8 @@ impl BrokerShard {
     fn rest(&self) -> Duration {
         match self.unflushed.borrow().is_empty() && self.untold.borrow().is_empty() && self.deferred.borrow().is_empty() {
             false => LOOK_AGAIN,
-            true if self.parked_count.get() == 0 => Duration::MAX,
-            true => self.next_late.get().saturating_sub(self.broker.clock.elapsed()),
+            true if self.held_count.get() == 0 => Duration::MAX,
+            true => self.next_deadline.get().saturating_sub(self.broker.clock.elapsed()),
         }
     }
 }

@@ -1,21 +1,54 @@
-//! Pulls on a shard: answered at once, by the pool when the disk has to be read, or parked until a message comes.
+//! Pulls on a shard: answered at once, by the pool when the disk has to be read, or held until a message comes.
 
 use super::BrokerShard;
 use crate::error::Refusal;
 use crate::error::answered;
 use crate::notify::arrivals::QueueKey;
-use crate::requests::pull::{Parked, PullForm};
+use crate::requests::pull::answer::{PullResult, refused};
+use crate::requests::pull::read::{answer_from_disk, serve};
+use crate::requests::pull::{PreparedPull, PullForm, check_there, prepare, recheck};
 use roxmq_protocol::code;
+use roxmq_protocol::header::{self, Top};
+use roxmq_protocol::request::HeaderFields;
 use roxmq_remoting::{Connection, ConnectionId, Incoming, Ticket};
 use roxmq_store::Patience;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A pull that waits, and who waits.
+pub(super) struct HeldPull {
+    /// Its connection.
+    pub(super) from: Rc<Connection>,
+    /// Its request.
+    pub(super) ticket: Ticket,
+    /// Until when, as [`roxmq_env::clock::Clock::elapsed`] counts.
+    pub(super) deadline: Duration,
+    /// What is wanted.
+    pub(super) pull: PreparedPull,
+}
+
+impl HeldPull {
+    /// Whether it may wait for a message at this time.
+    pub(super) fn may_wait(&self, now: Duration) -> bool {
+        self.deadline > now && !self.ticket.oneway
+    }
+
+    /// Answers the pull.
+    pub(super) fn answer(&self, result: &PullResult, body: &[u8]) {
+        if self.ticket.oneway {
+            return;
+        }
+        let top = Top::answer(self.ticket.opaque, result.code, Some(result.remark));
+        let head = |out: &mut Vec<u8>| header::write_head(out, self.ticket.encoding, top, |sink| result.reply.write(sink), body.len());
+        self.from.write_frame(head, body);
+    }
+}
+
 /// The pulls of a queue that wait for a message.
 #[derive(Default)]
-pub(super) struct Waiting {
-    pulls: Vec<Parked>,
+pub(super) struct HeldPulls {
+    pulls: Vec<HeldPull>,
     /// One came, and they are to look again as soon as it is their turn.
     is_due: bool,
 }
@@ -30,67 +63,67 @@ pub(super) struct Due {
 impl BrokerShard {
     pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, form: PullForm) {
         let config = Arc::clone(&self.flow.borrow().config);
-        let pull = match crate::requests::pull::prepare(&self.broker, &config, from.id, &request.header.fields, form) {
+        let pull = match prepare(&self.broker, &config, from.id, &request.header.fields, form) {
             Ok(pull) => pull,
             Err(refusal) => return refuse(from, request.ticket(), &refusal),
         };
         let now = self.broker.clock.elapsed();
-        let parked = Parked { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, pull.hold), pull };
-        if self.must_wait_its_turn(&parked, now) {
-            let queue = parked.pull.queue.clone();
-            self.park(&queue, parked);
+        let held = HeldPull { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, pull.hold), pull };
+        if self.must_wait_its_turn(&held, now) {
+            let queue = held.pull.queue.clone();
+            self.hold(&queue, held);
             return self.arrived(&queue);
         }
-        self.look.borrow_mut().forget();
-        self.serve_pull(parked, now);
+        self.shared.borrow_mut().forget();
+        self.serve_pull(held, now);
     }
 
     /// Whether there is something for a pull, but so little that others come first.
-    fn must_wait_its_turn(&self, parked: &Parked, now: Duration) -> bool {
-        let pull = &parked.pull;
+    fn must_wait_its_turn(&self, held: &HeldPull, now: Duration) -> bool {
+        let pull = &held.pull;
         let found = || self.broker.store.bounds(&pull.queue.topic, pull.queue.queue_id).map_or(0, |(_, max)| max.0 - pull.from);
-        self.pace.borrow().is_ahead_of(now, found) && parked.may_wait(now) && self.has_room_for_one_more()
+        self.pace.borrow().is_ahead_of(now, found) && held.may_wait(now) && self.has_room_for_one_more()
     }
 
     fn has_room_for_one_more(&self) -> bool {
-        self.parked_count.get() < self.flow.borrow().config.pulls_waiting_max as usize
+        self.held_count.get() < self.flow.borrow().config.pulls_waiting_max as usize
     }
 
     /// Answers a pull, or parks it when there is nothing and it may wait.
-    pub(super) fn serve_pull(&self, parked: Parked, now: Duration) {
-        if let Err(refusal) = crate::requests::pull::check_there(&self.broker, &parked.pull) {
-            return refuse(&parked.from, parked.ticket, &refusal);
+    pub(super) fn serve_pull(&self, held: HeldPull, now: Duration) {
+        if let Err(refusal) = check_there(&self.broker, &held.pull) {
+            return refuse(&held.from, held.ticket, &refusal);
         }
-        let mut look = self.look.borrow_mut();
-        let result = crate::requests::pull::read(&self.broker, &parked.pull, Patience::MemoryOnly, &mut look);
+        let mut shared = self.shared.borrow_mut();
+        let result = serve(&self.broker, &held.pull, Patience::MemoryOnly, &mut shared);
         if result.needs_disk {
-            return self.serve_from_disk(parked);
+            return self.serve_from_disk(held);
         }
-        if result.code != code::PULL_NOT_FOUND || !parked.may_wait(now) {
+        if result.code != code::PULL_NOT_FOUND || !held.may_wait(now) {
             self.pace.borrow_mut().answered(now, result.messages);
-            let body = look.body(&result, parked.from.met_as);
-            return parked.answer(&result, body);
+            let body = shared.body(&result, held.from.met_as);
+            return held.answer(&result, body);
         }
-        let queue = parked.pull.queue.clone();
+        let queue = held.pull.queue.clone();
         if !self.has_room_for_one_more() {
-            return parked.answer(&result, &[]);
+            return held.answer(&result, &[]);
         }
-        if self.park(&queue, parked) {
+        if self.hold(&queue, held) {
             // A message may have come between the look and the registration; then nobody would tell us of it.
             let unseen =
                 self.broker.store.bounds(&queue.topic, queue.queue_id).is_some_and(|(_, max)| max.0 > result.reply.next_begin_offset);
             if unseen {
-                drop(look);
+                drop(shared);
                 self.arrived(&queue);
             }
         }
     }
 
     /// Has the pool read what is not in memory, so that nobody else on this shard waits for the disk.
-    pub(super) fn serve_from_disk(&self, parked: Parked) {
-        let Parked { from, ticket, pull, .. } = parked;
+    pub(super) fn serve_from_disk(&self, held: HeldPull) {
+        let HeldPull { from, ticket, pull, .. } = held;
         let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-        let read = move || peer.answer(ticket, answered(|| crate::requests::pull::answer_from_disk(&broker, &pull, peer.met_as())));
+        let read = move || peer.answer(ticket, answered(|| answer_from_disk(&broker, &pull, peer.met_as())));
         let queued = self.broker.pool.read_old(read);
         if !queued {
             refuse(&from, ticket, &Refusal::Busy("too many reads of old messages wait"));
@@ -98,50 +131,50 @@ impl BrokerShard {
     }
 
     /// Has a pull wait. Whether this shard is told of the queue's messages from now on only, not already before.
-    pub(super) fn park(&self, queue: &QueueKey, pull: Parked) -> bool {
-        let mut parked = self.parked.borrow_mut();
-        let is_new = !parked.contains_key(queue);
+    pub(super) fn hold(&self, queue: &QueueKey, pull: HeldPull) -> bool {
+        let mut held = self.held.borrow_mut();
+        let is_new = !held.contains_key(queue);
         if is_new {
             self.broker.doors.arrivals.wait(queue, self.number);
         }
-        let waiting = parked.entry(queue.clone()).or_default();
-        self.next_late.set(self.next_late.get().min(pull.deadline));
+        let waiting = held.entry(queue.clone()).or_default();
+        self.next_deadline.set(self.next_deadline.get().min(pull.deadline));
         waiting.pulls.push(pull);
-        self.parked_count.set(self.parked_count.get() + 1);
+        self.held_count.set(self.held_count.get() + 1);
         is_new
     }
 
-    /// Takes a queue's parked pulls off the table.
-    pub(super) fn unpark(&self, queue: &QueueKey, which: impl FnMut(&mut Parked) -> bool) -> Vec<Parked> {
-        let mut parked = self.parked.borrow_mut();
-        let Some(waiting) = parked.get_mut(queue) else { return Vec::new() };
-        let taken: Vec<Parked> = waiting.pulls.extract_if(.., which).collect();
+    /// Takes a queue's held pulls off the table.
+    pub(super) fn release(&self, queue: &QueueKey, which: impl FnMut(&mut HeldPull) -> bool) -> Vec<HeldPull> {
+        let mut held = self.held.borrow_mut();
+        let Some(waiting) = held.get_mut(queue) else { return Vec::new() };
+        let taken: Vec<HeldPull> = waiting.pulls.extract_if(.., which).collect();
         if waiting.pulls.is_empty() {
-            parked.remove(queue);
+            held.remove(queue);
             self.broker.doors.arrivals.leave(queue, self.number);
         }
-        self.parked_count.set(self.parked_count.get() - taken.len());
+        self.held_count.set(self.held_count.get() - taken.len());
         taken
     }
 
     /// Refuses the pulls that wait and may not any more.
     pub(super) fn refuse_forbidden(&self) {
-        let queues: Vec<QueueKey> = self.parked.borrow().keys().cloned().collect();
+        let queues: Vec<QueueKey> = self.held.borrow().keys().cloned().collect();
         for queue in queues {
             let mut refusals = Vec::new();
-            let forbidden = self.unpark(&queue, |waiting| {
-                let checked = crate::requests::pull::recheck(&self.broker, &waiting.pull);
+            let forbidden = self.release(&queue, |waiting| {
+                let checked = recheck(&self.broker, &waiting.pull);
                 checked.map_err(|refusal| refusals.push(refusal)).is_err()
             });
-            for (parked, refusal) in forbidden.into_iter().zip(refusals) {
-                refuse(&parked.from, parked.ticket, &refusal);
+            for (held, refusal) in forbidden.into_iter().zip(refusals) {
+                refuse(&held.from, held.ticket, &refusal);
             }
         }
     }
 
     /// A queue got a message: everybody who waits for it looks again at the end of the turn, or a little later when others come first.
     pub(super) fn arrived(&self, queue: &QueueKey) {
-        if let Some(waiting) = self.parked.borrow_mut().get_mut(queue)
+        if let Some(waiting) = self.held.borrow_mut().get_mut(queue)
             && !std::mem::replace(&mut waiting.is_due, true)
         {
             self.due.borrow_mut().push_back(Due { queue: queue.clone(), since: self.broker.clock.elapsed() });
@@ -157,50 +190,49 @@ impl BrokerShard {
                 return Some(wait);
             }
             let next = self.due.borrow_mut().pop_front()?;
-            self.look_again(&next.queue, now);
+            self.serve_again(&next.queue, now);
         }
     }
 
     /// Everybody who waits for a queue looks again. Meanwhile this shard stays one that is told of further messages, so that none is
     /// missed by those who go on waiting.
-    fn look_again(&self, queue: &QueueKey, now: Duration) {
-        let Some(woken) = self.parked.borrow_mut().get_mut(queue).map(std::mem::take) else { return };
-        self.parked_count.set(self.parked_count.get() - woken.pulls.len());
-        self.look.borrow_mut().forget();
-        for parked in woken.pulls {
-            self.serve_pull(parked, now);
+    fn serve_again(&self, queue: &QueueKey, now: Duration) {
+        let Some(woken) = self.held.borrow_mut().get_mut(queue).map(std::mem::take) else { return };
+        self.held_count.set(self.held_count.get() - woken.pulls.len());
+        self.shared.borrow_mut().forget();
+        for held in woken.pulls {
+            self.serve_pull(held, now);
         }
-        self.unpark(queue, |_| false);
+        self.release(queue, |_| false);
     }
 
-    pub(super) fn answer_late(&self) {
-        if self.parked_count.get() == 0 {
+    pub(super) fn answer_overdue(&self) {
+        if self.held_count.get() == 0 {
             return;
         }
         let now = self.broker.clock.elapsed();
-        if now < self.next_late.get() {
+        if now < self.next_deadline.get() {
             return;
         }
-        let late: Vec<QueueKey> = {
-            let parked = self.parked.borrow();
-            parked
-                .iter()
+        let overdue: Vec<QueueKey> = {
+            let held = self.held.borrow();
+            held.iter()
                 .filter(|(_, waiting)| waiting.pulls.iter().any(|pull| pull.deadline <= now))
                 .map(|(queue, _)| queue.clone())
                 .collect()
         };
-        for queue in late {
-            for parked in self.unpark(&queue, |pull| pull.deadline <= now) {
-                self.look.borrow_mut().forget();
-                self.serve_pull(parked, now);
+        for queue in overdue {
+            for held in self.release(&queue, |pull| pull.deadline <= now) {
+                self.shared.borrow_mut().forget();
+                self.serve_pull(held, now);
             }
         }
-        let next = self.parked.borrow().values().flat_map(|waiting| &waiting.pulls).map(|pull| pull.deadline).min();
-        self.next_late.set(next.unwrap_or(Duration::MAX));
+        let next = self.held.borrow().values().flat_map(|waiting| &waiting.pulls).map(|pull| pull.deadline).min();
+        self.next_deadline.set(next.unwrap_or(Duration::MAX));
     }
 }
 
-impl Waiting {
+impl HeldPulls {
     /// Whether a connection has a pull among them.
     pub(super) fn holds_of(&self, connection: ConnectionId) -> bool {
         self.pulls.iter().any(|pull| pull.from.id == connection)
@@ -208,7 +240,7 @@ impl Waiting {
 }
 
 fn refuse(from: &Rc<Connection>, ticket: Ticket, refusal: &Refusal) {
-    from.answer(ticket, refusal.answer().fields(crate::requests::pull::refused(refusal)));
+    from.answer(ticket, refusal.answer().fields(refused(refusal)));
 }
 
 /// When the time of a pull that waits is over. Times end together, every 100 ms, so that whoever looks for them has that often to look and no

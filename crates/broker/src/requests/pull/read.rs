@@ -1,0 +1,176 @@
+//! What does a pull find? A read of the store, which changes nothing else, and what is remembered of it.
+
+use super::answer::PullResult;
+use super::{PreparedPull, check_there};
+use crate::broker::Broker;
+use crate::counts::statistics::Moved;
+use crate::error::Refusal;
+use crate::names::RETRY_PREFIX;
+use crate::notify::arrivals::QueueKey;
+use crate::requests::offsets::beginning;
+use crate::requests::send_back;
+use crate::tables::clients::Wanted;
+use roxmq_protocol::code;
+use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::properties::Properties;
+use roxmq_protocol::record::Record;
+use roxmq_protocol::record::store_host::set_store_host;
+use roxmq_remoting::Answer;
+use roxmq_store::{EntryFilter, Filter, Patience, ReadLimits, ReadRequest, ReadResult, ReadStatus};
+use std::net::SocketAddr;
+
+/// What was read last for pulls of a queue. Those who wait for the same message usually ask for the same, and get the same: it is read and
+/// checked once for all of them.
+#[derive(Default)]
+pub struct SharedRead {
+    body: Vec<u8>,
+    /// Where all messages in it say that they are stored, if that is known.
+    stored_at: Option<SocketAddr>,
+    found: Option<(i64, ReadLimits, ReadResult)>,
+    counter_name: String,
+}
+
+impl SharedRead {
+    /// Lets the next pull be looked after by itself: it is of another queue, or something may have come.
+    pub fn forget(&mut self) {
+        self.found = None;
+    }
+
+    /// The messages that belong to a result, for somebody who meets the broker as `met_as`. Most know it by the same address as the one
+    /// before, and the bytes are good as they are.
+    pub fn body(&mut self, result: &PullResult, met_as: SocketAddr) -> &[u8] {
+        if result.code != code::SUCCESS {
+            return &[];
+        }
+        if self.stored_at != Some(met_as) {
+            set_store_host(&mut self.body, met_as);
+            self.stored_at = Some(met_as);
+        }
+        &self.body
+    }
+}
+
+/// What a pull finds.
+enum Found {
+    /// It has to begin elsewhere: its offset is from before its topic was deleted and made again.
+    Elsewhere(i64),
+    /// What the store has for it.
+    Read(ReadResult),
+}
+
+/// Answers the pull as far as this much patience goes. What it finds is in `shared`, and is remembered: how far the group has come,
+/// and what it got.
+pub fn serve(broker: &Broker, pull: &PreparedPull, patience: Patience, shared: &mut SharedRead) -> PullResult {
+    let QueueKey { topic, queue_id } = &pull.queue;
+    if let Some(offset) = broker.tables.offsets.take_reset(pull.group_name(), topic, *queue_id as i32) {
+        return moved(broker, pull, offset);
+    }
+    let deletions = broker.tables.lives.deletions();
+    let life = broker.tables.lives.of(topic);
+    let read = match find(broker, pull, life, patience, shared) {
+        Found::Elsewhere(offset) => return moved(broker, pull, offset),
+        Found::Read(read) => read,
+    };
+    // What rides on a pull is never ahead of it, unless it is from before the topic was deleted.
+    let end = if life.is_some() { read.max.0.min(pull.from) } else { read.max.0 };
+    let commit = pull.commit.take().filter(|offset| (0..=end).contains(offset));
+    let is_current = || broker.tables.lives.deletions() == deletions;
+    broker.tables.offsets.note_pull(pull.group_name(), topic, *queue_id as i32, read.next.0, commit, is_current);
+    count(broker, pull, &read, shared);
+    PullResult::of(pull, &read)
+}
+
+/// Reads what the pull wants, unless the read before found just that for another pull.
+fn find(broker: &Broker, pull: &PreparedPull, life: Option<u64>, patience: Patience, shared: &mut SharedRead) -> Found {
+    let QueueKey { topic, queue_id } = &pull.queue;
+    if let Some(life) = life
+        && let Some(offset) = begins_anew(broker, pull, life)
+    {
+        return Found::Elsewhere(offset);
+    }
+    let limits = ReadLimits { patience, ..pull.limits };
+    // Only here the settings are asked for, which all threads share.
+    let filters_retries = topic.starts_with(RETRY_PREFIX) && broker.config().filter_retries;
+    let is_for_all = matches!(pull.subscription.wanted, Wanted::All) && !filters_retries;
+    let known = shared.found.filter(|(from, with, _)| is_for_all && *from == pull.from && *with == limits);
+    let read = match known {
+        Some((_, _, read)) => read,
+        None => {
+            shared.body.clear();
+            shared.stored_at = None;
+            let read = read_store(broker, pull, limits, filters_retries, &mut shared.body);
+            shared.found = (is_for_all && read.status == ReadStatus::Found).then_some((pull.from, limits, read));
+            read
+        }
+    };
+    // The end of the log is shorter after a crash, and that is where a pull from beyond it goes on. But one from before the topic was
+    // deleted has to begin again; where it cannot be told, nothing may be passed over.
+    let is_of_another_life = read.status == ReadStatus::OffsetOverflowBadly
+        && broker.store.was_deleted(topic)
+        && !broker.tables.lives.reads(pull.claim(pull.from));
+    match is_of_another_life {
+        true => Found::Elsewhere(beginning(broker, pull.group_name(), topic, *queue_id as i32)),
+        false => Found::Read(read),
+    }
+}
+
+/// Where a pull has to begin whose offset is from before its topic was deleted and made again.
+fn begins_anew(broker: &Broker, pull: &PreparedPull, life: u64) -> Option<i64> {
+    let beginning = beginning(broker, pull.group_name(), &pull.queue.topic, pull.queue.queue_id as i32);
+    let waited_over_it = pull.life != Some(life) && pull.from > beginning;
+    (waited_over_it || !broker.tables.lives.may_read(pull.claim(pull.from), beginning)).then_some(beginning)
+}
+
+fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_retries: bool, body: &mut Vec<u8>) -> ReadResult {
+    let QueueKey { topic, queue_id } = &pull.queue;
+    let by_entry: Option<&mut EntryFilter<'_>> = Some(&mut |entry| pull.subscription.wants(entry.tags_code));
+    let request = ReadRequest { topic, queue_id: *queue_id, from: QueueOffset(pull.from), limits };
+    match &pull.subscription.wanted {
+        _ if filters_retries => {
+            let wants = &mut |record: &Record<'_>| send_back::is_still_wanted(broker, pull.group_name(), record);
+            broker.store.read(&request, Filter { by_entry, by_record: Some(wants) }, body)
+        }
+        Wanted::Sql(expression) => {
+            let wants = &mut |record: &Record<'_>| expression.matches(&Properties::new(record.properties));
+            broker.store.read(&request, Filter { by_entry, by_record: Some(wants) }, body)
+        }
+        Wanted::All | Wanted::Tagged(_) | Wanted::Unreadable(_) => broker.store.read(&request, Filter { by_entry, by_record: None }, body),
+    }
+}
+
+/// Sends a pull to another offset.
+fn moved(broker: &Broker, pull: &PreparedPull, offset: i64) -> PullResult {
+    broker.tables.lives.tell(pull.claim(offset));
+    PullResult::moved(pull, offset, broker.store.bounds(&pull.queue.topic, pull.queue.queue_id).unwrap_or_default())
+}
+
+/// Counts what a pull got.
+fn count(broker: &Broker, pull: &PreparedPull, read: &ReadResult, shared: &mut SharedRead) {
+    if read.messages > 0 {
+        broker.counts.figures.got(read.messages);
+        let key = &mut shared.counter_name;
+        key.clear();
+        key.extend([&*pull.queue.topic, "@", pull.group_name()]);
+        let (messages, bytes) = (u64::from(read.messages), shared.body.len() as u64);
+        broker.counts.statistics.add(Moved::Gets, key, messages, bytes);
+        broker.counts.broker_gets.add(messages, bytes);
+    } else if read.status != ReadStatus::NotInMemory {
+        broker.counts.figures.missed();
+    }
+}
+
+/// Reads what the pull wants, also from the disk, for somebody who meets the broker as `met_as`.
+///
+/// # Errors
+/// When its topic was deleted.
+pub fn answer_from_disk(broker: &Broker, pull: &PreparedPull, met_as: SocketAddr) -> Result<Answer, Refusal> {
+    check_there(broker, pull)?;
+    let mut shared = SharedRead::default();
+    let result = serve(broker, pull, Patience::WaitForDisk, &mut shared);
+    let mut answer = Answer::refused(result.code, result.remark).fields(result.reply);
+    if result.code == code::SUCCESS {
+        set_store_host(&mut shared.body, met_as);
+        answer.body = shared.body;
+    }
+    Ok(answer)
+}
