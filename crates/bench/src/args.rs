@@ -55,7 +55,7 @@ impl BenchArgs {
     ///
     /// # Errors
     /// When flags do not fit each other.
-    pub fn task(self) -> Result<Task, OptionError> {
+    pub(crate) fn task(self) -> Result<Task, OptionError> {
         let (workload, mut options) = match self.subject {
             Subject::Send(options) => (Workload::Send, options),
             Subject::Pull(options) => (Workload::Pull, options),
