@@ -9,7 +9,7 @@ use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, body_crc};
 use roxmq_protocol::request::{HeaderFields, Request, SendForm, SendMessage, SendMessageV2};
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, Store, StoreConfig};
+use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, Retention, Store, StoreConfig};
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -121,7 +121,7 @@ fn open() -> (tempfile::TempDir, Arc<Store>) {
     let config = StoreConfig {
         root: folder.path().into(),
         flush: FlushMode::Async { interval: Duration::from_millis(500) },
-        disk_reserve_bytes: 0,
+        retention: Retention { disk_reserve_bytes: 0, ..Retention::default() },
         background: false,
         ..StoreConfig::default()
     };

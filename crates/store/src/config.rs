@@ -28,14 +28,8 @@ pub struct StoreConfig {
     pub flush: FlushMode,
     /// With [`FlushMode::Async`], flush early when this much is not durable.
     pub flush_bytes: u64,
-    /// Hours after which a segment expires (`fileReservedTime`).
-    pub file_reserved_hours: u64,
-    /// The most bytes of sealed segments to retain, if limited.
-    pub retention_bytes: Option<u64>,
-    /// Appends are refused while the device has less free than this.
-    pub disk_reserve_bytes: u64,
-    /// Whether room may be made by deleting segments that have not expired, once the reserve is touched.
-    pub delete_unexpired_when_full: bool,
+    /// How long and how much of the log is retained. May change while the store is open: [`crate::Store::set_retention`].
+    pub retention: Retention,
     /// Whether messages go into the light queues that their producers name (`enableLmq` and `enableMultiDispatch`). What is in light
     /// queues already is found there in any case.
     pub light_queues: bool,
@@ -54,28 +48,22 @@ pub struct StoreConfig {
     pub background: bool,
 }
 
-/// What may be changed while a store is open: how long and how much is retained. Fields as in [`StoreConfig`].
+/// How long and how much of the log is retained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Hours after which a segment expires.
+    /// Hours after which a segment expires (`fileReservedTime`).
     pub file_reserved_hours: u64,
-    /// The most bytes of sealed segments to retain, if limited.
+    /// The most bytes of sealed segments to retain, if limited (`retentionBytes`).
     pub retention_bytes: Option<u64>,
-    /// Appends are refused while the device has less free than this.
+    /// Appends are refused while the device has less free than this (`diskReserveBytes`).
     pub disk_reserve_bytes: u64,
-    /// Whether room may be made by deleting segments that have not expired, once the reserve is touched.
+    /// Whether room may be made by deleting segments that have not expired, once the reserve is touched (`cleanFileForciblyEnable`).
     pub delete_unexpired_when_full: bool,
 }
 
-impl StoreConfig {
-    /// What of it may be changed while the store is open.
-    pub fn retention(&self) -> Retention {
-        Retention {
-            file_reserved_hours: self.file_reserved_hours,
-            retention_bytes: self.retention_bytes,
-            disk_reserve_bytes: self.disk_reserve_bytes,
-            delete_unexpired_when_full: self.delete_unexpired_when_full,
-        }
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention { file_reserved_hours: 72, retention_bytes: None, disk_reserve_bytes: 512 << 20, delete_unexpired_when_full: false }
     }
 }
 
@@ -87,10 +75,7 @@ impl Default for StoreConfig {
             segment_bytes: 1 << 30,
             flush: FlushMode::Async { interval: Duration::from_millis(500) },
             flush_bytes: 16 << 20,
-            file_reserved_hours: 72,
-            retention_bytes: None,
-            disk_reserve_bytes: 512 << 20,
-            delete_unexpired_when_full: false,
+            retention: Retention::default(),
             light_queues: false,
             tail_checkpoint_bytes: 64 << 20,
             tail_memory_bytes: 256 << 20,

@@ -54,7 +54,7 @@ impl Keeper {
             checkpoint_turn: Mutex::new(locks::CHECKPOINT_TURN, ()),
             owes_checkpoint: AtomicBool::new(false),
             turn: Mutex::new(locks::RETENTION_TURN, ()),
-            expiry: Expiry::new(contents.config.retention(), contents.clock.elapsed()),
+            expiry: Expiry::new(contents.config.retention, contents.clock.elapsed()),
             next_segment: Mutex::new(locks::NEXT_SEGMENT, None),
             memory: FreedMemory::new(contents.config.release_memory),
             stop,

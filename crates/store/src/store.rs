@@ -100,7 +100,7 @@ impl Store {
         watermarks.set_all(recovered.end);
 
         let contents = Arc::new(Contents {
-            space: Space::new(disk.clone(), log_dir, config.disk_reserve_bytes),
+            space: Space::new(disk.clone(), log_dir, config.retention.disk_reserve_bytes),
             clock,
             disk,
             index_dir,

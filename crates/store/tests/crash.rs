@@ -390,7 +390,7 @@ fn no_room_at_every_operation_is_a_state_and_passes() {
 #[test]
 fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     let mut world = World::new(77);
-    world.config.disk_reserve_bytes = 20_000;
+    world.config.retention.disk_reserve_bytes = 20_000;
     let store = world.open();
     let mut history = History::default();
     for round in 0..20 {
@@ -557,7 +557,7 @@ fn a_killed_process_loses_nothing() {
 fn retention_around_a_crash_keeps_offsets() {
     for at in 0..80 {
         let mut world = World::new(at);
-        world.config.file_reserved_hours = 1;
+        world.config.retention.file_reserved_hours = 1;
         let store = world.open();
         let mut next = BTreeMap::new();
         for n in 0..150 {
@@ -597,7 +597,7 @@ fn a_segment_that_is_made_of_an_old_one_never_shows_what_was_in_it() {
     let mut reused = 0;
     for seed in 0..cuts {
         let (mut world, at) = (World::new(seed), seed % 300);
-        world.config.retention_bytes = Some(world.config.segment_bytes);
+        world.config.retention.retention_bytes = Some(world.config.segment_bytes);
         let store = world.open();
         let (mut durable, mut begun) = (0, false);
         world.sim.fail_at(world.sim.operations() + 150 + at, Fault::PowerCut);

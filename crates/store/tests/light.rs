@@ -184,7 +184,7 @@ fn deleting_either_topic_leaves_the_other_over_restarts() {
 #[test]
 fn retention_takes_light_entries_with_their_messages() {
     let mut world = World::new(1);
-    world.config.file_reserved_hours = 1;
+    world.config.retention.file_reserved_hours = 1;
     let store = world.open();
     for n in 0..200 {
         world.send(&store, "T", 0, n).expect("appended");

@@ -7,7 +7,7 @@ use roxmq_env::disk::Disk;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, records};
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, Store, StoreConfig};
+use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, Retention, Store, StoreConfig};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn open(root: &Path) -> Arc<Store> {
         root: root.to_owned(),
         flush: FlushMode::Async { interval: std::time::Duration::from_millis(500) },
         segment_bytes: 64 << 20,
-        disk_reserve_bytes: 0,
+        retention: Retention { disk_reserve_bytes: 0, ..Retention::default() },
         light_queues: true,
         background: false,
         ..StoreConfig::default()

@@ -21,7 +21,7 @@ fn open(disk: Disk, root: &Path) -> Arc<Store> {
         root: root.to_owned(),
         segment_bytes: SEGMENT_BYTES,
         flush: FlushMode::Async { interval: std::time::Duration::from_millis(500) },
-        disk_reserve_bytes: 0,
+        retention: Retention { disk_reserve_bytes: 0, ..Retention::default() },
         tail_checkpoint_bytes: 20 << 10,
         background: false,
         ..StoreConfig::default()
@@ -178,7 +178,7 @@ fn readers_go_on_while_segments_are_deleted() {
         let files = |folder: &str| std::fs::read_dir(root.path().join(folder)).expect("lists").count();
         let before = files("commitlog");
         let retention_bytes = Some(SEGMENT_BYTES);
-        store.set_retention(Retention { retention_bytes, ..store.config().retention() });
+        store.set_retention(Retention { retention_bytes, ..store.config().retention });
         while store.delete_expired() > 0 {}
         assert!(files("commitlog") < before);
         is_over.store(true, Ordering::Release);

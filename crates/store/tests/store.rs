@@ -317,7 +317,7 @@ fn what_an_append_found_holds_until_a_topic_is_deleted() {
 #[test]
 fn retention_takes_the_oldest_and_keeps_the_offsets() {
     let mut world = World::new(7);
-    world.config.file_reserved_hours = 1;
+    world.config.retention.file_reserved_hours = 1;
     let store = world.open();
     for n in 0..300 {
         world.send(&store, "T", n % 2, n as usize).expect("appended");
@@ -394,7 +394,7 @@ fn takes_no_more_than_its_memory_has_room_for_until_the_disk_has_it() {
 #[test]
 fn retention_by_bytes() {
     let mut world = World::new(8);
-    world.config.retention_bytes = Some(world.config.segment_bytes * 2);
+    world.config.retention.retention_bytes = Some(world.config.segment_bytes * 2);
     let store = world.open();
     for n in 0..300 {
         world.send(&store, "T", 0, n).expect("appended");
@@ -416,7 +416,7 @@ fn log_files(world: &World) -> Vec<String> {
 #[test]
 fn the_next_segment_is_made_of_what_expires_while_it_is_made() {
     let mut world = World::new(22);
-    world.config.retention_bytes = Some(world.config.segment_bytes);
+    world.config.retention.retention_bytes = Some(world.config.segment_bytes);
     let store = world.open();
     let mut most = 0;
     // The clock stands still, so that expired segments are looked for by whoever makes the next one, and nobody else.
@@ -433,8 +433,8 @@ fn the_next_segment_is_made_of_what_expires_while_it_is_made() {
 #[test]
 fn the_file_that_is_kept_for_the_next_segment_goes_before_messages_are_refused() {
     let mut world = World::new(23);
-    world.config.retention_bytes = Some(world.config.segment_bytes);
-    world.config.disk_reserve_bytes = 40_000;
+    world.config.retention.retention_bytes = Some(world.config.segment_bytes);
+    world.config.retention.disk_reserve_bytes = 40_000;
     let store = world.open();
     let is_kept = || log_files(&world).iter().any(|name| name == "spare.tmp");
     let mut sent = 0;
@@ -460,11 +460,11 @@ fn the_file_that_is_kept_for_the_next_segment_goes_before_messages_are_refused()
 fn the_disk_reserve_changes_while_the_store_is_open() {
     for (at_start, now) in [(0, 60_000), (60_000, 0)] {
         let mut world = World::new(25);
-        world.config.retention_bytes = Some(world.config.segment_bytes);
-        world.config.disk_reserve_bytes = at_start;
+        world.config.retention.retention_bytes = Some(world.config.segment_bytes);
+        world.config.retention.disk_reserve_bytes = at_start;
         world.sim.set_capacity(Some(100_000));
         let store = world.open();
-        store.set_retention(Retention { disk_reserve_bytes: now, ..world.config.retention() });
+        store.set_retention(Retention { disk_reserve_bytes: now, ..world.config.retention });
         for n in 0.. {
             if store.watermarks().written().0 >= 6_000 {
                 break;
@@ -487,7 +487,7 @@ fn retention_changes_while_the_store_is_open() {
     }
     store.tick();
     assert_eq!(store.delete_expired(), 0);
-    store.set_retention(Retention { retention_bytes: Some(world.config.segment_bytes * 2), ..world.config.retention() });
+    store.set_retention(Retention { retention_bytes: Some(world.config.segment_bytes * 2), ..world.config.retention });
     store.delete_expired();
     assert_eq!(store.stats().segments, 3);
     assert!(store.bounds("T", 0).expect("bounds").0.0 > 0);
@@ -506,7 +506,7 @@ fn two_never_open_one_folder() {
 #[test]
 fn a_clock_that_nobody_knows_yet_lets_nothing_expire_unless_somebody_asks_for_it() {
     let mut world = World::new(9);
-    world.config.file_reserved_hours = 1;
+    world.config.retention.file_reserved_hours = 1;
     let store = world.open();
     for n in 0..300 {
         world.send(&store, "T", 0, n).expect("appended");

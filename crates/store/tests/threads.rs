@@ -5,7 +5,7 @@ use roxmq_env::disk::Disk;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, records};
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, ReadStatus, Store, StoreConfig};
+use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, ReadStatus, Retention, Store, StoreConfig};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ fn config(root: &Path, flush: FlushMode) -> StoreConfig {
         root: root.to_owned(),
         segment_bytes: 64 << 10,
         flush,
-        disk_reserve_bytes: 0,
+        retention: Retention { disk_reserve_bytes: 0, ..Retention::default() },
         tail_checkpoint_bytes: 10 << 10,
         ..StoreConfig::default()
     }

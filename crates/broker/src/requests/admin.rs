@@ -5,7 +5,7 @@ use crate::counts::statistics::Statistic;
 use crate::error::Refusal;
 use crate::names;
 use crate::settings::BrokerConfig;
-use crate::settings::store::store_config;
+use crate::settings::store::retention;
 use crate::tables::system;
 use crate::waiting::delay::levels;
 use crate::waiting::transaction;
@@ -55,7 +55,7 @@ pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerC
 
 /// Has settings be in force, and all that follows from them.
 fn take(broker: &Broker, settings: BrokerConfig) {
-    broker.store.set_retention(store_config(&settings).retention());
+    broker.store.set_retention(retention(&settings));
     broker.store.set_flush_interval(Duration::from_millis(settings.flush_interval_ms));
     // Some system topics are there only with a setting.
     system::add_system_topics(&broker.tables.topics, &settings);

@@ -329,7 +329,12 @@ mod tests {
     #[test]
     #[should_panic(expected = "wrong places")]
     fn a_batch_with_a_gap_is_not_appended() {
-        let config = crate::StoreConfig { root: "/store".into(), background: false, disk_reserve_bytes: 0, ..Default::default() };
+        let config = crate::StoreConfig {
+            root: "/store".into(),
+            background: false,
+            retention: crate::config::Retention { disk_reserve_bytes: 0, ..Default::default() },
+            ..Default::default()
+        };
         let store = crate::Store::open(Clock::manual(0), SimDisk::new(1).disk(), config).unwrap();
         let mut batch = Batch::new();
         batch.push(draft("", "whole")).unwrap();

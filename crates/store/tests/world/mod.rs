@@ -8,8 +8,8 @@ use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, Record, records};
 use roxmq_protocol::time::Timestamp;
 use roxmq_store::{
-    AppendError, Batch, Filter, FlushMode, OpenError, Patience, Placed, QueueHint, ReadLimits, ReadRequest, ReadResult, ReadStatus, Store,
-    StoreConfig,
+    AppendError, Batch, Filter, FlushMode, OpenError, Patience, Placed, QueueHint, ReadLimits, ReadRequest, ReadResult, ReadStatus,
+    Retention, Store, StoreConfig,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -40,7 +40,7 @@ impl World {
             root: "/store".into(),
             segment_bytes: 8192,
             flush: FlushMode::Sync,
-            disk_reserve_bytes: 0,
+            retention: Retention { disk_reserve_bytes: 0, ..Retention::default() },
             tail_checkpoint_bytes: 2000,
             background: false,
             light_queues: true,
