@@ -21,7 +21,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::settings::NameServerConfig;
 use parking_lot::{Mutex, RwLock};
 use roxmq_env::disk::Disk;
 use roxmq_protocol::json::{self, Dialect};
@@ -29,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
+use crate::settings::NameServerConfig;
 use crate::table::{RouteTable, WIPED_MAX, Wiped};
 
 /// How long brokers have that the file does not name.
