@@ -1,7 +1,7 @@
 //! What is derived from the log: which records are in a queue, and which have a key.
 //!
 //! [`facts`] says what the index keeps of a record, [`table`] takes it in and holds the newest of it in memory, [`tail_file`] and
-//! [`merge`] write it to index files ([`file`]).
+//! [`merge`] write it to index files ([`mod@file`]).
 
 pub(crate) mod directory;
 pub(crate) mod facts;

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueHint {
     pub(crate) no: QueueNo,
-    /// [`crate::index::Index::generation`] then.
+    /// [`crate::index::table::Index::generation`] then.
     pub(crate) generation: u64,
 }
 
