@@ -7,55 +7,11 @@ use std::fmt::Write;
 /// As many files may import each other.
 const FILES_MAX: usize = 3;
 
-/// Larger circles that are there. This list only shrinks.
-const KNOWN_CIRCLES: &[&[&str]] = &[
-    &[
-        "crates/broker/src/announce/changing/mod.rs",
-        "crates/broker/src/announce/mod.rs",
-        "crates/broker/src/announce/registration.rs",
-        "crates/broker/src/announce/topics.rs",
-        "crates/broker/src/broker.rs",
-        "crates/broker/src/waiting/deletions.rs",
-        "crates/broker/src/waiting/destination.rs",
-        "crates/broker/src/waiting/mod.rs",
-        "crates/broker/src/waiting/parking/mod.rs",
-        "crates/broker/src/waiting/timer/deliver.rs",
-        "crates/broker/src/waiting/timer/roll.rs",
-    ],
-    &[
-        "crates/broker/src/requests/reply.rs",
-        "crates/broker/src/routes.rs",
-        "crates/broker/src/shard/mod.rs",
-        "crates/broker/src/shard/pulls.rs",
-        "crates/broker/src/shard/sends.rs",
-    ],
-];
-
-/// Files below `lib.rs` or `main.rs` that import from it. This list only shrinks.
-const KNOWN_UPWARDS: &[&str] = &[];
-
-/// Compares the arrows of all crates with the rules, and the exceptions with the arrows.
+/// Compares the arrows of all crates with the rules.
 pub fn check(crates: &[Imports]) -> Result<(), String> {
-    compare(crates, KNOWN_CIRCLES, KNOWN_UPWARDS)
-}
-
-fn compare(crates: &[Imports], known_circles: &[&[&str]], known_upwards: &[&str]) -> Result<(), String> {
     let mut wrong = String::new();
-    let (mut circles, mut upwards) = (Vec::new(), BTreeMap::new());
     for imports in crates {
-        for circle in circles_of(imports) {
-            if circle.len() > FILES_MAX {
-                circles.push((circle, imports));
-            }
-        }
-        for ((from, to), names) in &imports.arrows {
-            if imports.roots.contains(to) {
-                upwards.insert(from.as_str(), (to, names));
-            }
-        }
-    }
-    for (circle, imports) in &circles {
-        if !known_circles.iter().any(|known| circle.iter().all(|file| known.contains(file))) {
+        for circle in circles_of(imports).iter().filter(|circle| circle.len() > FILES_MAX) {
             let _ = writeln!(wrong, "{} files import each other in a circle: {}", circle.len(), listed(circle));
             for ((from, to), names) in &imports.arrows {
                 if circle.contains(from.as_str()) && circle.contains(to.as_str()) {
@@ -63,18 +19,9 @@ fn compare(crates: &[Imports], known_circles: &[&[&str]], known_upwards: &[&str]
                 }
             }
         }
-    }
-    for (from, (to, names)) in &upwards {
-        if !known_upwards.contains(from) {
-            let _ = writeln!(wrong, "{from} imports {} from {to}, which is above it: name the module they are in", listed(*names));
+        for ((from, to), names) in imports.arrows.iter().filter(|((_, to), _)| imports.roots.contains(to)) {
+            let _ = writeln!(wrong, "{from} imports {} from {to}, which is above it: name the module they are in", listed(names));
         }
-    }
-    let is_needed = |file: &str| circles.iter().any(|(circle, _)| circle.contains(file));
-    for file in known_circles.iter().copied().flatten().filter(|file| !is_needed(file)) {
-        let _ = writeln!(wrong, "{file} is in no circle any more: take it out of KNOWN_CIRCLES");
-    }
-    for file in known_upwards.iter().filter(|file| !upwards.contains_key(*file)) {
-        let _ = writeln!(wrong, "{file} imports from nothing above any more: take it out of KNOWN_UPWARDS");
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
@@ -131,22 +78,14 @@ mod tests {
     fn three_may_and_four_may_not() {
         let three = imports(&[("a", "b"), ("b", "c"), ("c", "a"), ("lib", "a")]);
         let four = imports(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")]);
-        assert_eq!(compare(&[three], &[], &[]), Ok(()));
-        let wrong = compare(&[four], &[], &[]).expect_err("a circle");
+        assert_eq!(check(&[three]), Ok(()));
+        let wrong = check(&[four]).expect_err("a circle");
         assert!(wrong.starts_with("4 files import each other in a circle: a, b, c, d\n    a -> b: X\n"), "{wrong}");
     }
 
     #[test]
     fn nothing_is_imported_from_the_root() {
         let wrong = "a imports X from lib, which is above it: name the module they are in\n";
-        assert_eq!(compare(&[imports(&[("a", "lib")])], &[], &[]), Err(wrong.to_owned()));
-    }
-
-    #[test]
-    fn exceptions_only_shrink() {
-        let four = [imports(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "a"), ("d", "lib")])];
-        assert_eq!(compare(&four, &[&["a", "b", "c", "d"]], &["d"]), Ok(()));
-        let wrong = compare(&four, &[&["a", "b", "c", "d", "e"]], &["c", "d"]).expect_err("too many exceptions");
-        assert_eq!(wrong.lines().count(), 2, "{wrong}");
+        assert_eq!(check(&[imports(&[("a", "lib")])]), Err(wrong.to_owned()));
     }
 }

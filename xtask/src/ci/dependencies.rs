@@ -8,9 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Crates that are there in several versions, because others ask for them. This list only shrinks.
-const KNOWN_DUPLICATES: &[&str] = &[];
-
 /// Looks through the manifests, and through the sources for what they name.
 pub fn check(workspace: &Workspace) -> Result<(), String> {
     let mut wrong = String::new();
@@ -105,12 +102,8 @@ fn duplicates(packages: &[Package], wrong: &mut String) {
     for package in packages {
         versions.entry(&package.name).or_default().push(&package.version);
     }
-    versions.retain(|_, versions| versions.len() > 1);
-    for (name, versions) in versions.iter().filter(|(name, _)| !KNOWN_DUPLICATES.contains(name)) {
+    for (name, versions) in versions.iter().filter(|(_, versions)| versions.len() > 1) {
         let _ = writeln!(wrong, "{name} is compiled in {} versions: {}", versions.len(), versions.join(", "));
-    }
-    for name in KNOWN_DUPLICATES.iter().filter(|name| !versions.contains_key(*name)) {
-        let _ = writeln!(wrong, "{name} is there in one version: take it out of KNOWN_DUPLICATES");
     }
 }
 
