@@ -55,7 +55,7 @@ pub enum TimerError {
 /// Runs what the options ask for.
 ///
 /// # Errors
-/// When it cannot be carried through. Messages that do not come as they must are in the report.
+/// When the run cannot be finished. Messages that do not arrive as they must are in the report.
 pub fn run(options: &TimerOptions) -> Result<TimerReport, TimerError> {
     let place = Place::new(options)?;
     let broker = place.start()?;

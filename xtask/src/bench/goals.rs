@@ -69,7 +69,7 @@ pub struct Row {
 
 /// How a row is measured.
 pub enum Load {
-    /// One run of the generator, after filling the topic for so many seconds at full speed.
+    /// One run of the generator, after filling the topic for some seconds at full speed.
     Bench { fill_seconds: f64, words: &'static str },
     /// In a way of its own.
     Special(Special),

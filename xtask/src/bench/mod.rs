@@ -195,5 +195,5 @@ fn once(stage: &Stage, row: &Row) -> Result<Figures, String> {
 
 /// Above this share of the cores a machine that should be idle is not quiet.
 const BUSY_MAX: f64 = 0.1;
-/// Linux tells the host two seconds after memory is free.
+/// Linux notifies the host two seconds after memory is free.
 const SETTLE: std::time::Duration = std::time::Duration::from_secs(5);

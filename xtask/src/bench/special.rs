@@ -156,7 +156,7 @@ fn peak_of(report: &Report) -> Result<f64, String> {
     of(&report.figures, Metric::Rate).filter(|rate| *rate > 0.0).ok_or_else(|| "nothing was stored".to_owned())
 }
 
-/// Stores about so many GB.
+/// Stores about this many GB.
 fn fill(stage: &Stage, fresh: &Fresh, gb: f64, words: &str) -> Result<(), String> {
     let deadline = Instant::now() + FILL_MAX;
     let mut stored = 0.0;

@@ -96,7 +96,7 @@ impl Stage {
         self.bench_for(address, words, self.seconds, self.warm_up)
     }
 
-    /// Runs the generator for so many seconds. What its verification finds is an error.
+    /// Runs the generator for some seconds. A failed verification is an error.
     pub fn bench_for(&self, address: &str, words: &str, seconds: f64, warm_up: f64) -> Result<Report, String> {
         let mut command = Command::new(&self.binary);
         command.arg("bench").args(words.split_whitespace()).args(["-b", address, "--json"]);

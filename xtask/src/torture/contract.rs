@@ -1,4 +1,4 @@
-//! What is a scenario told to do, and what does it say at its end?
+//! What does a scenario get, and what does it give back?
 
 use std::path::PathBuf;
 

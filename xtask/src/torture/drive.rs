@@ -16,7 +16,7 @@ pub struct Drive {
 }
 
 impl Drive {
-    /// Makes a file system of so many MiB in a folder and mounts it.
+    /// Makes a file system of a size in MiB in a folder and mounts it.
     pub fn create(folder: &Path, mebibytes: u64) -> Result<Drive, String> {
         let (image, mount) = (folder.join("drive.img"), folder.join("drive"));
         std::fs::create_dir_all(&mount).map_err(|error| format!("{}: {error}", mount.display()))?;
@@ -61,7 +61,7 @@ impl Drive {
         }
     }
 
-    /// Copies it as it is on the device, beside it, for people to look at. It must not be mounted by then, or its power be cut.
+    /// Copies it as it is on the device, beside it, for people to look at. Before that it must be unmounted, or its power cut.
     pub fn copy(&self) -> Result<(), String> {
         run(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(self.image.with_extension("before")))
     }

@@ -69,7 +69,7 @@ impl Load {
         Ok(Load { facts, stop, threads })
     }
 
-    /// Takes in what becomes known until there were so many acknowledgements, or the time is over.
+    /// Takes in facts until there were this many acknowledgements, or the time is over.
     pub fn run(&self, acknowledgements: usize, time: Duration, mut learn: impl FnMut(Fact)) -> usize {
         let deadline = Instant::now() + time;
         let mut seen = 0;

@@ -3,7 +3,7 @@
 use roxmq_protocol::code;
 use roxmq_protocol::header::Header;
 
-/// The queue offset that an answer tells, if everything in it is as it must be.
+/// The queue offset in an answer, if everything in it is as it must be.
 ///
 /// # Errors
 /// What is wrong with it.

@@ -5,7 +5,7 @@ use roxmq_protocol::record::Record;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A timed message that came.
+/// A timed message that arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
     /// Its number.

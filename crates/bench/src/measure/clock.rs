@@ -50,7 +50,7 @@ pub struct Window {
     pub counted_from: Nanos,
     /// No request after this.
     pub end: Nanos,
-    /// Parts of the counted time that are told apart.
+    /// Parts of the counted time that are reported one by one.
     pub slices: u32,
 }
 

@@ -4,7 +4,7 @@ use crate::measure::process;
 use crate::report::figures::Cost;
 use std::net::ToSocketAddrs;
 
-/// The processes whose CPU and memory are looked at: the broker's and the generator's own.
+/// The processes whose CPU and memory are read: the broker's and the generator's own.
 pub struct Meters([Option<u32>; 2]);
 
 impl Meters {

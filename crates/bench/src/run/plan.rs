@@ -164,7 +164,7 @@ fn pullers(
 ) -> Vec<Job> {
     let queues = options.queues();
     let count = queues.count() as usize;
-    // Messages that are waited for are read once; a backlog may be read by several in each queue, of which so many pull at a time.
+    // Messages that are waited for are read once; a backlog may be read by several in each queue, some of which pull at a time.
     let (readers, in_flight) = match reading {
         // Readers beside the load take one answer after the other.
         Reading::Backlog if options.workload == Workload::Send => (connections.div_ceil(count), 1),

@@ -59,7 +59,7 @@ pub fn serve(share: Vec<(TcpStream, Job)>, run: &Shared) -> io::Result<Vec<Job>>
 
 /// Asks the system not to make this thread's sleeps longer than asked for, which it does by 50 us to save wake-ups.
 fn keep_pauses_short() {
-    // Where it refuses, due times are kept less exactly, which latencies tell.
+    // Where it refuses, due times are kept less exactly, which latencies show.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
 }
 

@@ -63,7 +63,7 @@ impl Place {
         let root = options.folder.clone().unwrap_or_else(std::env::temp_dir);
         let folder = root.join(format!("roxmq-bench-timer-{}", std::process::id()));
         fs::create_dir_all(&root)?;
-        // Not one that is there: it is removed in the end.
+        // Not one that exists already: it is removed at the end.
         fs::create_dir(&folder)?;
         Ok(Place { folder, is_kept: options.is_kept, address: free_address()?, settings: options.settings.clone() })
     }

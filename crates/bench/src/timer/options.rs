@@ -14,7 +14,7 @@ pub struct TimerOptions {
     /// Messages in all
     #[arg(long, value_name = "N", default_value = "1000000", value_parser = within(1..=100_000_000u64))]
     pub messages: u64,
-    /// Messages of these that come due in each second of the window
+    /// How many of them come due in each second of the window
     #[arg(long, value_name = "N", default_value = "2000", value_parser = within(1..=10_000_000u64))]
     pub due_per_s: u64,
     /// How long the window is, in seconds

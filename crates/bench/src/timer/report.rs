@@ -47,7 +47,7 @@ pub struct Sent {
     pub cpu_us_per_message: Option<f64>,
 }
 
-/// Resident anonymous memory of the broker's process, in MB, where the system tells it.
+/// Resident anonymous memory of the broker's process, in MB, where the system reports it.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Memory {
     /// After the first start.

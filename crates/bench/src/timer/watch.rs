@@ -72,5 +72,5 @@ impl Watch {
 }
 
 const PULL_MESSAGES: i32 = 32;
-/// The consumer is told when to end.
+/// The consumer ends on a signal, not by the clock.
 const FOREVER: Duration = Duration::from_secs(1_000_000);

@@ -143,7 +143,7 @@ impl Asker {
         Ok(())
     }
 
-    /// Sends one message to a topic that is there, or is made when something is sent to it. Its queue offset.
+    /// Sends one message to a topic that exists, or is made by the send. Its queue offset.
     ///
     /// # Errors
     /// When the broker refuses.

@@ -79,7 +79,7 @@ pub async fn drive(stream: &TcpStream, load: &mut impl Load, clock: &Clock, paus
     }
 }
 
-/// When a thread whose connections look at the clock may rest: after a round in which none of them had anything to do.
+/// When a thread whose connections poll the clock may rest: after a round in which none of them had work.
 #[derive(Debug, Default)]
 pub struct Pauses {
     is_busy: AtomicBool,

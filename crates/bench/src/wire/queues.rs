@@ -12,7 +12,7 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// `of_each` queues of each of `topics` topics. Several topics are told apart by a number behind the name.
+    /// `of_each` queues of each of `topics` topics. Several topics differ by a number behind the name.
     pub fn new(topic: &str, topics: u32, of_each: u32) -> Queues {
         Queues { topic: topic.to_owned(), topics, of_each }
     }

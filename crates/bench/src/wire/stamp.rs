@@ -1,9 +1,9 @@
-//! What is in a message of the bench, and is a message that comes back the one that was sent?
+//! What does a message of the bench contain, and is a message that comes back the one that was sent?
 //!
 //! ```text
 //! off len  field
 //! 0   8    "RoxBench"
-//! 8   4    number of the run, so that messages of other runs are told apart
+//! 8   4    number of the run, to recognize messages of other runs
 //! 12  4    connection that sent it
 //! 16  8    how many messages that connection had sent before
 //! 24  8    when it was to be sent, in ns of the run's clock
@@ -51,7 +51,7 @@ impl Stamp {
     }
 }
 
-/// A number by which the messages of this run are told from those of others.
+/// A number that distinguishes the messages of this run from those of others.
 pub fn run_number() -> u32 {
     clock::wall_ms() as u32 ^ std::process::id().rotate_left(16)
 }

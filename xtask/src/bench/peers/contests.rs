@@ -14,7 +14,7 @@ pub struct Contest {
     pub is_batched: bool,
     /// Where a message is when it is acknowledged.
     pub acknowledged: &'static str,
-    /// Seconds of sends before, for those who read.
+    /// Seconds of sends before, for rows that read.
     pub fill_seconds: f64,
     /// What the generator does with RoxMQ and with Java.
     pub words: &'static str,

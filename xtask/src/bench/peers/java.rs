@@ -40,7 +40,7 @@ pub fn warm_up(stage: &Stage, jvm: &Jvm, seconds: f64) {
         ["send -c 16 -w 16 -t warm", "send -c 64 -w 1 -t warm", "send -c 4 -w 4 --batch 32 --body 100 -t warm", "pull -c 8 -w 1 -t warm"];
     let each = (seconds / 8.0).max(1.0);
     for words in loads.into_iter().cycle() {
-        // Nothing of it counts: a check that fails, because its queues are far behind its log, is told and no more.
+        // Nothing of it counts: a check that fails, because its queues are far behind its log, is printed and no more.
         if let Err(why) = stage.bench_for(&jvm.address, words, each, 0.0) {
             println!("   while warming up: {why}");
         }

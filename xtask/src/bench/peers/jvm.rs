@@ -88,7 +88,7 @@ impl Jvm {
 
     fn signal(&self, signal: rustix::process::Signal) {
         if let Some(id) = rustix::process::Pid::from_raw(self.child.id() as i32) {
-            // It may have ended; the next request tells.
+            // It may have ended; the next request shows.
             let _ = rustix::process::kill_process(id, signal);
         }
     }

@@ -84,7 +84,7 @@ impl Kafka {
         tool(&self.classpath, "org.apache.kafka.tools.TopicCommand", &words.map(str::to_owned)).map(|_| ())
     }
 
-    /// Sends so many messages. All of them are acknowledged, or it is an error.
+    /// Sends this many messages. All of them are acknowledged, or it is an error.
     pub fn produce(&self, topic: &str, produce: &Produce, records: u64) -> Result<Figures, String> {
         if produce.is_flushed {
             self.make_flushed(topic)?;
@@ -100,14 +100,14 @@ impl Kafka {
         let cpu = machine::cpu_seconds(self.jvm.id()) - cpu;
         let mut figures = produced(&said, records)?;
         if produce.rate.is_none() {
-            // Without a rate the tool fills a buffer of 32 MB and tells how long messages waited in it.
+            // Without a rate the tool fills a buffer of 32 MB and reports how long messages waited in it.
             figures.retain(|(metric, _)| *metric == Metric::Rate);
         }
         figures.push((Metric::Cpu, cpu * 1e6 / records as f64));
         Ok(self.with_memory(figures))
     }
 
-    /// Reads so many messages of a topic from its start.
+    /// Reads this many messages of a topic from its start.
     pub fn consume(&self, topic: &str, records: u64) -> Result<Figures, String> {
         let records_text = records.to_string();
         let words = ["--bootstrap-server", &self.jvm.address, "--topic", topic, "--messages", &records_text, "--hide-header"];
@@ -141,7 +141,7 @@ fn tool(classpath: &str, main: &str, words: &[String]) -> Result<String, String>
 /// The last line of the producer's tool: "N records sent, R records/sec (..), A ms avg latency, .., B ms 50th, C ms 95th, D ms 99th, E ms
 /// 99.9th." Its latency counts from the call of its client. The rate is the better of the whole run's and, without the first of them, the
 /// mean of the five-second windows before: in the first one the tool itself is still being compiled. For the same reason a latency is never
-/// told to be more than the longest one of the later windows.
+/// reported to be more than the longest one of the later windows.
 fn produced(said: &str, records: u64) -> Result<Figures, String> {
     let unreadable = || format!("what the producer's tool says is not understood: {said}");
     let lines: Vec<&str> = said.lines().filter(|line| line.contains("records sent")).collect();

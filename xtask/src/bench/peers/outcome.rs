@@ -8,7 +8,7 @@ use crate::bench::plot::Series;
 pub struct Outcome {
     /// Each contest.
     pub contests: Vec<Played>,
-    /// What else is told: name, and RoxMQ's, Java's and Kafka's value.
+    /// Other figures: name, and RoxMQ's, Java's and Kafka's value.
     pub also: Vec<[String; 4]>,
     /// p99 against throughput, of each server.
     pub latency: Vec<Series>,

@@ -96,7 +96,7 @@ impl Peers<'_> {
         Some(figures)
     }
 
-    /// How many messages Kafka's tools are given at a rate. They tell a rate and the longest latency every five seconds; what they do
+    /// How many messages Kafka's tools are given at a rate. They print a rate and the longest latency every five seconds; what they do
     /// before the second of these is warming up.
     pub fn kafka_records(&self, rate: f64) -> u64 {
         (rate * (self.stage.seconds + 8.0)) as u64

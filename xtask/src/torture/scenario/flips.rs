@@ -262,7 +262,7 @@ fn compare(client: &mut Client, sound: &Messages, what: &str, outcome: &mut Outc
     Ok(missing)
 }
 
-/// Is there anything that could tell this byte of the log? Nothing can in what lies behind the records, and in store times.
+/// Can anything reveal a change of this byte of the log? Nothing can behind the records, and in store times.
 fn is_witnessed(sound: &Messages, at: u64, bytes: &[u8], base: u64) -> bool {
     if let Some((_, place)) = sound.values().find(|(_, place)| place.contains(&at)) {
         return !(place.start + 56..place.start + 64).contains(&at);

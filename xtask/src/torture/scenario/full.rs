@@ -87,7 +87,7 @@ fn free_in(folder: &Path) -> Result<u64, String> {
     rustix::fs::statvfs(folder).map(|stat| stat.f_bavail * stat.f_frsize).map_err(|error| error.to_string())
 }
 
-/// Takes all the room that there is but so many bytes.
+/// Takes all the room but this many bytes.
 fn fill(ballast: &Path, left: u64) -> Result<(), String> {
     let file = File::create(ballast).map_err(|error| error.to_string())?;
     let folder = ballast.parent().unwrap_or(ballast);

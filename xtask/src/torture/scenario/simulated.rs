@@ -7,7 +7,7 @@ use crate::torture::contract::{Options, Outcome};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Runs so many histories of the store, from the seed on, and a few of each of the broker's models.
+/// Runs this many histories of the store, from the seed on, and a few of each of the broker's models.
 pub fn histories(options: &Options) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     let store = run(options, "roxmq-store", &["--test", "crash", "in_random_histories"], &[("ROXMQ_HISTORIES", options.cycles)])?;
@@ -75,6 +75,6 @@ fn run(options: &Options, package: &str, tests: &[&str], variables: &[(&str, u64
     Ok(Said { passed: output.status.success(), text })
 }
 
-/// A history of the broker for so many of the store, of each model.
+/// How many histories of the store there are for one of each model of the broker.
 const BROKER_SHARE: u64 = 100;
 const OPTIMIZED_FROM: u64 = 5000;

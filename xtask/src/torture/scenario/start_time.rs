@@ -53,7 +53,7 @@ pub fn independent_of_size(options: &Options) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
-/// Sends until the log has so many bytes.
+/// Sends until the log has this many bytes.
 fn fill(launch: &Launch, data: &Path, bytes: u64) -> Result<(), String> {
     let broker = Broker::start(launch, data)?;
     while log_end(data)? < bytes {
