@@ -3,6 +3,7 @@
 use crate::args::{EXIT_USAGE, Look};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
+use roxmq_store::LogOffset;
 use roxmq_store::repair::{self, Repair};
 use roxmq_store::verify::{self, Folder, FolderError, Report};
 use serde_json::json;
@@ -25,7 +26,9 @@ pub fn verify(look: &Look) -> ExitCode {
 /// Rebuilds what is derived, and cuts the log where asked.
 pub fn repair(look: &Look, truncate_at: Option<i64>) -> ExitCode {
     let mut bar = Bar::new();
-    let repaired = repair::repair(&Disk::real(), &folder(look), Repair { truncate_at }, &mut |done, total| bar.show(done, total));
+    let repaired = repair::repair(&Disk::real(), &folder(look), Repair { truncate_at: truncate_at.map(LogOffset) }, &mut |done, total| {
+        bar.show(done, total)
+    });
     bar.clear();
     conclude(look, repaired.map(|repaired| (repaired.report, repaired.done)))
 }

@@ -5,6 +5,7 @@
 
 use crate::index::table::Index;
 use roxmq_env::disk::Disk;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use std::io;
 use std::path::Path;
 
@@ -12,11 +13,11 @@ use std::path::Path;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     /// The end of what was durable when it was written.
-    pub flushed: i64,
+    pub flushed: LogOffset,
     /// Topic, queue id, next offset.
-    pub queues: Vec<(String, u32, i64)>,
+    pub queues: Vec<(String, u32, QueueOffset)>,
     /// Deleted topics, and the log offset before which their records are dead.
-    pub dead_before: Vec<(String, i64)>,
+    pub dead_before: Vec<(String, LogOffset)>,
 }
 
 impl Checkpoint {
@@ -31,22 +32,22 @@ impl Checkpoint {
     }
 
     /// The next offsets and deleted topics that `index` knows, nothing of it ahead of `durable`.
-    pub fn of(index: &Index, durable: i64) -> Checkpoint {
+    pub fn of(index: &Index, durable: LogOffset) -> Checkpoint {
         let queues = index.queues().map(|(_, queue)| (queue.topic.to_string(), queue.queue_id, queue.visible_next(durable)));
         Checkpoint {
             flushed: durable,
-            queues: queues.filter(|(_, _, next)| *next > 0).collect(),
+            queues: queues.filter(|(_, _, next)| next.0 > 0).collect(),
             dead_before: index.deletions(durable).into_iter().map(|(topic, dead)| (topic.to_string(), dead)).collect(),
         }
     }
 
     /// The next offset of each queue.
-    pub fn next(&self) -> impl Iterator<Item = ((&str, u32), i64)> {
+    pub fn next(&self) -> impl Iterator<Item = ((&str, u32), QueueOffset)> {
         self.queues.iter().map(|(topic, queue_id, next)| ((topic.as_str(), *queue_id), *next))
     }
 
     /// Whether it speaks of what is behind the end of the log.
-    pub fn is_ahead_of(&self, end: i64) -> bool {
+    pub fn is_ahead_of(&self, end: LogOffset) -> bool {
         self.flushed > end || self.dead_before.iter().any(|(_, dead)| *dead > end)
     }
 
@@ -57,7 +58,7 @@ impl Checkpoint {
     pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + self.queues.len() * 48);
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&self.flushed.to_be_bytes());
+        out.extend_from_slice(&self.flushed.0.to_be_bytes());
         let text = |out: &mut Vec<u8>, text: &str| {
             out.extend_from_slice(&(text.len() as u16).to_be_bytes());
             out.extend_from_slice(text.as_bytes());
@@ -66,12 +67,12 @@ impl Checkpoint {
         for (topic, queue_id, next) in &self.queues {
             text(&mut out, topic);
             out.extend_from_slice(&queue_id.to_be_bytes());
-            out.extend_from_slice(&next.to_be_bytes());
+            out.extend_from_slice(&next.0.to_be_bytes());
         }
         out.extend_from_slice(&(self.dead_before.len() as u32).to_be_bytes());
         for (topic, log_offset) in &self.dead_before {
             text(&mut out, topic);
-            out.extend_from_slice(&log_offset.to_be_bytes());
+            out.extend_from_slice(&log_offset.0.to_be_bytes());
         }
         let crc = crc32fast::hash(&out);
         out.extend_from_slice(&crc.to_be_bytes());
@@ -84,15 +85,15 @@ impl Checkpoint {
         if crc32fast::hash(payload) != u32::from_be_bytes(*crc) {
             return None;
         }
-        let flushed = i64::from_be_bytes(take(&mut rest)?);
+        let flushed = LogOffset(i64::from_be_bytes(take(&mut rest)?));
         let mut queues = Vec::new();
         for _ in 0..u32::from_be_bytes(take(&mut rest)?) {
             let topic = take_text(&mut rest)?;
-            queues.push((topic, u32::from_be_bytes(take(&mut rest)?), i64::from_be_bytes(take(&mut rest)?)));
+            queues.push((topic, u32::from_be_bytes(take(&mut rest)?), QueueOffset(i64::from_be_bytes(take(&mut rest)?))));
         }
         let mut dead_before = Vec::new();
         for _ in 0..u32::from_be_bytes(take(&mut rest)?) {
-            dead_before.push((take_text(&mut rest)?, i64::from_be_bytes(take(&mut rest)?)));
+            dead_before.push((take_text(&mut rest)?, LogOffset(i64::from_be_bytes(take(&mut rest)?))));
         }
         rest.is_empty().then_some(Checkpoint { flushed, queues, dead_before })
     }
@@ -126,9 +127,9 @@ mod tests {
         disk.create_dir_all(root).expect("creates");
         assert_eq!(Checkpoint::load(&disk, root).expect("reads"), None);
         let checkpoint = Checkpoint {
-            flushed: 77,
-            queues: vec![("a".to_owned(), 0, 5), ("中".to_owned(), 9, i64::MAX)],
-            dead_before: vec![("gone".to_owned(), 6)],
+            flushed: LogOffset(77),
+            queues: vec![("a".to_owned(), 0, QueueOffset(5)), ("中".to_owned(), 9, QueueOffset(i64::MAX))],
+            dead_before: vec![("gone".to_owned(), LogOffset(6))],
         };
         checkpoint.save(&disk, root).expect("saves");
         assert_eq!(Checkpoint::load(&disk, root).expect("reads"), Some(checkpoint.clone()));

@@ -35,6 +35,6 @@ impl Contents {
 
     /// Where the oldest record starts.
     pub fn begins(&self) -> LogOffset {
-        LogOffset(self.segments.first().map_or(0, |segment| segment.base))
+        self.segments.first().map_or(LogOffset(0), |segment| segment.base)
     }
 }

@@ -11,7 +11,9 @@ use crate::index::file::IndexFile;
 use crate::index::format::{self, BLOCK_BYTES, Header, range_in};
 use crate::log::atomic_batch::UnfinishedBatch;
 use roxmq_env::disk::{Open, SimDisk};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::Record;
+use roxmq_protocol::time::Timestamp;
 use std::io;
 use std::path::Path;
 
@@ -50,14 +52,14 @@ pub fn log(bytes: &[u8]) {
         }
         rest = &rest[len..];
     }
-    let _ = unfinished.ends(bytes.len() as i64);
+    let _ = unfinished.ends(LogOffset(bytes.len() as i64));
 }
 
 /// The directory of an index file.
 pub fn index_directory(bytes: &[u8]) {
     let mut sealed = bytes.to_vec();
     sealed.extend_from_slice(&crc32fast::hash(bytes).to_be_bytes());
-    let rows = Directory::new(&*sealed, sealed.len() as u64, 0..i64::MAX, u64::from(u32::MAX));
+    let rows = Directory::new(&*sealed, sealed.len() as u64, LogOffset(0)..LogOffset::MAX, u64::from(u32::MAX));
     let _ = rows.map(|rows| rows.filter(io::Result::is_ok).count());
 }
 
@@ -79,10 +81,10 @@ pub fn index_file(bytes: &[u8]) {
 
 /// Sound ones of each, for changing.
 pub fn samples() -> Vec<Vec<u8>> {
-    let queues = vec![("Topic".to_owned(), 1, 7), ("%LMQ%a".to_owned(), 0, 2)];
-    let mut checkpoint = Checkpoint { flushed: 4096, queues, dead_before: vec![("Gone".to_owned(), 17)] }.write();
+    let queues = vec![("Topic".to_owned(), 1, QueueOffset(7)), ("%LMQ%a".to_owned(), 0, QueueOffset(2))];
+    let mut checkpoint = Checkpoint { flushed: LogOffset(4096), queues, dead_before: vec![("Gone".to_owned(), LogOffset(17))] }.write();
     checkpoint.truncate(checkpoint.len() - 4);
-    let mut all = vec![checkpoint, FlushMark::bytes(4096).to_vec(), name_of(4096).into_bytes()];
+    let mut all = vec![checkpoint, FlushMark::bytes(LogOffset(4096)).to_vec(), name_of(LogOffset(4096)).into_bytes()];
     all.push(format::file_name(FROM, TO).into_bytes());
     all.extend(index_samples(FROM, TO));
     all
@@ -110,20 +112,28 @@ fn sealed_index_file(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A directory without its checksum, and a whole small file.
-fn index_samples(from: i64, to: i64) -> Vec<Vec<u8>> {
-    let row = |topic: &str, queue_id, first, at| Row { topic: topic.into(), queue_id, first_log_offset: from, first, count: 2, at };
+fn index_samples(from: LogOffset, to: LogOffset) -> Vec<Vec<u8>> {
+    let row = |topic: &str, queue_id, first, at| Row {
+        topic: topic.into(),
+        queue_id,
+        first_log_offset: from,
+        first: QueueOffset(first),
+        count: 2,
+        at,
+    };
     let rows = [row("Topic", 0, 5, 0), row("Topic", 1, 0, 2), row("Other", 0, 9, 4)];
     let directory = directory::write(&rows);
     let (entries, keys) = (6, 3);
-    let header = Header { from, to, entries, keys, directory_bytes: directory.len() as u64, first_time: 1, last_time: 2 };
+    let header =
+        Header { from, to, entries, keys, directory_bytes: directory.len() as u64, first_time: Timestamp(1), last_time: Timestamp(2) };
     let mut file = header.write().to_vec();
     file.resize(BLOCK_BYTES * 3, 0);
     file.extend_from_slice(&directory);
     vec![directory[..directory.len() - 4].to_vec(), sealed_index_file(&file)]
 }
 
-const FROM: i64 = 0;
-const TO: i64 = 1 << 20;
+const FROM: LogOffset = LogOffset(0);
+const TO: LogOffset = LogOffset(1 << 20);
 const ROWS_READ_MAX: usize = 8;
 const ENTRIES_READ_MAX: u32 = 300;
 

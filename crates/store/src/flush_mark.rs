@@ -4,6 +4,7 @@
 //! record is damage; above it, the torn end of the log.
 
 use roxmq_env::disk::{Disk, File, Open};
+use roxmq_protocol::position::LogOffset;
 use std::io;
 use std::path::Path;
 
@@ -14,32 +15,32 @@ pub(crate) struct FlushMark(File);
 impl FlushMark {
     /// What it holds. `None` if there is none: then this store has never opened the log, which may be another broker's. One that
     /// cannot be read holds 0.
-    pub fn load(disk: &Disk, root: &Path) -> io::Result<Option<i64>> {
+    pub fn load(disk: &Disk, root: &Path) -> io::Result<Option<LogOffset>> {
         let bytes = disk.read(&root.join(FLUSHED))?;
         Ok(bytes.map(|bytes| FlushMark::parse(&bytes).unwrap_or_default()))
     }
 
     /// Writes it durably, and leaves it open.
-    pub fn create(disk: &Disk, root: &Path, flushed: i64) -> io::Result<FlushMark> {
+    pub fn create(disk: &Disk, root: &Path, flushed: LogOffset) -> io::Result<FlushMark> {
         let path = root.join(FLUSHED);
         disk.replace_atomically(&path, &FlushMark::bytes(flushed))?;
         disk.open(&path, Open::Write).map(FlushMark)
     }
 
     /// Writes it, and says whether the syncs before can be believed. It is not synced.
-    pub fn write(&self, flushed: i64) -> io::Result<()> {
+    pub fn write(&self, flushed: LogOffset) -> io::Result<()> {
         self.0.write_at(0, &FlushMark::bytes(flushed))?;
         self.0.confirm()
     }
 
-    pub fn parse(bytes: &[u8]) -> Option<i64> {
+    pub fn parse(bytes: &[u8]) -> Option<LogOffset> {
         let (offset, crc) = bytes.split_first_chunk()?;
-        (crc32fast::hash(offset).to_be_bytes() == crc).then(|| i64::from_be_bytes(*offset))
+        (crc32fast::hash(offset).to_be_bytes() == crc).then(|| LogOffset(i64::from_be_bytes(*offset)))
     }
 
-    pub fn bytes(flushed: i64) -> [u8; 12] {
+    pub fn bytes(flushed: LogOffset) -> [u8; 12] {
         let mut bytes = [0; 12];
-        bytes[..8].copy_from_slice(&flushed.to_be_bytes());
+        bytes[..8].copy_from_slice(&flushed.0.to_be_bytes());
         let crc = crc32fast::hash(&bytes[..8]);
         bytes[8..].copy_from_slice(&crc.to_be_bytes());
         bytes
@@ -59,11 +60,11 @@ mod tests {
         let (disk, root) = (sim.disk(), Path::new("/d"));
         disk.create_dir_all(root).expect("creates");
         assert_eq!(FlushMark::load(&disk, root).expect("reads"), None);
-        let hint = FlushMark::create(&disk, root, 5).expect("creates");
-        assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(5));
-        hint.write(123).expect("writes");
-        assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(123));
+        let hint = FlushMark::create(&disk, root, LogOffset(5)).expect("creates");
+        assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(LogOffset(5)));
+        hint.write(LogOffset(123)).expect("writes");
+        assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(LogOffset(123)));
         sim.flip(&root.join(FLUSHED), 3, 1);
-        assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(0));
+        assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(LogOffset(0)));
     }
 }

@@ -23,6 +23,7 @@ use crate::writer::Writer;
 use expiry::Expiry;
 use memory::FreedMemory;
 use roxmq_env::lock_order::Mutex;
+use roxmq_protocol::position::LogOffset;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -32,7 +33,7 @@ pub(crate) struct Keeper {
     contents: Arc<Contents>,
     writer: Arc<Writer>,
     /// What index files know ends here.
-    indexed: Mutex<i64>,
+    indexed: Mutex<LogOffset>,
     checkpoint_turn: Mutex<()>,
     /// A deletion could not be written down; nothing is appended until it is.
     owes_checkpoint: AtomicBool,
@@ -47,7 +48,7 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// Index files know the log up to `indexed`.
-    pub fn new(contents: Arc<Contents>, writer: Arc<Writer>, indexed: i64, stop: Arc<StopFlag>) -> Keeper {
+    pub fn new(contents: Arc<Contents>, writer: Arc<Writer>, indexed: LogOffset, stop: Arc<StopFlag>) -> Keeper {
         Keeper {
             writer,
             indexed: Mutex::new(locks::INDEXED, indexed),

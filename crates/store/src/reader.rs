@@ -7,6 +7,7 @@ pub(crate) mod request;
 pub(crate) mod time;
 
 use crate::contents::Contents;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,12 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Reader {
     contents: Arc<Contents>,
     /// Where the log ended when the store was opened.
-    opened_at: i64,
+    opened_at: LogOffset,
     damaged: AtomicU64,
 }
 
 impl Reader {
-    pub fn new(contents: Arc<Contents>, opened_at: i64) -> Reader {
+    pub fn new(contents: Arc<Contents>, opened_at: LogOffset) -> Reader {
         Reader { contents, opened_at, damaged: AtomicU64::new(0) }
     }
 
@@ -29,8 +30,8 @@ impl Reader {
     }
 
     /// Reports a record that is not what was written.
-    fn report_damage(&self, topic: &str, queue_id: u32, offset: i64, log_offset: i64) {
+    fn report_damage(&self, topic: &str, queue_id: u32, offset: QueueOffset, log_offset: LogOffset) {
         self.damaged.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(topic, queue_id, offset, log_offset, "record is damaged; it is not served");
+        tracing::error!(topic, queue_id, %offset, %log_offset, "record is damaged; it is not served");
     }
 }

@@ -20,6 +20,7 @@ use replay::{Trust, replay};
 use roxmq_env::disk::Disk;
 use roxmq_env::lock_order::RwLock;
 use roxmq_env::teeth::{Tooth, bites};
+use roxmq_protocol::position::LogOffset;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,9 +58,9 @@ pub(crate) struct Recovered {
     pub segments: Segments,
     pub active: Arc<Segment>,
     /// The end of the log.
-    pub end: i64,
+    pub end: LogOffset,
     /// What index files know ends here.
-    pub indexed: i64,
+    pub indexed: LogOffset,
     pub flush_mark: FlushMark,
     pub missing: Missing,
 }
@@ -94,7 +95,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     let flush_mark = FlushMark::load(places.disk, places.root)?;
     let segments = Segments::load(places.disk, places.log, places.zero_fill)?;
     let gaps = missing::gaps(&segments.all());
-    let files_end = segments.last().map_or(0, |last| last.end());
+    let files_end = segments.last().map_or(LogOffset(0), |last| last.end());
     segments.extend_last(places.segment_bytes)?;
     let index = RwLock::new(locks::INDEX, Index::default());
     if let Some(checkpoint) = &checkpoint {
@@ -111,7 +112,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     let durable = durable.max(files.known_to());
     let trusted = if known.is_some() { Trust::Durable } else { Trust::Foreign };
     // What lies before is on the disk; or is another broker's, whose syncs are not ours to doubt.
-    let known_durable = if known.is_some() { durable } else { i64::MAX };
+    let known_durable = if known.is_some() { durable } else { LogOffset::MAX };
     let mut end = Ending { durable: known_durable, ..Ending::default() };
     for segment in segments.all() {
         let mut at = files.use_for(places.disk, places.index, &segment, files_end, &mut index.write())?;
@@ -136,7 +137,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     }
     let mut ranges = gaps;
     // Of a log that is gone altogether only index files say where it began.
-    let ended = if end.active.is_some() { end.log } else { files.ranges.first().map_or(0, |(from, _)| *from) };
+    let ended = if end.active.is_some() { end.log } else { files.ranges.first().map_or(LogOffset(0), |(from, _)| *from) };
     ranges.retain(|gap| gap.start < ended);
     ranges.extend((ended < durable).then_some(ended..durable));
     let begins = segments.first().map_or(ended, |segment| segment.base);
@@ -158,7 +159,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
         let next = std::cell::OnceCell::new();
         index.write().take_back_unexplained(|topic, queue_id| {
             let next = next.get_or_init(|| checkpoint.iter().flat_map(Checkpoint::next).collect::<HashMap<_, _>>());
-            next.get(&(&**topic, queue_id)).copied().unwrap_or(0)
+            next.get(&(&**topic, queue_id)).copied().unwrap_or_default()
         });
     }
     let mut found = index.write();
@@ -180,16 +181,16 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
 struct Ending {
     active: Option<Arc<Segment>>,
     /// What lies behind may never have reached the disk, though it can be read.
-    durable: i64,
-    log: i64,
-    indexed: i64,
+    durable: LogOffset,
+    log: LogOffset,
+    indexed: LogOffset,
     skipped_damage: bool,
 }
 
 /// Makes the end of the log the end of everything: what lies behind it is deleted, what lies before it is made durable.
-fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, known: Option<i64>) -> io::Result<(Arc<Segment>, i64)> {
+fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, known: Option<LogOffset>) -> io::Result<(Arc<Segment>, LogOffset)> {
     let end = ending.log;
-    let begin = |base: i64| -> io::Result<(Arc<Segment>, i64)> {
+    let begin = |base: LogOffset| -> io::Result<(Arc<Segment>, LogOffset)> {
         let segment = segments.create(base, places.segment_bytes)?;
         segments.push(segment.clone());
         Ok((segment, base))
@@ -197,7 +198,7 @@ fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, known: Opti
     let Some(active) = &ending.active else {
         // The log is gone, or never was; its offsets are not given out twice.
         let bytes = places.segment_bytes as i64;
-        return begin((known.unwrap_or(0) + bytes - 1) / bytes * bytes);
+        return begin(LogOffset((known.unwrap_or_default().0 + bytes - 1) / bytes * bytes));
     };
     for later in segments.all().into_iter().filter(|segment| segment.base > active.base) {
         segments.remove(&later)?;

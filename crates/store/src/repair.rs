@@ -15,6 +15,7 @@ use crate::recovery::replay::{self, Trust};
 use crate::verify::{self, Folder, FolderError, Inspection, ProblemKind, Progress, Report};
 use roxmq_env::disk::{Disk, Open};
 use roxmq_env::lock_order::RwLock;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::Record;
 use std::collections::BTreeMap;
 use std::io;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Repair {
     /// Cut the log at this log offset, where a record must begin or end: what lies behind is thrown away.
-    pub truncate_at: Option<i64>,
+    pub truncate_at: Option<LogOffset>,
 }
 
 /// What was done.
@@ -65,13 +66,13 @@ struct Repairing<'a> {
 }
 
 /// The first offset of each queue that a cut takes away.
-type Lost = BTreeMap<(String, u32), i64>;
+type Lost = BTreeMap<(String, u32), QueueOffset>;
 
 impl Repairing<'_> {
     /// Whether the log can be cut there, and what that takes away.
-    fn check_cut(&self, inspection: &Inspection, at: i64) -> Result<Lost, FolderError> {
+    fn check_cut(&self, inspection: &Inspection, at: LogOffset) -> Result<Lost, FolderError> {
         let refuse = |why: String| Err(FolderError::Cut { at, why });
-        let (begin, end) = (inspection.report.log.0.0, inspection.report.log.1.0);
+        let (begin, end) = inspection.report.log;
         if !(begin..=end).contains(&at) {
             return refuse(format!("the log has the offsets from {begin} to {end}"));
         }
@@ -81,7 +82,7 @@ impl Repairing<'_> {
             let mut from = segment.base;
             while from < segment.end().min(end) {
                 let sink: &mut walk::Sink<'_> = &mut |record: &Record<'_>, bytes: &[u8]| {
-                    let (starts, ends) = (record.log_offset.0, record.log_offset.0 + bytes.len() as i64);
+                    let (starts, ends) = (record.log_offset, record.log_offset.plus(bytes.len()));
                     if starts <= at {
                         boundary = starts;
                     }
@@ -119,7 +120,7 @@ impl Repairing<'_> {
     }
 
     /// Cuts the log. The marks go first and the index second: a crash in between leaves a longer log, never a mark beyond its end.
-    fn cut(&mut self, inspection: &Inspection, at: i64, lost: &Lost) -> io::Result<()> {
+    fn cut(&mut self, inspection: &Inspection, at: LogOffset, lost: &Lost) -> io::Result<()> {
         let root = &self.folder.root;
         if let Some(mut checkpoint) = inspection.checkpoint.clone() {
             checkpoint.flushed = checkpoint.flushed.min(at);
@@ -128,7 +129,7 @@ impl Repairing<'_> {
                     *next = (*next).min(*first);
                 }
             }
-            checkpoint.queues.retain(|(_, _, next)| *next > 0);
+            checkpoint.queues.retain(|(_, _, next)| next.0 > 0);
             checkpoint.dead_before.retain(|(_, dead)| *dead <= at);
             checkpoint.save(self.disk, root)?;
         }
@@ -141,7 +142,7 @@ impl Repairing<'_> {
         self.sync_index_folder()?;
         for segment in inspection.segments.iter().rev() {
             let path = segment.file.path();
-            if segment.base >= at && segment.base > inspection.report.log.0.0 {
+            if segment.base >= at && segment.base > inspection.report.log.0 {
                 self.disk.remove(path)?;
                 self.disk.sync_dir(&self.folder.log())?;
             } else if segment.end() > at {
@@ -158,7 +159,7 @@ impl Repairing<'_> {
     /// Rebuilds the index of each segment whose index is damaged or incomplete.
     fn index(&mut self, inspection: &Inspection) -> io::Result<()> {
         self.disk.create_dir_all(&self.folder.index())?;
-        let end = inspection.report.log.1.0;
+        let end = inspection.report.log.1;
         let begun = inspection.segments.iter().filter(|segment| segment.base < end);
         for segment in begun {
             let to = segment.end().min(end);
@@ -187,7 +188,7 @@ impl Repairing<'_> {
         Ok(())
     }
 
-    fn rebuild(&self, inspection: &Inspection, segment: &Arc<Segment>, range: Range<i64>) -> io::Result<()> {
+    fn rebuild(&self, inspection: &Inspection, segment: &Arc<Segment>, range: Range<LogOffset>) -> io::Result<()> {
         self.disk.open(segment.file.path(), Open::Write)?.sync_data()?;
         let mut index = Index::default();
         if let Some(checkpoint) = &inspection.checkpoint {
@@ -197,20 +198,20 @@ impl Repairing<'_> {
         // A log without any mark of ours may be another broker's, and which topics it deleted is not known.
         let is_foreign = inspection.checkpoint.is_none() && inspection.flush_mark.is_none();
         let trusted = if is_foreign { Trust::Foreign } else { Trust::Durable };
-        replay::replay(&part, range.start, i64::MAX, trusted, &mut index)?;
+        replay::replay(&part, range.start, LogOffset::MAX, trusted, &mut index)?;
         tail_file::write_tail(self.disk, &self.folder.index(), &RwLock::new(locks::INDEX, index), range.start, range.end).map(drop)
     }
 
     /// Rebuilds the checkpoint and the flush mark where they are damaged or missing.
     fn marks(&mut self, inspection: &Inspection) -> io::Result<()> {
-        let end = inspection.report.log.1.0;
+        let end = inspection.report.log.1;
         if inspection.checkpoint.is_none() || inspection.flush_mark.is_none() {
             for segment in &inspection.segments {
                 self.disk.open(segment.file.path(), Open::Write)?.sync_data()?;
             }
         }
         if inspection.checkpoint.is_none() {
-            let queues = inspection.report.queues.iter().map(|((topic, queue_id), next)| (topic.clone(), *queue_id, next.0));
+            let queues = inspection.report.queues.iter().map(|((topic, queue_id), next)| (topic.clone(), *queue_id, *next));
             let checkpoint = Checkpoint { flushed: end, queues: queues.collect(), dead_before: Vec::new() };
             checkpoint.save(self.disk, &self.folder.root)?;
             self.done.push("rebuilt store.checkpoint from the log; queues without messages begin at 0".to_owned());

@@ -18,6 +18,7 @@ use crate::recovery::missing;
 use log::LogWalk;
 use roxmq_env::disk::{Disk, Lock, Open};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub enum FolderError {
     #[error("the log cannot be cut at {at}: {why}")]
     Cut {
         /// Where it should have been cut.
-        at: i64,
+        at: LogOffset,
         /// Why not.
         why: String,
     },
@@ -178,9 +179,9 @@ pub(crate) struct Inspection {
     pub segments: Vec<Arc<Segment>>,
     pub checkpoint: Option<Checkpoint>,
     /// What `store.flushed` holds.
-    pub flush_mark: Option<i64>,
+    pub flush_mark: Option<LogOffset>,
     /// Ranges of the index files, used or not.
-    pub ranges: Vec<(i64, i64)>,
+    pub ranges: Vec<(LogOffset, LogOffset)>,
     pub parts: Vec<Part>,
 }
 
@@ -254,30 +255,35 @@ fn find_segments(disk: &Disk, folder: &Folder, report: &mut Report) -> io::Resul
             && before.end() > base
         {
             let what = format!("it begins before the end of the file before it, {}", before.end());
-            report.add(Problem { kind: ProblemKind::Segment, file: below(folder, &path), log_offset: Some(LogOffset(base)), what });
+            report.add(Problem { kind: ProblemKind::Segment, file: below(folder, &path), log_offset: Some(base), what });
         }
         segments.push(segment);
     }
     for gap in missing::gaps(&segments) {
         let file = below(folder, &folder.log().join(name_of(gap.end)));
         let what = format!("the log from {} to {} is missing", gap.start, gap.end);
-        report.add(Problem { kind: ProblemKind::Segment, file, log_offset: Some(LogOffset(gap.end)), what });
+        report.add(Problem { kind: ProblemKind::Segment, file, log_offset: Some(gap.end), what });
     }
     report.segments = segments.len();
     Ok(segments)
 }
 
-fn find_index_files(disk: &Disk, folder: &Folder, segments: &[Arc<Segment>], report: &mut Report) -> io::Result<Vec<(i64, i64)>> {
+fn find_index_files(
+    disk: &Disk,
+    folder: &Folder,
+    segments: &[Arc<Segment>],
+    report: &mut Report,
+) -> io::Result<Vec<(LogOffset, LogOffset)>> {
     let names = match disk.list(&folder.index()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         names => names?,
     };
     let mut ranges: Vec<_> = names.iter().filter_map(|name| format::range_in(name)).collect();
-    ranges.sort_by_key(|(from, to)| (*from, -*to));
-    let end = segments.last().map_or(0, |segment| segment.end());
+    ranges.sort_by_key(|(from, to)| (*from, Reverse(*to)));
+    let end = segments.last().map_or(LogOffset(0), |segment| segment.end());
     for (from, to) in ranges.iter().filter(|(_, to)| *to > end) {
         let what = format!("it knows the log up to {to}, and the log's files end at {end}");
-        report.add(Problem { kind: ProblemKind::Segment, file: folder_file(*from, *to), log_offset: Some(LogOffset(end)), what });
+        report.add(Problem { kind: ProblemKind::Segment, file: folder_file(*from, *to), log_offset: Some(end), what });
     }
     Ok(ranges)
 }
@@ -287,7 +293,7 @@ fn problem(kind: ProblemKind, file: &str, what: &str) -> Problem {
 }
 
 /// An index file as problems name it.
-fn folder_file(from: i64, to: i64) -> PathBuf {
+fn folder_file(from: LogOffset, to: LogOffset) -> PathBuf {
     Path::new("index").join(format::file_name(from, to))
 }
 

@@ -21,17 +21,17 @@ impl Watermarks {
         LogOffset(self.flushed.load(Ordering::Acquire))
     }
 
-    pub(crate) fn set_all(&self, end: i64) {
+    pub(crate) fn set_all(&self, end: LogOffset) {
         self.set_written(end);
         self.set_flushed(end);
     }
 
     /// The index knows what is before it.
-    pub(crate) fn set_written(&self, end: i64) {
-        self.written.store(end, Ordering::Release);
+    pub(crate) fn set_written(&self, end: LogOffset) {
+        self.written.store(end.0, Ordering::Release);
     }
 
-    pub(crate) fn set_flushed(&self, end: i64) {
-        self.flushed.store(end, Ordering::Release);
+    pub(crate) fn set_flushed(&self, end: LogOffset) {
+        self.flushed.store(end.0, Ordering::Release);
     }
 }

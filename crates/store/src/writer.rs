@@ -19,6 +19,7 @@ use crate::sleeper::Sleeper;
 use fence::Fence;
 use roxmq_env::disk::File;
 use roxmq_env::lock_order::Mutex;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,13 +41,13 @@ pub(crate) struct Log {
     pub active: Arc<Segment>,
     pub file: Arc<File>,
     /// Where the next record goes.
-    pub end: i64,
+    pub end: LogOffset,
     /// The next offset of each queue, by its number in the index.
-    pub next: Vec<i64>,
+    pub next: Vec<QueueOffset>,
     /// Made ahead, to be the next segment.
     pub prepared: Option<Arc<Segment>>,
     /// A failed write may have left something in these segments, from the offset on.
-    pub dirty: Vec<(Arc<Segment>, i64)>,
+    pub dirty: Vec<(Arc<Segment>, LogOffset)>,
     pub is_closed: bool,
 }
 
@@ -61,10 +62,10 @@ pub(crate) struct Flusher {
 
 impl Log {
     /// A log that ends at `end` in the segment `active`, with the queues of `index`.
-    pub fn new(active: Arc<Segment>, end: i64, index: &Index) -> io::Result<Log> {
+    pub fn new(active: Arc<Segment>, end: LogOffset, index: &Index) -> io::Result<Log> {
         let mut next = Vec::new();
         for (no, queue) in index.queues() {
-            next.resize(no as usize + 1, 0);
+            next.resize(no as usize + 1, QueueOffset(0));
             next[no as usize] = queue.next;
         }
         let file = active.file.file()?;

@@ -4,6 +4,7 @@
 mod world;
 
 use roxmq_env::disk::Open;
+use roxmq_protocol::position::LogOffset;
 use roxmq_store::verify::{self, Folder, ProblemKind};
 use roxmq_store::{Missing, OpenError, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,7 +117,7 @@ fn a_file_in_the_middle_is_missed_at_each_start_and_the_rest_is_served() {
             for start in 0..3 {
                 let store = world.open();
                 let missing = store.missing();
-                assert_eq!(missing.ranges, vec![from..to; 1], "{what} start {start}");
+                assert_eq!(missing.ranges, vec![LogOffset(from)..LogOffset(to); 1], "{what} start {start}");
                 assert_eq!(missing.bytes(), (to - from) as u64);
                 // Of a queue that has nothing behind the gap only index files about it can tell, and they go.
                 if start == 0 && how != Harm::Cut {
@@ -161,7 +162,7 @@ fn an_end_that_is_missing_is_said_once_and_its_offsets_are_not_given_out_again()
             let store = world.open();
             let missing = store.missing().clone();
             assert_eq!(missing.ranges.len(), 1, "{what}: {missing}");
-            let (from, to) = (missing.ranges[0].start, missing.ranges[0].end);
+            let (from, to) = (missing.ranges[0].start.0, missing.ranges[0].end.0);
             assert_eq!(to, known_to, "{what}");
             assert!(from >= base && (how == Harm::Cut || from == base), "{what}: {missing}");
             let lost = sent_in(&world, from, to);
@@ -268,7 +269,7 @@ fn a_log_that_is_gone_is_missing() {
         harm(&world, &path, Harm::Gone);
     }
     let missing = world.open().missing().clone();
-    assert_eq!((missing.ranges[0].start, missing.messages as usize), (0, sent), "{missing}");
+    assert_eq!((missing.ranges[0].start.0, missing.messages as usize), (0, sent), "{missing}");
     world.sim.kill();
     assert!(world.open().missing().is_empty());
 }
@@ -318,7 +319,7 @@ fn a_start_can_be_refused_and_succeeds_when_the_file_is_back() {
 
 #[test]
 fn a_missing_part_is_said_in_one_line() {
-    let missing = Missing { ranges: (0..7).map(|n| n * 100..n * 100 + 10).collect(), messages: 12, queues: 3 };
+    let missing = Missing { ranges: (0..7).map(|n| LogOffset(n * 100)..LogOffset(n * 100 + 10)).collect(), messages: 12, queues: 3 };
     assert_eq!(
         missing.to_string(),
         "70 bytes of the commit log are missing (from 0 to 10, from 100 to 110, from 200 to 210, from 300 to 310, from 400 to 410, \

@@ -4,6 +4,7 @@
 mod world;
 
 use roxmq_env::disk::Open;
+use roxmq_protocol::position::LogOffset;
 use roxmq_store::repair::{self, Repair};
 use roxmq_store::verify::{self, Folder, FolderError, ProblemKind, Report};
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ fn look(world: &World) -> Report {
     verify::verify(&world.sim.disk(), &folder(), &mut |_, _| ()).expect("can be looked at")
 }
 
-fn mend(world: &World, truncate_at: Option<i64>) -> repair::Repaired {
+fn mend(world: &World, truncate_at: Option<LogOffset>) -> repair::Repaired {
     repair::repair(&world.sim.disk(), &folder(), Repair { truncate_at }, &mut |_, _| ()).expect("can be repaired")
 }
 
@@ -213,17 +214,17 @@ fn a_damaged_record_is_named_and_stays_damaged() {
 #[test]
 fn the_log_is_cut_only_where_asked_and_only_between_records() {
     let world = filled(9, true);
-    let cut = world.placed("B", 1, 40).expect("placed").log_offset.0;
+    let cut = world.placed("B", 1, 40).expect("placed").log_offset;
     let (disk, how) = (world.sim.disk(), |at| Repair { truncate_at: Some(at) });
-    for wrong in [cut + 1, cut - 1, -1, i64::MAX] {
+    for wrong in [cut + 1, cut + -1, LogOffset(-1), LogOffset::MAX] {
         let refused = repair::repair(&disk, &folder(), how(wrong), &mut |_, _| ());
         assert!(matches!(refused, Err(FolderError::Cut { .. })), "{wrong}: {refused:?}");
     }
     assert_eq!(look(&world).records, 300, "a refusal changes nothing");
     let repaired = mend(&world, Some(cut));
     assert_eq!(repaired.report.problems, [], "{:?}", repaired.done);
-    assert_eq!(repaired.report.log.1.0, cut);
-    world.sent.borrow_mut().values_mut().for_each(|sent| sent.retain(|_, (placed, _)| placed.log_offset.0 < cut));
+    assert_eq!(repaired.report.log.1, cut);
+    world.sent.borrow_mut().values_mut().for_each(|sent| sent.retain(|_, (placed, _)| placed.log_offset < cut));
     let store = world.open();
     world.check_all(&store);
     assert_eq!(world.send(&store, "B", 1, 1000).expect("appended").queue_offset.0, 40, "the offset is given again");

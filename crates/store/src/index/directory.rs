@@ -1,6 +1,7 @@
 //! Which queues does an index file have, and which of their offsets?
 
 use crate::files::damage::{as_damage, damaged};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ pub(crate) struct Row {
     pub topic: Arc<str>,
     pub queue_id: u32,
     /// Where the first record is in the log.
-    pub first_log_offset: i64,
-    pub first: i64,
+    pub first_log_offset: LogOffset,
+    pub first: QueueOffset,
     pub count: u32,
     /// Number of the first entry in the file.
     pub at: u32,
@@ -27,10 +28,10 @@ pub(crate) fn write(rows: &[Row]) -> Vec<u8> {
         out.extend_from_slice(&(rows.len() as u32).to_be_bytes());
         for row in rows {
             out.extend_from_slice(&row.queue_id.to_be_bytes());
-            out.extend_from_slice(&row.first.to_be_bytes());
+            out.extend_from_slice(&row.first.0.to_be_bytes());
             out.extend_from_slice(&row.count.to_be_bytes());
             out.extend_from_slice(&row.at.to_be_bytes());
-            out.extend_from_slice(&row.first_log_offset.to_be_bytes());
+            out.extend_from_slice(&row.first_log_offset.0.to_be_bytes());
         }
     }
     let crc = crc32fast::hash(&out);
@@ -47,7 +48,7 @@ pub(crate) struct Directory<R> {
     left: u64,
     crc: crc32fast::Hasher,
     /// The part of the log that the file knows, and how many entries it has.
-    log: Range<i64>,
+    log: Range<LogOffset>,
     entries: u64,
     /// The topic of the next rows, and how many follow.
     topic: Arc<str>,
@@ -56,7 +57,7 @@ pub(crate) struct Directory<R> {
 }
 
 impl<R: io::Read> Directory<R> {
-    pub fn new(source: R, bytes: u64, log: Range<i64>, entries: u64) -> io::Result<Directory<R>> {
+    pub fn new(source: R, bytes: u64, log: Range<LogOffset>, entries: u64) -> io::Result<Directory<R>> {
         let left = bytes.checked_sub(CRC_BYTES as u64).ok_or_else(|| damaged("the directory is missing"))?;
         Ok(Directory { source, left, crc: crc32fast::Hasher::new(), log, entries, topic: "".into(), rows: 0, ended: false })
     }
@@ -75,12 +76,12 @@ impl<R: io::Read> Directory<R> {
         let row = Row {
             topic: self.topic.clone(),
             queue_id: u32::from_be_bytes(self.take()?),
-            first: i64::from_be_bytes(self.take()?),
+            first: QueueOffset(i64::from_be_bytes(self.take()?)),
             count: u32::from_be_bytes(self.take()?),
             at: u32::from_be_bytes(self.take()?),
-            first_log_offset: i64::from_be_bytes(self.take()?),
+            first_log_offset: LogOffset(i64::from_be_bytes(self.take()?)),
         };
-        let is_sound = row.first >= 0
+        let is_sound = row.first.0 >= 0
             && row.count > 0
             && u64::from(row.at) + u64::from(row.count) <= self.entries
             && self.log.contains(&row.first_log_offset);

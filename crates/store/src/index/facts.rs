@@ -4,13 +4,14 @@
 //! index is the same whichever way it came about.
 
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{Properties, java_hash, name, tokens};
 use roxmq_protocol::record::{Record, sys_flag};
 
 /// A record's place, as the index keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub log_offset: i64,
+    pub log_offset: LogOffset,
     pub size: u32,
     /// Java's hash of the tags.
     pub tags: i32,
@@ -19,7 +20,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub fn end(&self) -> i64 {
+    pub fn end(&self) -> LogOffset {
         self.log_offset + i64::from(self.size)
     }
 }
@@ -64,10 +65,10 @@ pub(crate) fn of_properties<'a>(topic: &str, properties: Properties<'a>, flag: i
 }
 
 /// Every queue that a record of the log is in, and its offset there: its own, then light ones.
-pub(crate) fn places<'a>(record: &Record<'a>) -> impl Iterator<Item = (&'a str, u32, i64)> + use<'a> {
+pub(crate) fn places<'a>(record: &Record<'a>) -> impl Iterator<Item = (&'a str, u32, QueueOffset)> + use<'a> {
     let is_queued = is_queued(record.sys_flag);
-    let own = (record.topic, record.queue_id, record.queue_offset.0);
-    let light = light_places(record.topic, record.properties()).map(|(name, offset)| (name, LIGHT_QUEUE_ID, offset));
+    let own = (record.topic, record.queue_id, record.queue_offset);
+    let light = light_places(record.topic, record.properties()).map(|(name, offset)| (name, LIGHT_QUEUE_ID, QueueOffset(offset)));
     std::iter::once(own).chain(light).filter(move |_| is_queued)
 }
 

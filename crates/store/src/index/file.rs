@@ -8,6 +8,8 @@ use crate::index::format::{
     BLOCK_BYTES, ENTRIES_PER_BLOCK, ENTRY_BYTES, Header, KEY_BYTES, KEYS_PER_BLOCK, block_is_intact, file_name, int,
 };
 use roxmq_env::disk::{Disk, File, Open};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::time::Timestamp;
 use std::io::{self, BufReader};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,12 +19,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub(crate) struct IndexFile {
     /// It knows the log from here,
-    pub from: i64,
+    pub from: LogOffset,
     /// to here.
-    pub to: i64,
+    pub to: LogOffset,
     /// Store times of its oldest and newest record; the first is above the last if there is none.
-    pub first_time: i64,
-    pub last_time: i64,
+    pub first_time: Timestamp,
+    pub last_time: Timestamp,
     entries: u64,
     keys: u64,
     /// How many runs of queues are in it.
@@ -53,7 +55,7 @@ impl IndexFile {
     /// Opens a file whose name says `from` and `to`, and reads its directory.
     ///
     /// An [`io::ErrorKind::InvalidData`] means that the file is not what was written.
-    pub fn open(disk: &Disk, folder: &Path, from: i64, to: i64) -> io::Result<(IndexFile, Vec<Row>)> {
+    pub fn open(disk: &Disk, folder: &Path, from: LogOffset, to: LogOffset) -> io::Result<(IndexFile, Vec<Row>)> {
         let file = LazyFile::new(disk, folder.join(file_name(from, to)), Open::Read);
         let (header, rows) = read_ends(&file, from, to)?;
         let rows: Vec<Row> = rows.collect::<io::Result<_>>()?;
@@ -102,7 +104,7 @@ impl IndexFile {
     }
 
     /// Appends the log offsets of records with a key of this hash to `out`, oldest first.
-    pub fn find_key(&self, hash: u32, out: &mut Vec<i64>) -> io::Result<()> {
+    pub fn find_key(&self, hash: u32, out: &mut Vec<LogOffset>) -> io::Result<()> {
         let first_block = 1 + self.entries.div_ceil(ENTRIES_PER_BLOCK as u64);
         let blocks = self.keys.div_ceil(KEYS_PER_BLOCK as u64);
         // The first block that can have it is the one before the first that begins at or after it.
@@ -129,7 +131,7 @@ impl IndexFile {
     }
 
     /// Every key hash with its log offset, in order of the hashes.
-    pub fn keys(&self) -> impl Iterator<Item = io::Result<(u32, i64)>> {
+    pub fn keys(&self) -> impl Iterator<Item = io::Result<(u32, LogOffset)>> {
         let first_block = 1 + self.entries.div_ceil(ENTRIES_PER_BLOCK as u64);
         let mut block = Vec::new();
         (0..self.keys).map(move |n| {
@@ -192,7 +194,7 @@ pub(crate) struct InOrder<'a> {
 
 impl InOrder<'_> {
     /// Shows the entries of a row, each with its queue offset.
-    pub fn each(&mut self, row: &Row, mut show: impl FnMut(i64, &Entry) -> io::Result<()>) -> io::Result<()> {
+    pub fn each(&mut self, row: &Row, mut show: impl FnMut(QueueOffset, &Entry) -> io::Result<()>) -> io::Result<()> {
         let mut done = 0;
         while done < row.count {
             let at = row.at + done;
@@ -219,7 +221,7 @@ impl InOrder<'_> {
 }
 
 /// Reads the header and finds the directory.
-fn read_ends(file: &LazyFile, from: i64, to: i64) -> io::Result<(Header, Directory<impl io::Read + use<>>)> {
+fn read_ends(file: &LazyFile, from: LogOffset, to: LogOffset) -> io::Result<(Header, Directory<impl io::Read + use<>>)> {
     let file = file.file()?;
     let mut header = [0; BLOCK_BYTES];
     file.read_at(0, &mut header).map_err(as_damage)?;

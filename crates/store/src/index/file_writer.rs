@@ -6,6 +6,8 @@ use crate::index::facts::Entry;
 use crate::index::file::IndexFile;
 use crate::index::format::{BLOCK_BYTES, ENTRIES_PER_BLOCK, ENTRY_BYTES, Header, KEY_BYTES, KEYS_PER_BLOCK, file_name, temporary_name};
 use roxmq_env::disk::{Disk, File, Open};
+use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::time::Timestamp;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +15,8 @@ use std::sync::Arc;
 /// Writes an index file from front to back: all entries, row by row, then all keys in order.
 pub(crate) struct IndexFileWriter {
     file: File,
-    from: i64,
-    to: i64,
+    from: LogOffset,
+    to: LogOffset,
     entries: u64,
     keys: u64,
     rows: Vec<Row>,
@@ -27,7 +29,7 @@ pub(crate) struct IndexFileWriter {
 
 impl IndexFileWriter {
     /// Writes under a temporary name in `folder` until [`IndexFileWriter::finish`].
-    pub fn create(disk: &Disk, folder: &Path, from: i64, to: i64) -> io::Result<IndexFileWriter> {
+    pub fn create(disk: &Disk, folder: &Path, from: LogOffset, to: LogOffset) -> io::Result<IndexFileWriter> {
         let file = disk.open(&folder.join(temporary_name(from, to)), Open::Truncate)?;
         Ok(IndexFileWriter {
             file,
@@ -43,7 +45,7 @@ impl IndexFileWriter {
     }
 
     /// Begins a queue's run; rows come in order of topic, queue id and log.
-    pub fn row(&mut self, topic: &Arc<str>, queue_id: u32, first: i64, first_log_offset: i64) {
+    pub fn row(&mut self, topic: &Arc<str>, queue_id: u32, first: QueueOffset, first_log_offset: LogOffset) {
         let at = self.entries as u32;
         self.rows.push(Row { topic: topic.clone(), queue_id, first_log_offset, first, count: 0, at });
     }
@@ -60,7 +62,7 @@ impl IndexFileWriter {
     }
 
     /// Adds a key; keys come in order of hash and log, after all entries.
-    pub fn key(&mut self, hash: u32, log_offset: i64) -> io::Result<()> {
+    pub fn key(&mut self, hash: u32, log_offset: LogOffset) -> io::Result<()> {
         if self.keys == 0 {
             self.end_block()?;
         }
@@ -70,7 +72,7 @@ impl IndexFileWriter {
     }
 
     /// Makes everything durable, gives the file its name, and opens it.
-    pub fn finish(mut self, disk: &Disk, folder: &Path, first_time: i64, last_time: i64) -> io::Result<(IndexFile, Vec<Row>)> {
+    pub fn finish(mut self, disk: &Disk, folder: &Path, first_time: Timestamp, last_time: Timestamp) -> io::Result<(IndexFile, Vec<Row>)> {
         self.end_block()?;
         let directory = directory::write(&self.rows);
         let header = Header {
@@ -132,18 +134,18 @@ mod tests {
     fn written(sim: &SimDisk, entries_per_queue: u32) -> (IndexFile, Vec<Row>) {
         let (disk, folder) = (sim.disk(), Path::new(FOLDER));
         disk.create_dir_all(folder).expect("creates");
-        let mut writer = IndexFileWriter::create(&disk, folder, 1000, 9000).expect("creates");
+        let mut writer = IndexFileWriter::create(&disk, folder, LogOffset(1000), LogOffset(9000)).expect("creates");
         for queue_id in 0..3 {
-            writer.row(&"topic".into(), queue_id, 7, 1000 + i64::from(queue_id));
+            writer.row(&"topic".into(), queue_id, QueueOffset(7), LogOffset(1000 + i64::from(queue_id)));
             for n in 0..entries_per_queue {
-                let entry = Entry { log_offset: 1000 + i64::from(n * 3 + queue_id), size: n, tags: -1, envelope: queue_id };
+                let entry = Entry { log_offset: LogOffset(1000 + i64::from(n * 3 + queue_id)), size: n, tags: -1, envelope: queue_id };
                 writer.entry(&entry).expect("writes");
             }
         }
         for hash in 0..entries_per_queue * 3 {
-            writer.key(hash / 2 * 2, 1000 + i64::from(hash)).expect("writes");
+            writer.key(hash / 2 * 2, LogOffset(1000 + i64::from(hash))).expect("writes");
         }
-        writer.finish(&disk, folder, 5, 6).expect("finishes")
+        writer.finish(&disk, folder, Timestamp(5), Timestamp(6)).expect("finishes")
     }
 
     #[test]
@@ -151,10 +153,10 @@ mod tests {
         for entries_per_queue in [1, 84, 85, 86, 1000, 4080, 5000] {
             let sim = SimDisk::new(1);
             let (_, rows) = written(&sim, entries_per_queue);
-            let (file, read) = IndexFile::open(&sim.disk(), Path::new(FOLDER), 1000, 9000).expect("opens");
+            let (file, read) = IndexFile::open(&sim.disk(), Path::new(FOLDER), LogOffset(1000), LogOffset(9000)).expect("opens");
             assert_eq!(read, rows);
             assert_eq!(file.directory().expect("reads").collect::<io::Result<Vec<_>>>().expect("reads"), rows);
-            assert_eq!((file.first_time, file.last_time), (5, 6));
+            assert_eq!((file.first_time, file.last_time), (Timestamp(5), Timestamp(6)));
             for row in &rows {
                 let mut entries = Vec::new();
                 file.entries(row.at, row.count as usize, &mut entries).expect("reads");
@@ -170,13 +172,13 @@ mod tests {
                     Ok(())
                 });
                 each.expect("reads");
-                assert_eq!(seen, (0..entries_per_queue).map(|n| (7 + i64::from(n), n, row.queue_id)).collect::<Vec<_>>());
+                assert_eq!(seen, (0..entries_per_queue).map(|n| (QueueOffset(7 + i64::from(n)), n, row.queue_id)).collect::<Vec<_>>());
             }
             assert_eq!(file.keys().filter(Result::is_ok).count(), entries_per_queue as usize * 3);
             for hash in 0..entries_per_queue * 3 + 2 {
                 let mut found = Vec::new();
                 file.find_key(hash, &mut found).expect("reads");
-                let expected = (0..entries_per_queue * 3).filter(|n| n / 2 * 2 == hash).map(|n| 1000 + i64::from(n));
+                let expected = (0..entries_per_queue * 3).filter(|n| n / 2 * 2 == hash).map(|n| LogOffset(1000 + i64::from(n)));
                 assert_eq!(found, expected.collect::<Vec<_>>(), "hash {hash}");
             }
         }
@@ -192,7 +194,7 @@ mod tests {
         for _ in 0..300 {
             let (at, mask) = (random.usize(0..len as usize), 1 << random.u8(0..8));
             sim.flip(&path, at, mask);
-            let seen = match IndexFile::open(&sim.disk(), Path::new(FOLDER), 1000, 9000) {
+            let seen = match IndexFile::open(&sim.disk(), Path::new(FOLDER), LogOffset(1000), LogOffset(9000)) {
                 Err(error) => error.kind() == io::ErrorKind::InvalidData,
                 Ok((file, _)) => file.entries(0, 900, &mut Vec::new()).is_err() || file.keys().any(|key| key.is_err()),
             };
@@ -203,7 +205,7 @@ mod tests {
 
     #[test]
     fn names_say_the_range() {
-        assert_eq!(range_in(&file_name(0, 1 << 30)), Some((0, 1 << 30)));
+        assert_eq!(range_in(&file_name(LogOffset(0), LogOffset(1 << 30))), Some((LogOffset(0), LogOffset(1 << 30))));
         for name in
             ["", "x.index", "00000000000000000000-00000000000000000000.index", "00000000000000000000-00000000000000000001.index.tmp"]
         {

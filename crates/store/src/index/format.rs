@@ -6,17 +6,19 @@
 
 use crate::files::damage::damaged;
 use crate::files::name::{name_of, offset_in};
+use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::time::Timestamp;
 use std::io;
 
 /// The first block of an index file.
 pub(crate) struct Header {
-    pub from: i64,
-    pub to: i64,
+    pub from: LogOffset,
+    pub to: LogOffset,
     pub entries: u64,
     pub keys: u64,
     pub directory_bytes: u64,
-    pub first_time: i64,
-    pub last_time: i64,
+    pub first_time: Timestamp,
+    pub last_time: Timestamp,
 }
 
 impl Header {
@@ -26,13 +28,13 @@ impl Header {
         }
         let long = |at| i64::from_be_bytes(chunk(block, at));
         let header = Header {
-            from: long(16),
-            to: long(24),
+            from: LogOffset(long(16)),
+            to: LogOffset(long(24)),
             entries: long(32) as u64,
             keys: long(40) as u64,
             directory_bytes: long(48) as u64,
-            first_time: long(56),
-            last_time: long(64),
+            first_time: Timestamp(long(56)),
+            last_time: Timestamp(long(64)),
         };
         match header.entries <= u32::MAX.into() && header.keys <= KEYS_MAX && header.directory_bytes <= DIRECTORY_BYTES_MAX {
             true => Ok(header),
@@ -44,8 +46,15 @@ impl Header {
         let mut block = [0; BLOCK_BYTES];
         block[..8].copy_from_slice(MAGIC);
         block[8..12].copy_from_slice(&VERSION.to_be_bytes());
-        let numbers =
-            [self.from, self.to, self.entries as i64, self.keys as i64, self.directory_bytes as i64, self.first_time, self.last_time];
+        let numbers = [
+            self.from.0,
+            self.to.0,
+            self.entries as i64,
+            self.keys as i64,
+            self.directory_bytes as i64,
+            self.first_time.0,
+            self.last_time.0,
+        ];
         for (n, number) in numbers.iter().enumerate() {
             block[16 + n * 8..][..8].copy_from_slice(&number.to_be_bytes());
         }
@@ -64,17 +73,17 @@ impl Header {
 }
 
 /// The name of the file that knows the log from `from` to `to`.
-pub(crate) fn file_name(from: i64, to: i64) -> String {
+pub(crate) fn file_name(from: LogOffset, to: LogOffset) -> String {
     format!("{}-{}{SUFFIX}", name_of(from), name_of(to))
 }
 
 /// The range in a file's name, if it is an index file's.
-pub(crate) fn range_in(name: &str) -> Option<(i64, i64)> {
+pub(crate) fn range_in(name: &str) -> Option<(LogOffset, LogOffset)> {
     let (from, to) = name.strip_suffix(SUFFIX)?.split_once('-')?;
     Some((offset_in(from)?, offset_in(to)?)).filter(|(from, to)| from < to)
 }
 
-pub(crate) fn temporary_name(from: i64, to: i64) -> String {
+pub(crate) fn temporary_name(from: LogOffset, to: LogOffset) -> String {
     format!("{}.tmp", file_name(from, to))
 }
 

@@ -7,6 +7,8 @@ use crate::index::table::Index;
 use crate::index::tail_file::QUEUES_PER_LOCK;
 use roxmq_env::disk::Disk;
 use roxmq_env::lock_order::RwLock;
+use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -39,7 +41,7 @@ fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], living: &Index) 
     let mut writer = IndexFileWriter::create(disk, folder, parts[0].from, parts[parts.len() - 1].to)?;
     let mut entries: Vec<_> = parts.iter().map(|part| part.in_order()).collect();
     let mut rows = parts.iter().map(|part| part.directory()).collect::<io::Result<Vec<_>>>()?;
-    let mut end: Option<(Arc<str>, u32, i64)> = None;
+    let mut end: Option<(Arc<str>, u32, QueueOffset)> = None;
     merge_sorted(&mut rows, |n, row: &Row| {
         if living.is_dead(&row.topic, row.first_log_offset) {
             return Ok(());
@@ -55,8 +57,8 @@ fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], living: &Index) 
     let mut keys: Vec<_> = parts.iter().map(|part| part.keys()).collect();
     merge_sorted(&mut keys, |_, (hash, log_offset)| writer.key(*hash, *log_offset))?;
     drop(keys);
-    let first_time = parts.iter().map(|part| part.first_time).min().unwrap_or(i64::MAX);
-    let last_time = parts.iter().map(|part| part.last_time).max().unwrap_or(i64::MIN);
+    let first_time = parts.iter().map(|part| part.first_time).min().unwrap_or(Timestamp::MAX);
+    let last_time = parts.iter().map(|part| part.last_time).max().unwrap_or(Timestamp(i64::MIN));
     writer.finish(disk, folder, first_time, last_time)
 }
 

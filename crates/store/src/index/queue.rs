@@ -6,6 +6,8 @@
 use crate::index::directory::Row;
 use crate::index::facts::Entry;
 use crate::index::file::IndexFile;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::time::Timestamp;
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ pub(crate) struct Queue {
     pub topic: Arc<str>,
     pub queue_id: u32,
     /// One past the newest offset; also when the messages are gone.
-    pub next: i64,
+    pub next: QueueOffset,
     /// What is in index files, oldest first. One run, and one chunk, lie in the queue itself: most queues have no more, and there may be
     /// many of them.
     runs: SmallVec<[Run; 1]>,
@@ -30,7 +32,7 @@ pub(crate) struct Queue {
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub file: Arc<IndexFile>,
-    pub first: i64,
+    pub first: QueueOffset,
     pub count: u32,
     /// Number of the first entry in the file.
     pub at: u32,
@@ -39,7 +41,7 @@ pub(crate) struct Run {
 /// Consecutive offsets of a queue in memory.
 #[derive(Debug)]
 struct Chunk {
-    first: i64,
+    first: QueueOffset,
     entries: Vec<TailEntry>,
 }
 
@@ -47,7 +49,7 @@ struct Chunk {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TailEntry {
     pub entry: Entry,
-    pub store_time: i64,
+    pub store_time: Timestamp,
 }
 
 /// How an offset follows what its queue has.
@@ -71,14 +73,14 @@ pub(crate) enum Located {
     /// In an index file, from entry `at`, `count` of them.
     File { file: Arc<IndexFile>, at: u32, count: u32 },
     /// Nowhere, but this later offset exists.
-    Gap(i64),
+    Gap(QueueOffset),
     /// Nowhere, nor anything later that may be seen.
     End,
 }
 
 impl Queue {
     /// One without entries, of which the next offset is `next`.
-    pub fn new(topic: Arc<str>, queue_id: u32, next: i64) -> Queue {
+    pub fn new(topic: Arc<str>, queue_id: u32, next: QueueOffset) -> Queue {
         Queue { topic, queue_id, next, runs: SmallVec::new(), tail: SmallVec::new() }
     }
 
@@ -87,12 +89,12 @@ impl Queue {
         self.queue_id == queue_id && self.topic == *topic
     }
 
-    pub fn follows(&self, offset: i64) -> Follows {
+    pub fn follows(&self, offset: QueueOffset) -> Follows {
         if offset == self.next || (self.is_empty() && offset > self.next) {
             Follows::Directly
         } else if offset > self.next {
             Follows::WithGap
-        } else if offset == 0 {
+        } else if offset == QueueOffset(0) {
             Follows::AsNew
         } else {
             Follows::NotAtAll
@@ -110,16 +112,16 @@ impl Queue {
     }
 
     /// The oldest offset there is; `next` if there is none.
-    pub fn min(&self) -> i64 {
+    pub fn min(&self) -> QueueOffset {
         let in_files = self.runs.first().map(|run| run.first);
         in_files.or_else(|| self.tail.first().map(|chunk| chunk.first)).unwrap_or(self.next)
     }
 
     /// One past the newest offset that is before a part of the log, and the oldest that is behind it. No file is about both.
-    pub fn around(&self, part: &Range<i64>) -> (Option<i64>, Option<i64>) {
+    pub fn around(&self, part: &Range<LogOffset>) -> (Option<QueueOffset>, Option<QueueOffset>) {
         let files_before = self.runs.iter().filter(|run| run.file.to <= part.start).map(Run::end);
         let files_behind = self.runs.iter().filter(|run| run.file.from >= part.end).map(|run| run.first);
-        let split = |chunk: &Chunk, at: i64| chunk.entries.partition_point(|entry| entry.entry.log_offset < at);
+        let split = |chunk: &Chunk, at: LogOffset| chunk.entries.partition_point(|entry| entry.entry.log_offset < at);
         let chunks_before = self.tail.iter().map(|chunk| (chunk, split(chunk, part.start))).filter(|(_, count)| *count > 0);
         let chunks_behind = self.tail.iter().map(|chunk| (chunk, split(chunk, part.end))).filter(|(chunk, at)| *at < chunk.entries.len());
         let offset = |(chunk, n): (&Chunk, usize)| chunk.first + n as i64;
@@ -127,7 +129,7 @@ impl Queue {
     }
 
     /// One past the newest offset that may be seen, when nothing from `bound` on in the log may.
-    pub fn visible_next(&self, bound: i64) -> i64 {
+    pub fn visible_next(&self, bound: LogOffset) -> QueueOffset {
         match self.tail.last().and_then(|chunk| chunk.entries.last()) {
             Some(last) if last.entry.end() > bound => {}
             _ => return self.next,
@@ -140,7 +142,7 @@ impl Queue {
     }
 
     /// Finds `offset`; entries in memory are copied to `out`, at most `max`, none that ends after `bound` in the log.
-    pub fn locate(&self, offset: i64, bound: i64, max: usize, out: &mut Vec<TailEntry>) -> Located {
+    pub fn locate(&self, offset: QueueOffset, bound: LogOffset, max: usize, out: &mut Vec<TailEntry>) -> Located {
         let run = self.runs.partition_point(|run| run.first <= offset).checked_sub(1).map(|at| &self.runs[at]);
         if let Some(run) = run
             && offset < run.end()
@@ -154,7 +156,7 @@ impl Queue {
         self.locate_in_tail(offset, bound, max, out)
     }
 
-    fn locate_in_tail(&self, offset: i64, bound: i64, max: usize, out: &mut Vec<TailEntry>) -> Located {
+    fn locate_in_tail(&self, offset: QueueOffset, bound: LogOffset, max: usize, out: &mut Vec<TailEntry>) -> Located {
         let after = self.tail.partition_point(|chunk| chunk.first <= offset);
         let mut expected = offset;
         let mut copied = 0;
@@ -187,8 +189,8 @@ impl Queue {
 
     /// Appends the entries in memory before `end` in the log to `out`, and says for each run of consecutive offsets where it begins
     /// and how long it is.
-    pub fn tail_before(&self, end: i64, out: &mut Vec<TailEntry>) -> SmallVec<[(i64, usize); 1]> {
-        let mut runs: SmallVec<[(i64, usize); 1]> = SmallVec::new();
+    pub fn tail_before(&self, end: LogOffset, out: &mut Vec<TailEntry>) -> SmallVec<[(QueueOffset, usize); 1]> {
+        let mut runs: SmallVec<[(QueueOffset, usize); 1]> = SmallVec::new();
         for chunk in &self.tail {
             let before = out.len();
             out.extend(chunk.entries.iter().take_while(|entry| entry.entry.log_offset < end));
@@ -201,7 +203,7 @@ impl Queue {
         runs
     }
 
-    pub fn push(&mut self, offset: i64, entry: TailEntry) {
+    pub fn push(&mut self, offset: QueueOffset, entry: TailEntry) {
         debug_assert!(offset >= self.next, "offset {offset} of {} {} after {}", self.topic, self.queue_id, self.next);
         self.next = offset + 1;
         if let Some(chunk) = self.tail.last_mut()
@@ -222,7 +224,7 @@ impl Queue {
             Follows::AsNew | Follows::NotAtAll if self.take_back_outlier(row.first) => {}
             Follows::AsNew => self.forget(),
             Follows::NotAtAll => {
-                tracing::warn!(topic = &*row.topic, queue_id = row.queue_id, offset = row.first, "index file repeats offsets; skipped");
+                tracing::warn!(topic = &*row.topic, queue_id = row.queue_id, offset = %row.first, "index file repeats offsets; skipped");
                 return;
             }
         }
@@ -231,12 +233,12 @@ impl Queue {
     }
 
     /// Takes the newest entry back if it stands alone behind a gap in memory, where nothing explains the gap.
-    pub fn take_back_unexplained(&mut self, known_next: impl Fn(&Arc<str>, u32) -> i64) {
+    pub fn take_back_unexplained(&mut self, known_next: impl Fn(&Arc<str>, u32) -> QueueOffset) {
         if !self.tail.is_empty()
             && let Some((Some(end), offset)) = self.outlier()
             && known_next(&self.topic, self.queue_id) < offset
         {
-            tracing::error!(topic = &*self.topic, queue_id = self.queue_id, offset, "the newest record has a wrong offset");
+            tracing::error!(topic = &*self.topic, queue_id = self.queue_id, %offset, "the newest record has a wrong offset");
             self.take_back_newest();
             self.next = end;
         }
@@ -244,7 +246,7 @@ impl Queue {
 
     /// Takes the newest entry back if it alone stands behind a gap and `offset` belongs into the gap: then that entry's offset was
     /// damaged, not the ones that seemed to be missing. Says whether `offset` follows now.
-    pub fn take_back_outlier(&mut self, offset: i64) -> bool {
+    pub fn take_back_outlier(&mut self, offset: QueueOffset) -> bool {
         let Some((before, newest)) = self.outlier() else { return false };
         let belongs = offset <= newest && before.is_none_or(|end| end <= offset);
         if belongs {
@@ -255,11 +257,11 @@ impl Queue {
     }
 
     /// The newest offset if it stands alone behind a gap, and where the gap begins; that is unknown if nothing is before it.
-    fn outlier(&self) -> Option<(Option<i64>, i64)> {
+    fn outlier(&self) -> Option<(Option<QueueOffset>, QueueOffset)> {
         let chunks = self.tail.iter().rev().map(|chunk| (chunk.first, chunk.end()));
         let runs = self.runs.iter().rev().map(|run| (run.first, run.end()));
         let mut newest_first = chunks.chain(runs);
-        let (newest, _) = newest_first.next().filter(|(first, end)| first + 1 == *end)?;
+        let (newest, _) = newest_first.next().filter(|(first, end)| *first + 1 == *end)?;
         let before = newest_first.next().map(|(_, end)| end);
         before.is_none_or(|end| end < newest).then_some((before, newest))
     }
@@ -297,7 +299,7 @@ impl Queue {
     }
 
     /// Forgets what is in files that end before or at `log_offset`.
-    pub fn trim(&mut self, log_offset: i64) {
+    pub fn trim(&mut self, log_offset: LogOffset) {
         let kept_from = self.runs.iter().position(|run| run.file.to > log_offset).unwrap_or(self.runs.len());
         self.runs.drain(..kept_from);
     }
@@ -317,13 +319,13 @@ impl Queue {
 }
 
 impl Run {
-    pub fn end(&self) -> i64 {
+    pub fn end(&self) -> QueueOffset {
         self.first + i64::from(self.count)
     }
 }
 
 impl Chunk {
-    fn end(&self) -> i64 {
+    fn end(&self) -> QueueOffset {
         self.first + self.entries.len() as i64
     }
 }

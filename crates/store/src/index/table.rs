@@ -9,6 +9,8 @@ use crate::index::hint::QueueHint;
 use crate::index::key_tail::KeyTail;
 use crate::index::queue::{Queue, QueueNo, TailEntry};
 use roxmq_protocol::light::is_light;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
+use roxmq_protocol::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,10 +32,10 @@ pub(crate) struct Index {
     /// The numbers of all queues in the order of names and ids, if they were sorted since one came or went.
     pub order: Option<Arc<[QueueNo]>>,
     /// By the log offset from which they know.
-    pub files: BTreeMap<i64, Arc<IndexFile>>,
+    pub files: BTreeMap<LogOffset, Arc<IndexFile>>,
     pub keys: KeyTail,
     /// Deleted topics: their records before this are dead.
-    pub dead_before: HashMap<Arc<str>, i64>,
+    pub dead_before: HashMap<Arc<str>, LogOffset>,
     /// Those of them whose deletion a crash could still undo. A queue that is made again meanwhile goes on where it ended, so that its
     /// records fit whichever way that goes.
     pending_deletions: HashMap<Arc<str>, PendingDeletion>,
@@ -42,18 +44,18 @@ pub(crate) struct Index {
 /// A topic that was deleted a moment ago.
 #[derive(Debug, Default)]
 struct PendingDeletion {
-    dead_before: i64,
+    dead_before: LogOffset,
     /// Queue ids and next offsets.
-    queues: Vec<(u32, i64)>,
+    queues: Vec<(u32, QueueOffset)>,
 }
 
 /// What the index takes in of a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dispatch<'a> {
     /// The queue and the offset in it, if it is in one.
-    pub queued: Option<(QueueNo, i64)>,
+    pub queued: Option<(QueueNo, QueueOffset)>,
     pub entry: Entry,
-    pub store_time: i64,
+    pub store_time: Timestamp,
     pub hashes: &'a [u32],
 }
 
@@ -106,7 +108,7 @@ impl Index {
             Some((name, _)) => name.clone(),
             None => Arc::from(topic),
         };
-        let next = self.pending_deletions.get(topic).map_or(0, |pending| pending.next(queue_id));
+        let next = self.pending_deletions.get(topic).map_or(QueueOffset(0), |pending| pending.next(queue_id));
         let queue = Queue::new(name.clone(), queue_id, next);
         let no = match self.free.pop() {
             Some(no) => {
@@ -135,7 +137,7 @@ impl Index {
     }
 
     /// Takes a record into a queue. The offset must follow: [`Queue::follows`].
-    pub fn add(&mut self, no: QueueNo, offset: i64, entry: Entry, store_time: i64) {
+    pub fn add(&mut self, no: QueueNo, offset: QueueOffset, entry: Entry, store_time: Timestamp) {
         if let Some(Some(queue)) = self.queues.get_mut(no as usize) {
             queue.push(offset, TailEntry { entry, store_time });
             self.tail_len += 1;
@@ -155,31 +157,31 @@ impl Index {
     pub fn restart_queue(&mut self, no: QueueNo) {
         self.change(no, |queue| {
             queue.forget();
-            queue.next = 0;
+            queue.next = QueueOffset(0);
         });
     }
 
     /// See [`Queue::take_back_outlier`].
-    pub fn take_back_outlier(&mut self, no: QueueNo, offset: i64) -> bool {
+    pub fn take_back_outlier(&mut self, no: QueueNo, offset: QueueOffset) -> bool {
         self.change(no, |queue| queue.take_back_outlier(offset)).unwrap_or(false)
     }
 
     /// Takes back what stands alone behind a gap at the end of a queue, where nothing explains the gap: neither damage, nor that the next
     /// message was known to have that offset.
-    pub fn take_back_unexplained(&mut self, known_next: impl Fn(&Arc<str>, u32) -> i64) {
+    pub fn take_back_unexplained(&mut self, known_next: impl Fn(&Arc<str>, u32) -> QueueOffset) {
         for no in 0..self.queues.len() as QueueNo {
             self.change(no, |queue| queue.take_back_unexplained(&known_next));
         }
     }
 
     /// The offset of a queue is never below what the checkpoint knows.
-    pub fn raise_next(&mut self, topic: &str, queue_id: u32, next: i64) {
+    pub fn raise_next(&mut self, topic: &str, queue_id: u32, next: QueueOffset) {
         let no = self.find_or_create(topic, queue_id);
         self.change(no, |queue| queue.next = queue.next.max(next));
     }
 
     /// Forgets a topic, whose records before `dead_before` are dead now. Says whether it had a queue.
-    pub fn delete_topic(&mut self, topic: &str, dead_before: i64) -> bool {
+    pub fn delete_topic(&mut self, topic: &str, dead_before: LogOffset) -> bool {
         let Some((name, queues)) = self.topics.remove_entry(topic) else { return false };
         self.generation += 1;
         self.queues_changed();
@@ -187,7 +189,7 @@ impl Index {
         pending.dead_before = dead_before;
         for (queue_id, no) in queues {
             self.change(no, Queue::forget);
-            let next = self.queues[no as usize].take().map_or(0, |queue| queue.next);
+            let next = self.queues[no as usize].take().map_or(QueueOffset(0), |queue| queue.next);
             pending.queues.retain(|(id, _)| *id != queue_id);
             pending.queues.push((queue_id, next));
             self.free.push(no);
@@ -205,12 +207,12 @@ impl Index {
 
     /// Deletions that can be written down when what is before `durable` is durable. One that is ahead of it must not be: a power cut could
     /// take the end of the log back, and messages would be dead that are stored there again.
-    pub fn deletions(&self, durable: i64) -> Vec<(Arc<str>, i64)> {
+    pub fn deletions(&self, durable: LogOffset) -> Vec<(Arc<str>, LogOffset)> {
         self.dead_before.iter().filter(|(_, dead)| **dead <= durable).map(|(topic, dead)| (topic.clone(), *dead)).collect()
     }
 
     /// These deletions are durable.
-    pub fn deletions_are_durable(&mut self, deletions: &[(Arc<str>, i64)]) {
+    pub fn deletions_are_durable(&mut self, deletions: &[(Arc<str>, LogOffset)]) {
         for (topic, dead_before) in deletions {
             if self.pending_deletions.get(topic).is_some_and(|pending| pending.dead_before == *dead_before) {
                 self.pending_deletions.remove(topic);
@@ -219,7 +221,7 @@ impl Index {
     }
 
     /// Forgets deletions of which no record is left: the log begins at `log_offset`, also after a crash.
-    pub fn forget_deletions(&mut self, log_offset: i64) {
+    pub fn forget_deletions(&mut self, log_offset: LogOffset) {
         self.dead_before.retain(|_, dead| *dead > log_offset);
     }
 
@@ -263,7 +265,7 @@ impl Index {
     }
 
     /// Forgets the files that end before or at `log_offset`, and all entries in them.
-    pub fn trim(&mut self, log_offset: i64) -> Vec<Arc<IndexFile>> {
+    pub fn trim(&mut self, log_offset: LogOffset) -> Vec<Arc<IndexFile>> {
         let gone: Vec<_> = self.files.values().filter(|file| file.to <= log_offset).cloned().collect();
         self.queues.iter_mut().flatten().for_each(|queue| queue.trim(log_offset));
         for file in &gone {
@@ -287,14 +289,14 @@ impl Index {
         (hint.generation == self.generation).then_some(hint.no)
     }
 
-    pub fn is_dead(&self, topic: &str, log_offset: i64) -> bool {
+    pub fn is_dead(&self, topic: &str, log_offset: LogOffset) -> bool {
         self.dead_before.get(topic).is_some_and(|dead| log_offset < *dead)
     }
 }
 
 impl PendingDeletion {
-    fn next(&self, queue_id: u32) -> i64 {
-        self.queues.iter().find(|(id, _)| *id == queue_id).map_or(0, |(_, next)| *next)
+    fn next(&self, queue_id: u32) -> QueueOffset {
+        self.queues.iter().find(|(id, _)| *id == queue_id).map_or(QueueOffset(0), |(_, next)| *next)
     }
 }
 

@@ -9,12 +9,14 @@ use crate::index::queue::QueueNo;
 use crate::index::table::Index;
 use roxmq_env::disk::Disk;
 use roxmq_env::lock_order::RwLock;
+use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::time::Timestamp;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Writes what `index` has in memory of a range, all of it durable, to a file, and out of memory.
-pub(crate) fn move_tail_to_file(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<()> {
+pub(crate) fn move_tail_to_file(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: LogOffset, to: LogOffset) -> io::Result<()> {
     let Tail { file, rows, numbers } = write_tail(disk, folder, index, from, to)?;
     let file = Arc::new(file);
     index.write().files.insert(from, file.clone());
@@ -32,8 +34,8 @@ pub(crate) fn replace_file(
     folder: &Path,
     index: &RwLock<Index>,
     from_log: &RwLock<Index>,
-    from: i64,
-    to: i64,
+    from: LogOffset,
+    to: LogOffset,
 ) -> io::Result<()> {
     let Tail { file, rows, .. } = write_tail(disk, folder, from_log, from, to)?;
     let file = Arc::new(file);
@@ -77,9 +79,9 @@ fn in_order(index: &RwLock<Index>) -> Arc<[QueueNo]> {
 }
 
 /// Writes what `index` has in memory of a range to a file. Only a few queues' entries are held at a time: there may be very many queues.
-pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: i64, to: i64) -> io::Result<Tail> {
+pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from: LogOffset, to: LogOffset) -> io::Result<Tail> {
     let mut writer = IndexFileWriter::create(disk, folder, from, to)?;
-    let (mut first_time, mut last_time) = (i64::MAX, i64::MIN);
+    let (mut first_time, mut last_time) = (Timestamp::MAX, Timestamp(i64::MIN));
     let mut entries = Vec::new();
     let mut numbers = Vec::new();
     // A queue that comes while this is under way, perhaps with the number of one that goes, has nothing before `to`.

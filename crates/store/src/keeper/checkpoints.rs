@@ -9,7 +9,7 @@ impl Keeper {
     /// Writes down the next offsets and the deleted topics, nothing of it ahead of what is durable.
     pub(crate) fn save_checkpoint(&self) -> io::Result<()> {
         let _turn = self.checkpoint_turn.lock();
-        let flushed = self.contents.watermarks.flushed().0;
+        let flushed = self.contents.watermarks.flushed();
         let index = self.contents.index.read();
         let (checkpoint, deletions) = (Checkpoint::of(&index, flushed), index.deletions(flushed));
         drop(index);

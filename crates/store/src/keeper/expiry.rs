@@ -5,6 +5,7 @@ use crate::keeper::steady::SteadyClock;
 use crate::locks;
 use roxmq_env::lock_order::{Mutex, RwLock};
 use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::time::Timestamp;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -35,7 +36,7 @@ impl Expiry {
     pub fn new(rules: Retention, elapsed: Duration) -> Expiry {
         Expiry {
             rules: RwLock::new(locks::RETENTION_RULES, rules),
-            clock: Mutex::new(locks::STEADY_CLOCK, SteadyClock::unsure(elapsed.as_millis() as i64)),
+            clock: Mutex::new(locks::STEADY_CLOCK, SteadyClock::unsure(elapsed)),
             hook: OnceLock::new(),
             due_ms: AtomicI64::new(0),
         }
@@ -74,8 +75,8 @@ impl Expiry {
     }
 
     /// The wall time to go by, which jumps ahead of nothing.
-    pub fn sure_now_ms(&self, wall_ms: i64, elapsed: Duration) -> i64 {
-        self.clock.lock().now_ms(wall_ms, elapsed.as_millis() as i64)
+    pub fn sure_now(&self, wall: Timestamp, elapsed: Duration) -> Timestamp {
+        self.clock.lock().now(wall, elapsed)
     }
 }
 

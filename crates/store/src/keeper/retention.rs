@@ -7,9 +7,10 @@ use crate::config::Retention;
 use crate::keeper::Keeper;
 use crate::keeper::expiry::Reason;
 use crate::log::segment::Segment;
-use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::time::Timestamp;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Keeper {
     /// The deletion hook would answer differently now: housekeeping asks again at once.
@@ -19,16 +20,16 @@ impl Keeper {
         self.contents.space.looker.wake();
     }
 
-    fn may_delete(&self, segment: &Segment, now_ms: i64) -> bool {
+    fn may_delete(&self, segment: &Segment, now: Timestamp) -> bool {
         match self.expiry.hook() {
-            Some(hook) => hook(LogOffset(segment.end()), self.reason(segment, now_ms)),
+            Some(hook) => hook(segment.end(), self.reason(segment, now)),
             None => !self.contents.config.asks_before_deletion,
         }
     }
 
-    fn reason(&self, segment: &Segment, now_ms: i64) -> Reason {
+    fn reason(&self, segment: &Segment, now: Timestamp) -> Reason {
         let has_room = self.contents.space.free().is_none_or(|free| free >= self.contents.space.reserve_bytes());
-        if has_room && self.is_expired(segment, now_ms) && !self.is_too_much() { Reason::Expired } else { Reason::NoRoom }
+        if has_room && self.is_expired(segment, now) && !self.is_too_much() { Reason::Expired } else { Reason::NoRoom }
     }
 
     /// Goes by these rules from the next round of housekeeping on.
@@ -39,33 +40,33 @@ impl Keeper {
 
     /// Deletes what has expired by time or size, because an operator asks for it: the clock is believed. Says how many segments.
     pub fn delete_expired(&self) -> usize {
-        self.delete_expired_at(self.contents.clock.now_ms())
+        self.delete_expired_at(Timestamp(self.contents.clock.now_ms()))
     }
 
     /// As housekeeping does it: by a clock that is believed only after a while.
     pub(super) fn delete_surely_expired(&self) -> usize {
-        self.delete_expired_at(self.sure_now_ms())
+        self.delete_expired_at(self.sure_now())
     }
 
-    fn delete_expired_at(&self, now_ms: i64) -> usize {
-        self.delete_while(now_ms, |oldest| self.is_expired(oldest, now_ms) || self.is_too_much())
+    fn delete_expired_at(&self, now: Timestamp) -> usize {
+        self.delete_while(now, |oldest| self.is_expired(oldest, now) || self.is_too_much())
     }
 
-    pub(super) fn delete_while(&self, now_ms: i64, goes: impl Fn(&Segment) -> bool) -> usize {
+    pub(super) fn delete_while(&self, now: Timestamp, goes: impl Fn(&Segment) -> bool) -> usize {
         let _turn = self.turn.lock();
         let mut deleted = 0;
         while let Some(oldest) = self.contents.segments.first()
             && self.is_sealed(&oldest)
             && goes(&oldest)
-            && self.may_delete(&oldest, now_ms)
+            && self.may_delete(&oldest, now)
         {
             let base = oldest.base;
             if let Err(error) = self.delete(oldest) {
                 // On a full disk the next offsets cannot be written down; then nothing may go.
-                tracing::warn!(segment = base, %error, "an expired segment could not be deleted");
+                tracing::warn!(segment = %base, %error, "an expired segment could not be deleted");
                 break;
             }
-            tracing::info!(segment = base, "deleted segment");
+            tracing::info!(segment = %base, "deleted segment");
             deleted += 1;
         }
         deleted
@@ -92,16 +93,16 @@ impl Keeper {
     }
 
     /// The time to go by when no operator asks. Where there is no room, the clock is believed.
-    pub(super) fn sure_now_ms(&self) -> i64 {
-        let (now_ms, elapsed) = (self.contents.clock.now_ms(), self.contents.clock.elapsed());
-        if self.contents.space.is_full() { now_ms } else { self.expiry.sure_now_ms(now_ms, elapsed) }
+    pub(super) fn sure_now(&self) -> Timestamp {
+        let (now, elapsed) = (Timestamp(self.contents.clock.now_ms()), self.contents.clock.elapsed());
+        if self.contents.space.is_full() { now } else { self.expiry.sure_now(now, elapsed) }
     }
 
-    pub(super) fn is_expired(&self, segment: &Segment, now_ms: i64) -> bool {
+    pub(super) fn is_expired(&self, segment: &Segment, now: Timestamp) -> bool {
         let index = self.contents.index.read();
         let newest = index.files.get(&segment.base).map(|file| file.last_time);
-        let kept_ms = self.expiry.rules().file_reserved_hours.saturating_mul(HOUR_MS).min(i64::MAX as u64) as i64;
-        newest.is_some_and(|newest| newest.saturating_add(kept_ms) < now_ms)
+        let hours = self.expiry.rules().file_reserved_hours;
+        newest.is_some_and(|newest| newest + Duration::from_secs(hours.saturating_mul(3600)) < now)
     }
 
     fn is_too_much(&self) -> bool {
@@ -111,5 +112,3 @@ impl Keeper {
         sealed > limit
     }
 }
-
-const HOUR_MS: u64 = 3_600_000;

@@ -18,9 +18,9 @@ impl Keeper {
         if let Err(error) = self.contents.segments.discard_spare() {
             tracing::warn!(%error, "the spare segment file could not be deleted");
         }
-        let now_ms = self.sure_now_ms();
-        self.delete_while(now_ms, |oldest| {
-            let may_go = self.is_expired(oldest, now_ms) || self.expiry.rules().delete_unexpired_when_full;
+        let now = self.sure_now();
+        self.delete_while(now, |oldest| {
+            let may_go = self.is_expired(oldest, now) || self.expiry.rules().delete_unexpired_when_full;
             may_go && space.free().is_some_and(|free| free < space.reserve_bytes())
         });
         match space.free() {

@@ -13,6 +13,7 @@ use crate::locks;
 use crate::recovery::replay::replay_range;
 use roxmq_env::lock_order::RwLock;
 use roxmq_env::teeth::{Tooth, bites};
+use roxmq_protocol::position::LogOffset;
 use std::io;
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ impl Keeper {
         self.seal()?;
         let Contents { disk, index_dir, index, .. } = &*self.contents;
         let mut indexed = self.indexed.lock();
-        let (from, to) = (indexed.max(self.writer.log.lock().active.base), self.contents.watermarks.flushed().0);
+        let (from, to) = (indexed.max(self.writer.log.lock().active.base), self.contents.watermarks.flushed());
         if from < to {
             move_tail_to_file(disk, index_dir, index, from, to)?;
             *indexed = to;
@@ -55,10 +56,10 @@ impl Keeper {
     }
 
     /// The range that the next index file is for, and whether that completes a segment.
-    fn due(&self, indexed: i64) -> Option<(i64, i64, bool)> {
+    fn due(&self, indexed: LogOffset) -> Option<(LogOffset, LogOffset, bool)> {
         let Contents { watermarks, segments, .. } = &*self.contents;
-        let flushed = if bites(Tooth::IndexBeforeLog) { watermarks.written().0 } else { watermarks.flushed().0 };
-        let segment = segments.overlapping(indexed, i64::MAX).into_iter().next()?;
+        let flushed = if bites(Tooth::IndexBeforeLog) { watermarks.written() } else { watermarks.flushed() };
+        let segment = segments.overlapping(indexed, LogOffset::MAX).into_iter().next()?;
         let from = indexed.max(segment.base);
         if flushed >= segment.end() {
             return Some((from, segment.end(), true));
@@ -71,13 +72,13 @@ impl Keeper {
     pub fn wake_when_due(&self) {
         // A thread that holds the lock is at that work already.
         let Some(indexed) = self.indexed.try_lock() else { return };
-        if self.is_tail_due(*indexed, self.contents.watermarks.flushed().0) {
+        if self.is_tail_due(*indexed, self.contents.watermarks.flushed()) {
             self.thread.wake();
         }
     }
 
     /// Whether the tail is to go to a file, when the files know what is before `from`, and what is before `flushed` is durable.
-    fn is_tail_due(&self, from: i64, flushed: i64) -> bool {
+    fn is_tail_due(&self, from: LogOffset, flushed: LogOffset) -> bool {
         let least = self.contents.config.tail_checkpoint_bytes;
         let grown = (flushed - from).max(0) as u64;
         if grown == 0 {

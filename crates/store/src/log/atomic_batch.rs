@@ -5,13 +5,14 @@
 //!                              held held taken  taken  held  <- the log ends before this one if nothing follows
 //! ```
 
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::record::Record;
 
 /// The first records of an atomic batch, until its last one is met.
 #[derive(Default)]
 pub(crate) struct UnfinishedBatch {
     bytes: Vec<u8>,
-    starts: i64,
+    starts: LogOffset,
     missing: usize,
 }
 
@@ -28,7 +29,7 @@ impl UnfinishedBatch {
             if together == 1 {
                 return take(record, bytes);
             }
-            (self.starts, self.missing) = (record.log_offset.0, together);
+            (self.starts, self.missing) = (record.log_offset, together);
             self.bytes.clear();
         }
         self.bytes.extend_from_slice(bytes);
@@ -40,7 +41,7 @@ impl UnfinishedBatch {
         while let Ok((record, len)) = Record::parse(rest) {
             if let Err(why) = take(&record, &rest[..len]) {
                 // No crash leaves such a one. Those before it were taken: the log ends here.
-                (self.starts, self.missing) = (record.log_offset.0, 1);
+                (self.starts, self.missing) = (record.log_offset, 1);
                 return Err(why);
             }
             rest = &rest[len..];
@@ -49,7 +50,7 @@ impl UnfinishedBatch {
     }
 
     /// Where the log ends when its last sound record ends at `end`: before an atomic batch of which a record is missing.
-    pub fn ends(&self, end: i64) -> i64 {
+    pub fn ends(&self, end: LogOffset) -> LogOffset {
         if self.missing > 0 { self.starts } else { end }
     }
 }

@@ -2,29 +2,30 @@
 
 use crate::files::cached::CachedView;
 use crate::files::lazy::LazyFile;
+use roxmq_protocol::position::LogOffset;
 use std::io;
 use std::sync::Arc;
 
 /// One file of the log. Its name is the offset of its first byte, as in Java (`MappedFile`).
 #[derive(Debug)]
 pub(crate) struct Segment {
-    pub base: i64,
+    pub base: LogOffset,
     pub bytes: u64,
     pub file: LazyFile,
 }
 
 impl Segment {
-    pub fn end(&self) -> i64 {
+    pub fn end(&self) -> LogOffset {
         self.base + self.bytes as i64
     }
 
     /// Appends `len` bytes from `log_offset`, which must be in the segment, to `out`.
-    pub fn read(&self, log_offset: i64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    pub fn read(&self, log_offset: LogOffset, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
         self.file.file()?.append_to((log_offset - self.base) as u64, len, out)
     }
 
     /// As [`Segment::read`], if the disk need not be waited for; else [`io::ErrorKind::WouldBlock`].
-    pub fn read_cached(&self, log_offset: i64, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    pub fn read_cached(&self, log_offset: LogOffset, len: usize, out: &mut Vec<u8>) -> io::Result<()> {
         self.file.file()?.append_cached_to((log_offset - self.base) as u64, len, out)
     }
 
@@ -35,7 +36,7 @@ impl Segment {
 
     /// Makes durable what is read, though an earlier life could not: after a sync that failed programs still read what the disk does not
     /// have, and the next sync says nothing. So what follows `from`, which is known to be durable, is written again first.
-    pub fn sync_as_read(&self, from: i64, to: i64) -> io::Result<()> {
+    pub fn sync_as_read(&self, from: LogOffset, to: LogOffset) -> io::Result<()> {
         let file = self.file.file()?;
         let mut bytes = Vec::new();
         let mut at = from.max(self.base);
@@ -50,7 +51,7 @@ impl Segment {
     }
 
     /// Throws away everything from `log_offset` on, so that it reads as zeros. Takes no room, even on a full disk.
-    pub fn clear_from(&self, log_offset: i64) -> io::Result<()> {
+    pub fn clear_from(&self, log_offset: LogOffset) -> io::Result<()> {
         let file = self.file.file()?;
         file.set_len((log_offset - self.base) as u64)?;
         file.set_len(self.bytes)

@@ -7,6 +7,7 @@ use crate::log::next_segment::NextSegment;
 use crate::log::segment::Segment;
 use roxmq_env::disk::{Disk, Open};
 use roxmq_env::lock_order::{Mutex, RwLock};
+use roxmq_protocol::position::LogOffset;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,7 +56,7 @@ impl Segments {
     }
 
     /// Makes an empty segment, durable by name. It is not yet one of the list.
-    pub fn create(&self, base: i64, bytes: u64) -> io::Result<Arc<Segment>> {
+    pub fn create(&self, base: LogOffset, bytes: u64) -> io::Result<Arc<Segment>> {
         let path = self.folder.join(name_of(base));
         let file = self.disk.open(&path, Open::Truncate)?;
         file.set_len(bytes)?;
@@ -83,7 +84,7 @@ impl Segments {
     }
 
     /// Gives the file its name. It must not be written to any more but as a segment. Durable after [`Segments::sync_names`].
-    pub fn name_next(&self, next: NextSegment, base: i64) -> io::Result<Arc<Segment>> {
+    pub fn name_next(&self, next: NextSegment, base: LogOffset) -> io::Result<Arc<Segment>> {
         let path = self.folder.join(name_of(base));
         self.disk.rename(&self.folder.join(NEXT), &path)?;
         Ok(Arc::new(Segment { base, bytes: next.bytes, file: LazyFile::new(&self.disk, path, Open::Write) }))
@@ -142,7 +143,7 @@ impl Segments {
     }
 
     /// Takes back what [`Segments::extend_last`] did: the last file ends at `end` again.
-    pub fn cut_last(&self, end: i64) -> io::Result<()> {
+    pub fn cut_last(&self, end: LogOffset) -> io::Result<()> {
         match self.last().filter(|last| last.end() > end && last.base <= end) {
             Some(last) => last.file.file()?.set_len((end - last.base) as u64),
             None => Ok(()),
@@ -171,14 +172,14 @@ impl Segments {
         self.list.read().last().cloned()
     }
 
-    pub fn at(&self, log_offset: i64) -> Option<Arc<Segment>> {
+    pub fn at(&self, log_offset: LogOffset) -> Option<Arc<Segment>> {
         let list = self.list.read();
         let at = list.partition_point(|segment| segment.base <= log_offset).checked_sub(1)?;
         Some(&list[at]).filter(|segment| log_offset < segment.end()).cloned()
     }
 
     /// The segments that hold something of a range, oldest first.
-    pub fn overlapping(&self, from: i64, to: i64) -> Vec<Arc<Segment>> {
+    pub fn overlapping(&self, from: LogOffset, to: LogOffset) -> Vec<Arc<Segment>> {
         self.list.read().iter().filter(|segment| segment.base < to && segment.end() > from).cloned().collect()
     }
 
@@ -227,7 +228,7 @@ mod tests {
 
     const BYTES: u64 = 4096;
 
-    fn filled(segments: &Segments, base: i64) -> Arc<Segment> {
+    fn filled(segments: &Segments, base: LogOffset) -> Arc<Segment> {
         let segment = segments.create(base, BYTES).unwrap();
         segment.file.file().unwrap().write_at(0, &[7; BYTES as usize]).unwrap();
         segment.file.file().unwrap().sync_data().unwrap();
@@ -248,16 +249,16 @@ mod tests {
         disk.create_dir_all(Path::new("/log")).unwrap();
         let segments = Segments::load(&disk, Path::new("/log"), true).unwrap();
         for base in [0, 4096] {
-            segments.retire(filled(&segments, base), BYTES).unwrap();
+            segments.retire(filled(&segments, LogOffset(base)), BYTES).unwrap();
         }
         assert_eq!((names(&disk), segments.len(), segments.has_spare(BYTES)), (vec![SPARE.to_owned()], 0, true), "one is enough");
         let mut next = segments.begin_next(BYTES).unwrap();
         assert!(!segments.has_spare(BYTES));
         while !next.make_ready(|| true).unwrap() {}
-        let segment = segments.name_next(next, 8192).unwrap();
+        let segment = segments.name_next(next, LogOffset(8192)).unwrap();
         let mut bytes = Vec::new();
-        segment.read(8192, BYTES as usize, &mut bytes).unwrap();
-        assert_eq!((names(&disk), bytes), (vec![name_of(8192)], vec![0; BYTES as usize]));
+        segment.read(LogOffset(8192), BYTES as usize, &mut bytes).unwrap();
+        assert_eq!((names(&disk), bytes), (vec![name_of(LogOffset(8192))], vec![0; BYTES as usize]));
     }
 
     #[test]
@@ -269,7 +270,7 @@ mod tests {
             let disk = sim.disk();
             disk.create_dir_all(Path::new("/log")).unwrap();
             let segments = Segments::load(&disk, Path::new("/log"), zero_fill).unwrap();
-            let segment = filled(&segments, 0);
+            let segment = filled(&segments, LogOffset(0));
             let reader = is_read.then(|| segment.file.file().unwrap());
             segments.retire(segment, next_bytes).unwrap();
             assert_eq!(names(&disk).is_empty(), !kept, "{zero_fill} {next_bytes} {is_read}");

@@ -4,6 +4,7 @@
 //! `repair` and reads all walk the log with these functions.
 
 use crate::log::segment::Segment;
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::record::{BLANK_BYTES, MAGIC_V1, MAGIC_V2, Record, RecordError, record_len};
 use std::io;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(crate) enum Stop {
 pub(crate) type Sink<'a> = dyn FnMut(&Record<'_>, &[u8]) -> Result<(), &'static str> + 'a;
 
 /// Walks the records of a segment from `from` on; says where and why it stopped.
-pub(crate) fn scan(segment: &Segment, from: i64, sink: &mut Sink<'_>) -> io::Result<(i64, Stop)> {
+pub(crate) fn scan(segment: &Segment, from: LogOffset, sink: &mut Sink<'_>) -> io::Result<(LogOffset, Stop)> {
     let mut at = from;
     let mut window = Vec::new();
     loop {
@@ -65,7 +66,7 @@ pub(crate) fn scan(segment: &Segment, from: i64, sink: &mut Sink<'_>) -> io::Res
 }
 
 /// A record at a place of the log, if a sound one is there.
-pub(crate) fn record_at(segment: &Segment, at: i64, out: &mut Vec<u8>) -> io::Result<bool> {
+pub(crate) fn record_at(segment: &Segment, at: LogOffset, out: &mut Vec<u8>) -> io::Result<bool> {
     out.clear();
     let left = segment.end() - at;
     if left < BLANK_BYTES as i64 {
@@ -79,7 +80,7 @@ pub(crate) fn record_at(segment: &Segment, at: i64, out: &mut Vec<u8>) -> io::Re
 }
 
 /// The next place from `from` on where a sound record is.
-pub(crate) fn next_sound(segment: &Segment, from: i64) -> io::Result<Option<i64>> {
+pub(crate) fn next_sound(segment: &Segment, from: LogOffset) -> io::Result<Option<LogOffset>> {
     let mut at = from;
     let mut window = Vec::new();
     let mut record = Vec::new();
@@ -100,14 +101,14 @@ pub(crate) fn next_sound(segment: &Segment, from: i64) -> io::Result<Option<i64>
 }
 
 /// Where the last segment starts that has a record at its start. In a log that is not ours everything before it counts as durable.
-pub(crate) fn last_begun(segments: &[Arc<Segment>]) -> io::Result<i64> {
+pub(crate) fn last_begun(segments: &[Arc<Segment>]) -> io::Result<LogOffset> {
     let mut record = Vec::new();
     for segment in segments.iter().rev() {
         if record_at(segment, segment.base, &mut record)? {
             return Ok(segment.base);
         }
     }
-    Ok(0)
+    Ok(LogOffset(0))
 }
 
 /// Whether a part of the record never reached the disk: one of its sectors, or its end. The body has its CRC, and lengths that are
@@ -144,8 +145,8 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// Whether a record is the one that was written at this place.
-fn is_sound(record: &Record<'_>, at: i64) -> bool {
-    record.log_offset.0 == at && record.queue_offset.0 >= 0 && !record.topic.is_empty() && record.body_is_intact()
+fn is_sound(record: &Record<'_>, at: LogOffset) -> bool {
+    record.log_offset == at && record.queue_offset.0 >= 0 && !record.topic.is_empty() && record.body_is_intact()
 }
 
 const WINDOW_BYTES: usize = 4 << 20;

@@ -7,21 +7,22 @@ use crate::reader::Reader;
 use crate::reader::request::IndexEntry;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::Record;
+use roxmq_protocol::time::Timestamp;
 use std::io;
 
 impl Reader {
     /// The oldest offset of a queue and the one past its newest; `None` if there is no such queue.
     pub fn bounds(&self, topic: &str, queue_id: u32) -> Option<(QueueOffset, QueueOffset)> {
-        let bound = self.contents.confirmed().0;
+        let bound = self.contents.confirmed();
         let index = self.contents.index.read();
         let queue = index.queue(topic, queue_id)?;
         let max = queue.visible_next(bound);
-        Some((QueueOffset(queue.min().min(max)), QueueOffset(max)))
+        Some((queue.min().min(max), max))
     }
 
     /// The offset that the next message of a queue will get, durable or not; `None` if there is no such queue.
     pub fn queue_next(&self, topic: &str, queue_id: u32) -> Option<QueueOffset> {
-        self.contents.index.read().queue(topic, queue_id).map(|queue| QueueOffset(queue.next))
+        self.contents.index.read().queue(topic, queue_id).map(|queue| queue.next)
     }
 
     /// What the index knows of one message.
@@ -29,7 +30,7 @@ impl Reader {
     /// # Errors
     /// When the disk refuses: there may be an entry.
     pub fn find_entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> io::Result<Option<IndexEntry>> {
-        Ok(self.entry(topic, queue_id, offset.0)?.map(|(entry, _)| IndexEntry::of(&entry)))
+        Ok(self.entry(topic, queue_id, offset)?.map(|(entry, _)| IndexEntry::of(&entry)))
     }
 
     /// One whole record, checked; `None` if none starts there, none that may be seen, or if it cannot be read now.
@@ -43,28 +44,26 @@ impl Reader {
     /// When the disk refuses: there may be one.
     pub fn find_message(&self, at: LogOffset) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
-        let Some(segment) = self.contents.segments.at(at.0) else { return Ok(None) };
-        let is_there = walk::record_at(&segment, at.0, &mut bytes)?;
+        let Some(segment) = self.contents.segments.at(at) else { return Ok(None) };
+        let is_there = walk::record_at(&segment, at, &mut bytes)?;
         if !is_there || at.plus(bytes.len()) > self.contents.confirmed() {
             return Ok(None);
         }
         let Ok((record, _)) = Record::parse(&bytes) else { return Ok(None) };
         // Where the index knows the record too, its envelope can be checked as well.
-        let is_damaged = match self.entry(record.topic, record.queue_id, record.queue_offset.0)? {
-            Some((entry, _)) if entry.log_offset == at.0 => {
-                entry.envelope != facts::envelope_crc(&bytes, record.sys_flag, record.body.len())
-            }
-            _ => self.contents.index.read().is_dead(record.topic, at.0),
+        let is_damaged = match self.entry(record.topic, record.queue_id, record.queue_offset)? {
+            Some((entry, _)) if entry.log_offset == at => entry.envelope != facts::envelope_crc(&bytes, record.sys_flag, record.body.len()),
+            _ => self.contents.index.read().is_dead(record.topic, at),
         };
         Ok((!is_damaged).then_some(bytes))
     }
 
     /// The entry of one offset; with its store time if that is in memory.
-    pub(crate) fn entry(&self, topic: &str, queue_id: u32, offset: i64) -> io::Result<Option<(Entry, Option<i64>)>> {
+    pub(crate) fn entry(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> io::Result<Option<(Entry, Option<Timestamp>)>> {
         let mut tail = Vec::new();
         let mut entries = Vec::new();
         let located = match self.contents.index.read().queue(topic, queue_id) {
-            Some(queue) => queue.locate(offset, self.contents.confirmed().0, 1, &mut tail),
+            Some(queue) => queue.locate(offset, self.contents.confirmed(), 1, &mut tail),
             None => return Ok(None),
         };
         Ok(match located {

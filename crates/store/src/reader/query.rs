@@ -41,17 +41,17 @@ impl Reader {
         let mut found = Vec::new();
         let index = self.contents.index.read();
         let files: Vec<_> = index.files.values().rev().cloned().collect();
-        let mut in_tail: Vec<i64> = index.keys.find(hash).take(CANDIDATES_MAX).collect();
+        let mut in_tail: Vec<LogOffset> = index.keys.find(hash).take(CANDIDATES_MAX).collect();
         drop(index);
         in_tail.dedup();
 
         let mut seen = BTreeSet::new();
-        let mut take = |candidates: Vec<i64>, found: &mut Vec<Vec<u8>>| {
+        let mut take = |candidates: Vec<LogOffset>, found: &mut Vec<Vec<u8>>| {
             for log_offset in candidates {
                 if found.len() >= max || !seen.insert(log_offset) {
                     continue;
                 }
-                found.extend(self.message_at(LogOffset(log_offset)).filter(|bytes| {
+                found.extend(self.message_at(log_offset).filter(|bytes| {
                     let Ok((record, _)) = Record::parse(bytes) else { return false };
                     stored.contains(&record.store_timestamp) && has_key(&record, topic, key, *kind)
                 }));
@@ -62,7 +62,7 @@ impl Reader {
             if found.len() >= max {
                 break;
             }
-            if file.last_time < stored.start().0 || file.first_time > stored.end().0 {
+            if file.last_time < *stored.start() || file.first_time > *stored.end() {
                 continue;
             }
             let mut candidates = Vec::new();

@@ -12,7 +12,7 @@ use crate::log::segment::Segment;
 use crate::reader::Reader;
 use crate::reader::request::{Filter, IndexEntry, Patience, ReadRequest, ReadResult, ReadStatus};
 use roxmq_protocol::light::{self, LIGHT_QUEUE_ID, light_places};
-use roxmq_protocol::position::QueueOffset;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::Record;
 use roxmq_protocol::time::Timestamp;
 use std::io;
@@ -22,7 +22,7 @@ use std::time::Duration;
 /// Entries that lie close to each other in the log, to be read at once.
 #[derive(Default)]
 struct Pending {
-    entries: Vec<(i64, Entry)>,
+    entries: Vec<(QueueOffset, Entry)>,
 }
 
 /// A read on its way.
@@ -32,7 +32,7 @@ struct Reading<'a, 'f> {
     filter: Filter<'f>,
     out: &'a mut Vec<u8>,
     /// From here on the log was written a moment ago.
-    recent_from: i64,
+    recent_from: LogOffset,
     now: Duration,
     source: Option<Source>,
     messages: u32,
@@ -66,18 +66,18 @@ impl Reader {
             request,
             filter,
             out,
-            recent_from: self.opened_at.max(self.contents.watermarks.written().0 - RECENT_BYTES),
+            recent_from: self.opened_at.max(LogOffset(self.contents.watermarks.written().0 - RECENT_BYTES)),
             now: self.contents.clock.elapsed(),
             source: None,
             messages: 0,
             last_store_time: None,
             was_removing: false,
         };
-        let (next, stopped) = match reading.run(max.0) {
+        let (next, stopped) = match reading.run(max) {
             Ok(next) => (next, None),
             Err((next, error)) if error.kind() == io::ErrorKind::WouldBlock => (next, Some(ReadStatus::NotInMemory)),
             Err((next, error)) => {
-                tracing::warn!(topic, queue_id, offset = next, %error, "reading messages failed");
+                tracing::warn!(topic, queue_id, offset = %next, %error, "reading messages failed");
                 (next, Some(ReadStatus::OffsetFoundNull))
             }
         };
@@ -88,15 +88,15 @@ impl Reader {
             (0, None) => ReadStatus::NoMatchedMessage,
         };
         let (messages, last_store_time) = (reading.messages, reading.last_store_time);
-        ReadResult { messages, last_store_time, ..answer(status, QueueOffset(next)) }
+        ReadResult { messages, last_store_time, ..answer(status, next) }
     }
 }
 
 impl Reading<'_, '_> {
     /// Reads up to `max`; says where to go on, also if it fails.
-    fn run(&mut self, max: i64) -> Result<i64, (i64, io::Error)> {
+    fn run(&mut self, max: QueueOffset) -> Result<QueueOffset, (QueueOffset, io::Error)> {
         let ReadRequest { from, limits, .. } = *self.request;
-        let mut next = from.0;
+        let mut next = from;
         let mut left = limits.scan_max;
         let mut planned = (0, 0);
         let mut pending = Pending::default();
@@ -146,11 +146,11 @@ impl Reading<'_, '_> {
     }
 
     /// Takes the entries of the next offsets, skipping a gap; `false` if there are none.
-    fn take_entries(&self, next: &mut i64, some: u32, entries: &mut Vec<Entry>) -> io::Result<bool> {
+    fn take_entries(&self, next: &mut QueueOffset, some: u32, entries: &mut Vec<Entry>) -> io::Result<bool> {
         let mut tail: Vec<TailEntry> = Vec::new();
         entries.clear();
         for _ in 0..LOCATE_TRIES {
-            let bound = self.reader.contents.confirmed().0;
+            let bound = self.reader.contents.confirmed();
             let located = match self.reader.contents.index.read().queue(self.request.topic, self.request.queue_id) {
                 Some(queue) => queue.locate(*next, bound, some as usize, &mut tail),
                 None => Located::End,
@@ -181,7 +181,7 @@ impl Reading<'_, '_> {
     }
 
     /// Reads the pending records and keeps the good ones.
-    fn fetch(&mut self, pending: &mut Pending) -> Result<(), (i64, io::Error)> {
+    fn fetch(&mut self, pending: &mut Pending) -> Result<(), (QueueOffset, io::Error)> {
         let Some((_, first)) = pending.entries.first().copied() else { return Ok(()) };
         if !self.find_source(first.log_offset) {
             self.was_removing = true;
@@ -236,7 +236,7 @@ impl Reading<'_, '_> {
     }
 
     /// Takes the segment that holds `log_offset` to read from; false if it is gone.
-    fn find_source(&mut self, log_offset: i64) -> bool {
+    fn find_source(&mut self, log_offset: LogOffset) -> bool {
         let is_it = |source: &Source| (source.segment.base..source.segment.end()).contains(&log_offset);
         if !self.source.as_ref().is_some_and(is_it) {
             let found = self.reader.contents.segments.at(log_offset);
@@ -276,7 +276,7 @@ impl Reading<'_, '_> {
         pending.entries.drain(..copied);
     }
 
-    fn fetch_one_by_one(&mut self, pending: &mut Pending) -> Result<(), (i64, io::Error)> {
+    fn fetch_one_by_one(&mut self, pending: &mut Pending) -> Result<(), (QueueOffset, io::Error)> {
         for (offset, entry) in std::mem::take(&mut pending.entries) {
             let mut one = Pending::default();
             one.push(offset, entry);
@@ -286,7 +286,7 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    fn check(&mut self, bytes: std::ops::Range<usize>, offset: i64, entry: &Entry) -> bool {
+    fn check(&mut self, bytes: std::ops::Range<usize>, offset: QueueOffset, entry: &Entry) -> bool {
         let bytes = &self.out[bytes];
         match verified(bytes, entry, self.request.topic, self.request.queue_id, offset) {
             Some(record) => {
@@ -305,7 +305,7 @@ impl Reading<'_, '_> {
 }
 
 impl Pending {
-    fn start(&self) -> Option<i64> {
+    fn start(&self) -> Option<QueueOffset> {
         self.entries.first().map(|(offset, _)| *offset)
     }
 
@@ -316,7 +316,7 @@ impl Pending {
         (0..=GAP_BYTES_MAX).contains(&gap) && entry.end() - first.log_offset <= BYTES_PER_READ
     }
 
-    fn push(&mut self, offset: i64, entry: Entry) {
+    fn push(&mut self, offset: QueueOffset, entry: Entry) {
         self.entries.push((offset, entry));
     }
 
@@ -326,10 +326,10 @@ impl Pending {
 }
 
 /// The record, if the bytes are what was appended at this place.
-fn verified<'a>(bytes: &'a [u8], entry: &Entry, topic: &str, queue_id: u32, offset: i64) -> Option<Record<'a>> {
+fn verified<'a>(bytes: &'a [u8], entry: &Entry, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<Record<'a>> {
     let (record, len) = Record::parse(bytes).ok()?;
     let is_it = len == bytes.len()
-        && record.log_offset.0 == entry.log_offset
+        && record.log_offset == entry.log_offset
         && is_at(&record, topic, queue_id, offset)
         && record.body_is_intact()
         && facts::envelope_crc(bytes, record.sys_flag, record.body.len()) == entry.envelope;
@@ -337,9 +337,9 @@ fn verified<'a>(bytes: &'a [u8], entry: &Entry, topic: &str, queue_id: u32, offs
 }
 
 /// Whether the record says that it is in the queue at the offset.
-fn is_at(record: &Record<'_>, topic: &str, queue_id: u32, offset: i64) -> bool {
-    let is_own = record.queue_offset.0 == offset && record.queue_id == queue_id && record.topic == topic;
-    let is_light = || light_places(record.topic, record.properties()).any(|place| place == (topic, offset));
+fn is_at(record: &Record<'_>, topic: &str, queue_id: u32, offset: QueueOffset) -> bool {
+    let is_own = record.queue_offset == offset && record.queue_id == queue_id && record.topic == topic;
+    let is_light = || light_places(record.topic, record.properties()).any(|place| place == (topic, offset.0));
     is_own || (queue_id == LIGHT_QUEUE_ID && light::is_light(topic) && is_light())
 }
 

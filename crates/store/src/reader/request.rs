@@ -53,7 +53,7 @@ pub struct IndexEntry {
 
 impl IndexEntry {
     pub(crate) fn of(entry: &Entry) -> IndexEntry {
-        IndexEntry { log_offset: LogOffset(entry.log_offset), size: entry.size, tags_code: i64::from(entry.tags) }
+        IndexEntry { log_offset: entry.log_offset, size: entry.size, tags_code: i64::from(entry.tags) }
     }
 }
 

@@ -24,7 +24,7 @@ impl Reader {
             Boundary::Lower => stored < time,
             Boundary::Upper => stored <= time,
         };
-        let (mut low, mut high) = (min.0, max.0);
+        let (mut low, mut high) = (min, max);
         while low < high {
             let middle = low + (high - low) / 2;
             // An offset without a message is as old as the next one that has one.
@@ -34,51 +34,54 @@ impl Reader {
             }
         }
         match boundary {
-            Boundary::Lower => self.with_message(topic, queue_id, low, max.0),
-            Boundary::Upper => self.with_message_before(topic, queue_id, low, min.0),
+            Boundary::Lower => self.with_message(topic, queue_id, low, max),
+            Boundary::Upper => self.with_message_before(topic, queue_id, low, min),
         }
     }
 
     /// When a message was stored.
     pub fn store_time(&self, topic: &str, queue_id: u32, offset: QueueOffset) -> Option<Timestamp> {
-        let (entry, store_time) = self.entry(topic, queue_id, offset.0).ok()??;
-        store_time.map(Timestamp).or_else(|| {
+        let (entry, store_time) = self.entry(topic, queue_id, offset).ok()??;
+        store_time.or_else(|| {
             let mut bytes = Vec::new();
             self.contents.segments.at(entry.log_offset)?.read(entry.log_offset, entry.size as usize, &mut bytes).ok()?;
             let (record, _) = Record::parse(&bytes).ok()?;
-            (record.log_offset.0 == entry.log_offset).then_some(record.store_timestamp)
+            (record.log_offset == entry.log_offset).then_some(record.store_timestamp)
         })
     }
 
     /// Store time of the oldest message there is.
     pub fn earliest_store_time(&self) -> Option<Timestamp> {
-        let in_files = self.contents.index.read().files.values().map(|file| file.first_time).find(|time| *time != i64::MAX);
-        in_files.map(Timestamp).or_else(|| {
+        let in_files = self.contents.index.read().files.values().map(|file| file.first_time).find(|time| *time != Timestamp::MAX);
+        in_files.or_else(|| {
             let bytes = self.message_at(self.contents.begins())?;
             Record::parse(&bytes).ok().map(|(record, _)| record.store_timestamp)
         })
     }
 
     /// The first message from `from` on that has a store time, before `to`.
-    fn store_time_from(&self, topic: &str, queue_id: u32, from: i64, to: i64) -> Option<(i64, Timestamp)> {
-        (from..to).take(DAMAGE_SKIPPED_MAX).find_map(|offset| {
-            let time = self.store_time(topic, queue_id, QueueOffset(offset))?;
+    fn store_time_from(&self, topic: &str, queue_id: u32, from: QueueOffset, to: QueueOffset) -> Option<(QueueOffset, Timestamp)> {
+        (from.0..to.0).map(QueueOffset).take(DAMAGE_SKIPPED_MAX).find_map(|offset| {
+            let time = self.store_time(topic, queue_id, offset)?;
             Some((offset, time))
         })
     }
 
-    fn with_message(&self, topic: &str, queue_id: u32, from: i64, max: i64) -> QueueOffset {
-        let found =
-            (from..max).take(DAMAGE_SKIPPED_MAX).find(|offset| self.entry(topic, queue_id, *offset).is_ok_and(|entry| entry.is_some()));
-        QueueOffset(found.unwrap_or(from.min(max)))
+    fn with_message(&self, topic: &str, queue_id: u32, from: QueueOffset, max: QueueOffset) -> QueueOffset {
+        let found = (from.0..max.0)
+            .map(QueueOffset)
+            .take(DAMAGE_SKIPPED_MAX)
+            .find(|offset| self.entry(topic, queue_id, *offset).is_ok_and(|entry| entry.is_some()));
+        found.unwrap_or(from.min(max))
     }
 
-    fn with_message_before(&self, topic: &str, queue_id: u32, end: i64, min: i64) -> QueueOffset {
-        let found = (min..end)
+    fn with_message_before(&self, topic: &str, queue_id: u32, end: QueueOffset, min: QueueOffset) -> QueueOffset {
+        let found = (min.0..end.0)
+            .map(QueueOffset)
             .rev()
             .take(DAMAGE_SKIPPED_MAX)
             .find(|offset| self.entry(topic, queue_id, *offset).is_ok_and(|entry| entry.is_some()));
-        QueueOffset(found.unwrap_or(min))
+        found.unwrap_or(min)
     }
 }
 

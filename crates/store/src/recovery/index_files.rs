@@ -5,14 +5,16 @@ use crate::index::format::{file_name, range_in};
 use crate::index::table::Index;
 use crate::log::segment::Segment;
 use roxmq_env::disk::Disk;
+use roxmq_protocol::position::LogOffset;
+use std::cmp::Reverse;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// The index files that are there, and those that are used.
 pub(super) struct IndexFiles {
-    pub ranges: Vec<(i64, i64)>,
-    pub used: Vec<(i64, i64)>,
+    pub ranges: Vec<(LogOffset, LogOffset)>,
+    pub used: Vec<(LogOffset, LogOffset)>,
 }
 
 impl IndexFiles {
@@ -22,18 +24,25 @@ impl IndexFiles {
             disk.remove(&folder.join(unfinished))?;
         }
         let mut ranges: Vec<_> = names.iter().filter_map(|name| range_in(name)).collect();
-        ranges.sort_by_key(|(from, to)| (*from, -*to));
+        ranges.sort_by_key(|(from, to)| (*from, Reverse(*to)));
         Ok(IndexFiles { ranges, used: Vec::new() })
     }
 
     /// An index file is written only about what is durable.
-    pub fn known_to(&self) -> i64 {
-        self.ranges.iter().map(|(_, to)| *to).max().unwrap_or(0)
+    pub fn known_to(&self) -> LogOffset {
+        self.ranges.iter().map(|(_, to)| *to).max().unwrap_or_default()
     }
 
     /// Takes in the files about a segment, one behind the other, the longest first; says how far they reach. None is about more than there
     /// is: the log's files end at `files_end`.
-    pub fn use_for(&mut self, disk: &Disk, folder: &Path, segment: &Segment, files_end: i64, index: &mut Index) -> io::Result<i64> {
+    pub fn use_for(
+        &mut self,
+        disk: &Disk,
+        folder: &Path,
+        segment: &Segment,
+        files_end: LogOffset,
+        index: &mut Index,
+    ) -> io::Result<LogOffset> {
         let mut at = segment.base;
         for (from, to) in &self.ranges {
             if *from != at || *to > segment.end().min(files_end) {
@@ -49,7 +58,7 @@ impl IndexFiles {
                     at = *to;
                 }
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    tracing::error!(from, to, %error, "index file is damaged; it will be rebuilt from the log");
+                    tracing::error!(%from, %to, %error, "index file is damaged; it will be rebuilt from the log");
                 }
                 Err(error) => return Err(error),
             }

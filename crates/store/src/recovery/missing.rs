@@ -12,6 +12,7 @@ use crate::index::file::IndexFile;
 use crate::index::table::Index;
 use crate::log::segment::Segment;
 use roxmq_env::disk::Disk;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
     /// From which log offset to which, oldest first.
-    pub ranges: Vec<Range<i64>>,
+    pub ranges: Vec<Range<LogOffset>>,
     /// Messages that were there, at least; one that was in several queues counts in each.
     pub messages: u64,
     /// How many queues they were in.
@@ -58,7 +59,7 @@ impl fmt::Display for Missing {
 }
 
 /// What lies between segments.
-pub(crate) fn gaps(segments: &[Arc<Segment>]) -> Vec<Range<i64>> {
+pub(crate) fn gaps(segments: &[Arc<Segment>]) -> Vec<Range<LogOffset>> {
     let pairs = segments.windows(2).map(|pair| pair[0].end()..pair[1].base);
     pairs.filter(|gap| !gap.is_empty()).collect()
 }
@@ -72,8 +73,8 @@ pub(crate) struct Known {
 #[derive(Debug, Default)]
 struct KnownQueue {
     /// The first offset that index files know of what is missing.
-    first: Option<i64>,
-    next: i64,
+    first: Option<QueueOffset>,
+    next: QueueOffset,
 }
 
 impl Known {
@@ -81,8 +82,8 @@ impl Known {
     pub fn load(
         disk: &Disk,
         folder: &Path,
-        files: &[(i64, i64)],
-        missing: &[Range<i64>],
+        files: &[(LogOffset, LogOffset)],
+        missing: &[Range<LogOffset>],
         checkpoint: Option<&Checkpoint>,
         index: &Index,
     ) -> io::Result<Known> {
@@ -93,7 +94,7 @@ impl Known {
         for (topic, queue_id, next) in checkpoint.iter().flat_map(|checkpoint| &checkpoint.queues) {
             known.queue(topic.as_str().into(), *queue_id).next = *next;
         }
-        let is_missing = |from: i64, to: i64| missing.iter().any(|range| from < range.end && range.start < to);
+        let is_missing = |from: LogOffset, to: LogOffset| missing.iter().any(|range| from < range.end && range.start < to);
         for (from, to) in files.iter().filter(|(from, to)| is_missing(*from, *to)) {
             let rows = match IndexFile::open(disk, folder, *from, *to) {
                 Ok((_, rows)) => rows,
@@ -114,12 +115,12 @@ impl Known {
     }
 
     /// The offset that the next message of each queue has, as far as is known.
-    pub fn next(&self) -> impl Iterator<Item = ((&str, u32), i64)> {
+    pub fn next(&self) -> impl Iterator<Item = ((&str, u32), QueueOffset)> {
         self.queues.iter().map(|((topic, queue_id), queue)| ((&**topic, *queue_id), queue.next))
     }
 
     /// What is missing with these ranges of a log that begins at `begins`, and of which `index` has the rest.
-    pub fn missing(&self, ranges: Vec<Range<i64>>, begins: i64, index: &Index) -> Missing {
+    pub fn missing(&self, ranges: Vec<Range<LogOffset>>, begins: LogOffset, index: &Index) -> Missing {
         let mut missing = Missing { ranges, ..Missing::default() };
         if missing.is_empty() {
             return missing;
@@ -129,11 +130,11 @@ impl Known {
             missing.messages += messages.max(0) as u64;
         };
         // Where a queue of a log that has nothing deleted yet begins.
-        let zero = (begins == 0).then_some(0);
+        let zero = (begins == LogOffset(0)).then_some(QueueOffset(0));
         for (_, queue) in index.queues() {
             let known = self.queues.get(&(queue.topic.clone(), queue.queue_id));
-            let (first, next) = known.map_or((zero, 0), |known| (known.first.or(zero), known.next));
-            let (mut messages, mut counted_to) = (0, 0);
+            let (first, next) = known.map_or((zero, QueueOffset(0)), |known| (known.first.or(zero), known.next));
+            let (mut messages, mut counted_to) = (0, QueueOffset(0));
             for range in &missing.ranges {
                 let (before, behind) = queue.around(range);
                 if let Some(from) = before.or(first) {

@@ -10,7 +10,7 @@ use crate::index::table::Index;
 use crate::log::segment::Segment;
 use crate::log::walk;
 use roxmq_env::disk::Disk;
-use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::Record;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -23,7 +23,7 @@ pub(super) fn parts_of(
     disk: &Disk,
     folder: &Folder,
     segment: &Arc<Segment>,
-    ranges: &[(i64, i64)],
+    ranges: &[(LogOffset, LogOffset)],
     report: &mut Report,
 ) -> io::Result<Vec<Part>> {
     let mut parts = Vec::new();
@@ -68,21 +68,21 @@ struct Comparing<'a> {
     part: &'a Part,
     derived: &'a Index,
     /// Where the walk found no sound record, and reported that.
-    unreadable: &'a [Range<i64>],
+    unreadable: &'a [Range<LogOffset>],
     /// Records that were met here.
-    damaged: BTreeSet<i64>,
+    damaged: BTreeSet<LogOffset>,
     report: &'a mut Report,
 }
 
 impl Comparing<'_> {
     fn entries(&mut self, file: &IndexFile, rows: &[Row]) -> io::Result<()> {
-        let mut in_log: HashMap<(&str, u32), HashMap<i64, TailEntry>> = HashMap::new();
+        let mut in_log: HashMap<(&str, u32), HashMap<QueueOffset, TailEntry>> = HashMap::new();
         for (_, queue) in self.derived.queues() {
             let of_queue = in_log.entry((&queue.topic, queue.queue_id)).or_default();
             let mut entries = Vec::new();
             let mut at = 0;
             for (first, len) in queue.tail_before(self.part.to, &mut entries) {
-                of_queue.extend((first..).zip(entries[at..at + len].iter().copied()));
+                of_queue.extend((first.0..).map(QueueOffset).zip(entries[at..at + len].iter().copied()));
                 at += len;
             }
         }
@@ -111,7 +111,7 @@ impl Comparing<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, row: &Row, offset: i64, entry: &Entry, found: Option<TailEntry>) -> io::Result<()> {
+    fn entry(&mut self, row: &Row, offset: QueueOffset, entry: &Entry, found: Option<TailEntry>) -> io::Result<()> {
         if found.is_some_and(|found| found.entry == *entry) || self.derived.is_dead(&row.topic, entry.log_offset) {
             return Ok(());
         }
@@ -131,12 +131,12 @@ impl Comparing<'_> {
         let Ok((record, _)) = Record::parse(&bytes) else { return Ok(()) };
         let is_damaged = facts::envelope_crc(&bytes, record.sys_flag, record.body.len()) != entry.envelope
             || bytes.len() != entry.size as usize
-            || (record.topic, record.queue_id, record.queue_offset.0) != (&*row.topic, row.queue_id, offset);
+            || (record.topic, record.queue_id, record.queue_offset) != (&*row.topic, row.queue_id, offset);
         if is_damaged {
             self.report.add(Problem {
                 kind: ProblemKind::Record,
                 file: PathBuf::from(self.part.segment.file.path().file_name().unwrap_or_default()),
-                log_offset: Some(LogOffset(entry.log_offset)),
+                log_offset: Some(entry.log_offset),
                 what: format!("the record of {what} is not the one that its index entry was made for"),
             });
         } else {
@@ -167,7 +167,7 @@ impl Comparing<'_> {
     }
 
     /// A key that only one of the two has: reported unless the record is damaged or dead.
-    fn key(&mut self, (_, log_offset): (u32, i64), what: &str) -> io::Result<()> {
+    fn key(&mut self, (_, log_offset): (u32, LogOffset), what: &str) -> io::Result<()> {
         let mut bytes = Vec::new();
         let is_there = (self.part.segment.base..self.part.segment.end()).contains(&log_offset)
             && walk::record_at(&self.part.segment, log_offset, &mut bytes)?;
@@ -178,11 +178,11 @@ impl Comparing<'_> {
         Ok(())
     }
 
-    fn add(&mut self, log_offset: i64, what: String) {
-        self.report.add(problem(self.part.from, self.part.to, Some(LogOffset(log_offset)), what));
+    fn add(&mut self, log_offset: LogOffset, what: String) {
+        self.report.add(problem(self.part.from, self.part.to, Some(log_offset), what));
     }
 }
 
-fn problem(from: i64, to: i64, log_offset: Option<LogOffset>, what: String) -> Problem {
+fn problem(from: LogOffset, to: LogOffset, log_offset: Option<LogOffset>, what: String) -> Problem {
     Problem { kind: ProblemKind::Index, file: folder_file(from, to), log_offset, what }
 }

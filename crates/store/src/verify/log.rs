@@ -20,8 +20,8 @@ use std::sync::Arc;
 /// A part of a segment, and the index file about it if there is one.
 pub(crate) struct Part {
     pub segment: Arc<Segment>,
-    pub from: i64,
-    pub to: i64,
+    pub from: LogOffset,
+    pub to: LogOffset,
     pub file: Option<(IndexFile, Vec<Row>)>,
 }
 
@@ -30,21 +30,21 @@ pub(crate) struct Walked {
     /// The index that they make.
     pub index: Index,
     /// Where in the log no sound record is; each was reported.
-    pub damaged: Vec<Range<i64>>,
+    pub damaged: Vec<Range<LogOffset>>,
 }
 
 /// A walk through the log from front to back.
 pub(super) struct LogWalk<'a> {
     folder: &'a Folder,
     /// Everything before was durable once.
-    durable: i64,
+    durable: LogOffset,
     trusted: Trust,
-    begins: i64,
+    begins: LogOffset,
     total: u64,
     /// Where the log ends, once that is known.
-    end: Option<i64>,
-    at: i64,
-    next: HashMap<(String, u32), i64>,
+    end: Option<LogOffset>,
+    at: LogOffset,
+    next: HashMap<(String, u32), QueueOffset>,
     unfinished: UnfinishedBatch,
     dead: Index,
 }
@@ -53,10 +53,10 @@ impl<'a> LogWalk<'a> {
     pub fn new(
         folder: &'a Folder,
         checkpoint: Option<&Checkpoint>,
-        flush_mark: Option<i64>,
+        flush_mark: Option<LogOffset>,
         has_flush_mark: bool,
         segments: &[Arc<Segment>],
-        ranges: &[(i64, i64)],
+        ranges: &[(LogOffset, LogOffset)],
     ) -> io::Result<LogWalk<'a>> {
         let mut dead = Index::default();
         if let Some(checkpoint) = checkpoint {
@@ -66,13 +66,13 @@ impl<'a> LogWalk<'a> {
         let is_ours = has_flush_mark || known.is_some();
         let durable = match known {
             Some(known) => known,
-            None if is_ours => 0,
+            None if is_ours => LogOffset(0),
             None => walk::last_begun(segments)?,
         };
-        let begins = segments.first().map_or(0, |segment| segment.base);
+        let begins = segments.first().map_or(LogOffset(0), |segment| segment.base);
         Ok(LogWalk {
             folder,
-            durable: ranges.iter().map(|(_, to)| *to).fold(durable, i64::max),
+            durable: ranges.iter().map(|(_, to)| *to).fold(durable, LogOffset::max),
             trusted: if is_ours { Trust::Durable } else { Trust::Foreign },
             begins,
             total: segments.iter().map(|segment| segment.bytes).sum(),
@@ -134,24 +134,25 @@ impl<'a> LogWalk<'a> {
     fn run(
         &mut self,
         segment: &Segment,
-        from: i64,
+        from: LogOffset,
         index: &mut Index,
         report: &mut Report,
         progress: &mut Progress<'_>,
-    ) -> io::Result<(i64, Stop)> {
+    ) -> io::Result<(LogOffset, Stop)> {
         let LogWalk { folder, durable, trusted, begins, total, next, unfinished, .. } = self;
         let mut reported = from;
         walk::scan(segment, from, &mut |record, bytes| {
-            let at = record.log_offset.0;
+            let at = record.log_offset;
             let is_tail = at >= *durable;
             if is_tail && walk::is_torn(bytes, record, at - segment.base) {
                 return Err("a part of it is missing");
             }
             if facts::is_queued(record.sys_flag) && !index.is_dead(record.topic, at) {
-                let offset = record.queue_offset.0;
+                let offset = record.queue_offset;
                 let queue = (record.topic.to_owned(), record.queue_id);
-                let expected = next.get(&queue).copied().or((*begins == 0).then_some(0));
-                let follows = expected.is_none_or(|expected| offset == expected) || (offset == 0 && *trusted == Trust::Foreign);
+                let expected = next.get(&queue).copied().or((*begins == LogOffset(0)).then_some(QueueOffset(0)));
+                let follows =
+                    expected.is_none_or(|expected| offset == expected) || (offset == QueueOffset(0) && *trusted == Trust::Foreign);
                 if !follows && is_tail {
                     return Err("its offset does not follow in its queue");
                 }
@@ -160,7 +161,7 @@ impl<'a> LogWalk<'a> {
                         "queue {} of {} goes on with offset {offset} instead of {}",
                         record.queue_id,
                         record.topic,
-                        expected.unwrap_or(0)
+                        expected.unwrap_or_default()
                     );
                     report.add(Problem {
                         kind: ProblemKind::Record,
@@ -190,11 +191,11 @@ impl<'a> LogWalk<'a> {
         self,
         segments: &[Arc<Segment>],
         checkpoint: Option<&Checkpoint>,
-        flush_mark: Option<i64>,
+        flush_mark: Option<LogOffset>,
         report: &mut Report,
     ) -> io::Result<()> {
         let end = self.end.unwrap_or(self.at);
-        report.log = (LogOffset(self.begins), LogOffset(end));
+        report.log = (self.begins, end);
         let left: u64 = segments.iter().map(|segment| unclean_bytes(segment, end)).sum::<io::Result<u64>>()?;
         if left > 0 {
             report.notes.push(format!("behind the end of the log, {end}, {left} bytes are not zero; the next start clears them"));
@@ -203,11 +204,11 @@ impl<'a> LogWalk<'a> {
             && checkpoint.flushed > end
         {
             let what = format!("it knows that the log was durable up to {}, and the log ends at {end}", checkpoint.flushed);
-            report.add(Problem { kind: ProblemKind::Record, file: "store.checkpoint".into(), log_offset: Some(LogOffset(end)), what });
+            report.add(Problem { kind: ProblemKind::Record, file: "store.checkpoint".into(), log_offset: Some(end), what });
         }
         if let Some(flush_mark) = flush_mark.filter(|flush_mark| *flush_mark > end) {
             let what = format!("it knows that the log was durable up to {flush_mark}, and the log ends at {end}");
-            report.add(Problem { kind: ProblemKind::Record, file: "store.flushed".into(), log_offset: Some(LogOffset(end)), what });
+            report.add(Problem { kind: ProblemKind::Record, file: "store.flushed".into(), log_offset: Some(end), what });
         }
         let mut next = self.next;
         for (topic, queue_id, known) in checkpoint.iter().flat_map(|checkpoint| &checkpoint.queues) {
@@ -221,12 +222,12 @@ impl<'a> LogWalk<'a> {
                 None => drop(next.insert((topic.clone(), *queue_id), *known)),
             }
         }
-        report.queues = next.into_iter().map(|(queue, next)| (queue, QueueOffset(next))).collect();
+        report.queues = next.into_iter().collect();
         Ok(())
     }
 
-    fn problem(&self, segment: &Segment, at: i64, what: String) -> Problem {
-        Problem { kind: ProblemKind::Record, file: file_of(self.folder, segment), log_offset: Some(LogOffset(at)), what }
+    fn problem(&self, segment: &Segment, at: LogOffset, what: String) -> Problem {
+        Problem { kind: ProblemKind::Record, file: file_of(self.folder, segment), log_offset: Some(at), what }
     }
 }
 
@@ -235,7 +236,7 @@ fn file_of(folder: &Folder, segment: &Segment) -> PathBuf {
 }
 
 /// How many bytes of a segment from `end` on are not zero.
-fn unclean_bytes(segment: &Segment, end: i64) -> io::Result<u64> {
+fn unclean_bytes(segment: &Segment, end: LogOffset) -> io::Result<u64> {
     let mut at = end.max(segment.base);
     let mut window = Vec::new();
     let mut unclean = 0;

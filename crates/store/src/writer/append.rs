@@ -15,8 +15,10 @@ use crate::space::is_full;
 use crate::writer::batch::Batch;
 use crate::writer::{Log, Writer};
 use roxmq_env::disk::File;
+use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::record::BLANK_BYTES;
 use roxmq_protocol::record::placing::blank;
+use roxmq_protocol::time::Timestamp;
 use std::io;
 use std::sync::Arc;
 
@@ -50,7 +52,7 @@ pub enum AppendError {
 struct Cursor {
     active: Arc<Segment>,
     file: Arc<File>,
-    end: i64,
+    end: LogOffset,
     /// Segments begun by this batch.
     begun: Vec<Arc<Segment>>,
 }
@@ -80,10 +82,10 @@ impl Writer {
             return Err(AppendError::Behind);
         }
         self.find_queues(&mut log, batch);
-        let now = self.contents.clock.now_ms();
+        let now = Timestamp(self.contents.clock.now_ms());
         for item in &mut batch.items {
             item.store_timestamp = now;
-            item.queue_offset = if item.is_queued { log.take_next(item.queue) } else { 0 };
+            item.queue_offset = if item.is_queued { log.take_next(item.queue) } else { QueueOffset(0) };
             for light in &mut batch.lights[item.lights.0 as usize..item.lights.1 as usize] {
                 light.queue_offset = log.take_next(light.queue);
             }
@@ -147,7 +149,7 @@ impl Writer {
     fn write_run(&self, log: &mut Log, batch: &mut Batch, from: &mut usize, cursor: &mut Cursor) -> io::Result<()> {
         let start = cursor.end;
         let first = *from;
-        let has_room = |bytes: usize, end: i64| end + (bytes + BLANK_BYTES) as i64 <= cursor.active.end();
+        let has_room = |bytes: usize, end: LogOffset| end + (bytes + BLANK_BYTES) as i64 <= cursor.active.end();
         let goes_here = !batch.is_atomic || has_room(batch.bytes.len(), start);
         for item in batch.items[first..].iter_mut().take_while(|_| goes_here) {
             let size = item.entry.size as usize;
@@ -177,7 +179,7 @@ impl Writer {
         Ok(())
     }
 
-    fn next_segment(&self, log: &mut Log, base: i64) -> io::Result<Arc<Segment>> {
+    fn next_segment(&self, log: &mut Log, base: LogOffset) -> io::Result<Arc<Segment>> {
         match log.prepared.take() {
             Some(prepared) if prepared.base == base => Ok(prepared),
             _ => self.contents.segments.create(base, self.contents.config.segment_bytes),

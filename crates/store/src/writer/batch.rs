@@ -48,8 +48,8 @@ pub(crate) struct Item {
     pub queue: u32,
     /// What an earlier append found, and then what this one did.
     pub hint: Option<QueueHint>,
-    pub queue_offset: i64,
-    pub store_timestamp: i64,
+    pub queue_offset: QueueOffset,
+    pub store_timestamp: Timestamp,
 }
 
 /// One message's place in one light queue.
@@ -60,7 +60,7 @@ pub(crate) struct Light {
     pub name_len: usize,
     /// The queue's number in the index; known during an append only.
     pub queue: u32,
-    pub queue_offset: i64,
+    pub queue_offset: QueueOffset,
 }
 
 /// Where an appended message is.
@@ -72,8 +72,8 @@ pub struct Placed {
     pub log_offset: LogOffset,
     /// Bytes of its record.
     pub size: u32,
-    /// When it was stored, ms since 1970.
-    pub store_timestamp: i64,
+    /// When it was stored.
+    pub store_timestamp: Timestamp,
     /// Where its record ends: the watermark its acknowledgement waits for.
     pub end: LogOffset,
 }
@@ -121,11 +121,11 @@ impl Batch {
             is_queued: facts::is_queued(flag),
             hashes_end: self.hashes.len(),
             lights,
-            entry: Entry { log_offset: 0, size: size as u32, tags: found.tags, envelope },
+            entry: Entry { log_offset: LogOffset(0), size: size as u32, tags: found.tags, envelope },
             queue: 0,
             hint: None,
-            queue_offset: 0,
-            store_timestamp: 0,
+            queue_offset: QueueOffset(0),
+            store_timestamp: Timestamp(0),
         });
         Ok(self.items.len() - 1)
     }
@@ -149,7 +149,12 @@ impl Batch {
             let text_at = self.bytes.len() - text.len();
             let position = |part: &str| text_at + (part.as_ptr() as usize - text.as_ptr() as usize);
             let names = light_names(value).into_iter().flatten();
-            self.lights.extend(names.map(|name| Light { name_at: position(name), name_len: name.len(), queue: 0, queue_offset: 0 }));
+            self.lights.extend(names.map(|name| Light {
+                name_at: position(name),
+                name_len: name.len(),
+                queue: 0,
+                queue_offset: QueueOffset(0),
+            }));
         }
         Ok((size, text.len()))
     }
@@ -240,11 +245,11 @@ impl Batch {
     pub fn placed(&self, i: usize) -> Placed {
         let item = &self.items[i];
         Placed {
-            queue_offset: QueueOffset(item.queue_offset),
-            log_offset: LogOffset(item.entry.log_offset),
+            queue_offset: item.queue_offset,
+            log_offset: item.entry.log_offset,
             size: item.entry.size,
             store_timestamp: item.store_timestamp,
-            end: LogOffset(item.entry.end()),
+            end: item.entry.end(),
         }
     }
 
@@ -267,13 +272,13 @@ impl Item {
     }
 
     /// Writes into its record where it is, once that is known.
-    pub fn place(&mut self, record: &mut [u8], lights: &[Light], log_offset: i64) {
+    pub fn place(&mut self, record: &mut [u8], lights: &[Light], log_offset: LogOffset) {
         self.entry.log_offset = log_offset;
-        place(record, QueueOffset(self.queue_offset), LogOffset(log_offset), Timestamp(self.store_timestamp));
+        place(record, self.queue_offset, log_offset, self.store_timestamp);
         let lights = self.lights(lights);
         if !lights.is_empty() {
             let room_at = record.len() - light_room(lights.len());
-            fill_light_room(&mut record[room_at..], lights.iter().map(|light| light.queue_offset));
+            fill_light_room(&mut record[room_at..], lights.iter().map(|light| light.queue_offset.0));
             self.entry.envelope = facts::envelope_crc(record, sys_flag::of(record), self.body_len);
         }
     }

@@ -7,6 +7,7 @@ use crate::config::FlushMode;
 use crate::space::is_full;
 use crate::writer::Writer;
 use roxmq_env::disk::File;
+use roxmq_protocol::position::LogOffset;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{Ordering, fence};
@@ -28,7 +29,7 @@ impl Writer {
         if self.fence.is_closed() {
             return Flush::Fenced;
         }
-        let (from, to) = (self.contents.watermarks.flushed().0, self.contents.watermarks.written().0);
+        let (from, to) = (self.contents.watermarks.flushed(), self.contents.watermarks.written());
         if from == to {
             return Flush::Durable;
         }
@@ -56,8 +57,8 @@ impl Writer {
     }
 
     /// Wakes the flush thread if there is enough to flush.
-    pub(crate) fn after_append(&self, end: i64) {
-        let unflushed = (end - self.contents.watermarks.flushed().0) as u64;
+    pub(crate) fn after_append(&self, end: LogOffset) {
+        let unflushed = (end - self.contents.watermarks.flushed()) as u64;
         let is_due = match self.contents.config.flush {
             FlushMode::Sync => true,
             FlushMode::Async { .. } => unflushed >= self.contents.config.flush_bytes,

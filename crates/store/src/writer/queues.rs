@@ -4,6 +4,7 @@ use crate::index::table::Index;
 use crate::writer::batch::{Batch, Item, Light, text};
 use crate::writer::{Log, Writer};
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
+use roxmq_protocol::position::QueueOffset;
 use std::collections::BTreeSet;
 
 /// Why a light queue cannot be made.
@@ -18,18 +19,19 @@ pub struct LightQueuesFull {
 
 impl Log {
     /// Gives the next offset of a queue out.
-    pub fn take_next(&mut self, queue: u32) -> i64 {
+    pub fn take_next(&mut self, queue: u32) -> QueueOffset {
         let next = &mut self.next[queue as usize];
+        let taken = *next;
         *next += 1;
-        *next - 1
+        taken
     }
 
     /// The number of a queue, which from now on has a next offset.
     fn find_or_create(&mut self, index: &mut Index, topic: &str, queue_id: u32) -> u32 {
         let queue = index.find_or_create(topic, queue_id);
-        let (no, next) = (queue as usize, index.at(queue).map_or(0, |queue| queue.next));
+        let (no, next) = (queue as usize, index.at(queue).map_or(QueueOffset(0), |queue| queue.next));
         if self.next.len() <= no {
-            self.next.resize(no + 1, 0);
+            self.next.resize(no + 1, QueueOffset(0));
         }
         self.next[no] = next;
         queue
@@ -107,7 +109,7 @@ impl Writer {
         let index = self.contents.index.read();
         let own = batch.items.iter().filter(|item| item.is_queued).map(|item| item.queue);
         for queue in own.chain(batch.lights.iter().map(|light| light.queue)) {
-            log.next[queue as usize] = index.at(queue).map_or(0, |queue| queue.next);
+            log.next[queue as usize] = index.at(queue).map_or(QueueOffset(0), |queue| queue.next);
         }
     }
 }
