@@ -2,6 +2,7 @@
 
 use crate::shown::header_of;
 use roxmq_protocol::frame::{self, Encoding};
+use roxmq_protocol::header::{self, FieldSink, Header, RawText, Top};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -23,6 +24,8 @@ pub struct Connection {
     /// What came while something else was waited for.
     early: Vec<Vec<u8>>,
     notices: VecDeque<Vec<u8>>,
+    /// In which headers are written.
+    encoding: Encoding,
 }
 
 /// A request, and who sends it.
@@ -31,6 +34,7 @@ pub struct Request<'a> {
     pub is_oneway: bool,
     pub language: &'a str,
     pub version: &'a str,
+    pub encoding: Encoding,
     pub fields: Vec<(&'a str, String)>,
 }
 
@@ -39,7 +43,7 @@ impl Connection {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Connection { stream, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new(), notices: VecDeque::new() }
+        Connection { stream, input: Vec::new(), opaque: 0, asked: 0, early: Vec::new(), notices: VecDeque::new(), encoding: Encoding::Json }
     }
 
     /// Sends a request.
@@ -52,6 +56,7 @@ impl Connection {
             r#"{{"code":{code},"flag":{flag},"language":"{language}","opaque":{opaque},"version":{version},"extFields":{{{}}}}}"#,
             fields.join(",")
         );
+        self.encoding = request.encoding;
         self.write(&header, body);
     }
 
@@ -66,6 +71,9 @@ impl Connection {
     fn write(&mut self, header: &str, body: &[u8]) {
         let mut bytes = Vec::new();
         frame::write(&mut bytes, Encoding::Json, |out| out.extend_from_slice(header.as_bytes()), body);
+        if self.encoding == Encoding::Binary {
+            bytes = header_of(&bytes, |header| in_binary(header, body));
+        }
         self.stream.write_all(&bytes).unwrap();
     }
 
@@ -82,8 +90,9 @@ impl Connection {
                 self.early.push(bytes);
             },
         };
-        if !header_of(&bytes, |header| header.is_response()) {
-            self.asked = header_of(&bytes, |header| header.opaque);
+        match header_of(&bytes, |header| header.is_response()) {
+            true => assert_eq!(frame::split(&bytes).unwrap().unwrap().encoding, self.encoding, "the header of an answer"),
+            false => self.asked = header_of(&bytes, |header| header.opaque),
         }
         bytes
     }
@@ -130,4 +139,15 @@ impl Connection {
             }
         }
     }
+}
+
+fn in_binary(header: &Header<'_>, body: &[u8]) -> Vec<u8> {
+    let flag = if header.is_response() { 1 } else { 2 * i32::from(header.is_oneway()) };
+    let remark = header.remark.map(RawText::unescape);
+    let Header { code, language, version, opaque, .. } = *header;
+    let top = Top { code, language, version, opaque, flag, remark: remark.as_deref() };
+    let mut bytes = Vec::new();
+    let fields = |sink: &mut FieldSink<'_>| header.fields.iter().for_each(|(name, value)| sink.text(&name, &value));
+    header::write_frame(&mut bytes, Encoding::Binary, top, fields, body);
+    bytes
 }

@@ -3,6 +3,7 @@
 use crate::connection::{Connection, Request};
 use crate::script::Step;
 use crate::shown::{ShownBody, code_of, only, shown};
+use roxmq_protocol::frame::Encoding;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -34,8 +35,9 @@ impl Connections {
         Some(match step.sign.as_str() {
             ">" => self.ask(&step.rest, &step.body),
             ">>" => {
-                let (name, _) = self.send(&step.rest, &step.body);
-                self.ask(&format!("{name} {}", self.probe), b"");
+                self.send(&step.rest, &step.body);
+                let who = step.rest.split(' ').next().unwrap_or_default();
+                self.ask(&format!("{who} {}", self.probe), b"");
                 String::new()
             }
             "?" => match step.rest.split_once(' ') {
@@ -90,10 +92,15 @@ impl Connections {
         let mut words = request.split(' ');
         let mut who = words.next().unwrap().split('/');
         let (name, language, version) = (who.next().unwrap(), who.next().unwrap_or("JAVA"), who.next().unwrap_or("513"));
+        let encoding = match who.next() {
+            None => Encoding::Json,
+            Some("ROCKETMQ") => Encoding::Binary,
+            Some(other) => panic!("no encoding of headers: {other}"),
+        };
         let code = words.next().unwrap();
         let (code, is_oneway) = code.strip_suffix('!').map_or((code, false), |code| (code, true));
         let fields = words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name, letters(value))).collect();
-        self.of(name).request(&Request { code, is_oneway, language, version, fields }, body);
+        self.of(name).request(&Request { code, is_oneway, language, version, encoding, fields }, body);
         (name.to_owned(), !is_oneway)
     }
 

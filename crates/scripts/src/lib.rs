@@ -7,6 +7,7 @@
 //! # text                             a remark, or something the world asks for: see the test program
 //! > a/CPP/407 34 topic=T             request 34 on connection `a`, by a client in that language and of that version (JAVA and 513 if not
 //!                                    said), and its answer
+//! > a/CPP/407/ROCKETMQ 34           the same, with a header in binary, as the answer's then has to be
 //! >> a 11 topic=T                    the same, but its answer comes later; the server has seen it before the script goes on
 //! > a 310! topic=T                   one way: there is no answer
 //! > a@127.0.0.2 34                   the same, on a connection made to that address

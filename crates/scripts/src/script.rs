@@ -91,3 +91,24 @@ fn add_to_body(line: &str, body: &mut Vec<u8>) {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_its_lines_without_the_answers() {
+        let script = Script::read("# set key=value\n\n> a 17! topic=T\n| one\n| two\n< 0\n>> b 25\n{\"n\":1}\n< {}\n* 5\n|* 3\n");
+        let shown = script.lines.iter().map(|line| match line {
+            Line::Remark(text) => format!("{text}\n"),
+            Line::Step(step) => format!("({}) ({}) {:?}\n", step.sign, step.rest, String::from_utf8_lossy(&step.body)),
+        });
+        let shown: String = shown.collect();
+        assert_eq!(
+            shown,
+            "# set key=value\n\n(>) (a 17! topic=T) \"one\\ntwo\"\n(>>) (b 25) \"{\\\"n\\\":1}\"\n(*) (5) \"\"\n(|*) (3) \"\"\n"
+        );
+        assert_eq!(script.noted("set").collect::<Vec<_>>(), ["key=value"]);
+        assert_eq!(script.codes(), [17, 25].into());
+    }
+}

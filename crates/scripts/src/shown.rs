@@ -83,3 +83,38 @@ fn without_ports(body: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmq_protocol::frame::Encoding;
+    use roxmq_protocol::header::Top;
+
+    #[test]
+    fn an_answer_is_its_code_fields_remark_and_body() {
+        let answer = |body: &str| {
+            let mut bytes = Vec::new();
+            let fields = |sink: &mut header::FieldSink<'_>| sink.text("p", "a\u{1}b\u{2}");
+            header::write_frame(&mut bytes, Encoding::Json, Top::answer(1, 7, Some("so")), fields, body.as_bytes());
+            shown(&bytes, &|body| body.starts_with(b"!").then(|| "marked".to_owned()))
+        };
+        let head = "< 7 p=a\\u0001b\\u0002 | \"so\"\n";
+        assert_eq!(answer(""), head);
+        assert_eq!(answer("text"), format!("{head}< text\n"));
+        assert_eq!(answer("!text"), format!("{head}< marked\n"));
+        assert_eq!(
+            answer(r#"{"a":"127.0.0.1:5","b":"127.0.0.1:0"}"#),
+            format!("{head}< {{\"a\":\"127.0.0.1:?\",\"b\":\"127.0.0.1:0\"}}\n")
+        );
+        assert_eq!(code_of(&answer("text")), "< 7\n");
+    }
+
+    #[test]
+    fn settings_and_figures_are_shown_by_name() {
+        for table in ["a=1\nb=2\nc=3", r#"{"table":{"a":"1","b":"2","c":"3"}}"#] {
+            let answer = format!("< 0\n< {table}\n");
+            assert_eq!(only(&answer, "c,a,z"), "< 0\n< a=1\n< c=3\n");
+            assert_eq!(only(&answer, "*"), "< 0\n< a b c\n");
+        }
+    }
+}

@@ -111,3 +111,25 @@ fn every_request_has_a_script(routes: &[Route], asked: &BTreeMap<String, BTreeSe
         routes.iter().filter(is_missing).map(|route| format!("{}: {} {}", route.capability, route.code, route.name)).collect();
     if missing.is_empty() { Ok(()) } else { Err(format!("no script for\n{}", missing.join("\n")).into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_goes_from_the_first_line_to_the_last() {
+        assert_eq!(difference("1\n2\n3\n4\nold\n5\n", "1\n2\n3\n4\nnew\nmore\n5\n"), "line 5:\n  2\n  3\n  4\n- old\n+ new\n+ more\n");
+        assert_eq!(difference("1\n", "1\n2\n"), "line 2:\n  1\n+ 2\n");
+    }
+
+    #[test]
+    fn a_request_needs_a_script_in_its_folder() {
+        let routes = [(1, "a"), (2, "a"), (1, "b")].map(|(code, capability)| Route { code, name: "NAME", capability });
+        let asked = |folders: &[(&str, &[i32])]| {
+            folders.iter().map(|(folder, codes)| ((*folder).to_owned(), codes.iter().copied().collect())).collect()
+        };
+        assert!(every_request_has_a_script(&routes, &asked(&[("a", &[1, 2]), ("b", &[1])])).is_ok());
+        let missing = every_request_has_a_script(&routes, &asked(&[("a", &[1])])).unwrap_err();
+        assert_eq!(missing.message(), Some("no script for\na: 2 NAME\nb: 1 NAME"));
+    }
+}
