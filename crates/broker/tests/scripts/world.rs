@@ -120,6 +120,8 @@ impl World for Broker {
 
     fn end(self, script: &Script) {
         drop(self.clients);
+        // A stop syncs.
+        self.gate.set(false);
         self.running.unwrap().stop();
         for line in script.noted("file") {
             let (file, content) = line.split_once(' ').unwrap();
