@@ -41,15 +41,6 @@ pub enum Refusal {
     /// The topic is not read.
     #[error("the topic[{0}] pulling message is forbidden")]
     TopicNotReadable(String),
-    /// There is no such topic, and none may be created.
-    #[error("topic[{0}] not exist, apply first please! See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.")]
-    TopicUnknown(String),
-    /// A tool asks about a topic that is not there.
-    #[error("topic[{0}] not exist")]
-    TopicNotFound(String),
-    /// A tool asks for the settings of a topic that is not there.
-    #[error("No topic in this broker. topic: {0}")]
-    NoTopicHere(String),
     /// The topic has fewer queues.
     #[error("request queueId[{queue_id}] is illegal, topic:[{topic}] has {queues} queues")]
     QueueUnknown {
@@ -60,12 +51,6 @@ pub enum Refusal {
         /// How many it has.
         queues: i32,
     },
-    /// There is no such group, and none may be created.
-    #[error("subscription group [{0}] does not exist, See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.")]
-    GroupUnknown(String),
-    /// A commit or a tool names a group that is not there.
-    #[error("Group {0} not exist!")]
-    GroupNotFound(String),
     /// The group may not consume.
     #[error("subscription group no permission, {0}")]
     GroupForbidden(String),
@@ -80,10 +65,10 @@ pub enum Refusal {
         /// What it may not read.
         topic: String,
     },
-    /// A tool names a topic that is not there; Java has other words for each request.
+    /// There is no such topic. Java has other words for each request.
     #[error("{0}")]
     NoTopic(String),
-    /// A tool names a group that is not there; Java has other words for each request.
+    /// There is no such group. Java has other words for each request.
     #[error("{0}")]
     NoGroup(String),
     /// Something to be set up that RoxMQ does not have yet.
@@ -165,7 +150,25 @@ pub enum Refusal {
     Failed(String),
 }
 
+/// Where users read what to do about a topic or group that is not there.
+const FAQ: &str = "See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
+
 impl Refusal {
+    /// There is no such topic, and none may be made, as clients are told.
+    pub fn no_topic(topic: &str) -> Refusal {
+        Refusal::NoTopic(format!("topic[{topic}] not exist, apply first please! {FAQ}"))
+    }
+
+    /// There is no such group, and none may be made, as clients are told.
+    pub fn no_group(group: &str) -> Refusal {
+        Refusal::NoGroup(format!("subscription group [{group}] does not exist, {FAQ}"))
+    }
+
+    /// There is no such topic, as tools are told.
+    pub fn topic_not_found(topic: &str) -> Refusal {
+        Refusal::NoTopic(format!("topic[{topic}] not exist"))
+    }
+
     /// The response code.
     pub fn code(&self) -> i32 {
         match self {
@@ -182,8 +185,8 @@ impl Refusal {
             | Refusal::BroadcastForbidden(_)
             | Refusal::GroupForbiddenForTopic { .. }
             | Refusal::GroupForbidden(_) => code::NO_PERMISSION,
-            Refusal::TopicUnknown(_) | Refusal::TopicNotFound(_) | Refusal::NoTopicHere(_) | Refusal::NoTopic(_) => code::TOPIC_NOT_EXIST,
-            Refusal::GroupUnknown(_) | Refusal::GroupNotFound(_) | Refusal::NoGroup(_) => code::SUBSCRIPTION_GROUP_NOT_EXIST,
+            Refusal::NoTopic(_) => code::TOPIC_NOT_EXIST,
+            Refusal::NoGroup(_) => code::SUBSCRIPTION_GROUP_NOT_EXIST,
             Refusal::NotYetHere(_) => code::REQUEST_CODE_NOT_SUPPORTED,
             Refusal::SubscriptionGroupOffline | Refusal::SubscriptionUnknown => code::SUBSCRIPTION_NOT_EXIST,
             Refusal::SubscriptionOld => code::SUBSCRIPTION_NOT_LATEST,
@@ -207,7 +210,39 @@ impl Refusal {
             Refusal::TopicNotReadable(_) => Some(3),
             Refusal::BroadcastForbidden(_) => Some(4),
             Refusal::GroupForbiddenForTopic { .. } => Some(5),
-            _ => None,
+            Refusal::Field(_)
+            | Refusal::Body(_)
+            | Refusal::BodyEmpty
+            | Refusal::Name(_)
+            | Refusal::SendForbidden(_)
+            | Refusal::SystemTopic(_)
+            | Refusal::BrokerNotWritable(_)
+            | Refusal::TopicNotWritable(_)
+            | Refusal::QueueUnknown { .. }
+            | Refusal::NoTopic(_)
+            | Refusal::NoGroup(_)
+            | Refusal::NotYetHere(_)
+            | Refusal::SubscriptionGroupOffline
+            | Refusal::SubscriptionUnknown
+            | Refusal::SubscriptionOld
+            | Refusal::Expression(_)
+            | Refusal::FilterUnreadable(_)
+            | Refusal::ExpressionKind(_)
+            | Refusal::Message(_)
+            | Refusal::TimerIllegal { .. }
+            | Refusal::IllegalOperation(_)
+            | Refusal::RecallClosed
+            | Refusal::DiskFull(_)
+            | Refusal::Fenced(_)
+            | Refusal::Busy(_)
+            | Refusal::NotYet(_)
+            | Refusal::NotFound(_)
+            | Refusal::Argument(_)
+            | Refusal::Forbidden(_)
+            | Refusal::NotOnline(_)
+            | Refusal::Relay(_)
+            | Refusal::Panicked(_)
+            | Refusal::Failed(_) => None,
         }
     }
 

@@ -130,11 +130,11 @@ pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) ->
         return Err(Refusal::Forbidden("retry topic is not allowed to set mode".into()));
     }
     if broker.tables.topics.find(&mode.topic).is_none() {
-        return Err(Refusal::TopicNotFound(mode.topic));
+        return Err(Refusal::topic_not_found(&mode.topic));
     }
     // Java makes a group that is new.
     broker.tables.groups.admit(&broker.config(), &mode.consumer_group).map_err(|refusal| match refusal {
-        Refusal::GroupUnknown(_) => Refusal::NoGroup("subscription group does not exist".into()),
+        Refusal::NoGroup(_) => Refusal::NoGroup("subscription group does not exist".into()),
         other => other,
     })?;
     if mode.mode == MessageRequestMode::Pop {

@@ -77,7 +77,7 @@ pub fn all(broker: &Broker, _: &Call<'_>, request: request::AllGroupConfig<'_>) 
 
 /// Code 352.
 pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> Result<Answer, Refusal> {
-    let group = broker.tables.groups.find(&request.group).ok_or_else(|| Refusal::GroupUnknown(request.group.to_string()))?;
+    let group = broker.tables.groups.find(&request.group).ok_or_else(|| Refusal::no_group(&request.group))?;
     Ok(Answer::body(json::to_vec(&*group, Dialect::Fastjson)))
 }
 

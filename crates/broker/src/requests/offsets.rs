@@ -86,9 +86,9 @@ pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumer
     loop {
         let deletions = broker.tables.lives.deletions();
         if broker.tables.groups.find(&group).is_none() {
-            return Err(Refusal::GroupNotFound(group.into_owned()));
+            return Err(Refusal::NoGroup(format!("Group {group} not exist!")));
         }
-        let Some(config) = broker.tables.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic.into_owned())) };
+        let Some(config) = broker.tables.topics.find(&topic) else { return Err(Refusal::no_topic(&topic)) };
         let (_, max) = bounds(broker, &topic, queue_id);
         let has_queue = (0..config.read_queue_nums.max(config.write_queue_nums)).contains(&queue_id) || (queue_id >= 0 && max.0 > 0);
         if !has_queue || !(0..=max.0).contains(&offset) {
@@ -131,5 +131,5 @@ pub fn copy(broker: &Broker, _: &Call<'_>, request: request::CloneOffset<'_>) ->
 
 /// The topic, or the refusal that it is unknown.
 pub fn known_topic(broker: &Broker, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
-    broker.tables.topics.find(topic).ok_or_else(|| Refusal::TopicNotFound(topic.to_owned()))
+    broker.tables.topics.find(topic).ok_or_else(|| Refusal::topic_not_found(topic))
 }

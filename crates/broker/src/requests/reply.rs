@@ -114,7 +114,7 @@ fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> R
     if names::is_send_forbidden(&request.topic) {
         return Err(Refusal::SendForbidden(request.topic.to_string()));
     }
-    let topic = broker.tables.topics.find(&request.topic).ok_or_else(|| Refusal::TopicUnknown(request.topic.to_string()))?;
+    let topic = broker.tables.topics.find(&request.topic).ok_or_else(|| Refusal::no_topic(&request.topic))?;
     if !topic.perm.is_writable() {
         return Err(Refusal::TopicNotWritable(request.topic.to_string()));
     }

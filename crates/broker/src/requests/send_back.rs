@@ -41,7 +41,7 @@ fn limit(asked: Option<i32>, version: i32, group: &SubscriptionGroupConfig) -> i
 
 /// The group that a message is retried for. Like every use of a group this makes it, where groups are made by their use.
 fn group_of(broker: &Broker, name: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
-    broker.tables.groups.admit(&broker.config(), name).map_err(|_| Refusal::GroupUnknown(name.to_owned()))
+    broker.tables.groups.admit(&broker.config(), name).map_err(|_| Refusal::no_group(name))
 }
 
 /// Code 36.

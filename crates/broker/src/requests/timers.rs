@@ -51,7 +51,7 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
         return Err(Refusal::RecallClosed);
     }
     if broker.tables.topics.find(&request.topic).is_none() {
-        return Err(Refusal::TopicNotFound(request.topic.into_owned()));
+        return Err(Refusal::topic_not_found(&request.topic));
     }
     let illegal = |why: &str| Refusal::IllegalOperation(format!("recall failed, {why}"));
     let handle = Handle::parse(&request.recall_handle).ok_or_else(|| illegal("the recall handle cannot be read"))?;

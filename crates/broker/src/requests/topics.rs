@@ -120,7 +120,11 @@ pub fn all(broker: &Broker, _: &Call<'_>, request: request::AllTopicConfig<'_>) 
 
 /// Code 351.
 pub fn one(broker: &Broker, _: &Call<'_>, request: request::TopicConfig<'_>) -> Result<Answer, Refusal> {
-    let topic = broker.tables.topics.find(&request.topic).ok_or_else(|| Refusal::NoTopicHere(request.topic.to_string()))?;
+    let topic = broker
+        .tables
+        .topics
+        .find(&request.topic)
+        .ok_or_else(|| Refusal::NoTopic(format!("No topic in this broker. topic: {}", request.topic)))?;
     let body = TopicConfigAndQueueMapping::from(TopicConfig::clone(&topic));
     Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
 }

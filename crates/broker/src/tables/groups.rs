@@ -117,7 +117,7 @@ impl Groups {
     pub fn admit(&self, config: &BrokerConfig, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
         self.check_name(group)?;
         let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
-        self.find_or_add(group, create).ok_or_else(|| Refusal::GroupUnknown(group.to_owned()))
+        self.find_or_add(group, create).ok_or_else(|| Refusal::no_group(group))
     }
 
     fn is_light(&self, group: &str) -> bool {

@@ -159,7 +159,7 @@ pub fn recheck(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
     let topic = find_topic(broker, &pull.queue.topic)?;
     check_topic(&topic)?;
     check_queue(&topic, pull.queue.queue_id as i32)?;
-    let group = broker.tables.groups.find(pull.group_name()).ok_or_else(|| Refusal::GroupUnknown(pull.group_name().to_owned()))?;
+    let group = broker.tables.groups.find(pull.group_name()).ok_or_else(|| Refusal::no_group(pull.group_name()))?;
     check_group(&group)?;
     check_reader(broker, &group, &pull.queue.topic, broker.tables.clients.message_model(pull.group_name()))
 }
@@ -174,5 +174,5 @@ pub fn check_there(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> 
 }
 
 fn find_topic(broker: &Broker, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
-    broker.tables.topics.find(topic).ok_or_else(|| Refusal::TopicUnknown(topic.to_owned()))
+    broker.tables.topics.find(topic).ok_or_else(|| Refusal::no_topic(topic))
 }

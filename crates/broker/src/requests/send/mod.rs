@@ -232,7 +232,7 @@ fn destination(
     if let Some(found) = known.find(broker, dead_letter.unwrap_or(&request.topic)) {
         return Ok((found, None));
     }
-    let unknown = || Refusal::TopicUnknown(request.topic.to_string());
+    let unknown = || Refusal::no_topic(&request.topic);
     names::check_new_topic(&request.topic)?;
     let (topic, change) = new_topic::create(broker, request).ok_or_else(unknown)?;
     Ok((known.find(broker, &topic.topic_name).ok_or_else(unknown)?, change))

@@ -204,7 +204,7 @@ fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) 
     let mut properties = PropertiesBuf::from_text(&with_times(half.properties, checks));
     let topic = properties.find(name::REAL_TOPIC).unwrap_or_default().to_owned();
     let queue_id: u32 = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
-    let Some(found) = broker.tables.topics.find(&topic) else { return Err(Refusal::TopicUnknown(topic)) };
+    let Some(found) = broker.tables.topics.find(&topic) else { return Err(Refusal::no_topic(&topic)) };
     let config = broker.config();
     let now_ms = broker.clock.now_ms();
     let fate = committed_fate(&properties, half.properties(), &config, now_ms);
