@@ -20,9 +20,9 @@ pub enum Command {
     /// Measure.
     Bench(BenchArgs),
     /// Check a data folder.
-    Verify(Look),
+    Verify(Check),
     /// Rebuild what is derived in a data folder, and cut its log at an offset if one is given.
-    Repair(Look, Option<i64>),
+    Repair(Check, Option<i64>),
     /// Print a script that completes command lines in a shell.
     Completions(Shell),
 }
@@ -64,7 +64,7 @@ impl Roles {
 
 /// Which data folder to check, and how to report.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct Check {
     /// The data folder of a stopped broker
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
@@ -87,8 +87,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
         Some(Word::Nameserver(flags)) => (Roles::NameServer, Flags { own: flags, nameservers: None }, false),
         Some(Word::Broker(flags)) => (Roles::Broker, flags, false),
         Some(Word::Config { role, flags }) => (role.map_or(Roles::All, RoleWord::roles), flags, true),
-        Some(Word::Verify(look)) => return Ok(Command::Verify(look)),
-        Some(Word::Repair { look, truncate_at }) => return Ok(Command::Repair(look, truncate_at)),
+        Some(Word::Verify(check)) => return Ok(Command::Verify(check)),
+        Some(Word::Repair { check, truncate_at }) => return Ok(Command::Repair(check, truncate_at)),
         Some(Word::Bench(bench)) => return Ok(Command::Bench(bench)),
         Some(Word::Completions { shell }) => return Ok(Command::Completions(shell)),
     };
@@ -157,11 +157,11 @@ enum Word {
     /// Check the data folder of a stopped broker, and change nothing
     ///
     /// The exit code is 0 if all is sound, 1 if something is damaged, 2 if the folder cannot be read.
-    Verify(Look),
+    Verify(Check),
     /// Rebuild the index and the checkpoint of a data folder from its log
     Repair {
         #[command(flatten)]
-        look: Look,
+        check: Check,
         /// Cut the log there: everything behind is thrown away. Without it the log is left alone
         #[arg(long, value_name = "OFFSET", value_parser = log_offset)]
         truncate_at: Option<i64>,
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn reads_roles_and_flags() {
         use Command::{Bench, PrintConfig, Repair, Serve, Verify};
-        let look = |json| Look { folder: "d".into(), commit_log: None, json };
+        let check = |json| Check { folder: "d".into(), commit_log: None, json };
         for (line, expected) in [
             ("roxmq", Serve(start(Roles::All, None, &[]))),
             ("roxmq nameserver", Serve(start(Roles::NameServer, None, &[]))),
@@ -285,11 +285,11 @@ mod tests {
             ("/opt/bin/mqbroker -m", PrintConfig(start(Roles::Broker, None, &[]))),
             ("mqnamesrv -c f", Serve(start(Roles::NameServer, Some("f"), &[]))),
             ("roxmq bench send --body 99 -n x", Bench(BenchArgs::parse_from(["bench", "send", "--body", "99", "-n", "x"]))),
-            ("roxmq verify d", Verify(look(false))),
-            ("roxmq verify --json d", Verify(look(true))),
-            ("roxmq verify --commit-log l d", Verify(Look { commit_log: Some("l".into()), ..look(false) })),
-            ("roxmq repair d --truncate-at=12", Repair(look(false), Some(12))),
-            ("roxmq repair d", Repair(look(false), None)),
+            ("roxmq verify d", Verify(check(false))),
+            ("roxmq verify --json d", Verify(check(true))),
+            ("roxmq verify --commit-log l d", Verify(Check { commit_log: Some("l".into()), ..check(false) })),
+            ("roxmq repair d --truncate-at=12", Repair(check(false), Some(12))),
+            ("roxmq repair d", Repair(check(false), None)),
             ("roxmq completions zsh", Command::Completions(Shell::Zsh)),
         ] {
             assert_eq!(read(line), Ok(expected), "{line}");

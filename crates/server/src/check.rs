@@ -1,6 +1,6 @@
 //! What do `roxmq verify` and `roxmq repair` print, and with which code do they end?
 
-use crate::args::{EXIT_USAGE, Look};
+use crate::args::{Check, EXIT_USAGE};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_store::LogOffset;
@@ -16,28 +16,28 @@ use std::time::Duration;
 const EXIT_DAMAGED: u8 = 1;
 
 /// Checks a data folder and changes nothing.
-pub fn verify(look: &Look) -> ExitCode {
+pub fn verify(check: &Check) -> ExitCode {
     let mut bar = Bar::new();
-    let found = verify::verify(&Disk::real(), &folder(look), &mut |done, total| bar.show(done, total));
+    let found = verify::verify(&Disk::real(), &folder(check), &mut |done, total| bar.show(done, total));
     bar.clear();
-    conclude(look, found.map(|report| (report, Vec::new())))
+    conclude(check, found.map(|report| (report, Vec::new())))
 }
 
 /// Rebuilds what is derived, and cuts the log where asked.
-pub fn repair(look: &Look, truncate_at: Option<i64>) -> ExitCode {
+pub fn repair(check: &Check, truncate_at: Option<i64>) -> ExitCode {
     let mut bar = Bar::new();
-    let repaired = repair::repair(&Disk::real(), &folder(look), Repair { truncate_at: truncate_at.map(LogOffset) }, &mut |done, total| {
+    let repaired = repair::repair(&Disk::real(), &folder(check), Repair { truncate_at: truncate_at.map(LogOffset) }, &mut |done, total| {
         bar.show(done, total)
     });
     bar.clear();
-    conclude(look, repaired.map(|repaired| (repaired.report, repaired.done)))
+    conclude(check, repaired.map(|repaired| (repaired.report, repaired.done)))
 }
 
-fn folder(look: &Look) -> Folder {
-    Folder { root: look.folder.clone(), commit_log_dir: look.commit_log.clone() }
+fn folder(check: &Check) -> Folder {
+    Folder { root: check.folder.clone(), commit_log_dir: check.commit_log.clone() }
 }
 
-fn conclude(look: &Look, found: Result<(Report, Vec<String>), FolderError>) -> ExitCode {
+fn conclude(check: &Check, found: Result<(Report, Vec<String>), FolderError>) -> ExitCode {
     let cannot = |error: &dyn std::fmt::Display| {
         eprintln!("roxmq: {error}");
         ExitCode::from(EXIT_USAGE)
@@ -46,11 +46,11 @@ fn conclude(look: &Look, found: Result<(Report, Vec<String>), FolderError>) -> E
         Ok(found) => found,
         Err(error) => return cannot(&error),
     };
-    let tables = match roxmq_broker::verify_tables(&Disk::real(), &look.folder, &mut report) {
+    let tables = match roxmq_broker::verify_tables(&Disk::real(), &check.folder, &mut report) {
         Ok(tables) => tables,
         Err(error) => return cannot(&error),
     };
-    let text = if look.json { as_json(&report, tables, &done) } else { as_text(&report, tables, &done) };
+    let text = if check.json { as_json(&report, tables, &done) } else { as_text(&report, tables, &done) };
     // The reader of the output may be gone.
     let _ = std::io::stdout().write_all(text.as_bytes());
     if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DAMAGED) }

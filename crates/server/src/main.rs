@@ -45,8 +45,8 @@ fn main() -> ExitCode {
             }
             Err(error) => return refuse(&error),
         },
-        Command::Verify(look) => return check::verify(&look),
-        Command::Repair(look, truncate_at) => return check::repair(&look, truncate_at),
+        Command::Verify(check) => return check::verify(&check),
+        Command::Repair(check, truncate_at) => return check::repair(&check, truncate_at),
         Command::Bench(args) => return roxmq_bench::main(args),
         Command::Completions(shell) => write(&args::completions(shell)),
     }

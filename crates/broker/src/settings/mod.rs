@@ -8,7 +8,7 @@
 //! 3. run `UPDATE=1 cargo test -p roxmq config_page`, which rewrites `docs/config.md`;
 //! 4. where the default is not RocketMQ's, give the reason in `crates/server/tests/settings`, which compares the two.
 //!
-//! `Now` is for keys whose every reader asks for the setting anew; other keys are `Restart`. A key on which nothing acts is `NotYet`.
+//! `Now` is for keys that are read each time they matter; other keys are `Restart`. A key on which nothing acts is `NotYet`.
 //! Two keys that must fit together are checked in `contradiction`.
 
 mod choices;
