@@ -16,7 +16,7 @@ use roxmq_env::disk::SimDisk;
 use roxmq_nameserver::settings::NameServerConfig;
 use roxmq_nameserver::{Running, serve};
 use roxmq_scripts::{Connections, Script, Step, World};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl World for NameServer {
             }
             ("~", "full") => self.disk.set_capacity(Some(self.disk.used())),
             ("!", "restart") => {
-                self.clients.restart(SocketAddr::from(([127, 0, 0, 1], 0)));
+                // While the connections last: a broker whose connection ends before the stop is unregistered, and not waited for.
                 self.running.take().unwrap().stop();
                 let running = serve(self.config.clone(), None, self.clock.clone(), self.disk.disk()).unwrap();
                 self.clients.restart(running.address());
@@ -81,8 +81,8 @@ impl World for NameServer {
     }
 
     fn end(self, script: &Script) {
-        drop(self.clients);
         self.running.unwrap().stop();
+        drop(self.clients);
         for line in script.noted("file") {
             let (file, content) = line.split_once(' ').unwrap();
             let bytes = self.disk.disk().read(&Path::new(FOLDER).join(file)).unwrap().unwrap_or_default();
