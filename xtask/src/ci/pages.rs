@@ -1,4 +1,4 @@
-//! Are the documents wrapped, and is there what they link to?
+//! Are the documents wrapped, and is there what they link to and name?
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,10 @@ pub fn check(root: &Path) -> Result<(), String> {
     for folder in ["", "docs", "docs/decisions", "compat"] {
         pages_in(&root.join(folder), &mut pages)?;
     }
+    let mut sources = Vec::new();
+    for folder in ["crates", "xtask", "fuzz"] {
+        sources_below(root, &root.join(folder), &mut sources)?;
+    }
     let mut wrong = String::new();
     for page in &pages {
         let name = page.strip_prefix(root).unwrap_or(page).display().to_string();
@@ -28,6 +32,9 @@ pub fn check(root: &Path) -> Result<(), String> {
                 let _ = writeln!(wrong, "{name} is wrapped: take it out of KNOWN_WIDE");
             }
             (false, None) | (true, Some(_)) => {}
+        }
+        for file in named_sources(&text).filter(|file| !sources.iter().any(|source| is_named(source, file))) {
+            let _ = writeln!(wrong, "{name} names {file}, which does not exist");
         }
         for link in links(&text) {
             let (file, _) = link.split_once('#').unwrap_or((link, ""));
@@ -49,6 +56,31 @@ fn pages_in(folder: &Path, pages: &mut Vec<PathBuf>) -> Result<(), String> {
     found.sort();
     pages.append(&mut found);
     Ok(())
+}
+
+/// All files of Rust, by their path without `src`: `crates/store/log/walk.rs`.
+fn sources_below(root: &Path, folder: &Path, sources: &mut Vec<String>) -> Result<(), String> {
+    for entry in std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        if path.is_dir() {
+            sources_below(root, &path, sources)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push(path.strip_prefix(root).unwrap_or(&path).display().to_string().replace("/src/", "/"));
+        }
+    }
+    Ok(())
+}
+
+/// Is this file meant? Documents leave out what goes without saying: `crates`, `src`, the crate that they are about.
+fn is_named(source: &str, file: &str) -> bool {
+    format!("/{source}").ends_with(&format!("/{}", file.replace("/src/", "/")))
+}
+
+/// The names between backticks that are those of a file of Rust.
+fn named_sources(text: &str) -> impl Iterator<Item = &str> {
+    let spans = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let is_path = |span: &&str| span.ends_with(".rs") && span.chars().all(|char| char.is_ascii_alphanumeric() || "_/.".contains(char));
+    spans.filter(is_path)
 }
 
 /// The numbers of lines that are too wide.
@@ -88,6 +120,15 @@ mod tests {
         let wide = "word ".repeat(30);
         let page = format!("short\n{wide}\n| {wide} |\n```\n{wide}\n```\n    {wide}\n{}\n- {wide}", "x".repeat(150));
         assert_eq!(wide_lines(&page), [2, 9]);
+    }
+
+    #[test]
+    fn files_are_named_in_short() {
+        assert_eq!(named_sources("see `log/walk.rs` and `Log`,\n`*.rs`, `a b.rs` `lib.rs`").collect::<Vec<_>>(), ["log/walk.rs", "lib.rs"]);
+        for file in ["walk.rs", "log/walk.rs", "store/log/walk.rs", "store/src/log/walk.rs", "crates/store/src/log/walk.rs"] {
+            assert!(is_named("crates/store/log/walk.rs", file), "{file}");
+        }
+        assert!(!is_named("crates/store/log/walk.rs", "alk.rs") && !is_named("crates/store/log/walk.rs", "index/walk.rs"));
     }
 
     #[test]
