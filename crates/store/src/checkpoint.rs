@@ -46,7 +46,7 @@ impl Checkpoint {
         self.queues.iter().map(|(topic, queue_id, next)| ((topic.as_str(), *queue_id), *next))
     }
 
-    /// Whether it speaks of what is behind the end of the log.
+    /// Whether it names offsets past the end of the log.
     pub fn is_ahead_of(&self, end: LogOffset) -> bool {
         self.flushed > end || self.dead_before.iter().any(|(_, dead)| *dead > end)
     }

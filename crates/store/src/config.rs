@@ -33,7 +33,7 @@ pub struct StoreConfig {
     /// Whether messages go into the light queues that their producers name (`enableLmq` and `enableMultiDispatch`). What is in light
     /// queues already is found there in any case.
     pub light_queues: bool,
-    /// The tail of the index goes to a file every so many bytes of log, so that a restart replays no more.
+    /// The tail of the index goes to a file each time the log has grown by this many bytes, so that a restart replays no more.
     pub tail_checkpoint_bytes: u64,
     /// The most bytes of memory for the tail of the index. At half of it the tail goes to a file, whatever
     /// [`StoreConfig::tail_checkpoint_bytes`] says; while all of it is taken, because the disk does not keep up, nothing is appended.

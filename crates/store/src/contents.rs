@@ -1,4 +1,4 @@
-//! What is in an open data folder, as far as writer, reader and keeper share it.
+//! What do writer, reader and keeper share?
 
 use crate::config::{FlushMode, StoreConfig};
 use crate::index::table::Index;

@@ -1,6 +1,6 @@
 //! What is read from the store's files: each kind as a function of bytes, which may be anything. For runs of hostile input.
 //!
-//! Checksums are made right first: without that, changed bytes would hardly get beyond them.
+//! Checksums are corrected first: otherwise changed bytes would hardly get past them.
 
 use crate::checkpoint::Checkpoint;
 use crate::files::name::{name_of, offset_in};
@@ -79,7 +79,7 @@ pub fn index_file(bytes: &[u8]) {
     let _ = (index.find_key(7, &mut Vec::new()), index.keys().take(ENTRIES_READ_MAX as usize).for_each(drop));
 }
 
-/// Sound ones of each, for changing.
+/// Sound samples of each, to be changed.
 pub fn samples() -> Vec<Vec<u8>> {
     let queues = vec![("Topic".to_owned(), 1, QueueOffset(7)), ("%LMQ%a".to_owned(), 0, QueueOffset(2))];
     let mut checkpoint = Checkpoint { flushed: LogOffset(4096), queues, dead_before: vec![("Gone".to_owned(), LogOffset(17))] }.write();

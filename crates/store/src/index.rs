@@ -1,4 +1,4 @@
-//! What is derived from the log: which records are in a queue, and which have a key.
+//! Which records are in a queue, and which have a key? All of it is derived from the log.
 //!
 //! [`facts`] says what the index keeps of a record, [`table`] takes it in and holds the newest of it in memory, [`tail_file`] and
 //! [`merge`] write it to index files ([`mod@file`]).

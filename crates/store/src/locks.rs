@@ -1,20 +1,20 @@
 //! In which order are the store's locks taken?
 //!
-//! From the first to the last of this list; debug builds check it. Locks of which two are never held together have ranks all the same,
-//! so that nothing depends on who knows that. The owner of the store has its own locks between [`RETENTION_TURN`], with which held it is
+//! From the first to the last of this list; debug builds check it. Locks that are never held together have ranks as well,
+//! so that the list is complete. The owner of the store has its own locks between [`RETENTION_TURN`], with which held it is
 //! asked before deletions, and the others, which are held only while the store itself is at work.
 
 use roxmq_env::lock_order::Rank;
 
-/// Who deletes segments or merges index files: one at a time.
+/// The turn of deleting segments and merging index files.
 pub(crate) const RETENTION_TURN: Rank = Rank::new(1, "retention turn");
 /// The next segment while it is made.
 pub(crate) const NEXT_SEGMENT: Rank = Rank::new(1010, "next segment");
-/// How far index files know the log; also who moves the tail into one.
+/// How far index files know the log; also the turn of writing one.
 pub(crate) const INDEXED: Rank = Rank::new(1020, "indexed");
-/// Who syncs the log: one at a time.
+/// The turn of syncing the log.
 pub(crate) const FLUSH_TURN: Rank = Rank::new(1030, "flush turn");
-/// Who writes the checkpoint: one at a time.
+/// The turn of writing the checkpoint.
 pub(crate) const CHECKPOINT_TURN: Rank = Rank::new(1040, "checkpoint turn");
 /// The end of the log and the next offset of each queue.
 pub(crate) const LOG: Rank = Rank::new(1050, "log");
@@ -28,7 +28,7 @@ pub(crate) const SPARE: Rank = Rank::new(1080, "spare segment");
 pub(crate) const FILE_VIEW: Rank = Rank::new(1090, "file view");
 /// An open file.
 pub(crate) const OPEN_FILE: Rank = Rank::new(1100, "open file");
-/// What is kept for how long.
+/// How long and how much is retained.
 pub(crate) const RETENTION_RULES: Rank = Rank::new(1110, "retention rules");
 /// What time it is, for retention.
 pub(crate) const STEADY_CLOCK: Rank = Rank::new(1120, "steady clock");

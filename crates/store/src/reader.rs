@@ -1,4 +1,4 @@
-//! What the store answers: messages of a queue, messages with a key, offsets of a time.
+//! What does the store answer? Messages of a queue, messages with a key, offsets of a time.
 
 mod message;
 pub(crate) mod query;

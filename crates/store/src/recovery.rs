@@ -1,10 +1,10 @@
 //! What is in the data folder, and where does the log end?
 //!
-//! Index files say what they know without a look at the log; only what lies behind the last of them is replayed. A record is
+//! Index files replace a look at their part of the log; only what follows the last of them is replayed. A record is
 //! believed only if its log offset is its position, its fields fill it exactly, its body has its CRC, and its offset follows in
-//! its queue. The first record that is not ends the log, and what lies behind it is thrown away -- unless it is known to have been
-//! durable: then it is damaged, the next sound record is looked for, and the loss is reported. An atomic batch behind what is known to
-//! be durable is recovered completely, or the log ends before it. Index files and the durable part end where batches do.
+//! its queue. The first record that is not ends the log, and what follows is discarded -- unless it is known to have been
+//! durable: then it is damaged, the next sound record is looked for, and the loss is reported. An atomic batch after the part that is
+//! known to be durable is recovered completely, or the log ends before it. Index files and the durable part end where batches do.
 
 use crate::checkpoint::Checkpoint;
 use crate::flush_mark::FlushMark;
@@ -36,13 +36,13 @@ pub enum OpenError {
     /// Another process has it.
     #[error("another process uses the data folder {0}")]
     Locked(PathBuf),
-    /// A part of the log is missing, and by the settings the rest is not served without it.
+    /// A part of the log is missing, and the settings do not allow to serve the rest.
     #[error("{0}; with startWithMissingLog=true the rest is served")]
     Missing(Missing),
     /// A setting that makes no sense.
     #[error("{0}")]
     Config(String),
-    /// The disk says no.
+    /// The disk failed.
     #[error("{what}: {source}")]
     Disk {
         /// What was tried.
@@ -89,7 +89,7 @@ pub(crate) struct Places<'a> {
     pub opens_with_missing: bool,
 }
 
-/// Reads the data folder; afterwards everything before `end` is sound and durable, and nothing is behind it.
+/// Reads the data folder; afterwards everything before `end` is sound and durable, and nothing follows it.
 pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     let checkpoint = Checkpoint::load(places.disk, places.root)?;
     let flush_mark = FlushMark::load(places.disk, places.root)?;
@@ -111,7 +111,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     };
     let durable = durable.max(files.known_to());
     let trusted = if known.is_some() { Trust::Durable } else { Trust::Foreign };
-    // What lies before is on the disk; or is another broker's, whose syncs are not ours to doubt.
+    // What precedes it is on the disk, or belongs to another broker, which has synced it.
     let known_durable = if known.is_some() { durable } else { LogOffset::MAX };
     let mut end = Ending { durable: known_durable, ..Ending::default() };
     for segment in segments.all() {
@@ -136,7 +136,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
         }
     }
     let mut ranges = gaps;
-    // Of a log that is gone altogether only index files say where it began.
+    // If the whole log is gone, only index files say where it began.
     let ended = if end.active.is_some() { end.log } else { files.ranges.first().map_or(LogOffset(0), |(from, _)| *from) };
     ranges.retain(|gap| gap.start < ended);
     ranges.extend((ended < durable).then_some(ended..durable));
@@ -168,7 +168,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     }
     found.forget_deletions(begins);
     if checkpoint.is_some_and(|checkpoint| checkpoint.is_ahead_of(log_end)) || ended < durable {
-        // It would say of what is stored from here on that it was lost, or deleted.
+        // It would claim that what is stored from here on was lost, or deleted.
         found.dead_before.values_mut().for_each(|dead| *dead = (*dead).min(log_end));
         Checkpoint::of(&found, log_end).save(places.disk, places.root)?;
     }
@@ -180,14 +180,14 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
 #[derive(Default)]
 struct Ending {
     active: Option<Arc<Segment>>,
-    /// What lies behind may never have reached the disk, though it can be read.
+    /// What follows may never have reached the disk, though it can be read.
     durable: LogOffset,
     log: LogOffset,
     indexed: LogOffset,
     skipped_damage: bool,
 }
 
-/// Makes the end of the log the end of everything: what lies behind it is deleted, what lies before it is made durable.
+/// Makes the end of the log final: deletes what follows it, and makes what precedes it durable.
 fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, known: Option<LogOffset>) -> io::Result<(Arc<Segment>, LogOffset)> {
     let end = ending.log;
     let begin = |base: LogOffset| -> io::Result<(Arc<Segment>, LogOffset)> {
@@ -196,7 +196,7 @@ fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, known: Opti
         Ok((segment, base))
     };
     let Some(active) = &ending.active else {
-        // The log is gone, or never was; its offsets are not given out twice.
+        // The log is gone, or never existed; its offsets are not given out twice.
         let bytes = places.segment_bytes as i64;
         return begin(LogOffset((known.unwrap_or_default().0 + bytes - 1) / bytes * bytes));
     };

@@ -1,8 +1,7 @@
 //! How are files that are derived from the log rebuilt, in a folder that no process uses?
 //!
-//! A start does the same for index files; this does it without a start, and leaves the log alone: no byte of it is written, cut or
-//! deleted, except that [`Repair::truncate_at`] cuts it where asked. What the log says is made durable first, as an index file is a
-//! promise that its part of the log is.
+//! A start does the same for index files; this does it without a start. It neither writes nor deletes a byte of the log, unless
+//! [`Repair::truncate_at`] asks for a cut. The log is made durable first, as an index file promises that its part of the log is.
 
 use crate::checkpoint::Checkpoint;
 use crate::flush_mark::FlushMark;
@@ -25,7 +24,7 @@ use std::sync::Arc;
 /// What to do beside rebuilding derived files.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Repair {
-    /// Cut the log at this log offset, where a record must begin or end: what lies behind is thrown away.
+    /// Cut the log at this log offset, where a record must begin or end: what follows is discarded.
     pub truncate_at: Option<LogOffset>,
 }
 
@@ -41,7 +40,7 @@ pub struct Repaired {
 /// Rebuilds each derived file that is damaged or missing.
 ///
 /// # Errors
-/// When the folder cannot be read or written, or the log not be cut there.
+/// When the folder cannot be read or written, or the log cannot be cut there.
 pub fn repair(disk: &Disk, folder: &Folder, how: Repair, progress: &mut Progress<'_>) -> Result<Repaired, FolderError> {
     let _lock = verify::lock(disk, folder)?;
     let mut repairing = Repairing { disk, folder, done: Vec::new() };
@@ -98,7 +97,7 @@ impl Repairing<'_> {
                 };
                 let scanned = walk::scan(segment, from, sink).and_then(|(stopped, why)| match why {
                     Stop::End => Ok(None),
-                    // Damage is no reason not to cut behind it, or where it begins.
+                    // The log may be cut after damage, too, or where it begins.
                     Stop::Bad(_) => {
                         if stopped <= at {
                             boundary = stopped;
@@ -119,7 +118,7 @@ impl Repairing<'_> {
         }
     }
 
-    /// Cuts the log. The marks go first and the index second: a crash in between leaves a longer log, never a mark beyond its end.
+    /// Cuts the log. The marks go first and the index second: a crash in between leaves a longer log, never a mark past its end.
     fn cut(&mut self, inspection: &Inspection, at: LogOffset, lost: &Lost) -> io::Result<()> {
         let root = &self.folder.root;
         if let Some(mut checkpoint) = inspection.checkpoint.clone() {

@@ -141,7 +141,7 @@ impl Store {
         &self.missing
     }
 
-    /// Where the oldest record there is starts.
+    /// Where the oldest record starts.
     pub fn min_log_offset(&self) -> LogOffset {
         self.contents().begins()
     }
@@ -346,7 +346,7 @@ impl Store {
         self.parts.keeper.set_retention(retention);
     }
 
-    /// Deletes what has expired by time or size, because an operator asks for it: the clock is taken at its word. Says how many segments.
+    /// Deletes what has expired by time or size, because an operator asks for it: the clock is believed. Says how many segments.
     pub fn delete_expired(&self) -> usize {
         self.parts.keeper.delete_expired()
     }

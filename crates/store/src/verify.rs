@@ -1,8 +1,8 @@
 //! Is everything in a data folder what was written? Reads all of it, changes nothing.
 //!
 //! The log is walked from its first record to its last. What it says of queues and keys is compared, part by part, with the index file
-//! about that part; what is compared with what is the index that recovery would make, so that both agree on what an index is. Whatever
-//! does not fit is a [`Problem`] that names the file and the place. What a crash may leave behind (an unfinished last record, files
+//! about that part; the other side of the comparison is the index that recovery would make, so that both agree on what an index is. Each mismatch
+//! is a [`Problem`] that names the file and the place. What a crash may leave behind (an unfinished last record, files
 //! that a merge had not deleted yet) is no problem: the next start clears it, and a [`Report::notes`] says so.
 
 mod index;
@@ -92,7 +92,7 @@ pub enum ProblemKind {
 }
 
 impl ProblemKind {
-    /// Its name.
+    /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
             ProblemKind::Record => "record",
@@ -111,7 +111,7 @@ impl ProblemKind {
     }
 }
 
-/// Something that is not what was written.
+/// A difference between what is there and what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// What it is about.
@@ -145,7 +145,7 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// How many problems more there were.
     pub problems_left_out: u64,
-    /// What is unusual but no damage.
+    /// Unusual things that are no damage.
     pub notes: Vec<String>,
 }
 
@@ -186,7 +186,7 @@ pub(crate) struct Inspection {
 }
 
 pub(crate) fn lock(disk: &Disk, folder: &Folder) -> Result<Lock, FolderError> {
-    // Read before the lock file is made: a folder that is none of ours stays as it is.
+    // Read before the lock file is made: a folder that is not ours stays as it is.
     if disk.list(&folder.log()).is_err() {
         return Err(FolderError::NoLog(folder.root.clone()));
     }

@@ -1,4 +1,4 @@
-//! How messages get into the log, and become durable there.
+//! How do messages get into the log, and become durable there?
 //!
 //! [`queues`] finds the numbers of a batch's queues, [`append`] writes it, [`flush`] makes it durable; [`fence`] ends all that after a
 //! write or sync that failed.

@@ -71,7 +71,7 @@ impl CachedView {
     }
 }
 
-/// As many as leave room for the tick.
+/// A window's pages and its tick fill 64 bits.
 const PAGES_PER_WINDOW: usize = 48;
 /// All pages of a window.
 const PAGES: u64 = (1 << PAGES_PER_WINDOW) - 1;

@@ -1,4 +1,4 @@
-//! How are many files there while only some are open?
+//! How can there be many files while only some are open?
 
 use crate::files::cached::CachedView;
 use crate::locks;

@@ -1,4 +1,4 @@
-//! Which offset does a file name say?
+//! Which offset is in a file's name?
 
 use roxmq_protocol::position::LogOffset;
 

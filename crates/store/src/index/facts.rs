@@ -1,7 +1,7 @@
 //! What do queues and the key index need to know about a record?
 //!
 //! Append asks before the record has its place, recovery and repair ask the log; this is the one place that answers, so that the
-//! index is the same whichever way it came about.
+//! index is the same however it was made.
 
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, light_places};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
@@ -41,8 +41,8 @@ pub(crate) fn is_queued(flag: i32) -> bool {
     !matches!(sys_flag::transaction(flag), sys_flag::TRANSACTION_PREPARED | sys_flag::TRANSACTION_ROLLBACK)
 }
 
-/// Looks through a record's properties once: adds to `hashes` what the key index keeps of it, its unique key, then each token of `KEYS`,
-/// and gives back what else the index wants to know.
+/// Looks through a record's properties once: adds its keys to `hashes`, the unique key, then each token of `KEYS`, and returns
+/// what else the index needs.
 pub(crate) fn of_properties<'a>(topic: &str, properties: Properties<'a>, flag: i32, hashes: &mut Vec<u32>) -> Facts<'a> {
     let (mut tags, mut unique, mut keys) = ("", None, "");
     let (mut light_names, mut has_light_offsets) = (None, false);
@@ -87,8 +87,7 @@ pub(crate) fn envelope_crc(record: &[u8], flag: i32, body_len: usize) -> u32 {
     together([&record[..20], &record[36..store_time_at], &record[store_time_at + 8..body_at], &record[body_at + body_len..]])
 }
 
-/// CRC-32 of what the parts make together. They are copied side by side, as most are short, and each by itself would cost more to begin and
-/// to end than what is in between.
+/// CRC-32 of the parts, one after the other. They are copied together first, as most are short, and a CRC costs most at its start and end.
 fn together<const N: usize>(parts: [&[u8]; N]) -> u32 {
     let mut bytes = [0; TOGETHER_BYTES];
     let mut len = 0;

@@ -1,4 +1,4 @@
-//! How does one index file come of several that follow each other?
+//! How are several index files merged?
 
 use crate::index::directory::Row;
 use crate::index::file::IndexFile;
@@ -62,7 +62,7 @@ fn merged(disk: &Disk, folder: &Path, parts: &[Arc<IndexFile>], living: &Index) 
     writer.finish(disk, folder, first_time, last_time)
 }
 
-/// Shows what the sources have in order, each of which is in order, with the number of its source.
+/// Shows the items of sorted sources in order, each with the number of its source.
 fn merge_sorted<T: Ord>(
     sources: &mut [impl Iterator<Item = io::Result<T>>],
     mut show: impl FnMut(usize, &T) -> io::Result<()>,
@@ -75,7 +75,7 @@ fn merge_sorted<T: Ord>(
         let Reverse((item, n)) = &*head;
         show(*n, item)?;
         match sources[*n].next().transpose()? {
-            // In its place, which costs half of taking one out and putting another in.
+            // Replaced in place, which costs half as much as a pop and a push.
             Some(next) => head.0.0 = next,
             None => drop(PeekMut::pop(head)),
         }

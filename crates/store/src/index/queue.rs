@@ -52,7 +52,7 @@ pub(crate) struct TailEntry {
     pub store_time: Timestamp,
 }
 
-/// How an offset follows what its queue has.
+/// How an offset follows the newest of its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Follows {
     /// It is the next one, or the first one known.
@@ -65,7 +65,7 @@ pub(crate) enum Follows {
     NotAtAll,
 }
 
-/// Where an offset of a queue is to be found.
+/// Where an offset of a queue is found.
 #[derive(Debug)]
 pub(crate) enum Located {
     /// In memory; entries from there on were copied.
@@ -84,7 +84,7 @@ impl Queue {
         Queue { topic, queue_id, next, runs: SmallVec::new(), tail: SmallVec::new() }
     }
 
-    /// Whether it is this queue of this topic. A name that came from the index is the same allocation, and compared as such first.
+    /// Whether it is this queue of this topic. Names that came from the index are the same allocation, which is compared first.
     pub fn is(&self, topic: &Arc<str>, queue_id: u32) -> bool {
         self.queue_id == queue_id && self.topic == *topic
     }
@@ -117,15 +117,15 @@ impl Queue {
         in_files.or_else(|| self.tail.first().map(|chunk| chunk.first)).unwrap_or(self.next)
     }
 
-    /// One past the newest offset that is before a part of the log, and the oldest that is behind it. No file is about both.
+    /// One past the newest offset that is before a part of the log, and the oldest after it. No file is about both.
     pub fn around(&self, part: &Range<LogOffset>) -> (Option<QueueOffset>, Option<QueueOffset>) {
         let files_before = self.runs.iter().filter(|run| run.file.to <= part.start).map(Run::end);
-        let files_behind = self.runs.iter().filter(|run| run.file.from >= part.end).map(|run| run.first);
+        let files_after = self.runs.iter().filter(|run| run.file.from >= part.end).map(|run| run.first);
         let split = |chunk: &Chunk, at: LogOffset| chunk.entries.partition_point(|entry| entry.entry.log_offset < at);
         let chunks_before = self.tail.iter().map(|chunk| (chunk, split(chunk, part.start))).filter(|(_, count)| *count > 0);
-        let chunks_behind = self.tail.iter().map(|chunk| (chunk, split(chunk, part.end))).filter(|(chunk, at)| *at < chunk.entries.len());
+        let chunks_after = self.tail.iter().map(|chunk| (chunk, split(chunk, part.end))).filter(|(chunk, at)| *at < chunk.entries.len());
         let offset = |(chunk, n): (&Chunk, usize)| chunk.first + n as i64;
-        (files_before.chain(chunks_before.map(offset)).max(), files_behind.chain(chunks_behind.map(offset)).min())
+        (files_before.chain(chunks_before.map(offset)).max(), files_after.chain(chunks_after.map(offset)).min())
     }
 
     /// One past the newest offset that may be seen, when nothing from `bound` on in the log may.
@@ -232,7 +232,7 @@ impl Queue {
         self.runs.push(Run { file: file.clone(), first: row.first, count: row.count, at: row.at });
     }
 
-    /// Takes the newest entry back if it stands alone behind a gap in memory, where nothing explains the gap.
+    /// Takes the newest entry back if it stands alone after a gap in memory, where nothing explains the gap.
     pub fn take_back_unexplained(&mut self, known_next: impl Fn(&Arc<str>, u32) -> QueueOffset) {
         if !self.tail.is_empty()
             && let Some((Some(end), offset)) = self.outlier()
@@ -244,7 +244,7 @@ impl Queue {
         }
     }
 
-    /// Takes the newest entry back if it alone stands behind a gap and `offset` belongs into the gap: then that entry's offset was
+    /// Takes the newest entry back if it alone stands after a gap and `offset` belongs into the gap: then that entry's offset was
     /// damaged, not the ones that seemed to be missing. Says whether `offset` follows now.
     pub fn take_back_outlier(&mut self, offset: QueueOffset) -> bool {
         let Some((before, newest)) = self.outlier() else { return false };
@@ -256,7 +256,7 @@ impl Queue {
         belongs
     }
 
-    /// The newest offset if it stands alone behind a gap, and where the gap begins; that is unknown if nothing is before it.
+    /// The newest offset if it stands alone after a gap, and where the gap begins; that is unknown if nothing is before it.
     fn outlier(&self) -> Option<(Option<QueueOffset>, QueueOffset)> {
         let chunks = self.tail.iter().rev().map(|chunk| (chunk.first, chunk.end()));
         let runs = self.runs.iter().rev().map(|run| (run.first, run.end()));

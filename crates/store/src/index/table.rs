@@ -36,8 +36,8 @@ pub(crate) struct Index {
     pub keys: KeyTail,
     /// Deleted topics: their records before this are dead.
     pub dead_before: HashMap<Arc<str>, LogOffset>,
-    /// Those of them whose deletion a crash could still undo. A queue that is made again meanwhile goes on where it ended, so that its
-    /// records fit whichever way that goes.
+    /// Deletions that a crash could still undo. A queue that is made again meanwhile goes on where it ended, so that its records fit
+    /// either way.
     pending_deletions: HashMap<Arc<str>, PendingDeletion>,
 }
 
@@ -60,14 +60,14 @@ pub(crate) struct Dispatch<'a> {
 }
 
 impl Index {
-    /// An empty one that leaves out the same deleted topics.
+    /// An empty index with the same deleted topics.
     pub fn with_same_dead(&self) -> Index {
         Index { dead_before: self.dead_before.clone(), ..Index::default() }
     }
 
     pub fn find(&self, topic: &str, queue_id: u32) -> Option<QueueNo> {
         let queues = self.topics.get(topic)?;
-        // A topic that has all its queues has each at the place that its id says.
+        // Where a topic has all its queues, each is at the position of its id.
         match queues.get(queue_id as usize) {
             Some((id, no)) if *id == queue_id => Some(*no),
             _ => queues.binary_search_by_key(&queue_id, |(id, _)| *id).ok().map(|at| queues[at].1),
@@ -153,7 +153,7 @@ impl Index {
         self.change(no, |queue| queue.add_row(file, row));
     }
 
-    /// Starts a queue over, as its topic was deleted and created again.
+    /// Starts a queue at 0 again, as its topic was deleted and created again.
     pub fn restart_queue(&mut self, no: QueueNo) {
         self.change(no, |queue| {
             queue.forget();
@@ -166,8 +166,8 @@ impl Index {
         self.change(no, |queue| queue.take_back_outlier(offset)).unwrap_or(false)
     }
 
-    /// Takes back what stands alone behind a gap at the end of a queue, where nothing explains the gap: neither damage, nor that the next
-    /// message was known to have that offset.
+    /// Takes back entries that stand alone after a gap at the end of a queue, if the gap has no explanation: neither damage, nor a known
+    /// next offset.
     pub fn take_back_unexplained(&mut self, known_next: impl Fn(&Arc<str>, u32) -> QueueOffset) {
         for no in 0..self.queues.len() as QueueNo {
             self.change(no, |queue| queue.take_back_unexplained(&known_next));
@@ -205,8 +205,8 @@ impl Index {
         !self.pending_deletions.is_empty()
     }
 
-    /// Deletions that can be written down when what is before `durable` is durable. One that is ahead of it must not be: a power cut could
-    /// take the end of the log back, and messages would be dead that are stored there again.
+    /// Deletions that can be written down while the log is durable up to `durable`. One that is ahead of it must not be: a power cut could
+    /// take the end of the log back, and messages that are stored there again would be dead.
     pub fn deletions(&self, durable: LogOffset) -> Vec<(Arc<str>, LogOffset)> {
         self.dead_before.iter().filter(|(_, dead)| **dead <= durable).map(|(topic, dead)| (topic.clone(), *dead)).collect()
     }
@@ -248,7 +248,7 @@ impl Index {
         self.queues.len()
     }
 
-    /// Puts the entries of a queue that are now in `file` out of memory. It had the number `no`, which may be another's meanwhile.
+    /// Puts the entries of a queue that are now in `file` out of memory. It had the number `no`, which another may have by now.
     pub fn moved_to_file(&mut self, no: QueueNo, file: &Arc<IndexFile>, row: &Row) {
         self.change(no, |queue| {
             if queue.is(&row.topic, row.queue_id) {
@@ -279,7 +279,7 @@ impl Index {
         self.order = None;
     }
 
-    /// What is known of the queue with a number for as long as it keeps it.
+    /// A hint about the queue with a number, valid while it has it.
     pub fn hint(&self, no: QueueNo) -> QueueHint {
         QueueHint { no, generation: self.generation }
     }

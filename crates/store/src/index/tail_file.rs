@@ -84,7 +84,7 @@ pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from
     let (mut first_time, mut last_time) = (Timestamp::MAX, Timestamp(i64::MIN));
     let mut entries = Vec::new();
     let mut numbers = Vec::new();
-    // A queue that comes while this is under way, perhaps with the number of one that goes, has nothing before `to`.
+    // A queue that is created meanwhile, perhaps with the number of a deleted one, has nothing before `to`.
     for queues in in_order(index).chunks(QUEUES_PER_LOCK) {
         entries.clear();
         let mut runs = Vec::new();
@@ -119,5 +119,5 @@ pub(crate) fn write_tail(disk: &Disk, folder: &Path, index: &RwLock<Index>, from
     Ok(Tail { file, rows, numbers })
 }
 
-/// Queues that are looked at, or changed, with one turn of the index's lock.
+/// Queues that are read or changed while the index is locked once.
 pub(crate) const QUEUES_PER_LOCK: usize = 256;

@@ -1,4 +1,4 @@
-//! When is written down what the log does not say?
+//! When is the checkpoint written?
 
 use crate::checkpoint::Checkpoint;
 use crate::keeper::Keeper;
@@ -18,7 +18,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Writes down the deletion that a full disk did not take.
+    /// Writes a checkpoint that a full disk refused.
     pub(super) fn pay_checkpoint(&self) -> io::Result<()> {
         if self.owes_checkpoint.load(Ordering::Relaxed) {
             self.save_checkpoint()?;

@@ -74,7 +74,7 @@ impl Expiry {
         self.due_ms.store(0, Ordering::Relaxed);
     }
 
-    /// The wall time to go by, which jumps ahead of nothing.
+    /// The wall time to go by, which does not jump ahead.
     pub fn sure_now(&self, wall: Timestamp, elapsed: Duration) -> Timestamp {
         self.clock.lock().now(wall, elapsed)
     }

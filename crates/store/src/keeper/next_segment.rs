@@ -4,7 +4,7 @@ use crate::keeper::Keeper;
 use std::io;
 
 impl Keeper {
-    /// Makes the next segment while there is time, some of it in each turn.
+    /// Makes the next segment while there is time, a part of it in each round.
     pub(super) fn prepare_segment(&self) -> io::Result<()> {
         let base = {
             let log = self.writer.log.lock();

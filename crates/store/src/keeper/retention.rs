@@ -1,6 +1,6 @@
 //! Which segments are deleted?
 //!
-//! Whole segments, oldest first, never the active one nor one that is not sealed: a segment and its index file go together. Before
+//! Whole segments, oldest first, but neither the active one nor one that is not sealed: a segment and its index file go together. Before
 //! anything goes, the next offsets are written down.
 
 use crate::config::Retention;

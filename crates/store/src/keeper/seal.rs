@@ -89,8 +89,8 @@ impl Keeper {
         is_large || (grown >= least && grown >= tail_bytes(least, index.queue_count()))
     }
 
-    /// Index files to make one of: those of a sealed segment, or too many of the active one. And an index that knows which topics are
-    /// deleted. A crash must not bring a topic back without what a merge has left out, so there is none while it could.
+    /// Index files to merge: those of a sealed segment, or too many of the active one. With them an index that knows which topics are
+    /// deleted. Nothing is merged while a crash could undo a deletion, since a merge leaves the deleted entries out.
     fn mergeable(&self) -> Option<(Vec<Arc<IndexFile>>, Index)> {
         let segments = self.contents.segments.all();
         let index = self.contents.index.read();
@@ -121,20 +121,20 @@ impl Keeper {
     }
 }
 
-/// How long the part of the log is that an index file is for, when it is to be `least` or more and there are so many queues: what a file
-/// costs is its entries and its rows, so with very many queues it waits until they have more than an entry each.
+/// How much of the log one index file covers, at least `least`, with this number of queues. A file costs its entries and its rows, so with
+/// very many queues it waits until they have more than an entry each.
 fn tail_bytes(least: u64, queues: usize) -> u64 {
     (queues as u64 * TAIL_BYTES_PER_QUEUE).clamp(least, least * TAIL_GROWTH_MAX)
 }
 
-/// Whether parts of an active segment with so many rows each are to become one now: many short lives of a store leave many parts, and very
-/// many queues many rows, each of which takes memory in its queue. What is once merged does not count, as most of it stays.
+/// Whether the parts of an active segment, with these numbers of rows, are merged now: many short lives of a store leave many parts, and
+/// very many queues many rows, each of which takes memory in its queue. The largest part does not count, as most of it stays.
 fn are_too_many(rows: &[u64]) -> bool {
     let merged = rows.iter().copied().max().unwrap_or(0);
     rows.len() > PARTS_MAX || rows.iter().sum::<u64>() - merged > ROWS_MAX
 }
 
-/// A tail of more than usual: a file for 64 MiB of messages of 1 KiB takes 4 MiB of memory until it is written.
+/// A tail that is larger than usual: a file for 64 MiB of messages of 1 KiB takes 4 MiB of memory until it is written.
 const LARGE_TAIL_BYTES: u64 = 16 << 20;
 const TAIL_BYTES_PER_QUEUE: u64 = 4096;
 const TAIL_GROWTH_MAX: u64 = 4;

@@ -10,7 +10,7 @@ impl Keeper {
     /// The deletion is durable when this returns, unless the disk is full. No append waits for that:
     ///
     /// 1. Under the log's lock the queues go, and where the log ends, the topics' records before are dead.
-    /// 2. The log up to there is made durable, else a power cut could leave a mark that is ahead of the log.
+    /// 2. The log up to there is made durable, or a power cut could leave a checkpoint that is ahead of the log.
     /// 3. The checkpoint says so, durably. Until then a crash may bring the topics back. So a queue that is sent to meanwhile goes on where
     ///    it ended: whether the records before are dead then or not, its own follow. (From 0 they would, after a crash, be taken for the
     ///    torn end of the log.) And no index file is written without entries that may come back: `indexed` is held, and nothing merged.

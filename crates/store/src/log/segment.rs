@@ -34,8 +34,8 @@ impl Segment {
         self.file.view(self.bytes)
     }
 
-    /// Makes durable what is read, though an earlier life could not: after a sync that failed programs still read what the disk does not
-    /// have, and the next sync says nothing. So what follows `from`, which is known to be durable, is written again first.
+    /// Makes durable what is read, even if a sync in an earlier life failed: programs still read then what the disk does not have, and
+    /// the next sync reports nothing. So what follows `from`, the end of what is known to be durable, is written again first.
     pub fn sync_as_read(&self, from: LogOffset, to: LogOffset) -> io::Result<()> {
         let file = self.file.file()?;
         let mut bytes = Vec::new();

@@ -55,7 +55,7 @@ impl Segments {
         })
     }
 
-    /// Makes an empty segment, durable by name. It is not yet one of the list.
+    /// Makes an empty segment, whose name is durable. It is not in the list yet.
     pub fn create(&self, base: LogOffset, bytes: u64) -> io::Result<Arc<Segment>> {
         let path = self.folder.join(name_of(base));
         let file = self.disk.open(&path, Open::Truncate)?;
@@ -83,7 +83,7 @@ impl Segments {
         Ok(NextSegment::new(file, bytes, if self.zero_fill { 0 } else { bytes }))
     }
 
-    /// Gives the file its name. It must not be written to any more but as a segment. Durable after [`Segments::sync_names`].
+    /// Gives the file its name. From now on only appends may write to it. Durable after [`Segments::sync_names`].
     pub fn name_next(&self, next: NextSegment, base: LogOffset) -> io::Result<Arc<Segment>> {
         let path = self.folder.join(name_of(base));
         self.disk.rename(&self.folder.join(NEXT), &path)?;

@@ -87,7 +87,7 @@ pub(crate) fn next_sound(segment: &Segment, from: LogOffset) -> io::Result<Optio
     while segment.end() - at >= BLANK_BYTES as i64 {
         window.clear();
         segment.read(at, ((segment.end() - at) as usize).min(WINDOW_BYTES), &mut window)?;
-        // What was never written is most of it, and quickly skipped.
+        // Most of it was never written, and is skipped quickly.
         let written = if is_zero(&window) { &[][..] } else { &window[..] };
         for (n, bytes) in written.windows(BLANK_BYTES).enumerate() {
             let is_magic = [MAGIC_V1, MAGIC_V2].iter().any(|magic| bytes[4..] == magic.to_be_bytes());
@@ -100,7 +100,7 @@ pub(crate) fn next_sound(segment: &Segment, from: LogOffset) -> io::Result<Optio
     Ok(None)
 }
 
-/// Where the last segment starts that has a record at its start. In a log that is not ours everything before it counts as durable.
+/// Where the last segment starts that has a record at its start. In another broker's log everything before it counts as durable.
 pub(crate) fn last_begun(segments: &[Arc<Segment>]) -> io::Result<LogOffset> {
     let mut record = Vec::new();
     for segment in segments.iter().rev() {
@@ -138,7 +138,7 @@ pub(crate) fn is_torn(bytes: &[u8], record: &Record<'_>, position: i64) -> bool 
     false
 }
 
-/// Are these bytes all zero?
+/// Whether these bytes are all zero.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     const ZEROS: [u8; 4096] = [0; 4096];
     bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])

@@ -1,9 +1,9 @@
 //! Which messages does a consumer get?
 //!
-//! Entries are taken from the index some at a time and chosen by the caller's filter. Their records are copied from the mapped segment,
+//! Entries are taken from the index in groups, and filtered as the caller asks. Their records are copied from the mapped segment,
 //! one by one, as far as they are in memory. The others are read by calls; those of them that lie close to each other in the log are read
 //! at once, with what lies between; unless the caller may not wait for the disk. Every record is checked against its entry before it is
-//! handed out: log offset, queue, offset, both CRCs. One that fails is left out and reported; the ones behind it are served.
+//! handed out: log offset, queue, offset, both CRCs. One that fails is left out and reported; those after it are served.
 
 use crate::files::cached::{Cached, CachedView};
 use crate::index::facts::{self, Entry};
@@ -25,13 +25,13 @@ struct Pending {
     entries: Vec<(QueueOffset, Entry)>,
 }
 
-/// A read on its way.
+/// A read in progress.
 struct Reading<'a, 'f> {
     reader: &'a Reader,
     request: &'a ReadRequest<'a>,
     filter: Filter<'f>,
     out: &'a mut Vec<u8>,
-    /// From here on the log was written a moment ago.
+    /// The log from here on was written a moment ago.
     recent_from: LogOffset,
     now: Duration,
     source: Option<Source>,
@@ -101,9 +101,9 @@ impl Reading<'_, '_> {
         let mut planned = (0, 0);
         let mut pending = Pending::default();
         let mut entries = Vec::new();
-        // Once there are enough, entries are not looked at just to find that out.
+        // With enough messages, it stops without a look at further entries.
         while next < max && left > 0 && planned.0 < limits.messages_max {
-            // Usually all are wanted, and no more than that.
+            // Usually all of them are wanted, and no more.
             let some = left.min(ENTRIES_PER_STEP).min((max - next) as u32).min(limits.messages_max.max(ENTRIES_PER_STEP / 4));
             if !self.take_entries(&mut next, some, &mut entries).map_err(|error| (pending.start().unwrap_or(next), error))? {
                 // Damage took what was there; no reader should wait for it.
@@ -180,7 +180,7 @@ impl Reading<'_, '_> {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    /// Reads the pending records and keeps the good ones.
+    /// Reads the pending records and retains the good ones.
     fn fetch(&mut self, pending: &mut Pending) -> Result<(), (QueueOffset, io::Error)> {
         let Some((_, first)) = pending.entries.first().copied() else { return Ok(()) };
         if !self.find_source(first.log_offset) {
@@ -217,7 +217,7 @@ impl Reading<'_, '_> {
             }
             Err(error) => return Err((first_offset, error)),
         }
-        // What is not wanted lies between; the wanted moves together.
+        // Records that are not wanted lie between; those that are move together.
         let mut end = start;
         for (offset, entry) in &pending.entries {
             let from = start + (entry.log_offset - first.log_offset) as usize;
@@ -254,7 +254,7 @@ impl Reading<'_, '_> {
         }
     }
 
-    /// Copies the first of the pending records from memory, as many as are there, and keeps the good ones.
+    /// Copies the first of the pending records from memory, as many as are there, and retains the good ones.
     fn copy(&mut self, pending: &mut Pending) {
         let Some(Source { segment, view: Some(view) }) = &self.source else { return };
         let (base, view) = (segment.base, view.clone());
@@ -309,7 +309,7 @@ impl Pending {
         self.entries.first().map(|(offset, _)| *offset)
     }
 
-    /// Whether one read that takes in what lies between costs less than two.
+    /// Whether one read, of the bytes in between as well, costs less than two.
     fn continues_with(&self, entry: &Entry) -> bool {
         let (Some((_, first)), Some((_, last))) = (self.entries.first(), self.entries.last()) else { return true };
         let gap = entry.log_offset - last.end();
@@ -348,5 +348,5 @@ const BYTES_PER_READ: i64 = 1 << 20;
 /// Reading this many bytes too many takes about as long as another call.
 const GAP_BYTES_MAX: i64 = 4096;
 const LOCATE_TRIES: usize = 8;
-/// What was written so short a time ago that it is still in memory.
+/// The newest bytes of the log, which are surely still in memory.
 const RECENT_BYTES: i64 = 64 << 20;

@@ -33,8 +33,8 @@ impl IndexFiles {
         self.ranges.iter().map(|(_, to)| *to).max().unwrap_or_default()
     }
 
-    /// Takes in the files about a segment, one behind the other, the longest first; says how far they reach. None is about more than there
-    /// is: the log's files end at `files_end`.
+    /// Takes in the files about a segment, one after the other, the longest first; says how far they reach. Files that go past `files_end`,
+    /// where the log's files end, are not used.
     pub fn use_for(
         &mut self,
         disk: &Disk,
@@ -66,7 +66,7 @@ impl IndexFiles {
         Ok(at)
     }
 
-    /// Deletes files about segments that are gone, those that a merge left behind, and damaged ones.
+    /// Deletes files about segments that are gone, those that a merge has replaced, and damaged ones.
     pub fn remove_unused(&self, disk: &Disk, folder: &Path) -> io::Result<()> {
         let unused: Vec<_> = self.ranges.iter().filter(|range| !self.used.contains(range)).collect();
         for (from, to) in &unused {

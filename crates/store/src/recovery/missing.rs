@@ -1,11 +1,11 @@
 //! Which part of the log is missing, and what was in it?
 //!
-//! Files are missing in the middle when the next one does not begin where the one before ends. At its end the log says nothing of that: there
-//! the flush mark, the checkpoint and index files know that more of it was durable once. What the oldest files held may have expired, so
+//! Files are missing in the middle when the next one does not begin where the one before ends. At its end the log does not say so: there
+//! the flush mark, the checkpoint and index files know that more of it was durable. What the oldest files held may have expired, so
 //! a log that begins late misses nothing.
 //!
-//! How many messages that were is known from offsets that queues have before and behind, from the checkpoint and from index files about
-//! what is missing, as long as these are there. It can be more.
+//! The number of messages follows from the offsets of queues before and after, from the checkpoint, and from index files about the missing
+//! part, as far as these are there. There may have been more.
 
 use crate::checkpoint::Checkpoint;
 use crate::index::file::IndexFile;
@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a start did not find of the log.
+/// The part of the log that a start did not find.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
     /// From which log offset to which, oldest first.
@@ -32,7 +32,7 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// Whether nothing is.
+    /// Whether nothing is missing.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
@@ -129,16 +129,16 @@ impl Known {
             missing.queues += usize::from(messages > 0);
             missing.messages += messages.max(0) as u64;
         };
-        // Where a queue of a log that has nothing deleted yet begins.
+        // Where a queue begins while nothing of the log was deleted.
         let zero = (begins == LogOffset(0)).then_some(QueueOffset(0));
         for (_, queue) in index.queues() {
             let known = self.queues.get(&(queue.topic.clone(), queue.queue_id));
             let (first, next) = known.map_or((zero, QueueOffset(0)), |known| (known.first.or(zero), known.next));
             let (mut messages, mut counted_to) = (0, QueueOffset(0));
             for range in &missing.ranges {
-                let (before, behind) = queue.around(range);
+                let (before, after) = queue.around(range);
                 if let Some(from) = before.or(first) {
-                    let (from, to) = (from.max(counted_to), behind.unwrap_or(next));
+                    let (from, to) = (from.max(counted_to), after.unwrap_or(next));
                     messages += (to - from).max(0);
                     counted_to = to.max(counted_to);
                 }

@@ -1,8 +1,8 @@
 //! What does the index take in of a record of the log?
 //!
-//! Only what lies behind the last index file is replayed. The first record that is not sound, or whose offset does not follow in its
+//! Only what follows the last index file is replayed. The first record that is not sound, or whose offset does not follow in its
 //! queue, ends the log -- unless it is known to have been durable: then it is damaged, the next sound record is looked for, and the loss
-//! is reported. An atomic batch behind what is known to be durable is taken as a whole, or the log ends before it.
+//! is reported. An atomic batch after the part that is known to be durable is taken completely, or the log ends before it.
 
 use crate::index::facts::{self, Entry};
 use crate::index::queue::{Follows, QueueNo};
@@ -68,7 +68,7 @@ pub(crate) fn replay(segment: &Segment, from: LogOffset, durable: LogOffset, tru
         );
         match found {
             Some(next) => at = next,
-            // Nothing sound follows. The rest of a segment that others follow is given up; in the last one the log ends here.
+            // Nothing sound follows. If other segments follow, the rest of this one is given up; in the last one the log ends here.
             None if durable >= segment.end() => return Ok(Replayed { end: segment.end(), skipped_damage }),
             None => return Ok(Replayed { end: stopped, skipped_damage }),
         }

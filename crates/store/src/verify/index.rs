@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The parts of a segment as its index files cut it: one behind the other, the longest first, as a start takes them.
+/// The parts of a segment as its index files divide it: one after the other, the longest first, as a start takes them.
 pub(super) fn parts_of(
     disk: &Disk,
     folder: &Folder,
@@ -116,7 +116,7 @@ impl Comparing<'_> {
             return Ok(());
         }
         let what = format!("{} queue {} offset {offset}", row.topic, row.queue_id);
-        // Blocks have CRCs: where a sound block and the log differ where the log has no checksum, the log was damaged.
+        // Blocks have CRCs: where a sound block and the log differ, and the log has no checksum, the log was damaged.
         let mut bytes = Vec::new();
         let is_there = self.part.segment.base <= entry.log_offset
             && entry.log_offset < self.part.segment.end()

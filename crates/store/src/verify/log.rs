@@ -89,7 +89,7 @@ impl<'a> LogWalk<'a> {
         self.end.is_some()
     }
 
-    /// Walks a part.
+    /// Walks one part.
     pub fn part(&mut self, part: &Part, report: &mut Report, progress: &mut Progress<'_>) -> io::Result<Walked> {
         let segment = Segment { base: part.segment.base, bytes: (part.to - part.segment.base) as u64, file: part.segment.file.another() };
         let mut walked = Walked { index: self.dead.with_same_dead(), damaged: Vec::new() };
@@ -186,7 +186,7 @@ impl<'a> LogWalk<'a> {
         })
     }
 
-    /// What can be said only at the end.
+    /// Reports what is known only at the end.
     pub fn finish(
         self,
         segments: &[Arc<Segment>],
@@ -198,7 +198,7 @@ impl<'a> LogWalk<'a> {
         report.log = (self.begins, end);
         let left: u64 = segments.iter().map(|segment| unclean_bytes(segment, end)).sum::<io::Result<u64>>()?;
         if left > 0 {
-            report.notes.push(format!("behind the end of the log, {end}, {left} bytes are not zero; the next start clears them"));
+            report.notes.push(format!("past the end of the log, {end}, {left} bytes are not zero; the next start clears them"));
         }
         if let Some(checkpoint) = checkpoint
             && checkpoint.flushed > end

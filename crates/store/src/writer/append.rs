@@ -4,8 +4,8 @@
 //! under the log's lock:  queue offsets, log offsets, store time  ->  one pwrite  ->  index  ->  `written`
 //! ```
 //!
-//! Nothing is published before everything of the batch is written, so a write that fails leaves no trace: what it may have left on
-//! disk lies beyond `written`, and is cleared before anything is appended again.
+//! Nothing is published before all of the batch is written, so a write that fails leaves no trace: bytes that it may have left on
+//! disk are past `written`, and are cleared before the next append.
 //!
 //! An atomic batch lies in one segment, and its first record says how many belong to it: recovery takes all of them or none.
 
@@ -145,7 +145,7 @@ impl Writer {
         result.map(|()| cursor)
     }
 
-    /// Writes as many items as fit into the segment, from number `from` on, which moves; then, if some are left, ends the segment.
+    /// Writes as many items as fit into the segment, from number `from` on, and advances it; then, if some are left, ends the segment.
     fn write_run(&self, log: &mut Log, batch: &mut Batch, from: &mut usize, cursor: &mut Cursor) -> io::Result<()> {
         let start = cursor.end;
         let first = *from;
@@ -218,7 +218,7 @@ impl Writer {
         AppendError::Fenced(self.fence.close(&format!("writing the commit log failed: {error}")))
     }
 
-    /// Clears what failed writes left behind; until that has worked nothing is appended.
+    /// Clears what failed writes left on disk; nothing is appended before that.
     pub(crate) fn clear_dirty(&self) -> io::Result<()> {
         let mut log = self.log.lock();
         while let Some((segment, from)) = log.dirty.last().cloned() {

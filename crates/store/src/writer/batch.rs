@@ -1,4 +1,4 @@
-//! Messages on their way into the log.
+//! What is computed of messages before they are appended?
 
 use crate::index::facts::{self, Entry};
 use crate::index::hint::QueueHint;
@@ -91,9 +91,9 @@ impl Batch {
 
     /// Encodes a message into the batch and says which one it is.
     ///
-    /// What its properties say of offsets in light queues is never kept: only the store gives such offsets.
+    /// Offsets in light queues that its properties claim are removed: only the store gives such offsets.
     pub fn push(&mut self, draft: Draft<'_>) -> Result<usize, DraftError> {
-        // A negative one would claim the messages behind it for an atomic batch.
+        // A negative one would claim the messages after it for an atomic batch.
         let draft = Draft { prepared_transaction_offset: draft.prepared_transaction_offset.max(0), ..draft };
         let at = self.bytes.len();
         let flag = draft.encoded_sys_flag();
@@ -130,8 +130,8 @@ impl Batch {
         Ok(self.items.len() - 1)
     }
 
-    /// Encodes a message whose properties end with room for its offsets in the light queues that `names` lists; without, if it names
-    /// none that can be. Says how long the record is, and its properties.
+    /// Encodes a message whose properties end with room for its offsets in the light queues that `names` lists; without, if none of
+    /// them is valid. Says how long the record is, and its properties.
     fn encode_light(&mut self, draft: Draft<'_>, names: &str) -> Result<(usize, usize), DraftError> {
         let mut properties = PropertiesBuf::from_text(draft.properties);
         properties.remove(name::INNER_MULTI_QUEUE_OFFSET);
@@ -190,7 +190,7 @@ impl Batch {
 
     /// Lets the append take room from the reserve when the disk is full. Until [`Batch::clear`].
     ///
-    /// The reserve is there for what makes room: what would be deleted with the oldest segment, and is still needed, is stored again.
+    /// The reserve is for what makes room: messages that are still needed are stored again before the oldest segment is deleted.
     pub fn use_reserve(&mut self) {
         self.may_use_reserve = true;
     }
@@ -204,8 +204,8 @@ impl Batch {
         first.entry.envelope = facts::envelope_crc(record, sys_flag::of(record), first.body_len);
     }
 
-    /// Whether its records follow each other without a gap: else one that was only begun lies between them, and those behind it would be
-    /// written where they are not.
+    /// Whether its records follow each other without a gap: otherwise an unfinished one lies between them, and those after it would be
+    /// written to wrong places.
     pub(crate) fn is_gapless(&self) -> bool {
         let end = self.items.iter().try_fold(0, |end, item| (item.at == end).then_some(end + item.entry.size as usize));
         end == Some(self.bytes.len())
@@ -323,7 +323,7 @@ mod tests {
         // As a panic in the middle of a push leaves it.
         batch.bytes.push(0);
         assert!(!batch.is_gapless());
-        batch.push(draft("", "behind it")).unwrap();
+        batch.push(draft("", "after it")).unwrap();
         assert!(!batch.is_gapless());
         batch.truncate(1);
         assert!(!batch.is_gapless());

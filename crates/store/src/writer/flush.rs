@@ -63,7 +63,7 @@ impl Writer {
             FlushMode::Sync => true,
             FlushMode::Async { .. } => unflushed >= self.contents.config.flush_bytes,
         };
-        // The flusher says that it sleeps and looks once more; we publish and look whether it sleeps: one sees the other.
+        // The flush thread notes that it sleeps, then looks once more; we publish, then look whether it sleeps: one sees the other.
         fence(Ordering::SeqCst);
         if is_due && self.flusher.sleeps.swap(false, Ordering::SeqCst) {
             self.flusher.thread.wake();

@@ -18,7 +18,7 @@ pub struct LightQueuesFull {
 }
 
 impl Log {
-    /// Gives the next offset of a queue out.
+    /// Takes the next offset of a queue.
     pub fn take_next(&mut self, queue: u32) -> QueueOffset {
         let next = &mut self.next[queue as usize];
         let taken = *next;
@@ -104,7 +104,7 @@ impl Writer {
         }
     }
 
-    /// Takes the offsets of a batch back that was not written.
+    /// Takes back the offsets of a batch that was not written.
     pub fn forget_offsets(&self, log: &mut Log, batch: &Batch) {
         let index = self.contents.index.read();
         let own = batch.items.iter().filter(|item| item.is_queued).map(|item| item.queue);
