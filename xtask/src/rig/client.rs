@@ -219,8 +219,8 @@ impl Client {
             topic: topic.into(),
             key: key.into(),
             max_num: 32,
-            begin_timestamp: 0,
-            end_timestamp: i64::MAX,
+            begin_timestamp: Timestamp(0),
+            end_timestamp: Timestamp::MAX,
             unique_key: Some(unique),
             index_type: None,
         };

@@ -9,7 +9,6 @@ use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::request::{self, OffsetReply, TimestampReply};
-use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
 use roxmq_store::Boundary;
 use std::sync::Arc;
@@ -49,7 +48,7 @@ pub fn by_time(broker: &Broker, call: &Call<'_>, request: request::SearchOffsetB
     let is_upper = request.boundary_type.as_deref().is_some_and(|boundary| boundary.eq_ignore_ascii_case("upper"));
     let boundary = if is_upper { Boundary::Upper } else { Boundary::Lower };
     let offset = match u32::try_from(request.queue_id) {
-        Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, Timestamp(request.timestamp), boundary).0,
+        Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, request.timestamp, boundary).0,
         Err(_) => 0,
     };
     Ok(told(broker, call, &request.topic, request.queue_id, "", offset))

@@ -11,7 +11,6 @@ use roxmq_protocol::properties::{name, tags_code};
 use roxmq_protocol::record::Record;
 use roxmq_protocol::record::store_host::set_store_host;
 use roxmq_protocol::request::{self, QueryMessageReply};
-use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
 use roxmq_store::{KeyKind, KeyQuery};
 
@@ -37,7 +36,7 @@ pub fn by_key(broker: &Broker, call: &Call<'_>, request: request::QueryMessage<'
     let found = if request.index_type.as_deref() == Some(TAG_INDEX) {
         by_tag(broker, &request, max)
     } else {
-        let stored = Timestamp(request.begin_timestamp)..=Timestamp(request.end_timestamp);
+        let stored = request.begin_timestamp..=request.end_timestamp;
         broker.store.query(&KeyQuery { topic: &request.topic, key: &request.key, kind, stored, max })
     };
     let mut body = Vec::new();
@@ -75,7 +74,7 @@ fn by_tag(broker: &Broker, request: &request::QueryMessage<'_>, max: usize) -> V
             let Some(entry) = entry.filter(|entry| entry.tags_code == wanted) else { continue };
             let Some(bytes) = broker.store.message_at(entry.log_offset) else { continue };
             let Ok((record, _)) = Record::parse(&bytes) else { continue };
-            let in_time = (request.begin_timestamp..=request.end_timestamp).contains(&record.store_timestamp.0);
+            let in_time = (request.begin_timestamp..=request.end_timestamp).contains(&record.store_timestamp);
             if in_time && record.properties().find(name::TAGS) == Some(&*request.key) {
                 let log_offset = record.log_offset;
                 found.push((log_offset, bytes));

@@ -2,6 +2,7 @@
 
 use super::declare::{header, requests};
 use super::field::Text;
+use crate::time::Timestamp;
 
 header! {
     /// Answer that is a queue offset.
@@ -43,8 +44,8 @@ requests! {
         topic: Text<'a> = "topic",
         key: Text<'a> = "key",
         max_num: i32 = "maxNum" or 32,
-        begin_timestamp: i64 = "beginTimestamp" or 0,
-        end_timestamp: i64 = "endTimestamp" or i64::MAX,
+        begin_timestamp: Timestamp = "beginTimestamp" or Timestamp(0),
+        end_timestamp: Timestamp = "endTimestamp" or Timestamp::MAX,
         unique_key: Option<bool> = "_UNIQUE_KEY_QUERY",
         index_type: Option<Text<'a>> = "indexType",
     } -> QueryMessageReply, about Topic(topic);
@@ -69,7 +70,7 @@ requests! {
     SearchOffsetByTimestamp<'a> = 29 "SEARCH_OFFSET_BY_TIMESTAMP" {
         topic: Text<'a> = "topic",
         queue_id: i32 = "queueId",
-        timestamp: i64 = "timestamp",
+        timestamp: Timestamp = "timestamp",
         boundary_type: Option<Text<'a>> = "boundaryType",
     } -> OffsetReply, about Topic(topic);
 

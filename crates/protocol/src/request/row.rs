@@ -29,7 +29,7 @@ impl Row {
         let mut names = Vec::new();
         for field in declared.split(',').filter(|field| field.contains(':')) {
             let Some((_, rest)) = field.split_once('=') else { continue };
-            let (quoted, default) = rest.split_once(" or ").map_or((rest, None), |(name, default)| (name, Some(default.trim())));
+            let (quoted, default) = rest.split_once(" or ").map_or((rest, None), |(name, default)| (name, Some(plain(default.trim()))));
             let name = quoted.trim().trim_matches('"');
             names.push(match default {
                 Some(default) => format!("{name}={default}"),
@@ -38,5 +38,13 @@ impl Row {
             });
         }
         if names.is_empty() && !self.fields.trim().is_empty() { vec![self.fields.to_owned()] } else { names }
+    }
+}
+
+/// A default without its type.
+fn plain(default: &str) -> &str {
+    match default {
+        "Timestamp::MAX" => "max",
+        number => number.strip_prefix("Timestamp(").and_then(|number| number.strip_suffix(')')).unwrap_or(number),
     }
 }
