@@ -24,7 +24,7 @@ fn short(package: &str) -> String {
     if package == "roxmq" { "server".to_owned() } else { package.trim_start_matches("roxmq-").to_owned() }
 }
 
-/// The rows of the table: the crate is the first cell, what it knows is the last, each name between backticks.
+/// The rows of the table: the crate is the first cell, those that it knows are the last, each name between backticks.
 fn documented(page: &str) -> Result<Arrows, String> {
     let rows = page.lines().skip_while(|line| !line.starts_with("| crate |")).skip(2).take_while(|line| line.starts_with('|'));
     let mut arrows = Arrows::new();

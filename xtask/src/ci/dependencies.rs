@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
-/// Looks through the manifests, and through the sources for what they name.
+/// Compares the manifests with the names in the sources.
 pub fn check(workspace: &Workspace) -> Result<(), String> {
     let mut wrong = String::new();
     for package in workspace.ours() {
@@ -37,7 +37,7 @@ fn read(file: &Path) -> Result<String, String> {
     std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// What is shipped has to be named below `src`, what is for tests anywhere.
+/// A dependency has to be named below `src`, one for tests anywhere.
 fn unused(package: &Package, wrong: &mut String) -> Result<(), String> {
     let mut shipped = BTreeSet::new();
     names_below(&package.folder.join("src"), &mut shipped)?;

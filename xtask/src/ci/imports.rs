@@ -62,7 +62,7 @@ impl Reader<'_> {
         self.found
     }
 
-    /// Takes an attribute, and what it says is for tests alone. False if that is the whole file.
+    /// Takes an attribute, and the item behind it if that is for tests alone. False if the whole file is.
     fn attribute(&mut self) -> bool {
         let is_inner = self.punct(1, '!');
         let open = self.at + 1 + usize::from(is_inner);
@@ -167,7 +167,7 @@ impl Reader<'_> {
 
     fn path(&mut self) {
         let mut segments = Vec::new();
-        // In a macro: what its expansion names in another crate, or what it is given.
+        // In a macro: a path of its expansion in another crate, or below an argument.
         if self.at > 0 && self.tokens[self.at - 1].is_punct('$') {
             let first = self.ident(0).unwrap_or_default();
             segments.push(format!("${first}"));

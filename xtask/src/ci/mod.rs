@@ -41,7 +41,7 @@ struct Step {
 /// How a step ended that did not fail.
 enum Outcome {
     Passed,
-    /// It could not run; why, and what helps.
+    /// It could not run; why, and how to mend that.
     Skipped(&'static str),
 }
 

@@ -1,7 +1,8 @@
 //! Which file of a crate imports which? Paths are followed through modules and `use`s, to the file in which the name is written.
 //!
-//! That a module shows what is in its own folder (`pub use child::Name`, `pub use child::*`) is no import: it is the door to it. Imports from
-//! `lib.rs` and `main.rs` are not followed: below them a name is taken from its module. A macro for other crates may take it from there.
+//! A module that re-exports names of its own folder (`pub use child::Name`, `pub use child::*`) does not import them: it is their door.
+//! Imports from `lib.rs` and `main.rs` are not followed: below them a name is taken from its module. A macro for other crates may take it
+//! from there.
 
 use super::imports::{self, Source};
 use super::tokens::tokens;
@@ -45,7 +46,7 @@ struct Uses {
 struct Tree {
     /// The file that each module is in.
     modules: BTreeMap<Vec<String>, String>,
-    /// What each file says, and which module it is.
+    /// Each file's contents, and the module it is.
     files: Vec<(String, Vec<String>, Source)>,
     /// All items, by their path.
     defined: BTreeSet<Vec<String>>,
@@ -86,7 +87,7 @@ impl Tree {
                 let Some(absolute) = self.absolute(&here, &path.segments, &uses, path.alias.is_some()) else { continue };
                 let target = self.followed(absolute, &uses);
                 let named = self.module_of(&target);
-                // The name of a module is an import of what is asked of it later.
+                // A module's name alone imports nothing; paths that begin with it do.
                 let names_a_module = named == target.len() && path.alias.as_deref().is_some_and(|alias| alias != "*");
                 let is_door = path.is_public && target.starts_with(&here);
                 if names_a_module || is_door {
@@ -104,7 +105,7 @@ impl Tree {
         }
     }
 
-    /// What the `use`s of each module call what, from the root.
+    /// The names that the `use`s of each module give, from the root.
     fn uses(&self) -> Uses {
         let mut uses = Uses::default();
         for (_, module, source) in &self.files {

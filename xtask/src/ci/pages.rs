@@ -1,4 +1,4 @@
-//! Are the documents wrapped, and is there what they link to and name?
+//! Are the documents wrapped, and do the files exist that they link to and name?
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ fn sources_below(root: &Path, folder: &Path, sources: &mut Vec<String>) -> Resul
     Ok(())
 }
 
-/// Is this file meant? Documents leave out what goes without saying: `crates`, `src`, the crate that they are about.
+/// Is this file meant? Documents leave out `crates`, `src` and, where it is clear, the crate.
 fn is_named(source: &str, file: &str) -> bool {
     format!("/{source}").ends_with(&format!("/{}", file.replace("/src/", "/")))
 }
@@ -98,7 +98,7 @@ fn wide_lines(text: &str) -> Vec<usize> {
     wide
 }
 
-/// What `[text](link)` links to, outside of code.
+/// The targets of `[text](link)`, outside of code.
 fn links(text: &str) -> Vec<&str> {
     let mut in_code = false;
     let mut links = Vec::new();

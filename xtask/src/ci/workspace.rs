@@ -25,7 +25,7 @@ pub struct Package {
     pub folder: PathBuf,
     /// Is it one of ours?
     pub is_ours: bool,
-    /// What its manifest names.
+    /// The dependencies in its manifest.
     pub dependencies: Vec<Dependency>,
 }
 
