@@ -5,14 +5,14 @@
 
 mod admin;
 mod client;
-pub(crate) mod declare;
-pub(crate) mod field;
+mod declare;
+mod field;
 mod names;
 mod pull;
 mod relay;
-pub(crate) mod row;
+mod row;
 mod send;
-pub(crate) mod subject;
+mod subject;
 mod table;
 
 pub use admin::*;

@@ -1,4 +1,4 @@
-//! Frames captured from the real Java client, broker and NameServer: every one is read, and what is written from it means the same.
+//! Frames captured from the real Java client, broker and NameServer: each is read, and means the same when it is written again.
 
 #![allow(clippy::disallowed_methods, reason = "tests are their own world")]
 

@@ -62,7 +62,7 @@ fn a_record_says_that_it_is_stored_where_its_reader_reaches_the_broker() {
         set_store_host(&mut bytes, host);
         assert_eq!(bytes, encoded(Some(host)), "{host}, twice");
     }
-    // What is no record is left alone.
+    // Bytes that are not a record stay as they are.
     for junk in [&b""[..], b"short", &[0; 200]] {
         let mut bytes = encoded(None);
         bytes.extend_from_slice(junk);
