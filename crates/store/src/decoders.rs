@@ -57,26 +57,43 @@ pub fn log(bytes: &[u8]) {
 
 /// The directory of an index file.
 pub fn index_directory(bytes: &[u8]) {
+    let _ = rows_of(bytes);
+}
+
+/// How many rows a directory has.
+fn rows_of(bytes: &[u8]) -> io::Result<usize> {
     let mut sealed = bytes.to_vec();
     sealed.extend_from_slice(&crc32fast::hash(bytes).to_be_bytes());
-    let rows = Directory::new(&*sealed, sealed.len() as u64, LogOffset(0)..LogOffset::MAX, u64::from(u32::MAX));
-    let _ = rows.map(|rows| rows.filter(io::Result::is_ok).count());
+    let rows = Directory::new(&*sealed, sealed.len() as u64, LogOffset(0)..LogOffset::MAX, u64::from(u32::MAX))?;
+    rows.map(|row| row.map(|_| 1)).sum()
 }
 
 /// A whole index file: its header, then rows, entries and keys as a reader asks for them.
 pub fn index_file(bytes: &[u8]) {
+    let _ = read_index_file(bytes);
+}
+
+/// How many entries and keys were read.
+fn read_index_file(bytes: &[u8]) -> io::Result<(usize, usize)> {
     let (sim, folder) = (SimDisk::new(0), Path::new("/i"));
     let disk = sim.disk();
     let name = format::file_name(FROM, TO);
     let sealed = sealed_index_file(bytes);
-    let made = disk.create_dir_all(folder).and_then(|()| disk.open(&folder.join(name), Open::Truncate)?.write_at(0, &sealed));
-    let Ok((index, rows)) = made.and_then(|()| IndexFile::open(&disk, folder, FROM, TO)) else { return };
-    let mut entries = Vec::new();
-    for row in rows.iter().take(ROWS_READ_MAX) {
+    disk.create_dir_all(folder)?;
+    disk.open(&folder.join(name), Open::Truncate)?.write_at(0, &sealed)?;
+    let (index, rows) = IndexFile::open(&disk, folder, FROM, TO)?;
+    let (mut entries, mut found) = (Vec::new(), Vec::new());
+    // Also those after one that cannot be read.
+    let of_rows = rows.iter().take(ROWS_READ_MAX).map(|row| {
         entries.clear();
-        let _ = index.entries(row.at, row.count.min(ENTRIES_READ_MAX) as usize, &mut entries);
-    }
-    let _ = (index.find_key(7, &mut Vec::new()), index.keys().take(ENTRIES_READ_MAX as usize).for_each(drop));
+        let count = row.count.min(ENTRIES_READ_MAX) as usize;
+        index.entries(row.at, count, &mut entries).map(|()| entries.len())
+    });
+    let of_rows = of_rows.fold(Ok(0), |read: io::Result<usize>, of_row| Ok(read? + of_row?));
+    let by_hash = index.find_key(7, &mut found);
+    let keys: io::Result<usize> = index.keys().take(ENTRIES_READ_MAX as usize).map(|key| key.map(|_| 1)).sum();
+    by_hash?;
+    Ok((of_rows?, keys?))
 }
 
 /// Sound samples of each, to be changed.
@@ -142,12 +159,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sound_index_file_is_read_to_its_end_and_a_bad_one_refused() {
-        let [_, file]: [Vec<u8>; 2] = index_samples(FROM, TO).try_into().expect("a directory and a file");
+    fn sound_samples_are_read_to_their_end_and_cut_ones_refused() {
+        let [directory, file]: [Vec<u8>; 2] = index_samples(FROM, TO).try_into().expect("a directory and a file");
         assert_eq!(sealed_index_file(&file), file, "its checksums are right already");
-        index_file(&file);
-        index_file(&file[..100]);
-        index_file(b"");
-        samples().iter().for_each(|sample| [checkpoint, flush_mark, file_names, log, index_directory].iter().for_each(|read| read(sample)));
+        assert_eq!(read_index_file(&file).expect("reads"), (6, 3));
+        assert_eq!(rows_of(&directory).expect("reads"), 3);
+        for len in [0, 100, BLOCK_BYTES, file.len() - 1] {
+            assert!(read_index_file(&file[..len]).is_err(), "{len} bytes of a file");
+        }
+        for len in [1, directory.len() / 2, directory.len() - 1] {
+            assert!(rows_of(&directory[..len]).is_err(), "{len} bytes of a directory");
+        }
+    }
+
+    #[test]
+    fn every_decoder_takes_every_sample() {
+        let decoders = [checkpoint, flush_mark, file_names, log, index_directory, index_file];
+        samples().iter().for_each(|sample| decoders.iter().for_each(|read| read(sample)));
     }
 }

@@ -55,14 +55,14 @@ mod tests {
     use roxmq_env::disk::SimDisk;
 
     #[test]
-    fn the_hint_is_believed_only_whole() {
+    fn the_mark_is_believed_only_whole() {
         let sim = SimDisk::new(1);
         let (disk, root) = (sim.disk(), Path::new("/d"));
         disk.create_dir_all(root).expect("creates");
         assert_eq!(FlushMark::load(&disk, root).expect("reads"), None);
-        let hint = FlushMark::create(&disk, root, LogOffset(5)).expect("creates");
+        let mark = FlushMark::create(&disk, root, LogOffset(5)).expect("creates");
         assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(LogOffset(5)));
-        hint.write(LogOffset(123)).expect("writes");
+        mark.write(LogOffset(123)).expect("writes");
         assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(LogOffset(123)));
         sim.flip(&root.join(FLUSHED), 3, 1);
         assert_eq!(FlushMark::load(&disk, root).expect("reads"), Some(LogOffset(0)));
