@@ -33,5 +33,11 @@ pub fn tear(change: &Change, random: &mut fastrand::Rng, bytes: &mut Vec<u8>) {
     }
 }
 
+/// How many of the first `part` bytes that are written at `at` fill sectors to their end. A write that is interrupted stops there: the
+/// rest of a sector is as programs saw it before, and the disk never gets one of which a part is from an earlier time than another.
+pub fn whole_sectors(at: usize, part: usize) -> usize {
+    ((at + part) / SECTOR_BYTES * SECTOR_BYTES).saturating_sub(at)
+}
+
 /// What a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;

@@ -1,6 +1,7 @@
 //! What do open files and locks of the simulated disk do?
 
 use crate::disk::sim::changes::Change;
+use crate::disk::sim::crash::whole_sectors;
 use crate::disk::sim::faults::{EBADF, EIO, ENOSPC, EROFS, Fault, io_error};
 use crate::disk::sim::platter::{Contents, Platter, call_before_sync};
 use parking_lot::{Mutex, MutexGuard};
@@ -48,7 +49,7 @@ impl SimFile {
             Some(Fault::JournalGone) => Err(io_error(EROFS)),
             Some(fault) => {
                 if fault != Fault::NoSpace {
-                    let part = platter.random.usize(0..=bytes.len());
+                    let part = whole_sectors(at, platter.random.usize(0..=bytes.len()));
                     platter.change(self.file, Change::Write(at, bytes[..part].to_vec()));
                 }
                 Err(platter.faults.fail(fault))

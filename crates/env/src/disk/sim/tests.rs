@@ -88,6 +88,25 @@ fn a_replaced_file_is_old_or_new_wherever_the_power_goes() {
 }
 
 #[test]
+fn a_sector_is_written_whole_or_not_at_all_also_when_it_is_written_again() {
+    for seed in 0..400 {
+        let (sim, disk) = disk(seed);
+        let file = disk.open(Path::new(FILE), Open::Create).expect("creates");
+        file.write_at(0, &[0; 1024]).expect("writes");
+        file.sync_data().expect("syncs");
+        disk.sync_dir(Path::new("/d")).expect("syncs");
+        file.write_at(100, &[7; 900]).expect("writes");
+        sim.fail_at(sim.operations(), Fault::PowerCut);
+        file.write_at(100, &[7; 900]).expect_err("no power");
+        sim.crash();
+        let bytes = disk.read(Path::new(FILE)).expect("reads").expect("is there");
+        for sector in [&bytes[100..512], &bytes[512..1000]] {
+            assert!(sector.iter().all(|byte| *byte == sector[0]), "seed {seed}: {sector:?}");
+        }
+    }
+}
+
+#[test]
 fn a_full_disk_is_an_error_and_then_it_is_not() {
     let (sim, disk) = disk(1);
     let file = disk.open(Path::new(FILE), Open::Create).expect("creates");
