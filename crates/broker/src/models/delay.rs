@@ -2,7 +2,8 @@
 //! delivered is parked as if it were, and holds up nothing.
 
 use super::cases;
-use super::world::{After, Mishap, Reader, World, a_while, flush, mishap, poison, topic};
+use super::reader::Reader;
+use super::world::{After, Mishap, World, a_while, flush, mishap, poison, topic};
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
@@ -130,8 +131,8 @@ impl Model {
     }
 
     fn check(&mut self, is_delivered: bool) {
-        self.consumer.read(self.world.broker());
-        self.parked.read(self.world.broker());
+        self.consumer.read(&self.world);
+        self.parked.read(&self.world);
         let now = self.world.now_ms();
         let mut last_of_level = [[-1; 19]; 2];
         for Waiting { body, level, due_ms, is_poison, .. } in &self.waiting {

@@ -5,8 +5,10 @@
 //!
 //! `ROXMQ_MODEL_CASES` says how many histories each model is given.
 
+mod client;
 mod delay;
 mod order;
+mod reader;
 mod retry;
 mod timers;
 mod transactions;

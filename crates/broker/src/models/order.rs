@@ -1,12 +1,18 @@
 //! Order: a queue has one owner at a time, and whoever it is reads its messages in the order in which they were sent.
 
 use super::cases;
-use super::world::{After, Mishap, Reader, World, mishap};
+use super::client::message;
+use super::reader::Reader;
+use super::world::{ANYONE, After, Mishap, Who, World, mishap};
 use crate::settings::FlushDiskType;
-use crate::tables::locks::{LIFE, Queue};
-use crate::testing::{TOPIC, try_put};
+use crate::tables::locks::LIFE;
+use crate::testing::TOPIC;
 use proptest::prelude::*;
-use std::collections::HashMap;
+use roxmq_protocol::body::{ConsumerData, HeartbeatData, LockBatchRequestBody, LockBatchResponseBody, MessageQueue};
+use roxmq_protocol::code;
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request::{LockQueues, OffsetReply, QueryConsumerOffset, UnlockQueues, UnregisterClient, UpdateConsumerOffset};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
@@ -19,8 +25,12 @@ enum Step {
         client: usize,
         queues: Vec<i32>,
     },
-    /// The client leaves the group, or its connection breaks.
+    /// The client leaves the group, and comes back.
     Leave {
+        client: usize,
+    },
+    /// Its connection breaks, and it connects again.
+    Break {
         client: usize,
     },
     Pass(Duration),
@@ -41,7 +51,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (client.clone(), queues.clone()).prop_map(|(client, queues)| Step::Lock { client, queues }),
         2 => (client.clone(), queues).prop_map(|(client, queues)| Step::Unlock { client, queues }),
-        1 => client.prop_map(|client| Step::Leave { client }),
+        1 => client.clone().prop_map(|client| Step::Leave { client }),
+        1 => client.prop_map(|client| Step::Break { client }),
         5 => time.prop_map(|ms| Step::Pass(Duration::from_millis(ms))),
         8 => (0..QUEUES).prop_map(|queue| Step::Send { queue }),
         6 => (0..QUEUES).prop_map(|queue| Step::Consume { queue }),
@@ -51,6 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 struct Model {
     world: World,
+    clients: [Who; CLIENTS.len()],
     /// Who holds a queue, and since when it has not said so again.
     locks: HashMap<i32, (usize, Duration)>,
     sent: usize,
@@ -64,8 +76,10 @@ struct Model {
 impl Model {
     fn new(seed: u64) -> Model {
         let count = QUEUES as usize;
+        let mut world = World::new(seed, FlushDiskType::SyncFlush);
         Model {
-            world: World::new(seed, FlushDiskType::SyncFlush),
+            clients: CLIENTS.map(|client| world.join(member(client))),
+            world,
             locks: HashMap::new(),
             sent: 0,
             acknowledged: vec![Vec::new(); count],
@@ -79,12 +93,10 @@ impl Model {
             let mut after = After::Well;
             match step {
                 Step::Lock { client, queues } => self.lock(*client, queues),
-                Step::Unlock { client, queues } => {
-                    self.world.broker().tables.locks.unlock(GROUP, CLIENTS[*client], &named(queues));
-                    self.locks.retain(|queue, (owner, _)| !(owner == client && queues.contains(queue)));
-                }
-                Step::Leave { client } => {
-                    self.world.broker().tables.locks.client_left(GROUP, CLIENTS[*client]);
+                Step::Unlock { client, queues } => self.unlock(*client, queues),
+                Step::Leave { client } => self.leave(*client),
+                Step::Break { client } => {
+                    self.world.connect_again(self.clients[*client]);
                     self.locks.retain(|_, (owner, _)| owner != client);
                 }
                 Step::Pass(time) => self.world.clock.advance(*time),
@@ -103,22 +115,38 @@ impl Model {
 
     fn lock(&mut self, client: usize, queues: &[i32]) {
         let now = self.world.broker().clock.elapsed();
-        let mut expected = Vec::new();
+        let mut expected = BTreeSet::new();
         for queue in queues {
             let is_anothers = self.locks.get(queue).is_some_and(|(owner, renewed)| *owner != client && now - *renewed < LIFE);
             if !is_anothers {
                 self.locks.insert(*queue, (client, now));
-                expected.push((TOPIC.to_owned(), *queue));
+                expected.insert(named(*queue));
             }
         }
-        let granted = self.world.broker().tables.locks.lock(GROUP, CLIENTS[client], named(queues), now);
-        assert_eq!(granted, expected, "{} locks {queues:?}", CLIENTS[client]);
+        let answered = self.world.ask(self.clients[client], &LockQueues {}, &of_client(client, queues));
+        answered.expect_success();
+        let granted: LockBatchResponseBody = json::from_slice(answered.body()).expect("reads");
+        assert_eq!(granted.lock_ok_mq_set, expected, "{} locks {queues:?}", CLIENTS[client]);
+    }
+
+    fn unlock(&mut self, client: usize, queues: &[i32]) {
+        self.world.ask(self.clients[client], &UnlockQueues {}, &of_client(client, queues)).expect_success();
+        self.locks.retain(|queue, (owner, _)| !(*owner == client && queues.contains(queue)));
+    }
+
+    fn leave(&mut self, client: usize) {
+        let (who, client_id) = (self.clients[client], CLIENTS[client].into());
+        let request = UnregisterClient { client_id, producer_group: None, consumer_group: Some(GROUP.into()) };
+        self.world.ask(who, &request, b"").expect_success();
+        self.locks.retain(|_, (owner, _)| *owner != client);
+        self.world.beat(who, member(CLIENTS[client]));
     }
 
     fn send(&mut self, queue: i32) {
         let number = self.sent;
         self.sent += 1;
-        if try_put(self.world.broker(), TOPIC, queue as u32, "", &number.to_string()).is_ok() {
+        let body = number.to_string();
+        if self.world.ask(ANYONE, &message(TOPIC, queue as u32, &body, &[]), body.as_bytes()).is_success() {
             self.acknowledged[queue as usize].push(number);
         }
     }
@@ -128,8 +156,7 @@ impl Model {
         if self.locks.get(&queue).is_none_or(|(_, renewed)| now - *renewed >= LIFE) {
             return;
         }
-        let offsets = &self.world.broker().tables.offsets;
-        let from = offsets.find(GROUP, TOPIC, queue).unwrap_or(0);
+        let from = self.committed(queue);
         let seen = &self.readers[queue as usize].seen;
         let new =
             seen.iter().filter(|seen| seen.queue_offset >= from).map(|seen| (seen.queue_offset, seen.body.parse().expect("a number")));
@@ -141,8 +168,17 @@ impl Model {
             assert!(*next <= last + 1, "{} was left out", last + 1);
         }
         if let Some((last, _)) = handled[before..].last() {
-            offsets.commit(GROUP, TOPIC, queue, last + 1, || true);
+            let commit =
+                UpdateConsumerOffset { consumer_group: GROUP.into(), topic: TOPIC.into(), queue_id: queue, commit_offset: last + 1 };
+            self.world.ask(ANYONE, &commit, b"").expect_success();
         }
+    }
+
+    fn committed(&self, queue: i32) -> i64 {
+        let (consumer_group, topic) = (GROUP.into(), TOPIC.into());
+        let request = QueryConsumerOffset { consumer_group, topic, queue_id: queue, set_zero_if_not_found: Some(false) };
+        let answered = self.world.ask(ANYONE, &request, b"");
+        if answered.code() == code::QUERY_NOT_FOUND { 0 } else { answered.fields::<OffsetReply>().offset }
     }
 
     fn check(&mut self, died: bool) {
@@ -155,13 +191,14 @@ impl Model {
         let now = self.world.broker().clock.elapsed();
         let is_ordered = self.locks.values().any(|(_, renewed)| now - *renewed < LIFE);
         assert_eq!(self.world.broker().tables.locks.is_ordered(GROUP, now), is_ordered);
-        for (queue, reader) in self.readers.iter_mut().enumerate() {
-            reader.read(self.world.broker());
+        for queue in 0..self.readers.len() {
+            self.readers[queue].read(&self.world);
+            let reader = &self.readers[queue];
             let numbers: Vec<usize> = reader.seen.iter().map(|seen| seen.body.parse().expect("a number")).collect();
             assert!(numbers.is_sorted_by(|a, b| a < b), "queue {queue} is out of order: {numbers:?}");
             let acknowledged = &self.acknowledged[queue];
             assert!(acknowledged.iter().all(|number| numbers.binary_search(number).is_ok()), "queue {queue} lost one: {numbers:?}");
-            let committed = self.world.broker().tables.offsets.find(GROUP, TOPIC, queue as i32).unwrap_or(0);
+            let committed = self.committed(queue as i32);
             assert!(committed <= numbers.len() as i64, "queue {queue}: {committed} is committed, of {} messages", numbers.len());
             let handled = &self.handled[queue];
             assert!(handled.iter().all(|(offset, number)| numbers.get(*offset as usize) == Some(number)), "queue {queue}: {handled:?}");
@@ -169,8 +206,23 @@ impl Model {
     }
 }
 
-fn named(queues: &[i32]) -> Vec<Queue> {
-    queues.iter().map(|queue| (TOPIC.to_owned(), *queue)).collect()
+fn named(queue: i32) -> MessageQueue {
+    MessageQueue::new(TOPIC, "broker", queue)
+}
+
+fn of_client(client: usize, queues: &[i32]) -> Vec<u8> {
+    let request = LockBatchRequestBody {
+        client_id: CLIENTS[client].into(),
+        consumer_group: GROUP.into(),
+        mq_set: queues.iter().map(|queue| named(*queue)).collect(),
+        only_this_broker: false,
+    };
+    json::to_vec(&request, Dialect::Fastjson)
+}
+
+fn member(client_id: &str) -> HeartbeatData {
+    let group = ConsumerData { group_name: GROUP.into(), ..ConsumerData::default() };
+    HeartbeatData { client_id: client_id.into(), consumer_data_set: vec![group], ..HeartbeatData::default() }
 }
 
 const GROUP: &str = "consumers";

@@ -1,7 +1,8 @@
 //! Retry: what is given back comes again after its level's time, as often as allowed, and is then laid aside; nothing of it is lost.
 
 use super::cases;
-use super::world::{After, Mishap, Reader, Seen, World, a_while, mishap};
+use super::reader::{Reader, Seen};
+use super::world::{After, Mishap, World, a_while, mishap};
 use crate::names;
 use crate::requests::send_back::take_back;
 use crate::settings::FlushDiskType;
@@ -177,20 +178,20 @@ impl Model {
             readers.for_each(|reader| reader.forget_behind(end, FlushDiskType::SyncFlush));
             self.add_group();
         }
-        for seen in self.topic.read(self.world.broker()) {
+        for seen in self.topic.read(&self.world) {
             self.copies.push(Copy { body: seen.body, times: 0, place: Place::AtConsumer { log_offset: seen.log_offset } });
         }
         for body in &self.acknowledged {
             assert_eq!(self.topic.times(body), 1, "{body} was acknowledged");
         }
         for queue in 0..self.retry.len() {
-            for seen in self.retry[queue].read(self.world.broker()) {
+            for seen in self.retry[queue].read(&self.world) {
                 assert!(seen.reconsume_times <= own_limit(&seen.body).unwrap_or(LIMIT), "{} comes once too often", seen.body);
                 let is_due = |place: &Place| matches!(place, Place::Waits { due_ms } if *due_ms <= seen.store_ms);
                 self.came(&seen, is_due).place = Place::AtConsumer { log_offset: seen.log_offset };
             }
         }
-        for seen in self.dead.read(self.world.broker()) {
+        for seen in self.dead.read(&self.world) {
             self.came(&seen, |place| *place == Place::GivenUp).place = Place::Over;
         }
         let left = self.copies.iter().find(|copy| copy.place == Place::GivenUp);

@@ -2,7 +2,8 @@
 //! never, for 400 days, while the log keeps three. What cannot be delivered is parked as if it were, and holds up nothing.
 
 use super::cases;
-use super::world::{After, Mishap, Reader, World, a_while, flush, mishap, poison, topic};
+use super::reader::Reader;
+use super::world::{After, Mishap, World, a_while, flush, mishap, poison, topic};
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::{PARKING_TOPIC, TIMER_TOPIC};
@@ -193,8 +194,8 @@ impl Model {
     }
 
     fn check(&mut self, is_delivered: bool) {
-        self.consumer.read(self.world.broker());
-        self.parked.read(self.world.broker());
+        self.consumer.read(&self.world);
+        self.parked.read(&self.world);
         let now = self.world.now_ms();
         let mut seen_of: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for seen in self.consumer.seen.iter().chain(&self.parked.seen) {

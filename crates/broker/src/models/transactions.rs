@@ -1,7 +1,8 @@
 //! Transactions: committed is delivered once, rolled back never, undecided is asked about and at last laid aside.
 
 use super::cases;
-use super::world::{After, Mishap, Reader, Seen, World, a_while, flush, mishap};
+use super::reader::{Reader, Seen};
+use super::world::{After, Mishap, World, a_while, flush, mishap};
 use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
 use crate::requests::transactions::put_back;
 use crate::settings::FlushDiskType;
@@ -241,7 +242,7 @@ impl Model {
     }
 
     fn read_halves(&mut self) {
-        for seen in self.half_queue.read(self.world.broker()) {
+        for seen in self.half_queue.read(&self.world) {
             let half = Half {
                 body: seen.body,
                 log_offset: seen.log_offset,
@@ -272,8 +273,8 @@ impl Model {
             }
         }
         self.read_halves();
-        self.parked.read(self.world.broker());
-        let new = self.consumer.read(self.world.broker());
+        self.parked.read(&self.world);
+        let new = self.consumer.read(&self.world);
         let open = open_offsets(self.world.broker());
         let parked: BTreeMap<String, usize> = self.count(How::Parked);
         let (at_ms, log_end) = (self.world.now_ms(), self.world.log_end());

@@ -1,35 +1,56 @@
-//! What can happen to a broker besides requests, and what do consumers see of it?
+//! What can happen to a broker, and how do its clients reach it?
 
+use super::client::{Answered, Client};
 use crate::broker::Broker;
 use crate::names;
 use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
+use crate::shard::BrokerShard;
 use crate::testing::{self, try_open_with};
 use crate::waiting::preparing;
 use proptest::prelude::*;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};
 use roxmq_env::randomness::Randomness;
-use roxmq_protocol::body::TopicConfig;
-use roxmq_protocol::position::QueueOffset;
-use roxmq_protocol::record::records;
-use roxmq_store::{Filter, Patience, ReadLimits, ReadRequest, ReadStatus};
-use std::collections::HashMap;
+use roxmq_protocol::body::{HeartbeatData, TopicConfig};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request::{Heartbeat, Request};
+use roxmq_remoting::Received;
+use roxmq_remoting::testing::TestShard;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A broker that is opened again whenever it dies.
+/// A broker that is opened again whenever it dies, and clients that connect again then.
+///
+/// What clients do comes by their connections, and what is answered is all they know. What a broker does by itself when its time has
+/// come (delivery, check-backs, housekeeping) is called by the models: there are no threads.
 pub struct World {
     pub clock: Clock,
     sim: SimDisk,
     randomness: Randomness,
     config: BrokerConfig,
-    broker: Option<Arc<Broker>>,
+    running: Option<Running>,
+    /// What each client says of itself.
+    heartbeats: Vec<HeartbeatData>,
     /// Where the log ended at the starts since somebody asked.
     kept_to: i64,
     old_tables: Vec<(PathBuf, Vec<u8>)>,
 }
+
+/// A broker and its only shard.
+struct Running {
+    broker: Arc<Broker>,
+    shard: TestShard<BrokerShard>,
+    clients: Vec<Client>,
+}
+
+/// One of the clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who(usize);
+
+/// The client that is there from the start, and a member of no group.
+pub const ANYONE: Who = Who(0);
 
 /// What happens to it.
 #[derive(Clone, Debug)]
@@ -118,7 +139,8 @@ impl World {
             sim: SimDisk::new(seed),
             randomness: Randomness::seeded(seed),
             config,
-            broker: None,
+            running: None,
+            heartbeats: vec![HeartbeatData::default()],
             kept_to: i64::MAX,
             old_tables: Vec::new(),
         };
@@ -128,7 +150,71 @@ impl World {
     }
 
     pub fn broker(&self) -> &Broker {
-        self.broker.as_ref().expect("it is open between steps")
+        &self.running().broker
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("it is open between steps")
+    }
+
+    /// One more client, which says this of itself now and whenever it connects again.
+    pub fn join(&mut self, heartbeat: HeartbeatData) -> Who {
+        let who = Who(self.heartbeats.len());
+        self.heartbeats.push(HeartbeatData::default());
+        self.connect(who);
+        self.beat(who, heartbeat);
+        who
+    }
+
+    /// The client says something else of itself from now on.
+    pub fn beat(&mut self, who: Who, heartbeat: HeartbeatData) {
+        self.ask(who, &Heartbeat {}, &json::to_vec(&heartbeat, Dialect::Fastjson)).expect_success();
+        self.heartbeats[who.0] = heartbeat;
+    }
+
+    /// The client's connection breaks, and it connects again.
+    pub fn connect_again(&mut self, who: Who) {
+        let running = self.running.as_mut().expect("it is open between steps");
+        running.clients.swap_remove(who.0).close(&running.shard);
+        self.connect(who);
+        self.beat(who, self.heartbeats[who.0].clone());
+    }
+
+    fn connect(&mut self, who: Who) {
+        let running = self.running.as_mut().expect("it is open between steps");
+        running.clients.push(Client::connect(&running.shard, who.0));
+        let last = running.clients.len() - 1;
+        running.clients.swap(who.0, last);
+    }
+
+    /// What a client's request is answered with.
+    pub fn ask<'a, R: Request<'a>>(&self, who: Who, request: &R, body: &[u8]) -> Answered {
+        self.ask_together(who, std::iter::once((request, body))).remove(0)
+    }
+
+    /// What requests are answered with that a client sends without waiting in between.
+    ///
+    /// The store has no thread that flushes: it is flushed while an answer is owed, and only then.
+    pub fn ask_together<'a, 'b, R: Request<'a> + 'b>(&self, who: Who, requests: impl Iterator<Item = (&'b R, &'b [u8])>) -> Vec<Answered> {
+        let Running { broker, shard, clients } = self.running();
+        let client = &clients[who.0];
+        let asked = client.send(shard, requests);
+        for _ in 0..TURNS_MAX {
+            shard.turn();
+            if let Some(answers) = client.answers(asked.clone()) {
+                return answers;
+            }
+            // One that fails closes the store, and the answer says so.
+            let _ = broker.store.flush();
+        }
+        panic!("{} is not answered", R::NAME)
+    }
+
+    /// The requests of the broker that a client got since this was asked last.
+    pub fn heard(&self, who: Who) -> Vec<Received> {
+        let Running { shard, clients, .. } = self.running();
+        shard.turn();
+        clients[who.0].heard()
     }
 
     pub fn now_ms(&self) -> i64 {
@@ -209,7 +295,8 @@ impl World {
     }
 
     fn end(&mut self, how: impl FnOnce(&World, Broker)) {
-        let broker = self.broker.take().expect("it is open between steps");
+        let Running { broker, shard, clients } = self.running.take().expect("it is open between steps");
+        drop((clients, shard));
         how(self, Arc::into_inner(broker).expect("nobody else has it"));
         self.open();
     }
@@ -223,7 +310,7 @@ impl World {
                     broker.tables.topics.add(TopicConfig { topic_name: topic(true), ..TopicConfig::default() });
                     preparing::watch(&broker);
                     self.kept_to = self.kept_to.min(broker.store.watermarks().written().0);
-                    return self.broker = Some(broker);
+                    return self.serve(broker);
                 }
                 // A fault was due while it was opened.
                 Err(_) if self.sim.is_dead() => self.sim.crash(),
@@ -234,6 +321,16 @@ impl World {
             }
         }
         panic!("it does not start any more: {failed}");
+    }
+
+    /// Lets the clients connect again.
+    fn serve(&mut self, broker: Arc<Broker>) {
+        let shard = TestShard::new(|handle| BrokerShard::new(Arc::clone(&broker), handle));
+        let clients = (0..self.heartbeats.len()).map(|number| Client::connect(&shard, number)).collect();
+        self.running = Some(Running { broker, shard, clients });
+        for (number, heartbeat) in self.heartbeats.clone().into_iter().enumerate().skip(1) {
+            self.beat(Who(number), heartbeat);
+        }
     }
 
     fn save(&mut self) {
@@ -258,78 +355,8 @@ impl World {
     }
 }
 
-/// A message as a consumer sees it.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    pub body: String,
-    pub queue_offset: i64,
-    pub log_offset: i64,
-    pub store_ms: i64,
-    pub reconsume_times: i32,
-}
-
-/// A consumer that reads everything as soon as it may, and remembers.
-pub struct Reader {
-    topic: String,
-    queue_id: u32,
-    next: i64,
-    pub seen: Vec<Seen>,
-    /// How often each body was seen.
-    times: HashMap<String, usize>,
-}
-
-impl Reader {
-    pub fn of(topic: &str, queue_id: u32) -> Reader {
-        Reader { topic: topic.to_owned(), queue_id, next: 0, seen: Vec::new(), times: HashMap::new() }
-    }
-
-    /// Reads what is new. Offsets have no gap.
-    pub fn read(&mut self, broker: &Broker) -> Vec<Seen> {
-        let before = self.seen.len();
-        loop {
-            let mut bytes = Vec::new();
-            let result = broker.store.read(
-                &ReadRequest { topic: &self.topic, queue_id: self.queue_id, from: QueueOffset(self.next), limits: LIMITS },
-                Filter::ALL,
-                &mut bytes,
-            );
-            if result.status != ReadStatus::Found {
-                return self.seen[before..].to_vec();
-            }
-            for record in records(&bytes).map(|record| record.expect("reads")) {
-                assert_eq!(record.queue_offset.0, self.next, "{} {}: a gap", self.topic, self.queue_id);
-                self.next += 1;
-                let body = String::from_utf8_lossy(record.body).into_owned();
-                *self.times.entry(body.clone()).or_default() += 1;
-                self.seen.push(Seen {
-                    body,
-                    queue_offset: record.queue_offset.0,
-                    log_offset: record.log_offset.0,
-                    store_ms: record.store_timestamp.0,
-                    reconsume_times: record.reconsume_times,
-                });
-            }
-        }
-    }
-
-    /// The broker died and its log ends here: what was behind it was never seen. With SYNC_FLUSH there is no such thing.
-    pub fn forget_behind(&mut self, log_end: i64, flush: FlushDiskType) {
-        let times = &mut self.times;
-        self.seen.retain(|seen| {
-            let is_there = seen.log_offset < log_end;
-            assert!(is_there || flush == FlushDiskType::AsyncFlush, "{} was seen, and is gone", seen.body);
-            *times.entry(seen.body.clone()).or_default() -= usize::from(!is_there);
-            is_there
-        });
-        self.next = self.seen.last().map_or(0, |last| last.queue_offset + 1);
-    }
-
-    pub fn times(&self, body: &str) -> usize {
-        self.times.get(body).copied().unwrap_or(0)
-    }
-}
-
 /// More than a history has.
 const FAULTS_MAX: usize = 200;
+/// A send to a new topic takes a turn for the topic, one for the message and one for the flush.
+const TURNS_MAX: usize = 4;
 const OUTAGE: Duration = Duration::from_secs(5 * 86_400);
-const LIMITS: ReadLimits = ReadLimits { messages_max: 64, bytes_max: 1 << 20, scan_max: 64, patience: Patience::WaitForDisk };
