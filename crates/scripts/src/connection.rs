@@ -133,7 +133,7 @@ impl Connection {
                 return Some(Some(frame));
             }
             let mut some = [0; 4096];
-            match self.stream.read(&mut some).unwrap() {
+            match self.stream.read(&mut some).expect("nothing comes") {
                 0 => return None,
                 read => self.input.extend_from_slice(&some[..read]),
             }

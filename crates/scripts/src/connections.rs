@@ -59,7 +59,7 @@ impl Connections {
                 String::new()
             }
             "x" => {
-                self.by_name.remove(&step.rest).unwrap().close();
+                self.by_name.remove(&step.rest).expect("no such connection").close();
                 String::new()
             }
             _ => return None,

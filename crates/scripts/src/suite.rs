@@ -2,8 +2,10 @@
 
 use crate::script::{Line, Script, Step};
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -68,27 +70,34 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn check<W: World>(path: &Path, text: &str, script: &Script) -> Result<(), Failed> {
-    let seen = play::<W>(script);
+    let seen = play::<W>(script)?;
     if std::env::var_os("UPDATE").is_some() {
         return Ok(std::fs::write(path, seen)?);
     }
     if seen == text { Ok(()) } else { Err(format!("{}\n{}", path.display(), difference(text, &seen)).into()) }
 }
 
-fn play<W: World>(script: &Script) -> String {
+fn play<W: World>(script: &Script) -> Result<String, Failed> {
     let mut world = W::start(script);
     let mut seen = String::new();
     for line in &script.lines {
         match line {
             Line::Remark(text) => writeln!(seen, "{text}").unwrap(),
             Line::Step(step) => {
+                let outcome = catch_unwind(AssertUnwindSafe(|| world.step(step)));
+                let answer = outcome.map_err(|panic| format!("{}: {}", step.text.trim_end(), said(&*panic)))?;
                 seen.push_str(&step.text);
-                seen.push_str(&world.step(step));
+                seen.push_str(&answer);
             }
         }
     }
     world.end(script);
-    seen
+    Ok(seen)
+}
+
+/// The words of a panic.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
 }
 
 /// From the first line that differs to the last.
