@@ -36,7 +36,7 @@ impl Fate {
         match self {
             Fate::Now | Fate::DeadLetter => (topic, queue_id),
             Fate::Level(level) => (DELAY_TOPIC, levels::queue_of(level)),
-            Fate::At(due) => (TIMER_TOPIC, timers.queue_of(due.0, now.0)),
+            Fate::At(due) => (TIMER_TOPIC, timers.queue_of(due, now)),
             Fate::Decision => (HALF_TOPIC, 0),
         }
     }

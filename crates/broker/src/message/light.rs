@@ -49,6 +49,7 @@ mod tests {
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
     use roxmq_protocol::permission::Permission;
+    use roxmq_protocol::time::Timestamp;
     use std::time::Duration;
 
     fn config() -> BrokerConfig {
@@ -70,7 +71,7 @@ mod tests {
         put(&broker, names::DELAY_TOPIC, levels::queue_of(1), &waiting, "in 1 s");
         let due_ms = NOW_MS + 2000;
         let timed = redraft::timed_properties(&format!("{BOTH}UNIQ_KEY\u{1}k\u{2}"), TOPIC, QUEUE, due_ms);
-        put(&broker, names::TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, NOW_MS), &timed, "in 2 s");
+        put(&broker, names::TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(NOW_MS)), &timed, "in 2 s");
         put(&broker, names::HALF_TOPIC, 0, &waiting, "half");
         put(&broker, &names::retry_topic("g"), 0, BOTH, "again");
         put(&broker, &names::dead_letter_topic("g"), 0, BOTH, "dead");

@@ -223,7 +223,7 @@ impl Model {
 /// Sends in one batch; where the records end.
 fn send(broker: &Broker, due_ms: i64, is_poison: bool, bodies: &[String]) -> Result<Vec<i64>, Refusal> {
     let mut batch = Batch::new();
-    let queue_id = broker.waiting.timers.queue_of(due_ms, broker.clock.now_ms());
+    let queue_id = broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(broker.clock.now_ms()));
     for body in bodies {
         let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), &topic(is_poison), QUEUE, due_ms);
         batch.push(draft(broker, TIMER_TOPIC, queue_id, body.as_bytes(), &properties))?;

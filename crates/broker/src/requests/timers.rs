@@ -7,12 +7,14 @@ use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::TIMER_TOPIC;
 use crate::settings::BrokerConfig;
-use crate::waiting::timer::due_queue::{Entry, Timer};
+use crate::waiting::system_queue::Reached;
+use crate::waiting::timer::due_queue::{Entry, EntryKind, Timer};
 use crate::waiting::timer::handle::Handle;
 use crate::waiting::timer::times::ORIGIN;
 use roxmq_protocol::body::{TimerCount, TimerMetricsBody};
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::permission::Permission;
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::name;
 use roxmq_protocol::record::{Draft, Record};
 use roxmq_protocol::request::{self, RecallReply, SendStamp};
@@ -71,7 +73,7 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
 pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Refusal> {
     // Held until the recall is in the log: a message is either delivered or recalled.
     let mut waiting = broker.waiting.timers.waiting.lock();
-    if !waiting.catch_up(&broker.store, now_ms) {
+    if waiting.catch_up(&broker.store, Timestamp(now_ms)) == Reached::Unreadable {
         return Err(Refusal::Failed("recall failed, what was delivered cannot be read from the disk now".into()));
     }
     let timer = find(broker, handle).ok_or_else(|| Refusal::IllegalOperation("recall failed, no such message waits".into()))?;
@@ -82,14 +84,14 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
     let mut batch = broker.store.batch();
     let properties = [
         (name::TIMER_DEL_UNIQKEY, &*handle.unique_key),
-        (name::TIMER_OUT_MS, &timer.due_ms.to_string()),
+        (name::TIMER_OUT_MS, &timer.due.to_string()),
         (ORIGIN, &timer.origin.to_string()),
         (name::REAL_TOPIC, &handle.topic),
     ];
     let properties: String = properties.iter().map(|(name, value)| format!("{name}\u{1}{value}\u{2}")).collect();
     batch.push(Draft::own(
         TIMER_TOPIC,
-        broker.waiting.timers.queue_of(timer.due_ms, now_ms),
+        broker.waiting.timers.queue_of(timer.due, Timestamp(now_ms)),
         broker.identity.advertised,
         Timestamp(now_ms),
         b"0",
@@ -103,15 +105,15 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
 }
 
 /// The message that waits, and where its newest copy is.
-fn find(broker: &Broker, handle: &Handle) -> Option<(Timer, i64)> {
+fn find(broker: &Broker, handle: &Handle) -> Option<(Timer, LogOffset)> {
     let stored = Timestamp(0)..=Timestamp::MAX;
     let query = KeyQuery { topic: TIMER_TOPIC, key: &handle.unique_key, kind: KeyKind::Unique, stored, max: COPIES_MAX };
     let found = broker.store.query(&query);
     found.iter().find_map(|bytes| {
         let (record, _) = Record::parse(bytes).ok()?;
-        let entry = Entry::of(&record).filter(|entry| !entry.is_recall)?;
-        let is_it = entry.timer.due_ms == handle.due_ms && record.properties().find(name::REAL_TOPIC) == Some(&*handle.topic);
-        is_it.then_some((entry.timer, record.log_offset.0))
+        let entry = Entry::of(&record).filter(|entry| entry.kind == EntryKind::Message)?;
+        let is_it = entry.timer.due.0 == handle.due_ms && record.properties().find(name::REAL_TOPIC) == Some(&*handle.topic);
+        is_it.then_some((entry.timer, record.log_offset))
     })
 }
 

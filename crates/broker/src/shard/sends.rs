@@ -264,7 +264,7 @@ impl BrokerShard {
     /// Finds who waits for the queues of a stored message. Those of this shard are gathered, the others' shards are told.
     pub(super) fn tell_of(&self, prepared: &Prepared, mine: &mut Vec<QueueKey>) {
         if let Fate::At(due) = prepared.fate {
-            return self.broker.waiting.timers.arrived(prepared.destination.name(), due.0);
+            return self.broker.waiting.timers.arrived(prepared.destination.name(), due);
         }
         self.tell_of_queue(prepared.destination.name(), prepared.queue_id, mine);
         for name in prepared.light_queues.split(',').filter(|name| !name.is_empty()) {

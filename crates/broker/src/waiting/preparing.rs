@@ -82,6 +82,7 @@ mod tests {
 
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
+    use roxmq_protocol::time::Timestamp;
     use std::path::Path;
 
     const DAY_MS: i64 = 86_400_000;
@@ -94,7 +95,7 @@ mod tests {
     fn wait(broker: &Broker, after_days: i64, body: &str) {
         let due_ms = broker.clock.now_ms() + after_days * DAY_MS;
         let properties = redraft::timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
-        put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, broker.clock.now_ms()), &properties, body);
+        put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(broker.clock.now_ms())), &properties, body);
     }
 
     #[test]

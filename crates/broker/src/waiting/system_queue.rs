@@ -26,6 +26,16 @@ pub enum Reached {
     Unreadable,
 }
 
+impl Reached {
+    /// How far both came.
+    pub fn and(self, other: Reached) -> Reached {
+        match (self, other) {
+            (Reached::End, Reached::End) => Reached::End,
+            (Reached::Unreadable, _) | (_, Reached::Unreadable) => Reached::Unreadable,
+        }
+    }
+}
+
 impl SystemQueue {
     /// The queue, to be read from `next` on.
     pub fn new(topic: &'static str, queue_id: u32, next: QueueOffset) -> SystemQueue {

@@ -136,7 +136,7 @@ fn a_level_goes_on_behind_what_it_cannot_deliver() {
 fn wait_for_time(broker: &Broker, topic: &str, after_ms: i64, properties: &str, body: &str) -> Placed {
     let due_ms = broker.clock.now_ms() + after_ms;
     let properties = redraft::timed_properties(properties, topic, QUEUE, due_ms);
-    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, broker.clock.now_ms()), &properties, body)
+    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(broker.clock.now_ms())), &properties, body)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Counted while serving; what waited before is counted once after a start. Java: `TimerMetrics`.
 
-use super::due_queue::{DueQueue, Entry};
+use super::due_queue::{DueQueue, Entry, EntryKind};
 use crate::names::TIMER_TOPIC;
 use crate::waiting::system_queue::SystemQueue;
 use parking_lot::Mutex;
@@ -43,13 +43,13 @@ pub fn count_from_before(store: &Store, counts: &Counts, end: LogOffset, mut the
     let _ = then.read_marks(store, end);
     let mut topics: Vec<Arc<str>> = Vec::new();
     for queue in store.queues_of(TIMER_TOPIC) {
-        let mut open: HashMap<i64, Arc<str>> = HashMap::new();
+        let mut open: HashMap<LogOffset, Arc<str>> = HashMap::new();
         let mut recalled = Vec::new();
         let _ = SystemQueue::new(TIMER_TOPIC, queue, QueueOffset(0)).read_on(store, |record| {
             let Some(entry) = Entry::of(record).filter(|_| record.log_offset < end) else { return };
-            if entry.is_recall {
+            if entry.kind == EntryKind::Recall {
                 recalled.push(entry.timer.origin);
-            } else if then.is_open(entry.timer, record.log_offset.0) {
+            } else if then.is_open(entry.timer, record.log_offset) {
                 open.insert(entry.timer.origin, shared(&mut topics, record.properties().find(name::REAL_TOPIC).unwrap_or_default()));
             }
         });

@@ -8,14 +8,14 @@ use roxmq_protocol::record::Record;
 
 /// `config/timers.json`.
 pub fn table(bytes: &[u8]) {
-    let _ = json::from_slice::<Done>(bytes).map(|done| hour_of(done.due_ms));
+    let _ = json::from_slice::<Done>(bytes).map(|done| hour_of(done.due));
 }
 
 /// Marks, records of the timer topic, and handles of messages that are to be taken back.
 pub fn marks(bytes: &[u8]) {
     named_in(bytes).for_each(drop);
     if let Ok((record, _)) = Record::parse(bytes) {
-        let _ = Entry::of(&record).map(|entry| hour_of(entry.timer.due_ms));
+        let _ = Entry::of(&record).map(|entry| hour_of(entry.timer.due));
     }
     let _ = std::str::from_utf8(bytes).ok().and_then(Handle::parse);
 }

@@ -1,7 +1,7 @@
 //! Delivery of what is due.
 
 use super::counts::count_from_before;
-use super::due_queue::{DueQueue, MARKS_QUEUE, Timer, mark};
+use super::due_queue::{DueQueue, MARKS_QUEUE, Progress, PutOff, Timer, mark};
 use super::times::ORIGIN;
 use crate::broker::Broker;
 use crate::error::Refusal;
@@ -9,13 +9,14 @@ use crate::names::{MARKS_TOPIC, PARKING_TOPIC};
 use crate::waiting::destination::{Destination, Dropped, UNSAID, destination};
 use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
+use crate::waiting::system_queue::Reached;
 use roxmq_protocol::light::light_room_of;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::Record;
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::Batch;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{error, info, warn};
 
@@ -37,43 +38,43 @@ pub async fn run(broker: Arc<Broker>) {
     }));
     loop {
         let working = Arc::clone(&broker);
-        let next_due_ms = match tokio::task::spawn_blocking(move || deliver_due(&working)).await {
-            Ok(next_due_ms) => next_due_ms,
+        let next_due = match tokio::task::spawn_blocking(move || deliver_due(&working)).await {
+            Ok(next_due) => next_due,
             Err(_) => {
                 error!("delivering timed messages failed inside the broker; it goes on");
                 None
             }
         };
         tokio::time::sleep(PAUSE).await;
-        let left_ms = next_due_ms.map(|due_ms| (due_ms - broker.clock.now_ms()).max(0) as u64);
-        let wait = left_ms.map_or(LOOK_PERIOD, |left_ms| LOOK_PERIOD.min(Duration::from_millis(left_ms)));
+        let left = next_due.map(|due| due.since(Timestamp(broker.clock.now_ms())));
+        let wait = left.map_or(LOOK_PERIOD, |left| LOOK_PERIOD.min(left));
         // A second without the bell, or its sound: both mean to look.
         let _ = tokio::time::timeout(wait, broker.waiting.timers.bell.notified()).await;
     }
 }
 
 /// Delivers everything that is due now. When the next one is due, as far as is known.
-pub fn deliver_due(broker: &Broker) -> Option<i64> {
-    let now_ms = broker.clock.now_ms();
-    let log_end = broker.store.visible_end().0;
-    let marks_end = broker.store.queue_next(MARKS_TOPIC, MARKS_QUEUE).map_or(0, |next| next.0);
+pub fn deliver_due(broker: &Broker) -> Option<Timestamp> {
+    let now = Timestamp(broker.clock.now_ms());
+    let log_end = broker.store.visible_end();
+    let marks_end = broker.store.queue_next(MARKS_TOPIC, MARKS_QUEUE).unwrap_or_default();
     let mut batch = broker.store.batch();
-    broker.waiting.timers.waiting.lock().try_again();
+    broker.waiting.timers.waiting.lock().retry();
     loop {
         // Let go after each batch, so that a recall never waits for long.
         let mut waiting = broker.waiting.timers.waiting.lock();
-        let is_known = waiting.catch_up(&broker.store, now_ms);
-        let due = waiting.due(now_ms, AT_ONCE);
+        let reached = waiting.catch_up(&broker.store, now);
+        let due = waiting.due(now, AT_ONCE);
         if due.is_empty() {
-            if !is_known || waiting.has_put_off() {
+            if reached == Reached::Unreadable || waiting.has_put_off() {
                 // Not all that was due is delivered. It is tried again in a second.
                 return None;
             }
-            if waiting.all_done(now_ms, log_end, marks_end) {
+            if waiting.all_done(now, log_end, marks_end) == Progress::WorthSaving {
                 broker.waiting.timers.file.touch();
             }
-            broker.waiting.timers.passed_ms.store(waiting.done.due_ms, Ordering::Relaxed);
-            return waiting.next_due_ms();
+            broker.waiting.timers.pass(waiting.done().due);
+            return waiting.next_due();
         }
         if let Err(refusal) = deliver(broker, &mut waiting, &due, &mut batch) {
             if broker.waiting.timers.refused.begins(()) {
@@ -99,29 +100,30 @@ struct Delivery {
 }
 
 /// Delivers the first of `due`, as many as go into one append.
-fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, i64)], batch: &mut Batch) -> Result<(), Refusal> {
+fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, LogOffset)], batch: &mut Batch) -> Result<(), Refusal> {
     let mut deliveries = Vec::new();
     // One append is one whole batch, which has to fit into a segment.
     let bytes_max = BYTES_AT_ONCE.min(broker.store.record_bytes_max() / 2);
     let mut size = 0;
     for (timer, at) in due {
-        let found = broker.store.find_message(LogOffset(*at));
+        let found = broker.store.find_message(*at);
         if let Err(error) = &found
-            && let Some(tries) = waiting.put_off(*timer, *at)
+            && let PutOff::Retried { is_first } = waiting.put_off(*timer, *at)
         {
-            if tries == 1 {
-                warn!(%error, due_ms = timer.due_ms, log_offset = at, "retrying a timed message that cannot be read");
+            if is_first {
+                warn!(%error, due = %timer.due, log_offset = %at, "retrying a timed message that cannot be read");
             }
             continue;
         }
         let Some(bytes) = found.ok().flatten() else {
             // It may just have been stored again, and its old copy deleted.
-            let is_known = waiting.catch_up(&broker.store, timer.due_ms);
-            if is_known && waiting.newest(*timer).is_none_or(|newest| newest == *at) {
-                error!(due_ms = timer.due_ms, log_offset = at, "a timed message is gone from the log");
-                waiting.close(*timer);
-            } else if !is_known {
-                let _ = waiting.put_off(*timer, *at);
+            match waiting.catch_up(&broker.store, timer.due) {
+                Reached::End if waiting.newest(*timer).is_none_or(|newest| newest == *at) => {
+                    error!(due = %timer.due, log_offset = %at, "a timed message is gone from the log");
+                    waiting.close(*timer);
+                }
+                Reached::End => {}
+                Reached::Unreadable => drop(waiting.put_off(*timer, *at)),
             }
             continue;
         };

@@ -1,6 +1,10 @@
-//! What is due in the next hours, read from the queues of these hours.
+//! Which messages are due next?
+//!
+//! Messages that wait for a time are records of a system topic with a queue for each hour (`hours.rs`). A `DueQueue` reads the queues
+//! of the hours that are near, and keeps in memory what is still open: neither delivered, as the delivery marks say, nor recalled. It
+//! knows nothing of what is done with a message that is due.
 
-use super::hours::{HOUR_MS, HOURS, hour_of, queue_of_hour};
+use super::hours::{HOUR_MS, HOURS, hour_of, queue_of_hour, start_of};
 use super::times::ORIGIN;
 use crate::names::{MARKS_TOPIC, TIMER_TOPIC};
 use crate::waiting::marks;
@@ -8,6 +12,7 @@ use crate::waiting::system_queue::{Reached, SystemQueue};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::name;
 use roxmq_protocol::record::Record;
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -15,203 +20,248 @@ use tracing::warn;
 
 /// What is due within this time is in memory.
 pub const LOOK_AHEAD_MS: i64 = 300_000;
-/// How often a message is tried that the disk refuses to read; there is a second between two tries.
+/// How often the queue tries to read a message that the disk refuses; a second passes between two tries.
 const TRIES_MAX: u32 = 600;
-/// Messages in memory; of more, only the nearest are, and the others are read again when it is their turn.
+/// Messages in memory. Of more, only the nearest are; the others are read again when their turn comes.
 const ROOM: usize = 1 << 19;
-/// The queue of the marks that speak of timers.
+/// The queue of the delivery marks of timers.
 pub const MARKS_QUEUE: u32 = marks::OTHERS_FROM_QUEUE;
 
-/// Everything that was due up to `due_ms` and is stored before `log_offset` was delivered, or is named by a mark from `marks` on.
+/// What is done: everything that was due up to `due` and is stored before `log_offset` was delivered, or is named by a delivery mark
+/// from `marks` on. This is the file `config/timers.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Done {
-    pub due_ms: i64,
-    pub log_offset: i64,
-    pub marks: i64,
+    #[serde(rename = "dueMs")]
+    pub due: Timestamp,
+    pub log_offset: LogOffset,
+    pub marks: QueueOffset,
 }
 
 /// Without the file nothing is known to be done, and all marks are read.
-pub const NOTHING_DONE: Done = Done { due_ms: i64::MIN, log_offset: 0, marks: 0 };
+pub const NOTHING_DONE: Done = Done { due: Timestamp(i64::MIN), log_offset: LogOffset(0), marks: QueueOffset(0) };
 
-/// One message that waits: when it is due, and where its first copy was stored. This is also the order of delivery.
+/// One message that waits: when it is due, and where its first copy was stored. Messages are delivered in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timer {
-    pub due_ms: i64,
-    pub origin: i64,
+    pub due: Timestamp,
+    pub origin: LogOffset,
 }
 
-/// What is in memory of what waits.
+/// What is in memory of the messages that wait.
 pub struct DueQueue {
-    pub done: Done,
+    done: Done,
     /// Where the newest copy is that was seen.
-    near: BTreeMap<Timer, i64>,
+    near: BTreeMap<Timer, LogOffset>,
     /// How many may be there.
     room: usize,
     /// What is due from here on is not in `near`, for want of room.
-    horizon_ms: i64,
+    horizon: Timestamp,
     /// Queues that are read, and how far.
     reading: BTreeMap<u32, Reading>,
     /// Hours up to this one are in `reading`.
     hours_to: Option<i64>,
-    /// First copies of what was delivered in this round and before it, and when it was due: `done` does not speak of them yet.
-    delivered: HashMap<i64, i64>,
-    delivered_before: HashMap<i64, i64>,
+    /// First copies of what was delivered in this round and before it, and when it was due. `done` does not cover them yet.
+    delivered: HashMap<LogOffset, Timestamp>,
+    delivered_before: HashMap<LogOffset, Timestamp>,
     /// First copies of what was recalled, and when it would have been due.
-    recalled: HashMap<i64, i64>,
-    are_marks_read: bool,
-    /// What the disk refused to read when it was their turn, and how often: it is tried again, and meanwhile others go on.
+    recalled: HashMap<LogOffset, Timestamp>,
+    /// Have the delivery marks been read?
+    marks: Marks,
+    /// Messages that the disk refused to read when they were due. They are retried, and meanwhile the others go on.
     unread: HashMap<Timer, Unread>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marks {
+    Unread,
+    Known,
 }
 
 /// A message that could not be read.
 #[derive(Clone, Copy)]
 struct Unread {
-    at: i64,
+    at: LogOffset,
     tries: u32,
 }
 
 struct Reading {
-    next: i64,
-    /// What is due later is of an hour that shares the queue, and has time.
-    due_before_ms: i64,
+    records: SystemQueue,
+    /// What is due later belongs to an hour that shares the queue, and has time.
+    due_before: Timestamp,
+}
+
+impl Reading {
+    fn new(queue_id: u32, due_before: Timestamp) -> Reading {
+        Reading { records: SystemQueue::new(TIMER_TOPIC, queue_id, QueueOffset(0)), due_before }
+    }
 }
 
 /// What a record of the timer topic says.
 pub struct Entry {
     pub timer: Timer,
-    pub is_recall: bool,
+    pub kind: EntryKind,
+}
+
+/// Whether a record of the timer topic brings a message, or takes one back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    Message,
+    Recall,
 }
 
 impl Entry {
-    /// Reads a record; `None` when it is not one of ours.
+    /// Reads a record; `None` if it does not say when it is due.
     pub fn of(record: &Record<'_>) -> Option<Entry> {
         let properties = record.properties();
-        let due_ms = properties.find(name::TIMER_OUT_MS)?.parse().ok()?;
-        // What cannot be read was not given by the broker, which then knows of no earlier copy.
-        let origin = properties.find(ORIGIN).and_then(|origin| origin.parse().ok()).unwrap_or(record.log_offset.0);
-        Some(Entry { timer: Timer { due_ms, origin }, is_recall: properties.find(name::TIMER_DEL_UNIQKEY).is_some() })
+        let due = Timestamp(properties.find(name::TIMER_OUT_MS)?.parse().ok()?);
+        // A value that cannot be read was not written by a broker, which then knows of no earlier copy.
+        let origin = properties.find(ORIGIN).and_then(|origin| origin.parse().ok()).map_or(record.log_offset, LogOffset);
+        let kind = if properties.find(name::TIMER_DEL_UNIQKEY).is_some() { EntryKind::Recall } else { EntryKind::Message };
+        Some(Entry { timer: Timer { due, origin }, kind })
     }
 }
 
+/// What became of an attempt to read a message that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutOff {
+    /// It is retried in the next round; the first time this is worth a log line.
+    Retried { is_first: bool },
+    /// It was tried often enough.
+    GivenUp,
+}
+
+/// Whether what is done is worth being written to its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    Small,
+    WorthSaving,
+}
+
 impl DueQueue {
+    /// A queue that has yet to read what is not `done`.
     pub fn after(done: Done) -> DueQueue {
         DueQueue::with_room(done, ROOM)
     }
 
+    /// The same, with room for so many messages in memory.
     pub fn with_room(done: Done, room: usize) -> DueQueue {
         DueQueue {
             done,
             near: BTreeMap::new(),
             room,
-            horizon_ms: i64::MAX,
+            horizon: Timestamp::MAX,
             reading: BTreeMap::new(),
             hours_to: None,
             delivered: HashMap::new(),
             delivered_before: HashMap::new(),
             recalled: HashMap::new(),
-            are_marks_read: false,
+            marks: Marks::Unread,
             unread: HashMap::new(),
         }
     }
 
-    /// Is it still to be delivered, as far as is known without its hour having been read?
-    pub fn is_open(&self, timer: Timer, log_offset: i64) -> bool {
-        let is_done = timer.due_ms <= self.done.due_ms && log_offset < self.done.log_offset;
+    /// What is done.
+    pub fn done(&self) -> Done {
+        self.done
+    }
+
+    /// Is the message still to be delivered, as far as is known without reading its hour?
+    pub fn is_open(&self, timer: Timer, log_offset: LogOffset) -> bool {
+        let is_done = timer.due <= self.done.due && log_offset < self.done.log_offset;
         !is_done
             && !self.delivered.contains_key(&timer.origin)
             && !self.delivered_before.contains_key(&timer.origin)
             && !self.recalled.contains_key(&timer.origin)
     }
 
-    /// Reads what came into the queues of the hours that are near. False where the disk refuses: not all that is near is known then.
-    pub fn catch_up(&mut self, store: &Store, now_ms: i64) -> bool {
-        if !self.know_marks(store) {
-            return false;
+    /// Reads what came into the queues of the hours that are near. Unless the end is reached, not all that is near is known.
+    pub fn catch_up(&mut self, store: &Store, now: Timestamp) -> Reached {
+        if self.know_marks(store) == Reached::Unreadable {
+            return Reached::Unreadable;
         }
-        self.turn_to_hours(store, now_ms);
-        let is_short = self.horizon_ms != i64::MAX && now_ms >= self.horizon_ms - LOOK_AHEAD_MS;
-        if is_short || (self.near.is_empty() && self.horizon_ms != i64::MAX) {
-            self.horizon_ms = i64::MAX;
-            self.reading.values_mut().for_each(|reading| reading.next = 0);
+        self.turn_to_hours(store, now);
+        let is_cut = self.horizon != Timestamp::MAX;
+        let is_short = is_cut && now >= self.horizon.plus_ms(-LOOK_AHEAD_MS);
+        if is_short || (is_cut && self.near.is_empty()) {
+            self.horizon = Timestamp::MAX;
+            self.reading.values_mut().for_each(|reading| reading.records.next = QueueOffset(0));
         }
         let queues: Vec<u32> = self.reading.keys().copied().collect();
-        let mut is_whole = true;
-        for queue in queues {
-            is_whole &= self.read_queue(store, queue);
+        queues.into_iter().fold(Reached::End, |reached, queue| reached.and(self.read_queue(store, queue)))
+    }
+
+    /// Reads the delivery marks once. Until they are read, what was delivered seems to wait.
+    pub fn know_marks(&mut self, store: &Store) -> Reached {
+        if self.marks == Marks::Known {
+            return Reached::End;
         }
-        is_whole
+        let reached = self.read_marks(store, LogOffset(i64::MAX));
+        if reached == Reached::End {
+            self.marks = Marks::Known;
+        }
+        reached
     }
 
-    /// Reads the marks once. Until they are read what was delivered seems to wait.
-    #[must_use]
-    pub fn know_marks(&mut self, store: &Store) -> bool {
-        self.are_marks_read = self.are_marks_read || self.read_marks(store, LogOffset(i64::MAX));
-        self.are_marks_read
-    }
-
-    /// What the marks before `end` name was delivered before this start. False where the disk refuses.
-    #[must_use]
-    pub fn read_marks(&mut self, store: &Store, end: LogOffset) -> bool {
-        let mut marks = SystemQueue::new(MARKS_TOPIC, MARKS_QUEUE, QueueOffset(self.done.marks));
-        let reached = marks.read_on(store, |record| {
+    /// Reads the marks before `end`: what they name was delivered before this start.
+    pub fn read_marks(&mut self, store: &Store, end: LogOffset) -> Reached {
+        SystemQueue::new(MARKS_TOPIC, MARKS_QUEUE, self.done.marks).read_on(store, |record| {
             if record.log_offset < end {
-                self.delivered_before.extend(marked(record).map(|timer| (timer.origin, timer.due_ms)));
+                self.delivered_before.extend(named_in(record.body).map(|timer| (timer.origin, timer.due)));
             }
-        });
-        reached == Reached::End
+        })
     }
 
     /// Opens the queues of the hours that have come near, and drops those that are over.
-    fn turn_to_hours(&mut self, store: &Store, now_ms: i64) {
-        let last = hour_of(now_ms.max(self.done.due_ms).saturating_add(LOOK_AHEAD_MS));
+    fn turn_to_hours(&mut self, store: &Store, now: Timestamp) {
+        let last = hour_of(now.max(self.done.due).plus_ms(LOOK_AHEAD_MS));
         let mut first = match self.hours_to {
             Some(to) => to + 1,
-            // What was late when it was stored may be in the hour before.
-            None => hour_of(self.done.due_ms) - 1,
+            // A message that was overdue when it was stored may be in the hour before.
+            None => hour_of(self.done.due) - 1,
         };
         if last - first >= HOURS {
-            // Nothing is known of what was delivered when, or it is years ago: every queue there is may hold something.
+            // What was delivered when is not known, or is years ago: every queue there is may hold something.
             first = last - (HOURS - 1);
-            let due_before_ms = (last + 1) * HOUR_MS;
             let all = store.queues_of(TIMER_TOPIC);
-            self.reading = all.into_iter().map(|queue| (queue, Reading { next: 0, due_before_ms })).collect();
+            self.reading = all.into_iter().map(|queue| (queue, Reading::new(queue, start_of(last + 1)))).collect();
         }
         for hour in first..=last {
-            let due_before_ms = (hour + 1) * HOUR_MS;
-            let reading = self.reading.entry(queue_of_hour(hour)).or_insert(Reading { next: 0, due_before_ms });
-            if reading.due_before_ms < due_before_ms {
-                *reading = Reading { next: 0, due_before_ms };
+            let (queue, due_before) = (queue_of_hour(hour), start_of(hour + 1));
+            let reading = self.reading.entry(queue).or_insert_with(|| Reading::new(queue, due_before));
+            if reading.due_before < due_before {
+                *reading = Reading::new(queue, due_before);
             }
         }
         self.hours_to = Some(self.hours_to.map_or(last, |to| to.max(last)));
-        let over = self.done.due_ms.saturating_sub(HOUR_MS);
-        self.reading.retain(|_, reading| reading.due_before_ms > over);
+        let over = self.done.due.plus_ms(-HOUR_MS);
+        self.reading.retain(|_, reading| reading.due_before > over);
     }
 
-    fn read_queue(&mut self, store: &Store, queue: u32) -> bool {
-        let Some(reading) = self.reading.get(&queue) else { return true };
-        let (from, due_before_ms) = (reading.next, reading.due_before_ms);
-        let mut records = SystemQueue::new(TIMER_TOPIC, queue, QueueOffset(from));
+    fn read_queue(&mut self, store: &Store, queue: u32) -> Reached {
+        let Some(reading) = self.reading.get(&queue) else { return Reached::End };
+        let (mut records, due_before) = (reading.records, reading.due_before);
         let reached = records.read_on(store, |record| match Entry::of(record) {
-            None => warn!(queue, offset = record.queue_offset.0, "a record of {TIMER_TOPIC} has no time; it is passed over"),
-            Some(entry) if entry.timer.due_ms >= due_before_ms => {}
-            Some(Entry { timer, is_recall: true }) => self.recall(timer),
-            Some(Entry { timer, is_recall: false }) => self.take(timer, record.log_offset.0),
+            None => warn!(queue, offset = %record.queue_offset, "skipped a record of {TIMER_TOPIC} without a time"),
+            Some(entry) if entry.timer.due >= due_before => {}
+            Some(Entry { timer, kind: EntryKind::Recall }) => self.recall(timer),
+            Some(Entry { timer, kind: EntryKind::Message }) => self.take(timer, record.log_offset),
         });
         if let Some(reading) = self.reading.get_mut(&queue) {
-            reading.next = records.next.0;
+            reading.records = records;
         }
-        reached == Reached::End
+        reached
     }
 
-    /// The disk refuses to read what is due: it is tried again in the next round. How often it was tried now; `None` if that was too
-    /// often, and it is given up.
-    pub fn put_off(&mut self, timer: Timer, at: i64) -> Option<u32> {
+    /// The disk refuses to read a message that is due: it is retried in the next round, unless it was tried often enough.
+    pub fn put_off(&mut self, timer: Timer, at: LogOffset) -> PutOff {
         self.near.remove(&timer);
         let unread = self.unread.entry(timer).or_insert(Unread { at, tries: 0 });
         unread.tries += 1;
-        (unread.tries <= TRIES_MAX).then_some(unread.tries)
+        match unread.tries <= TRIES_MAX {
+            true => PutOff::Retried { is_first: unread.tries == 1 },
+            false => PutOff::GivenUp,
+        }
     }
 
     /// Was anything put off that is due?
@@ -220,7 +270,7 @@ impl DueQueue {
     }
 
     /// A new round: what was put off is due again.
-    pub fn try_again(&mut self) {
+    pub fn retry(&mut self) {
         for (timer, unread) in &self.unread {
             if self.near.len() < self.room {
                 self.near.entry(*timer).or_insert(unread.at);
@@ -228,8 +278,9 @@ impl DueQueue {
         }
     }
 
-    pub fn take(&mut self, timer: Timer, log_offset: i64) {
-        if timer.due_ms >= self.horizon_ms || !self.is_open(timer, log_offset) {
+    /// A message was found, or a newer copy of it.
+    pub fn take(&mut self, timer: Timer, log_offset: LogOffset) {
+        if timer.due >= self.horizon || !self.is_open(timer, log_offset) {
             return;
         }
         self.near.insert(timer, log_offset);
@@ -238,23 +289,23 @@ impl DueQueue {
         }
     }
 
-    /// Messages with one time are all in memory or none of them is.
+    /// Messages of one time are all in memory, or none of them is.
     fn drop_farther_half(&mut self) {
-        let middle = self.near.keys().nth(self.room / 2).map_or(i64::MAX, |timer| timer.due_ms);
-        let is_one_time = self.near.keys().next().is_some_and(|first| first.due_ms == middle);
-        self.horizon_ms = if is_one_time { middle.saturating_add(1) } else { middle };
-        self.near.split_off(&Timer { due_ms: self.horizon_ms, origin: i64::MIN });
+        let middle = self.near.keys().nth(self.room / 2).map_or(Timestamp::MAX, |timer| timer.due);
+        let is_one_time = self.near.keys().next().is_some_and(|first| first.due == middle);
+        self.horizon = if is_one_time { middle.plus_ms(1) } else { middle };
+        self.near.split_off(&Timer { due: self.horizon, origin: LogOffset(i64::MIN) });
     }
 
-    /// The next ones that are due by `now_ms`, in order, and where they are.
-    pub fn due(&self, now_ms: i64, max: usize) -> Vec<(Timer, i64)> {
-        let last = Timer { due_ms: now_ms, origin: i64::MAX };
+    /// The next ones that are due by now, in order, and where they are.
+    pub fn due(&self, now: Timestamp, max: usize) -> Vec<(Timer, LogOffset)> {
+        let last = Timer { due: now, origin: LogOffset(i64::MAX) };
         self.near.range(..=last).take(max).map(|(timer, at)| (*timer, *at)).collect()
     }
 
     /// When the next one is due, as far as is known.
-    pub fn next_due_ms(&self) -> Option<i64> {
-        self.near.first_key_value().map(|(timer, _)| timer.due_ms)
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.near.first_key_value().map(|(timer, _)| timer.due)
     }
 
     #[cfg(test)]
@@ -263,60 +314,58 @@ impl DueQueue {
     }
 
     /// Where the newest copy is, if the message is near and waits.
-    pub fn newest(&self, timer: Timer) -> Option<i64> {
+    pub fn newest(&self, timer: Timer) -> Option<LogOffset> {
         self.near.get(&timer).copied()
     }
 
-    /// Was delivered, or cannot be any more.
+    /// The message was delivered, or cannot be any more.
     pub fn close(&mut self, timer: Timer) {
         self.near.remove(&timer);
         self.unread.remove(&timer);
-        self.delivered.insert(timer.origin, timer.due_ms);
+        self.delivered.insert(timer.origin, timer.due);
     }
 
-    /// Is never delivered.
+    /// The message is never delivered.
     pub fn recall(&mut self, timer: Timer) {
         self.near.remove(&timer);
         self.unread.remove(&timer);
-        self.recalled.insert(timer.origin, timer.due_ms);
+        self.recalled.insert(timer.origin, timer.due);
     }
 
-    /// Everything due by `now_ms` was delivered; the log and the marks ended there when that began. Is it worth being written down?
-    pub fn all_done(&mut self, now_ms: i64, log_offset: i64, marks: i64) -> bool {
+    /// Everything due by now was delivered; the log and the marks ended here when that began.
+    pub fn all_done(&mut self, now: Timestamp, log_offset: LogOffset, marks: QueueOffset) -> Progress {
         let before = self.done;
-        if now_ms < before.due_ms {
-            // The clock went back. Not all that is due up to then was delivered: until it is that late again, what is delivered is known
-            // from the marks alone.
+        if now < before.due {
+            // The clock went back. Not all that is due up to then was delivered: until it is that late again, only the marks say what was
+            // delivered.
             self.delivered_before.extend(self.delivered.drain());
-            return false;
+            return Progress::Small;
         }
-        let done_ms = before.due_ms.max(now_ms);
-        // What was stored again just before its delivery is met in the next round at the latest.
-        self.delivered_before.retain(|_, due_ms| *due_ms > done_ms);
-        // What is left was delivered by a clock that has gone back: nothing but its marks will tell the next start.
+        // A message that was stored again just before its delivery is met in the next round at the latest.
+        self.delivered_before.retain(|_, due| *due > now);
+        // What is left was delivered by a clock that has gone back: only its marks tell the next start.
         let marks = if self.delivered_before.is_empty() { marks } else { before.marks };
-        self.done = Done { due_ms: done_ms, log_offset, marks };
+        self.done = Done { due: now, log_offset, marks };
         self.delivered_before.extend(self.delivered.drain());
-        self.recalled.retain(|_, due_ms| *due_ms > done_ms - HOUR_MS);
-        before.marks != marks || hour_of(before.due_ms) != hour_of(done_ms)
+        self.recalled.retain(|_, due| *due > now.plus_ms(-HOUR_MS));
+        match before.marks != marks || hour_of(before.due) != hour_of(now) {
+            true => Progress::WorthSaving,
+            false => Progress::Small,
+        }
     }
 }
 
-/// What a mark says: each message that was delivered with it.
+/// The body of a delivery mark: each message that is delivered with it.
 pub fn mark(timers: impl Iterator<Item = Timer>) -> String {
-    let words: Vec<String> = timers.map(|timer| format!("{}:{}", timer.due_ms, timer.origin)).collect();
+    let words: Vec<String> = timers.map(|timer| format!("{}:{}", timer.due, timer.origin)).collect();
     words.join(",")
 }
 
-fn marked<'a>(record: &Record<'a>) -> impl Iterator<Item = Timer> + use<'a> {
-    named_in(record.body)
-}
-
-/// The messages that a mark's body names.
+/// The messages that the body of a mark names.
 pub fn named_in(mark: &[u8]) -> impl Iterator<Item = Timer> + use<'_> {
     let text = std::str::from_utf8(mark).unwrap_or_default();
     text.split(',').filter_map(|word| {
-        let (due_ms, origin) = word.split_once(':')?;
-        Some(Timer { due_ms: due_ms.parse().ok()?, origin: origin.parse().ok()? })
+        let (due, origin) = word.split_once(':')?;
+        Some(Timer { due: Timestamp(due.parse().ok()?), origin: LogOffset(origin.parse().ok()?) })
     })
 }

@@ -1,7 +1,7 @@
 //! A message that waits longer than the log keeps it is stored again before its part of the log is deleted.
 
 use super::deliver::set_within;
-use super::due_queue::{DueQueue, Entry, MARKS_QUEUE, Timer, mark};
+use super::due_queue::{DueQueue, Entry, EntryKind, MARKS_QUEUE, Timer, mark};
 use super::times::ORIGIN;
 use crate::broker::Broker;
 use crate::error::Refusal;
@@ -9,7 +9,7 @@ use crate::names::{MARKS_TOPIC, PARKING_TOPIC, TIMER_TOPIC};
 use crate::waiting::deletions::Progress;
 use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
-use crate::waiting::system_queue::AT_ONCE;
+use crate::waiting::system_queue::{AT_ONCE, Reached};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{Record, records};
@@ -78,15 +78,15 @@ fn roll_queue(broker: &Broker, queue: u32, end: LogOffset, gives_up: bool, next:
 fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
     // Held meanwhile, so that nothing is delivered between the look and the append.
     let mut waiting = broker.waiting.timers.waiting.lock();
-    if !waiting.know_marks(&broker.store) {
+    if waiting.know_marks(&broker.store) == Reached::Unreadable {
         return Err(Refusal::Failed("what was delivered cannot be read".into()));
     }
     let mut batch = broker.store.batch();
     for record in records(bytes).flatten() {
-        let Some(Entry { timer, is_recall }) = Entry::of(&record) else { continue };
-        let means_something = match is_recall {
-            true => timer.due_ms > waiting.done.due_ms,
-            false => waiting.is_open(timer, record.log_offset.0),
+        let Some(Entry { timer, kind }) = Entry::of(&record) else { continue };
+        let means_something = match kind {
+            EntryKind::Recall => timer.due > waiting.done().due,
+            EntryKind::Message => waiting.is_open(timer, record.log_offset),
         };
         if !means_something {
             continue;
@@ -117,7 +117,7 @@ fn park(broker: &Broker, waiting: &mut DueQueue, timer: Timer, record: &Record<'
     Ok(())
 }
 
-fn rolled_properties(record: &Record<'_>, origin: i64) -> String {
+fn rolled_properties(record: &Record<'_>, origin: LogOffset) -> String {
     let mut properties = PropertiesBuf::from_text(record.properties);
     let times: u32 = properties.find(name::TIMER_ROLL_TIMES).and_then(|times| times.parse().ok()).unwrap_or(0);
     properties.set(ORIGIN, &origin.to_string());

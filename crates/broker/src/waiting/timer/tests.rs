@@ -12,7 +12,9 @@ use crate::testing::{NOW_MS, QUEUE, TOPIC, close, delivered, open, put};
 use crate::waiting::redraft::timed_properties;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
+use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::Properties;
+use roxmq_protocol::time::Timestamp;
 use std::time::Duration;
 
 const CONFIG_MAX_MS: i64 = 34_560_000_000;
@@ -20,8 +22,8 @@ const CONFIG_MAX_MS: i64 = 34_560_000_000;
 fn wait(broker: &Broker, due_ms: i64, body: &str) {
     let now_ms = broker.clock.now_ms();
     let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
-    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, now_ms), &properties, body);
-    broker.waiting.timers.arrived(TOPIC, due_ms);
+    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(now_ms)), &properties, body);
+    broker.waiting.timers.arrived(TOPIC, Timestamp(due_ms));
 }
 
 fn ms(ms: i64) -> Duration {
@@ -58,8 +60,14 @@ fn no_producer_says_which_message_its_own_is_a_copy_of() {
     let broker = open(&disk, &clock);
     let due_ms = NOW_MS + 1000;
     let send = |given: &str, body: &str| {
-        put(&broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, NOW_MS), &timed_properties(given, TOPIC, QUEUE, due_ms), body);
-        broker.waiting.timers.arrived(TOPIC, due_ms);
+        put(
+            &broker,
+            TIMER_TOPIC,
+            broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(NOW_MS)),
+            &timed_properties(given, TOPIC, QUEUE, due_ms),
+            body,
+        );
+        broker.waiting.timers.arrived(TOPIC, Timestamp(due_ms));
     };
     send("", "first");
     for (n, origin) in ["x", "1.5", " 1", "99999999999999999999", "5", "5", "0"].into_iter().enumerate() {
@@ -67,8 +75,8 @@ fn no_producer_says_which_message_its_own_is_a_copy_of() {
     }
     // As an older version stored it.
     let unreadable = format!("{}TIMER_ORIGIN\u{1}x\u{2}", timed_properties("", TOPIC, QUEUE, due_ms));
-    put(&broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due_ms, NOW_MS), &unreadable, "unreadable");
-    broker.waiting.timers.arrived(TOPIC, due_ms);
+    put(&broker, TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(NOW_MS)), &unreadable, "unreadable");
+    broker.waiting.timers.arrived(TOPIC, Timestamp(due_ms));
     clock.advance(ms(1000));
     deliver_due(&broker);
     assert_eq!(delivered(&broker), ["first", "0", "1", "2", "3", "4", "5", "6", "unreadable"]);
@@ -148,7 +156,7 @@ fn never_early_in_order_and_once_over_restarts() {
     assert_eq!(deliver_due(&broker), None, "the next is in another hour");
     assert_eq!(delivered(&broker), ["1", "5"]);
     clock.advance(ms(2 * hour + 5));
-    assert_eq!(deliver_due(&broker), Some(NOW_MS + 2 * hour + 7));
+    assert_eq!(deliver_due(&broker), Some(Timestamp(NOW_MS + 2 * hour + 7)));
     assert_eq!(delivered(&broker).len(), 2);
     close(broker);
 
@@ -252,8 +260,8 @@ fn handles_are_what_java_writes() {
 fn the_nearest_are_in_memory_and_the_others_are_read_again() {
     let mut waiting = DueQueue::with_room(NOTHING_DONE, 8);
     for origin in 0..100 {
-        waiting.take(Timer { due_ms: 1000 - origin, origin }, origin);
+        waiting.take(Timer { due: Timestamp(1000 - origin), origin: LogOffset(origin) }, LogOffset(origin));
         assert!(waiting.near_count() <= 8, "{origin}");
     }
-    assert_eq!(waiting.next_due_ms(), Some(901));
+    assert_eq!(waiting.next_due(), Some(Timestamp(901)));
 }

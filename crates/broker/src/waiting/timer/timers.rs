@@ -7,6 +7,7 @@ use crate::tables::file::TableFile;
 use crate::trouble::Troubles;
 use parking_lot::Mutex;
 use roxmq_protocol::position::LogOffset;
+use roxmq_protocol::time::Timestamp;
 use roxmq_store::Store;
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,8 +18,8 @@ pub struct Timers {
     pub file: TableFile,
     pub waiting: Mutex<DueQueue>,
     pub counts: Counts,
-    /// Everything due up to then was looked at already.
-    pub passed_ms: AtomicI64,
+    /// Everything due up to then was delivered, in ms since 1970.
+    passed_ms: AtomicI64,
     /// Rung when something comes in that may be due soon.
     pub bell: Notify,
     /// How things were at the start, until what waited then is counted.
@@ -38,7 +39,7 @@ impl Timers {
             file,
             waiting: Mutex::new(DueQueue::after(done)),
             counts: Counts::default(),
-            passed_ms: AtomicI64::new(done.due_ms),
+            passed_ms: AtomicI64::new(done.due.0),
             bell: Notify::new(),
             at_open: Mutex::new(Some((log_end, done))),
             refused: Troubles::default(),
@@ -50,7 +51,7 @@ impl Timers {
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self, store: &Store) -> io::Result<()> {
-        self.file.save_behind(store, || self.waiting.lock().done)
+        self.file.save_behind(store, || self.waiting.lock().done())
     }
 
     /// Holds up deliveries, as one does that is under way.
@@ -65,15 +66,25 @@ impl Timers {
     }
 
     /// A message that waits was stored.
-    pub fn arrived(&self, topic: &str, due_ms: i64) {
+    pub fn arrived(&self, topic: &str, due: Timestamp) {
         self.counts.add(topic, 1);
-        if due_ms < self.passed_ms.load(Ordering::Relaxed).saturating_add(LOOK_AHEAD_MS) {
+        if due < self.passed().plus_ms(LOOK_AHEAD_MS) {
             self.bell.notify_one();
         }
     }
 
-    /// The queue in which a message waits. What is already late waits where is looked at now.
-    pub fn queue_of(&self, due_ms: i64, now_ms: i64) -> u32 {
-        queue_of_hour(hour_of(due_ms.max(now_ms).max(self.passed_ms.load(Ordering::Relaxed))))
+    /// The queue in which a message waits. One that is overdue already waits in the hour that is delivered now.
+    pub fn queue_of(&self, due: Timestamp, now: Timestamp) -> u32 {
+        queue_of_hour(hour_of(due.max(now).max(self.passed())))
+    }
+
+    /// Everything due up to then was delivered.
+    fn passed(&self) -> Timestamp {
+        Timestamp(self.passed_ms.load(Ordering::Relaxed))
+    }
+
+    /// Everything due up to this time was delivered.
+    pub fn pass(&self, due: Timestamp) {
+        self.passed_ms.store(due.0, Ordering::Relaxed);
     }
 }

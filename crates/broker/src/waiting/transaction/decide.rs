@@ -147,7 +147,7 @@ struct Closed {
 #[derive(Default)]
 struct Committed {
     /// Topic and due time, if the message waits for a time of its own.
-    timed: Option<(String, i64)>,
+    timed: Option<(String, Timestamp)>,
     parked: Option<Parked>,
 }
 
@@ -189,8 +189,8 @@ impl Closing {
         for Closed { offset, committed, .. } in self.all.drain(..) {
             // Decided, even if it is not yet durable: a second decision must find it so.
             state.open.remove(&offset);
-            if let Some((topic, due_ms)) = committed.timed {
-                broker.waiting.timers.arrived(&topic, due_ms);
+            if let Some((topic, due)) = committed.timed {
+                broker.waiting.timers.arrived(&topic, due);
             }
             parking::tell(broker, committed.parked);
         }
@@ -220,7 +220,7 @@ fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) 
     draft.prepared_transaction_offset = half.log_offset.0;
     let parked = parking::push(broker, half, draft, batch);
     let timed = match fate {
-        Fate::At(due) if parked.is_none() => Some((topic.clone(), due.0)),
+        Fate::At(due) if parked.is_none() => Some((topic.clone(), due)),
         _ => None,
     };
     Ok(Committed { timed, parked })

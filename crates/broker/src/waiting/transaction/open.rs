@@ -189,10 +189,7 @@ impl State {
                 }
             }
         });
-        match [reached_halves, reached_ops, reached_checks].contains(&Reached::Unreadable) {
-            true => Reached::Unreadable,
-            false => Reached::End,
-        }
+        reached_halves.and(reached_ops).and(reached_checks)
     }
 
     /// How often producers were asked about a half message that is open.
