@@ -84,16 +84,19 @@ fn read_index_file(bytes: &[u8]) -> io::Result<(usize, usize)> {
     let (index, rows) = IndexFile::open(&disk, folder, FROM, TO)?;
     let (mut entries, mut found) = (Vec::new(), Vec::new());
     // Also those after one that cannot be read.
-    let of_rows = rows.iter().take(ROWS_READ_MAX).map(|row| {
-        entries.clear();
-        let count = row.count.min(ENTRIES_READ_MAX) as usize;
-        index.entries(row.at, count, &mut entries).map(|()| entries.len())
-    });
-    let of_rows = of_rows.fold(Ok(0), |read: io::Result<usize>, of_row| Ok(read? + of_row?));
+    let of_rows: Vec<io::Result<usize>> = rows
+        .iter()
+        .take(ROWS_READ_MAX)
+        .map(|row| {
+            entries.clear();
+            let count = row.count.min(ENTRIES_READ_MAX) as usize;
+            index.entries(row.at, count, &mut entries).map(|()| entries.len())
+        })
+        .collect();
     let by_hash = index.find_key(7, &mut found);
     let keys: io::Result<usize> = index.keys().take(ENTRIES_READ_MAX as usize).map(|key| key.map(|_| 1)).sum();
     by_hash?;
-    Ok((of_rows?, keys?))
+    Ok((of_rows.into_iter().sum::<io::Result<usize>>()?, keys?))
 }
 
 /// Sound samples of each, to be changed.
