@@ -1,7 +1,7 @@
-//! How does the broker append messages of its own making?
+//! How does the broker append messages of its own?
 
 use crate::broker::Broker;
-use crate::confirm::Kept;
+use crate::confirm::Confirmation;
 use crate::error::Refusal;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::record::Draft;
@@ -15,48 +15,42 @@ impl Broker {
         Draft::own(topic, queue_id, self.identity.advertised, Timestamp(self.clock.now_ms()), body, properties)
     }
 
-    /// Appends messages of the broker's own making, waits until they are as durable as the settings ask for, and tells who waits for
-    /// them. Not for a shard's thread, and not under a lock that others wait for.
-    pub fn append_own(&self, batch: &mut Batch) -> Result<(), Refusal> {
-        self.put_own(batch)?;
-        self.settle(batch).in_time()
+    /// Appends the messages, waits until they are confirmed, and notifies the pulls that are held for them. It blocks: never call it on a
+    /// shard's thread, or under a lock that others wait for.
+    pub fn append_and_confirm(&self, batch: &mut Batch) -> Result<(), Refusal> {
+        self.append(batch)?;
+        self.confirm(batch).into_result()
     }
 
-    /// As [`Broker::append_own`], and after a crash all of them are there or none. An error means that nothing was appended; what was
-    /// must not be appended again, even if it was not durable in time.
-    pub fn append_whole(&self, batch: &mut Batch) -> Result<Kept, Refusal> {
-        self.put_whole(batch)?;
-        Ok(self.settle(batch))
-    }
-
-    /// The first half of [`Broker::append_own`], which does not wait.
-    pub fn put_own(&self, batch: &mut Batch) -> Result<(), Refusal> {
+    /// Appends the messages without waiting. An error means that nothing was appended.
+    pub fn append(&self, batch: &mut Batch) -> Result<(), Refusal> {
         self.store.append(batch).map_err(Refusal::from)
     }
 
-    /// The first half of [`Broker::append_whole`], which does not wait.
-    pub fn put_whole(&self, batch: &mut Batch) -> Result<(), Refusal> {
-        // Only in segments that hold hardly more than the longest message can it be too long.
+    /// As [`Broker::append`], as an atomic batch. Once it succeeds, the messages must not be appended again, even if they are not
+    /// confirmed in time.
+    pub fn append_atomic(&self, batch: &mut Batch) -> Result<(), Refusal> {
+        // A batch is too large for this only where a segment holds little more than the longest message.
         if batch.bytes() <= self.store.record_bytes_max() {
             batch.make_atomic();
         }
-        self.put_own(batch)
+        self.append(batch)
     }
 
-    /// The second half: waits until what was appended is as durable as the settings ask for, and tells who waits for it.
-    pub fn settle(&self, batch: &Batch) -> Kept {
-        let Some(last) = batch.len().checked_sub(1) else { return Kept::Durable };
-        let kept = self.wait_durable(batch.placed(last).end);
+    /// Waits until the appended batch is confirmed, and notifies the pulls that are held for it.
+    pub fn confirm(&self, batch: &Batch) -> Confirmation {
+        let Some(last) = batch.len().checked_sub(1) else { return Confirmation::Confirmed };
+        let confirmation = self.wait_confirmed(batch.placed(last).end);
         batch.queues().for_each(|(topic, queue_id)| self.doors.notify(topic, queue_id));
-        kept
+        confirmation
     }
 
-    /// Waits until everything before `end` is as durable as the settings ask for.
-    pub fn wait_durable(&self, end: LogOffset) -> Kept {
+    /// Waits until everything before `end` is confirmed.
+    pub fn wait_confirmed(&self, end: LogOffset) -> Confirmation {
         let timeout = Duration::from_millis(self.config().sync_flush_timeout_ms);
-        match self.flushed.wait(&self.store, end, timeout) {
-            true => Kept::Durable,
-            false => self.store.fenced().map_or(Kept::NotInTime, Kept::Fenced),
+        match self.flush_watch.wait(&self.store, end, timeout) {
+            true => Confirmation::Confirmed,
+            false => self.store.fenced().map_or(Confirmation::TimedOut, Confirmation::Fenced),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is a broker made of?
 
 use crate::announce::Announcements;
-use crate::confirm::Flushed;
+use crate::confirm::FlushWatch;
 use crate::counts::Counts;
 use crate::identity::Identity;
 use crate::notify::doors::Doors;
@@ -58,7 +58,7 @@ pub struct Broker {
     pub(crate) disk: Disk,
     pub(crate) randomness: Randomness,
     pub(crate) store: Arc<Store>,
-    pub(crate) flushed: Flushed,
+    pub(crate) flush_watch: FlushWatch,
     pub(crate) tables: Tables,
     pub(crate) waiting: Waiting,
     pub(crate) announce: Announcements,
@@ -90,7 +90,7 @@ impl Broker {
         tables.complete(&store, &config);
         Ok(Broker {
             identity,
-            flushed: Flushed::of(&store),
+            flush_watch: FlushWatch::of(&store),
             tables,
             waiting,
             announce: Announcements::default(),

@@ -1,4 +1,4 @@
-//! When is what was appended as durable as the settings promise?
+//! How does a thread wait until an append is confirmed?
 
 use crate::error::Refusal;
 use parking_lot::{Condvar, Mutex};
@@ -7,51 +7,53 @@ use roxmq_store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Lets threads of the broker wait for the flush watermark.
-pub struct Flushed(Arc<(Mutex<()>, Condvar)>);
+/// Lets threads of the broker wait for the confirmed watermark.
+pub struct FlushWatch(Arc<(Mutex<()>, Condvar)>);
 
-impl Flushed {
-    pub fn of(store: &Store) -> Flushed {
-        let bell = Arc::new((Mutex::new(()), Condvar::new()));
-        let rung = Arc::clone(&bell);
+impl FlushWatch {
+    /// Watches this store.
+    pub fn of(store: &Store) -> FlushWatch {
+        let watch = Arc::new((Mutex::new(()), Condvar::new()));
+        let flushed = Arc::clone(&watch);
         store.wake_when_flushed(Arc::new(move || {
-            // Taken so that nobody is between looking at the watermark and waiting.
-            drop(rung.0.lock());
-            rung.1.notify_all();
+            // Taken so that no thread is between its look at the watermark and its wait.
+            drop(flushed.0.lock());
+            flushed.1.notify_all();
         }));
-        Flushed(bell)
+        FlushWatch(watch)
     }
 
-    /// Is everything before `end` durable within `timeout`?
+    /// Is everything before `end` confirmed within `timeout`?
     pub fn wait(&self, store: &Store, end: LogOffset, timeout: Duration) -> bool {
         if !store.config().background && store.confirmed() < end {
-            // Nobody else does.
+            // No other thread flushes.
             let _ = store.flush();
         }
-        let mut guard = self.0.0.lock();
+        let (mutex, flushed) = &*self.0;
         let is_waiting = |_: &mut ()| store.confirmed() < end && store.fenced().is_none();
-        self.0.1.wait_while_for(&mut guard, is_waiting, timeout);
+        flushed.wait_while_for(&mut mutex.lock(), is_waiting, timeout);
         store.confirmed() >= end
     }
 }
 
-/// What became of messages that were appended.
+/// Were appended messages confirmed?
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Confirmation {
     /// They are as durable as the settings ask for.
-    Durable,
-    /// They were not in time; they may be later, or be gone after a crash.
-    NotInTime,
-    /// The store was fenced, for this reason, before they were.
+    Confirmed,
+    /// Not in time. They may be later, or a crash may take them.
+    TimedOut,
+    /// The store was fenced before, for this reason.
     Fenced(String),
 }
 
-impl Kept {
-    pub fn in_time(self) -> Result<(), Refusal> {
+impl Confirmation {
+    /// A refusal unless they were confirmed.
+    pub fn into_result(self) -> Result<(), Refusal> {
         match self {
-            Kept::Durable => Ok(()),
-            Kept::Fenced(why) => Err(Refusal::Fenced(why)),
-            Kept::NotInTime => Err(Refusal::Failed("the messages are stored, but not known to be on the disk in time".into())),
+            Confirmation::Confirmed => Ok(()),
+            Confirmation::Fenced(why) => Err(Refusal::Fenced(why)),
+            Confirmation::TimedOut => Err(Refusal::Failed("the messages are stored, but not known to be on the disk in time".into())),
         }
     }
 }

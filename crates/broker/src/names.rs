@@ -20,7 +20,7 @@ pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// Where it is said which half messages are closed.
 pub const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
 /// Where it is said how far delivery has come; never told to anybody.
-pub const MARKS_TOPIC: &str = "rmq_sys_delivery_marks";
+pub const PROGRESS_TOPIC: &str = "rmq_sys_delivery_marks";
 /// Where messages go that waited and cannot be carried on.
 pub const PARKING_TOPIC: &str = "rmq_sys_parked";
 /// Where half messages go that nobody would decide.
@@ -52,8 +52,17 @@ const SYSTEM_TOPICS: [&str; 10] = [
     "CHECKPOINT_TOPIC",
 ];
 
-const NO_SEND_TOPICS: [&str; 9] =
-    [DELAY_TOPIC, TIMER_TOPIC, MARKS_TOPIC, PARKING_TOPIC, HALF_TOPIC, OP_TOPIC, UNDECIDED_TOPIC, "SELF_TEST_TOPIC", "OFFSET_MOVED_EVENT"];
+const NO_SEND_TOPICS: [&str; 9] = [
+    DELAY_TOPIC,
+    TIMER_TOPIC,
+    PROGRESS_TOPIC,
+    PARKING_TOPIC,
+    HALF_TOPIC,
+    OP_TOPIC,
+    UNDECIDED_TOPIC,
+    "SELF_TEST_TOPIC",
+    "OFFSET_MOVED_EVENT",
+];
 
 /// Groups that exist from the start.
 pub const SYSTEM_GROUPS: [&str; 8] = [

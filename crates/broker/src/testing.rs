@@ -92,7 +92,7 @@ pub fn try_put(broker: &Broker, topic: &str, queue_id: u32, properties: &str, bo
     let mut batch = broker.store.batch();
     let draft = Draft::own(topic, queue_id, broker.identity.advertised, Timestamp(NOW_MS), body.as_bytes(), properties);
     batch.push(draft).unwrap();
-    broker.append_own(&mut batch)?;
+    broker.append_and_confirm(&mut batch)?;
     Ok(batch.placed(0))
 }
 

@@ -172,7 +172,7 @@ fn send(broker: &Broker, level: i32, is_poison: bool, bodies: &[String]) -> Resu
             &properties,
         ))?;
     }
-    broker.append_own(&mut batch)?;
+    broker.append_and_confirm(&mut batch)?;
     Ok((0..bodies.len()).map(|n| batch.placed(n).end.0).collect())
 }
 

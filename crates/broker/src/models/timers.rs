@@ -228,14 +228,14 @@ fn send(broker: &Broker, due_ms: i64, is_poison: bool, bodies: &[String]) -> Res
         let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), &topic(is_poison), QUEUE, due_ms);
         batch.push(draft(broker, TIMER_TOPIC, queue_id, body.as_bytes(), &properties))?;
     }
-    broker.append_own(&mut batch)?;
+    broker.append_and_confirm(&mut batch)?;
     Ok((0..bodies.len()).map(|n| batch.placed(n).end.0).collect())
 }
 
 fn put_plain(broker: &Broker, body: &[u8]) -> Result<(), Refusal> {
     let mut batch = Batch::new();
     batch.push(draft(broker, TOPIC, QUEUE + 1, body, ""))?;
-    broker.append_own(&mut batch)
+    broker.append_and_confirm(&mut batch)
 }
 
 fn draft<'a>(broker: &Broker, topic: &'a str, queue_id: u32, body: &'a [u8], properties: &'a str) -> Draft<'a> {

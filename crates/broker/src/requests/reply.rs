@@ -145,7 +145,7 @@ fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], sender: &Peer) ->
         body,
         properties: &properties,
     })?;
-    broker.append_own(&mut batch)?;
+    broker.append_and_confirm(&mut batch)?;
     let place = batch.placed(0);
     let msg_id = MessageId { store_host: sender.met_as(), log_offset: place.log_offset }.to_string();
     Ok(told(msg_id, pushed.queue_id, place.queue_offset.0))

@@ -102,9 +102,9 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
             Err(_) => Some(parking::park(broker, &record, &dead_letters, &reason, &mut batch)),
         };
     }
-    broker.put_own(&mut batch)?;
+    broker.append(&mut batch)?;
     parking::tell(broker, parked);
-    broker.settle(&batch).in_time()?;
+    broker.confirm(&batch).into_result()?;
     let key = format!("{}@{}", properties.find(name::RETRY_TOPIC).unwrap_or_default(), request.group);
     broker.counts.statistics.add(Moved::SendBacks, &key, 1, record.body.len() as u64);
     Ok(())

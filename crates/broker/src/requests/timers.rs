@@ -97,11 +97,11 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
         b"0",
         &properties,
     ))?;
-    broker.put_whole(&mut batch)?;
+    broker.append_atomic(&mut batch)?;
     waiting.recall(timer);
     drop(waiting);
     broker.waiting.timers.counts.add(&handle.topic, -1);
-    broker.settle(&batch).in_time()
+    broker.confirm(&batch).into_result()
 }
 
 /// The message that waits, and where its newest copy is.

@@ -33,5 +33,5 @@ pub fn put_back(broker: &Broker, id: &str) -> Result<(), Refusal> {
     properties.remove(name::TRANSACTION_CHECK_TIMES).remove(parking::REASON);
     let mut batch = broker.store.batch();
     batch.push(redelivered(&record, broker.identity.advertised, HALF_TOPIC, 0, properties.as_str()))?;
-    broker.append_own(&mut batch)
+    broker.append_and_confirm(&mut batch)
 }

@@ -9,7 +9,7 @@
 //! Marks and messages are in the log together or not at all, so after a crash nothing is delivered twice or left out. Files that repeat
 //! the positions matter only when retention has taken the marks away. Java has nothing like it and delivers again.
 
-use crate::names::MARKS_TOPIC;
+use crate::names::PROGRESS_TOPIC;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::records;
 use roxmq_store::{Filter, Patience, ReadLimits, ReadRequest, Store};
@@ -19,11 +19,11 @@ pub const OTHERS_FROM_QUEUE: u32 = 100;
 
 /// What the newest mark of a queue says, if there is one.
 pub fn newest(store: &Store, queue_id: u32) -> Option<i64> {
-    let (min, max) = store.bounds(MARKS_TOPIC, queue_id)?;
+    let (min, max) = store.bounds(PROGRESS_TOPIC, queue_id)?;
     // A damaged one is passed over: the one before it is behind, which costs a repetition, not a message.
     (min.0..max.0).rev().take(DAMAGED_MAX).find_map(|offset| {
         let mut bytes = Vec::new();
-        store.read(&ReadRequest { topic: MARKS_TOPIC, queue_id, from: QueueOffset(offset), limits: ONE }, Filter::ALL, &mut bytes);
+        store.read(&ReadRequest { topic: PROGRESS_TOPIC, queue_id, from: QueueOffset(offset), limits: ONE }, Filter::ALL, &mut bytes);
         let record = records(&bytes).next()?.ok().filter(|record| record.queue_offset.0 == offset)?;
         std::str::from_utf8(record.body).ok()?.parse().ok()
     })

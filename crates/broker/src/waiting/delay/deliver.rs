@@ -3,7 +3,7 @@
 use super::levels::{levels, queue_of};
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::names::{self, MARKS_TOPIC};
+use crate::names::{self, PROGRESS_TOPIC};
 use crate::waiting::destination::{Destination, Dropped, UNSAID, destination};
 use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
@@ -46,7 +46,7 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let Some(delay) = config.delay_ladder.delay_ms(level) else { return false };
     let from = broker.waiting.delayed.cursor(level);
     let Some(max) = broker.waiting.delayed.waiting_end(&broker.store, level) else { return false };
-    // A level's delivery is one whole batch, which has to fit into a segment.
+    // A level's delivery is one atomic batch, which has to fit into a segment.
     let limits = ReadLimits { bytes_max: AT_ONCE.bytes_max.min(broker.store.record_bytes_max() / 2), ..AT_ONCE };
     let mut bytes = Vec::new();
     let read = broker.store.read(
@@ -88,7 +88,7 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
 /// Appends what is due, and the mark of how far that is. When this is an error nothing was appended.
 fn deliver(broker: &Broker, level: i32, due: &[Record<'_>], next: i64, batch: &mut Batch) -> Result<(), Refusal> {
     batch.clear();
-    batch.push(broker.own(MARKS_TOPIC, queue_of(level), next.to_string().as_bytes(), ""))?;
+    batch.push(broker.own(PROGRESS_TOPIC, queue_of(level), next.to_string().as_bytes(), ""))?;
     let mut parked = Vec::new();
     let mut dropped = Dropped::default();
     for record in due {
@@ -102,8 +102,9 @@ fn deliver(broker: &Broker, level: i32, due: &[Record<'_>], next: i64, batch: &m
             Destination::Unsaid => parked.push(parking::park(broker, record, names::PARKING_TOPIC, UNSAID, batch)),
         }
     }
-    // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark.
-    broker.append_whole(batch)?;
+    broker.append_atomic(batch)?;
+    // Appended is delivered, even if it is not confirmed in time: a crash takes it away together with its cursor.
+    broker.confirm(batch);
     parking::tell(broker, parked);
     dropped.tell();
     Ok(())

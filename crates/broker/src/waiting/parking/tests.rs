@@ -94,7 +94,7 @@ fn what_waits_for_a_topic_that_was_deleted_goes_with_it() {
     place.clock.advance(ms(1000));
     delay::deliver::deliver_due(&broker);
     let mut went_to: Vec<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
-    went_to.retain(|topic| ![DELAY_TOPIC, names::MARKS_TOPIC].contains(&&**topic));
+    went_to.retain(|topic| ![DELAY_TOPIC, names::PROGRESS_TOPIC].contains(&&**topic));
     went_to.sort();
     assert_eq!(went_to, ["%RETRY%there", TOPIC]);
     assert!(broker.tables.topics.find("%RETRY%there").is_some(), "its group is there, and reads it");
@@ -331,7 +331,7 @@ fn send(broker: &Broker, topic: &str, properties: &str, body: &[u8], reconsume_t
         Unprepared::Refused(refusal) => format!("{} {refusal}", refusal.code()),
         Unprepared::TopicIsNew { .. } => unreachable!("it is durable"),
     })?;
-    broker.append_own(&mut batch).unwrap();
+    broker.append_and_confirm(&mut batch).unwrap();
     Ok(batch.placed(0))
 }
 
@@ -466,7 +466,8 @@ fn a_parked_message_is_still_a_record() {
     let (record, _) = Record::parse(&bytes).unwrap();
     let mut batch = broker.store.batch();
     let parked = parking::park(&broker, &record, PARKING_TOPIC, "a reason", &mut batch);
-    broker.append_whole(&mut batch).unwrap();
+    broker.append_atomic(&mut batch).unwrap();
+    broker.confirm(&batch);
     parking::tell(&broker, [parked]);
     let expected = ("body".to_owned(), "UNIQ_KEY\u{1}key\u{2}PARKED_REASON\u{1}a reason\u{2}".to_owned());
     assert_eq!(seen_in(&broker, PARKING_TOPIC, 0), [expected]);

@@ -5,7 +5,7 @@ use super::due_queue::{DueQueue, MARKS_QUEUE, Progress, PutOff, Timer, mark};
 use super::times::ORIGIN;
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::names::{MARKS_TOPIC, PARKING_TOPIC};
+use crate::names::{PARKING_TOPIC, PROGRESS_TOPIC};
 use crate::waiting::destination::{Destination, Dropped, UNSAID, destination};
 use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
@@ -57,7 +57,7 @@ pub async fn run(broker: Arc<Broker>) {
 pub fn deliver_due(broker: &Broker) -> Option<Timestamp> {
     let now = Timestamp(broker.clock.now_ms());
     let log_end = broker.store.visible_end();
-    let marks_end = broker.store.queue_next(MARKS_TOPIC, MARKS_QUEUE).unwrap_or_default();
+    let marks_end = broker.store.queue_next(PROGRESS_TOPIC, MARKS_QUEUE).unwrap_or_default();
     let mut batch = broker.store.batch();
     broker.waiting.timers.waiting.lock().retry();
     loop {
@@ -88,7 +88,7 @@ pub fn deliver_due(broker: &Broker) -> Option<Timestamp> {
         drop(waiting);
         // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark. Waited for all the
         // same, so that no more is ahead of the disk than this.
-        broker.settle(&batch);
+        broker.confirm(&batch);
         batch.clear();
     }
 }
@@ -138,7 +138,7 @@ fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, LogOffset)], 
     }
     batch.clear();
     let delivered = mark(deliveries.iter().map(|delivery| delivery.timer));
-    batch.push(broker.own(MARKS_TOPIC, MARKS_QUEUE, delivered.as_bytes(), ""))?;
+    batch.push(broker.own(PROGRESS_TOPIC, MARKS_QUEUE, delivered.as_bytes(), ""))?;
     let mut parked = Vec::new();
     let mut dropped = Dropped::default();
     let mut topics = Vec::new();
@@ -154,7 +154,7 @@ fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, LogOffset)], 
             Destination::Unsaid => parked.push(parking::park(broker, &record, PARKING_TOPIC, UNSAID, batch)),
         }
     }
-    broker.put_whole(batch)?;
+    broker.append_atomic(batch)?;
     deliveries.iter().for_each(|delivery| waiting.close(delivery.timer));
     topics.iter().for_each(|topic| broker.waiting.timers.counts.add(topic, -1));
     parking::tell(broker, parked);

@@ -5,7 +5,7 @@ use super::due_queue::{DueQueue, Entry, EntryKind, MARKS_QUEUE, Timer, mark};
 use super::times::ORIGIN;
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::names::{MARKS_TOPIC, PARKING_TOPIC, TIMER_TOPIC};
+use crate::names::{PARKING_TOPIC, PROGRESS_TOPIC, TIMER_TOPIC};
 use crate::waiting::deletions::Progress;
 use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
@@ -99,7 +99,7 @@ fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
     }
     if !batch.is_empty() {
         batch.use_reserve();
-        broker.put_own(&mut batch)?;
+        broker.append(&mut batch)?;
     }
     Ok(batch.len())
 }
@@ -107,10 +107,10 @@ fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
 /// A message that cannot be stored again must not keep the log from being deleted.
 fn park(broker: &Broker, waiting: &mut DueQueue, timer: Timer, record: &Record<'_>, reason: &str) -> Result<(), Refusal> {
     let mut batch = broker.store.batch();
-    batch.push(broker.own(MARKS_TOPIC, MARKS_QUEUE, mark([timer].into_iter()).as_bytes(), ""))?;
+    batch.push(broker.own(PROGRESS_TOPIC, MARKS_QUEUE, mark([timer].into_iter()).as_bytes(), ""))?;
     let parked = parking::park(broker, record, PARKING_TOPIC, reason, &mut batch);
     batch.use_reserve();
-    broker.put_whole(&mut batch)?;
+    broker.append_atomic(&mut batch)?;
     waiting.close(timer);
     broker.waiting.timers.counts.add(record.properties().find(name::REAL_TOPIC).unwrap_or_default(), -1);
     parking::tell(broker, [parked]);

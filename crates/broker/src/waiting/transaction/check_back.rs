@@ -6,7 +6,7 @@ use super::open::Open;
 use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::names::{MARKS_TOPIC, UNDECIDED_TOPIC};
+use crate::names::{PROGRESS_TOPIC, UNDECIDED_TOPIC};
 use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
 use roxmq_protocol::message_id::MessageId;
@@ -114,7 +114,7 @@ pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> bool
             Err(_) => {}
         }
     }
-    broker.settle(&batch);
+    broker.confirm(&batch);
 }
 
 enum Check {
@@ -175,7 +175,7 @@ fn park(broker: &Broker, half: &Record<'_>, checks: u32, batch: &mut Batch) -> R
     let counted = checks::with_times(half.properties, checks);
     let draft = redelivered(half, broker.identity.advertised, UNDECIDED_TOPIC, 0, &counted);
     let cut = parking::try_push(broker, draft, batch).err().map(|reason| parking::park(broker, half, UNDECIDED_TOPIC, &reason, batch));
-    broker.put_whole(batch)?;
+    broker.append_atomic(batch)?;
     parking::tell(broker, cut);
     warn!(offset = half.queue_offset.0, "a transaction was checked as often as allowed, and is laid aside in {UNDECIDED_TOPIC}");
     Ok(())
@@ -189,7 +189,7 @@ fn count(broker: &Broker, asked: &[(QueueOffset, u32)]) -> Result<(), Refusal> {
     let mut batch = broker.store.batch();
     for some in asked.chunks(AT_ONCE) {
         let words: Vec<String> = some.iter().map(|(offset, times)| format!("{offset}:{times}")).collect();
-        batch.push(broker.own(MARKS_TOPIC, CHECKS_QUEUE, words.join(",").as_bytes(), ""))?;
+        batch.push(broker.own(PROGRESS_TOPIC, CHECKS_QUEUE, words.join(",").as_bytes(), ""))?;
     }
-    if batch.is_empty() { Ok(()) } else { broker.put_own(&mut batch) }
+    if batch.is_empty() { Ok(()) } else { broker.append(&mut batch) }
 }

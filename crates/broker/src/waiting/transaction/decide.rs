@@ -95,7 +95,7 @@ pub fn decide_all(broker: &Broker, requests: Vec<Result<request::EndTransaction<
         closing.appended
     };
     for (batch, numbers) in appended {
-        let outcome = broker.settle(&batch).in_time();
+        let outcome = broker.confirm(&batch).into_result();
         numbers.into_iter().for_each(|number| outcomes[number] = outcome.clone());
     }
     outcomes
@@ -181,7 +181,7 @@ impl Closing {
             return;
         }
         let mut batch = std::mem::replace(&mut self.batch, broker.store.batch());
-        if let Err(refusal) = broker.put_whole(&mut batch) {
+        if let Err(refusal) = broker.append_atomic(&mut batch) {
             self.all.drain(..).for_each(|closed| outcomes[closed.number] = Err(refusal.clone()));
             return;
         }

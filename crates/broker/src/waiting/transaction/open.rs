@@ -1,7 +1,7 @@
 //! Which half messages are open?
 
 use super::checks::{self, CHECKS_QUEUE};
-use crate::names::{HALF_TOPIC, MARKS_TOPIC, OP_TOPIC};
+use crate::names::{HALF_TOPIC, OP_TOPIC, PROGRESS_TOPIC};
 use crate::tables::file::TableFile;
 use crate::trouble::Troubles;
 use crate::waiting::system_queue::{Reached, SystemQueue};
@@ -152,7 +152,7 @@ impl State {
             open: BTreeMap::new(),
             halves: SystemQueue::new(HALF_TOPIC, 0, QueueOffset(marks.half)),
             ops: SystemQueue::new(OP_TOPIC, 0, QueueOffset(marks.op)),
-            checked: SystemQueue::new(MARKS_TOPIC, CHECKS_QUEUE, QueueOffset(marks.checks)),
+            checked: SystemQueue::new(PROGRESS_TOPIC, CHECKS_QUEUE, QueueOffset(marks.checks)),
             closed_early: Vec::new(),
         }
     }

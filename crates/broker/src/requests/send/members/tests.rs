@@ -57,7 +57,7 @@ fn members_of_a_batch_keep_what_is_theirs_and_are_in_it_all_or_none() {
         ("INNER_MULTI_DISPATCH\u{1}%LMQ%a\u{2}TAGS\u{1}t", "two"),
     ]);
     assert_eq!(push(&broker, SENDER, draft(&sound), "or", &mut flow, &mut batch), Ok("%LMQ%a".to_owned()));
-    broker.append_own(&mut batch).unwrap();
+    broker.append_and_confirm(&mut batch).unwrap();
     let limits = ReadLimits { messages_max: 3, bytes_max: 4096, scan_max: 3, patience: Patience::WaitForDisk };
     let mut stored = Vec::new();
     broker.store.read(&ReadRequest { topic: TOPIC, queue_id: QUEUE, from: QueueOffset(0), limits }, Filter::ALL, &mut stored);
