@@ -41,7 +41,7 @@ impl Broker {
     pub fn confirm(&self, batch: &Batch) -> Confirmation {
         let Some(last) = batch.len().checked_sub(1) else { return Confirmation::Confirmed };
         let confirmation = self.wait_confirmed(batch.placed(last).end);
-        batch.queues().for_each(|(topic, queue_id)| self.doors.notify(topic, queue_id));
+        batch.queues().for_each(|(topic, queue_id)| self.shards.notify(topic, queue_id));
         confirmation
     }
 

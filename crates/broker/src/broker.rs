@@ -4,7 +4,7 @@ use crate::announce::Announcements;
 use crate::confirm::FlushWatch;
 use crate::counts::Counts;
 use crate::identity::Identity;
-use crate::notify::doors::Doors;
+use crate::notify::shards::Shards;
 use crate::pool::Pool;
 use crate::settings::BrokerConfig;
 use crate::settings::in_force::Settings;
@@ -62,7 +62,7 @@ pub struct Broker {
     pub(crate) tables: Tables,
     pub(crate) waiting: Waiting,
     pub(crate) announce: Announcements,
-    pub(crate) doors: Doors,
+    pub(crate) shards: Shards,
     pub(crate) counts: Counts,
     pub(crate) pool: Pool,
 }
@@ -94,7 +94,7 @@ impl Broker {
             tables,
             waiting,
             announce: Announcements::default(),
-            doors: Doors::default(),
+            shards: Shards::default(),
             counts: Counts::new(&clock, &config.broker_cluster_name),
             pool,
             settings: Settings::new(config, clock.now_ms()),

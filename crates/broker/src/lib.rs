@@ -34,6 +34,7 @@ mod message;
 mod models;
 mod names;
 mod notify;
+mod outages;
 mod pool;
 mod requests;
 mod routes;
@@ -45,7 +46,6 @@ mod shard;
 mod tables;
 #[cfg(test)]
 mod testing;
-mod trouble;
 mod verify;
 mod waiting;
 

@@ -92,7 +92,7 @@ pub async fn run(broker: Arc<Broker>) {
 
 /// Gives the answers that waited for what was told now.
 fn wake(broker: &Broker) {
-    broker.doors.wake_all();
+    broker.shards.wake_all();
     changing::answer_told(broker);
 }
 

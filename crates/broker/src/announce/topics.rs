@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// A topic is new: the number of the change that NameServers are told of.
 pub fn made(broker: &Broker, topic: &str) -> u64 {
-    broker.tables.lives.began(topic, broker.store.was_deleted(topic), next_connection());
+    broker.tables.incarnations.began(topic, broker.store.was_deleted(topic), next_connection());
     broker.announce.registration.topic_changed(topic)
 }
 

@@ -1,4 +1,4 @@
 //! How do shards hear of what happened elsewhere?
 
 pub mod arrivals;
-pub mod doors;
+pub mod shards;

@@ -63,7 +63,7 @@ fn take(broker: &Broker, settings: BrokerConfig) {
     // The permission, order and limits of topics travel with the registration.
     broker.tables.topics.touch();
     broker.announce.registration.settings_changed();
-    broker.doors.recheck();
+    broker.shards.recheck();
 }
 
 /// Keeps the changes in the file that the broker was started with.

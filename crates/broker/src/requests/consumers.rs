@@ -114,7 +114,7 @@ pub fn unregister(broker: &Broker, call: &Call<'_>, request: request::Unregister
 
 /// A connection is gone, and with it the client.
 pub fn connection_lost(broker: &Broker, connection: ConnectionId) {
-    broker.tables.lives.connection_lost(connection);
+    broker.tables.incarnations.connection_lost(connection);
     for departure in broker.tables.clients.connection_lost(connection) {
         left(broker, departure);
     }

@@ -44,7 +44,7 @@ fn checked(broker: &Broker, sent: SubscriptionGroupConfig) -> Result<Subscriptio
 
 fn put(broker: &Broker, group: SubscriptionGroupConfig) {
     broker.tables.groups.put(group);
-    broker.doors.recheck();
+    broker.shards.recheck();
 }
 
 /// Code 353. In Java allowing one topic again allows the group all others too.
@@ -53,7 +53,7 @@ pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'
         broker.tables.groups.check_name(&request.group)?;
         names::check_topic(&request.topic)?;
         broker.tables.groups.set_readable(&request.group, &request.topic, readable);
-        broker.doors.recheck();
+        broker.shards.recheck();
         info!(group = %request.group, topic = %request.topic, readable, "a tool said what a group may read");
     }
     let body = GroupForbidden {
@@ -101,5 +101,5 @@ fn forget(broker: &Broker, group: &str, with_offsets: bool) {
     if with_offsets {
         topics::forget(broker, &names::retry_topic(group));
     }
-    broker.doors.recheck();
+    broker.shards.recheck();
 }

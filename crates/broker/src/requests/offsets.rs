@@ -4,7 +4,7 @@
 
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::tables::lives::Claim;
+use crate::tables::incarnations::Claim;
 use roxmq_protocol::body::TopicConfig;
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::position::QueueOffset;
@@ -27,7 +27,7 @@ pub fn beginning(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> i6
 
 /// Answers with an offset of a queue, for a group or without one.
 fn told(broker: &Broker, call: &Call<'_>, topic: &str, queue_id: i32, group: &str, offset: i64) -> Answer {
-    broker.tables.lives.tell(Claim { topic, queue_id, group, connection: call.peer.id(), offset });
+    broker.tables.incarnations.answered(Claim { topic, queue_id, group, connection: call.peer.id(), offset });
     Answer::with(OffsetReply { offset })
 }
 
@@ -83,7 +83,7 @@ pub fn committed(broker: &Broker, call: &Call<'_>, request: request::QueryConsum
 pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumerOffset<'_>) -> Result<Answer, Refusal> {
     let request::UpdateConsumerOffset { consumer_group: group, topic, queue_id, commit_offset: offset } = request;
     loop {
-        let deletions = broker.tables.lives.deletions();
+        let deletions = broker.tables.incarnations.deletions();
         if broker.tables.groups.find(&group).is_none() {
             return Err(Refusal::NoGroup(format!("Group {group} not exist!")));
         }
@@ -95,13 +95,13 @@ pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumer
             return Err(Refusal::Argument(text));
         }
         let claim = Claim { topic: &topic, queue_id, group: &group, connection: call.peer.id(), offset };
-        if !broker.tables.lives.may_commit(claim, beginning(broker, &group, &topic, queue_id)) {
+        if !broker.tables.incarnations.may_commit(claim, beginning(broker, &group, &topic, queue_id)) {
             return Err(Refusal::Argument(format!(
                 "offset {offset} of queue {queue_id} is from before {topic} was deleted and made again"
             )));
         }
         // Once more if a topic, perhaps this one, has just been deleted.
-        if broker.tables.offsets.commit(&group, &topic, queue_id, offset, || broker.tables.lives.deletions() == deletions) {
+        if broker.tables.offsets.commit(&group, &topic, queue_id, offset, || broker.tables.incarnations.deletions() == deletions) {
             return Ok(Answer::ok());
         }
     }

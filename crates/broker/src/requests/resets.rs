@@ -13,7 +13,7 @@ use crate::error::Refusal;
 use crate::requests::offsets::bounds;
 use crate::requests::relay::Later;
 use crate::tables::clients::Member;
-use crate::tables::lives::Claim;
+use crate::tables::incarnations::Claim;
 use roxmq_protocol::body::{GetConsumerStatusBody, MessageQueue, MessageQueueForC, ResetOffsetBody, ResetOffsetBodyForC, TopicConfig};
 use roxmq_protocol::header::Language;
 use roxmq_protocol::json::{self, Dialect};
@@ -55,7 +55,7 @@ fn move_here(broker: &Broker, request: &request::ResetOffset<'_>, topic: &TopicC
     let offsets = targets(broker, request, queues(request, topic)?)?;
     for (queue, offset) in &offsets {
         broker.tables.offsets.reset(&request.group, &request.topic, queue.queue_id, *offset);
-        broker.doors.notify(&request.topic, queue.queue_id as u32);
+        broker.shards.notify(&request.topic, queue.queue_id as u32);
     }
     Ok(offsets)
 }
@@ -119,7 +119,7 @@ fn move_at_clients(broker: &Broker, request: &request::ResetOffset<'_>, topic: &
                 connection: member.peer.id(),
                 offset: *offset,
             };
-            broker.tables.lives.tell(claim);
+            broker.tables.incarnations.answered(claim);
         }
         let push = ResetClientOffset {
             topic: (&*request.topic).into(),

@@ -95,7 +95,7 @@ fn put(broker: &Broker, topic: TopicConfig) -> Option<u64> {
     if !is_known {
         return Some(topics::made(broker, &name));
     }
-    broker.doors.recheck();
+    broker.shards.recheck();
     Some(broker.announce.registration.topic_changed(&name))
 }
 
@@ -175,9 +175,9 @@ fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
         let was_there = broker.tables.topics.remove(topic);
         if was_there || broker.tables.topics.is_light(topic) || !broker.store.queues_of(topic).is_empty() {
             // Before its offsets go: whoever commits one looks whether a topic was deleted meanwhile.
-            broker.tables.lives.ended(topic, next_connection());
+            broker.tables.incarnations.ended(topic, next_connection());
         }
-        broker.tables.lives.was_read(topic, broker.tables.offsets.forget_topic(topic));
+        broker.tables.incarnations.was_read(topic, broker.tables.offsets.forget_topic(topic));
         broker.tables.request_modes.forget_topic(topic);
         broker.tables.groups.forget_topic(topic);
         broker.tables.locks.forget_topic(topic);
@@ -189,7 +189,7 @@ fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
     );
     for topic in topics {
         broker.counts.statistics.forget_topic(topic);
-        broker.doors.notify_topic(topic);
+        broker.shards.notify_topic(topic);
     }
     saving::save_offsets(broker);
     were_there.then(|| broker.announce.registration.changed())

@@ -135,7 +135,7 @@ impl BrokerShard {
         let mut held = self.held.borrow_mut();
         let is_new = !held.contains_key(queue);
         if is_new {
-            self.broker.doors.arrivals.wait(queue, self.number);
+            self.broker.shards.arrivals.wait(queue, self.number);
         }
         let waiting = held.entry(queue.clone()).or_default();
         self.next_deadline.set(self.next_deadline.get().min(pull.deadline));
@@ -151,7 +151,7 @@ impl BrokerShard {
         let taken: Vec<HeldPull> = waiting.pulls.extract_if(.., which).collect();
         if waiting.pulls.is_empty() {
             held.remove(queue);
-            self.broker.doors.arrivals.leave(queue, self.number);
+            self.broker.shards.arrivals.leave(queue, self.number);
         }
         self.held_count.set(self.held_count.get() - taken.len());
         taken

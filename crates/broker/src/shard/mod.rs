@@ -19,7 +19,7 @@ use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::error::{answered, taken};
 use crate::notify::arrivals::QueueKey;
-use crate::notify::doors::{Door, Inbox};
+use crate::notify::shards::{Inbox, ShardLink};
 use crate::requests::pull::read::SharedRead;
 use crate::requests::send::flow::Flow;
 use crate::routes::{self, Lane};
@@ -68,7 +68,7 @@ impl BrokerShard {
     /// A shard of `broker`, reached through `handle` from now on.
     pub fn new(broker: Arc<Broker>, handle: ShardHandle) -> BrokerShard {
         let inbox = Arc::new(Inbox::default());
-        let number = broker.doors.add(Door { handle: handle.clone(), inbox: Arc::clone(&inbox) });
+        let number = broker.shards.add(ShardLink { handle: handle.clone(), inbox: Arc::clone(&inbox) });
         broker.store.wake_when_flushed(Arc::new(move || handle.wake()));
         let flow = Flow::new(&broker);
         let batch = broker.store.batch();

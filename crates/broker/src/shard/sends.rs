@@ -108,7 +108,7 @@ impl BrokerShard {
         let settle = move || {
             let settled = taken(|| changing::settle_to(&broker, owed));
             *inbox.settled.lock() = Some(settled);
-            broker.doors.wake(number);
+            broker.shards.wake(number);
         };
         if !self.broker.pool.write(settle) {
             *self.inbox.settled.lock() = Some(Err(Refusal::Busy("too many writing requests wait")));
@@ -273,10 +273,10 @@ impl BrokerShard {
     }
 
     pub(super) fn tell_of_queue(&self, topic: &str, queue_id: u32, mine: &mut Vec<QueueKey>) {
-        let Some((queue, shards)) = self.broker.doors.arrivals.waiting(topic, queue_id) else { return };
+        let Some((queue, shards)) = self.broker.shards.arrivals.waiting(topic, queue_id) else { return };
         for shard in shards {
             if shard != self.number {
-                self.broker.doors.notify_shard(shard, queue.clone());
+                self.broker.shards.notify_shard(shard, queue.clone());
             } else if !mine.contains(&queue) {
                 mine.push(queue.clone());
             }

@@ -6,8 +6,8 @@ pub mod clients;
 pub mod deleted;
 pub mod file;
 pub mod groups;
+pub mod incarnations;
 pub mod journal;
-pub mod lives;
 pub mod locks;
 pub mod modes;
 pub mod offsets;
@@ -20,8 +20,8 @@ use clients::Clients;
 use deleted::Deleted;
 use file::TableFile;
 use groups::Groups;
+use incarnations::Incarnations;
 use journal::Journal;
-use lives::Lives;
 use locks::Locks;
 use modes::RequestModes;
 use offsets::Offsets;
@@ -44,7 +44,7 @@ pub struct Tables {
     pub journal: Arc<Journal>,
     pub offsets: Offsets,
     pub clients: Clients,
-    pub lives: Lives,
+    pub incarnations: Incarnations,
     pub locks: Locks,
     /// Could they not be written the last time?
     pub fail: AtomicBool,
@@ -67,7 +67,7 @@ impl Tables {
             offsets: Offsets::load(clock, file("consumerOffset.json"))?,
             journal,
             clients: Clients::default(),
-            lives: Lives::default(),
+            incarnations: Incarnations::default(),
             locks: Locks::default(),
             fail: AtomicBool::new(false),
         };

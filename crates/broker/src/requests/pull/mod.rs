@@ -11,7 +11,7 @@ use crate::error::Refusal;
 use crate::notify::arrivals::QueueKey;
 use crate::settings::BrokerConfig;
 use crate::tables::clients::Subscription;
-use crate::tables::lives::Claim;
+use crate::tables::incarnations::{Claim, IncarnationId};
 use roxmq_protocol::body::{SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::header::Fields;
 use roxmq_protocol::permission::Permission;
@@ -42,9 +42,9 @@ pub struct PreparedPull {
     pub(super) connection: ConnectionId,
     /// The offset that rides on it, until it is committed.
     pub(super) commit: Cell<Option<i64>>,
-    /// How often topics had been deleted when it came, and which life of its topic it was then.
+    /// How often topics had been deleted when it came, and which incarnation of its topic it was then.
     pub(super) deletions: u64,
-    pub(super) life: Option<u64>,
+    pub(super) incarnation: Option<IncarnationId>,
     pub(super) limits: ReadLimits,
     pub(super) subscription: Arc<Subscription>,
     pub(super) topic_sys_flag: i32,
@@ -84,7 +84,7 @@ pub fn prepare(
 ) -> Result<PreparedPull, Refusal> {
     let request = Pull::read(fields)?;
     // Before anything is looked up: what is deleted in between is then looked for once more.
-    let deletions = broker.tables.lives.deletions();
+    let deletions = broker.tables.incarnations.deletions();
     if !Permission(config.broker_permission as i32).is_readable() {
         return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
     }
@@ -118,7 +118,7 @@ pub fn prepare(
         connection,
         commit: Cell::new((request.sys_flag & PULL_COMMIT != 0).then_some(request.commit_offset)),
         deletions,
-        life: broker.tables.lives.of(&request.topic),
+        incarnation: broker.tables.incarnations.of(&request.topic),
         limits: ReadLimits {
             messages_max,
             bytes_max: bytes_max as usize,
@@ -170,7 +170,7 @@ pub fn recheck(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
 /// When it was deleted since the pull came, and not made again.
 pub fn check_there(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
     // Usually none was.
-    if pull.deletions == broker.tables.lives.deletions() { Ok(()) } else { find_topic(broker, &pull.queue.topic).map(drop) }
+    if pull.deletions == broker.tables.incarnations.deletions() { Ok(()) } else { find_topic(broker, &pull.queue.topic).map(drop) }
 }
 
 fn find_topic(broker: &Broker, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {

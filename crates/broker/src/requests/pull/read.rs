@@ -10,6 +10,7 @@ use crate::notify::arrivals::QueueKey;
 use crate::requests::offsets::beginning;
 use crate::requests::send_back;
 use crate::tables::clients::Wanted;
+use crate::tables::incarnations::IncarnationId;
 use roxmq_protocol::code;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::properties::Properties;
@@ -65,26 +66,26 @@ pub fn serve(broker: &Broker, pull: &PreparedPull, patience: Patience, shared: &
     if let Some(offset) = broker.tables.offsets.take_reset(pull.group_name(), topic, *queue_id as i32) {
         return moved(broker, pull, offset);
     }
-    let deletions = broker.tables.lives.deletions();
-    let life = broker.tables.lives.of(topic);
-    let read = match find(broker, pull, life, patience, shared) {
+    let deletions = broker.tables.incarnations.deletions();
+    let incarnation = broker.tables.incarnations.of(topic);
+    let read = match find(broker, pull, incarnation, patience, shared) {
         Found::Elsewhere(offset) => return moved(broker, pull, offset),
         Found::Read(read) => read,
     };
     // What rides on a pull is never ahead of it, unless it is from before the topic was deleted.
-    let end = if life.is_some() { read.max.0.min(pull.from) } else { read.max.0 };
+    let end = if incarnation.is_some() { read.max.0.min(pull.from) } else { read.max.0 };
     let commit = pull.commit.take().filter(|offset| (0..=end).contains(offset));
-    let is_current = || broker.tables.lives.deletions() == deletions;
+    let is_current = || broker.tables.incarnations.deletions() == deletions;
     broker.tables.offsets.note_pull(pull.group_name(), topic, *queue_id as i32, read.next.0, commit, is_current);
     count(broker, pull, &read, shared);
     PullResult::of(pull, &read)
 }
 
 /// Reads what the pull wants, unless the read before found just that for another pull.
-fn find(broker: &Broker, pull: &PreparedPull, life: Option<u64>, patience: Patience, shared: &mut SharedRead) -> Found {
+fn find(broker: &Broker, pull: &PreparedPull, incarnation: Option<IncarnationId>, patience: Patience, shared: &mut SharedRead) -> Found {
     let QueueKey { topic, queue_id } = &pull.queue;
-    if let Some(life) = life
-        && let Some(offset) = begins_anew(broker, pull, life)
+    if let Some(incarnation) = incarnation
+        && let Some(offset) = begin_again(broker, pull, incarnation)
     {
         return Found::Elsewhere(offset);
     }
@@ -105,20 +106,20 @@ fn find(broker: &Broker, pull: &PreparedPull, life: Option<u64>, patience: Patie
     };
     // The end of the log is shorter after a crash, and that is where a pull from beyond it goes on. But one from before the topic was
     // deleted has to begin again; where it cannot be told, nothing may be passed over.
-    let is_of_another_life = read.status == ReadStatus::OffsetOverflowBadly
+    let is_from_before = read.status == ReadStatus::OffsetOverflowBadly
         && broker.store.was_deleted(topic)
-        && !broker.tables.lives.reads(pull.claim(pull.from));
-    match is_of_another_life {
+        && !broker.tables.incarnations.reads(pull.claim(pull.from));
+    match is_from_before {
         true => Found::Elsewhere(beginning(broker, pull.group_name(), topic, *queue_id as i32)),
         false => Found::Read(read),
     }
 }
 
 /// Where a pull has to begin whose offset is from before its topic was deleted and made again.
-fn begins_anew(broker: &Broker, pull: &PreparedPull, life: u64) -> Option<i64> {
+fn begin_again(broker: &Broker, pull: &PreparedPull, incarnation: IncarnationId) -> Option<i64> {
     let beginning = beginning(broker, pull.group_name(), &pull.queue.topic, pull.queue.queue_id as i32);
-    let waited_over_it = pull.life != Some(life) && pull.from > beginning;
-    (waited_over_it || !broker.tables.lives.may_read(pull.claim(pull.from), beginning)).then_some(beginning)
+    let waited_over_it = pull.incarnation != Some(incarnation) && pull.from > beginning;
+    (waited_over_it || !broker.tables.incarnations.may_read(pull.claim(pull.from), beginning)).then_some(beginning)
 }
 
 fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_retries: bool, body: &mut Vec<u8>) -> ReadResult {
@@ -140,7 +141,7 @@ fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_
 
 /// Sends a pull to another offset.
 fn moved(broker: &Broker, pull: &PreparedPull, offset: i64) -> PullResult {
-    broker.tables.lives.tell(pull.claim(offset));
+    broker.tables.incarnations.answered(pull.claim(offset));
     PullResult::moved(pull, offset, broker.store.bounds(&pull.queue.topic, pull.queue.queue_id).unwrap_or_default())
 }
 

@@ -48,7 +48,7 @@ fn pulled(broker: &Broker, connection: ConnectionId, from: i64, commit: i64) -> 
 
 fn make(broker: &Broker, messages: usize) {
     broker.tables.topics.add(TopicConfig { topic_name: TOPIC.into(), ..TopicConfig::default() });
-    broker.tables.lives.began(TOPIC, broker.store.was_deleted(TOPIC), next_connection());
+    broker.tables.incarnations.began(TOPIC, broker.store.was_deleted(TOPIC), next_connection());
     (0..messages).for_each(|_| _ = put(broker, TOPIC, QUEUE, "", "body"));
 }
 

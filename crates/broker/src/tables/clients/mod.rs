@@ -4,9 +4,10 @@
 //! to subscribe alike; the subscription with the highest version counts, and those that do not are reported. Follows Java's
 //! `ConsumerManager` and `ProducerManager`.
 
-mod wishes;
+mod agreement;
 
 use crate::filter::{Expression, ParseError};
+use agreement::Interests;
 use parking_lot::RwLock;
 use roxmq_protocol::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use roxmq_protocol::header::Language;
@@ -14,7 +15,6 @@ use roxmq_protocol::properties::java_hash;
 use roxmq_remoting::{ConnectionId, Peer};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
-use wishes::Wishes;
 
 /// One connected client as a member of a group.
 #[derive(Clone)]
@@ -119,7 +119,7 @@ pub struct ConsumerGroup {
     pub subscriptions: BTreeMap<String, Arc<Subscription>>,
     /// Its members.
     pub members: HashMap<ConnectionId, Member>,
-    wishes: Wishes,
+    interests: Interests,
 }
 
 /// The tables of connected clients.
@@ -159,7 +159,7 @@ impl Clients {
             from_where: data.consume_from_where,
             subscriptions: BTreeMap::new(),
             members: HashMap::new(),
-            wishes: Wishes::default(),
+            interests: Interests::default(),
         });
         group.consume_type = data.consume_type;
         group.message_model = data.message_model;
@@ -187,7 +187,7 @@ impl Clients {
         let mut consumers = self.consumers.write();
         let left = consumers.get_mut(group)?;
         let client_id = left.members.remove(&connection)?.client_id;
-        left.wishes.left(&client_id);
+        left.interests.remove(&client_id);
         let departure = Departure { group: group.to_owned(), client_id, message_model: left.message_model, audience: left.audience() };
         if left.members.is_empty() {
             consumers.remove(group);
@@ -266,7 +266,7 @@ impl Clients {
 
     /// The connected consumer groups whose members subscribe differently.
     pub fn groups_at_odds(&self) -> usize {
-        self.consumers.read().values().filter(|group| !group.wishes.agree(group.consume_type)).count()
+        self.consumers.read().values().filter(|group| !group.interests.agree(group.consume_type)).count()
     }
 
     /// The client ids of a group.
@@ -324,7 +324,7 @@ impl ConsumerGroup {
 
 /// Members that subscribe differently take messages from each other, so somebody has to hear of it.
 fn report_disagreements(group: &mut ConsumerGroup, data: &ConsumerData, client_id: &str) {
-    for found in group.wishes.heard(client_id, &data.subscription_data_set, data.consume_type) {
+    for found in group.interests.update(client_id, &data.subscription_data_set, data.consume_type) {
         tracing::warn!(
             group = data.group_name,
             topic = found.topic,

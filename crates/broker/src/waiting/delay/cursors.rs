@@ -2,8 +2,8 @@
 
 use super::levels::{level_of, levels, queue_of};
 use crate::names;
+use crate::outages::Outages;
 use crate::tables::file::TableFile;
-use crate::trouble::Troubles;
 use crate::waiting::marks;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
@@ -23,7 +23,7 @@ pub struct Delayed {
     /// Levels whose next message was stored by a clock that was ahead of what it shows now.
     ahead: Mutex<BTreeMap<i32, Ahead>>,
     /// Levels of which nothing can be stored.
-    pub refused: Troubles<i32>,
+    pub refused: Outages<i32>,
 }
 
 /// What was stored by a clock that has gone back since: when that was noticed, and up to which offset.
@@ -50,7 +50,7 @@ impl Delayed {
                 }
             }
         }
-        Ok(Delayed { file, cursors: Mutex::new(cursors), ahead: Mutex::default(), refused: Troubles::default() })
+        Ok(Delayed { file, cursors: Mutex::new(cursors), ahead: Mutex::default(), refused: Outages::default() })
     }
 
     /// The next offset to be delivered of a level.

@@ -3,8 +3,8 @@
 use super::counts::Counts;
 use super::due_queue::{Done, DueQueue, LOOK_AHEAD_MS, NOTHING_DONE};
 use super::hours::{hour_of, queue_of_hour};
+use crate::outages::Outages;
 use crate::tables::file::TableFile;
-use crate::trouble::Troubles;
 use parking_lot::Mutex;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::time::Timestamp;
@@ -25,7 +25,7 @@ pub struct Timers {
     /// How things were at the start, until what waited then is counted.
     pub at_open: Mutex<Option<(LogOffset, Done)>>,
     /// Nothing can be stored.
-    pub refused: Troubles<()>,
+    pub refused: Outages<()>,
 }
 
 impl Timers {
@@ -42,7 +42,7 @@ impl Timers {
             passed_ms: AtomicI64::new(done.due.0),
             bell: Notify::new(),
             at_open: Mutex::new(Some((log_end, done))),
-            refused: Troubles::default(),
+            refused: Outages::default(),
         })
     }
 

@@ -2,8 +2,8 @@
 
 use super::checks::{self, CHECKS_QUEUE};
 use crate::names::{HALF_TOPIC, OP_TOPIC, PROGRESS_TOPIC};
+use crate::outages::Outages;
 use crate::tables::file::TableFile;
-use crate::trouble::Troubles;
 use crate::waiting::system_queue::{Reached, SystemQueue};
 use parking_lot::{Mutex, MutexGuard};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
@@ -22,9 +22,9 @@ pub struct Transactions {
     /// How many in the last round had no producer that could be asked.
     pub unasked: AtomicU32,
     /// Nothing can be stored of the checks.
-    pub uncounted: Troubles<()>,
+    pub uncounted: Outages<()>,
     /// Nothing can be parked.
-    pub unparked: Troubles<()>,
+    pub unparked: Outages<()>,
 }
 
 /// What is known of the queues of transactions.
@@ -79,8 +79,8 @@ impl Transactions {
             file,
             state: Mutex::new(State::at(&marks)),
             unasked: AtomicU32::new(0),
-            uncounted: Troubles::default(),
-            unparked: Troubles::default(),
+            uncounted: Outages::default(),
+            unparked: Outages::default(),
         })
     }
 
