@@ -56,7 +56,7 @@ fn note_saved(broker: &Broker, save: impl FnOnce() -> io::Result<()>) {
                 error!(%error, "a table could not be written; it is tried again");
             }
         }
-        Err(error) => broker.store.close_for_writing(&format!("writing a table failed: {error}")),
+        Err(error) => broker.store.fence(&format!("writing a table failed: {error}")),
         Ok(()) => {}
     }
 }

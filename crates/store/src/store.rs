@@ -219,7 +219,7 @@ impl Store {
     }
 
     /// Refuses appends from now on, because a file beside the log that it depends on could not be written.
-    pub fn close_for_writing(&self, cause: &str) {
+    pub fn fence(&self, cause: &str) {
         self.parts.writer.fence.close(cause);
     }
 

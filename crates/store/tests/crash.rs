@@ -481,7 +481,7 @@ fn messages_that_come_while_a_topic_is_being_deleted_are_kept() {
         let (kept_world, mut history) = Arc::into_inner(shared).expect("the hook is gone").into_inner();
         world = kept_world;
         if store.fenced().is_none() {
-            assert_eq!(store.queue_next("A", 1), None, "seed {seed}: what nobody sent to meanwhile is gone");
+            assert_eq!(store.queue_next("A", 1), None, "seed {seed}: a queue without messages since is gone");
             history.ended.clear();
         }
         let _ = history.send(&world, &store, &[("A", 0), ("A", 1), ("B", 0)]);

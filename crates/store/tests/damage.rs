@@ -82,7 +82,7 @@ fn a_flipped_bit_costs_one_record_at_most() {
         let path = &files[random.usize(0..files.len())];
         flip_a_bit(&world, path, &mut random);
         let store = world.open();
-        // What an index file cannot tell comes back when it has been made anew.
+        // What a damaged index file does not say comes back when it is rebuilt.
         let lost = missing_when_healed(&world, &store);
         let lost_max = usize::from(path.starts_with("/store/commitlog"));
         assert!(lost <= lost_max, "seed {seed}: {lost} lost after a flip in {}", path.display());
@@ -127,7 +127,7 @@ fn lost_or_misplaced(world: &World, store: &Store) -> usize {
 }
 
 #[test]
-fn derived_files_are_made_anew() {
+fn derived_files_are_rebuilt() {
     for seed in 0..60 {
         let world = World::new(seed);
         let mut random = fastrand::Rng::with_seed(seed);

@@ -91,7 +91,7 @@ fn check_rest(world: &World, store: &Store, from: i64, to: i64) {
 }
 
 #[test]
-fn nothing_is_missing_of_what_nobody_took() {
+fn nothing_is_missing_while_all_files_are_there() {
     for seed in 0..10 {
         for end in [End::Stop, End::Kill] {
             let world = filled(seed, end);
@@ -299,7 +299,7 @@ fn a_start_can_be_refused_and_succeeds_when_the_file_is_back() {
             let kept = world.sim.disk().read(path).unwrap().unwrap();
             let (from, to) = harm(&world, path, harm_done);
             if harm_done == Harm::Cut && last && (end == End::Kill || sent_in(&world, to.max(from), i64::MAX).is_empty()) {
-                // Nothing is behind the cut, or nobody knows that it was on the disk.
+                // Nothing follows the cut, or no file says that it was on the disk.
                 continue;
             }
             for start in 1..=2 {

@@ -187,7 +187,7 @@ fn readers_go_on_while_segments_are_deleted() {
 }
 
 #[test]
-fn a_file_that_somebody_cuts_costs_its_messages_and_not_the_process() {
+fn a_file_that_is_cut_costs_its_messages_and_not_the_process() {
     let root = tempfile::tempdir().expect("folder");
     let store = open(Disk::real(), root.path());
     send(&store, 200);

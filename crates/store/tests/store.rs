@@ -252,7 +252,7 @@ fn a_deletion_is_not_about_messages_that_come_after_a_power_cut() {
     }
 }
 
-/// Nobody waits for the disk together with whoever deletes a topic, and however many topics are deleted at once, the disk is waited for once.
+/// A deletion waits for the disk once, for however many topics, and neither appends nor reads wait with it.
 #[test]
 fn appends_go_on_while_the_sync_of_a_deletion_hangs() {
     let world = World::new(31);
@@ -306,7 +306,7 @@ fn what_an_append_found_holds_until_a_topic_is_deleted() {
     world.forget("old");
     // It gets the number that the other had.
     assert_eq!(send("new", 0), 0);
-    assert_eq!([send("old", 3), send("new", 1)], [0, 1], "a topic made anew has another number");
+    assert_eq!([send("old", 3), send("new", 1)], [0, 1], "a topic that is made again has another number");
     store.tick();
     for (topic, numbers) in [("old", vec![3]), ("new", vec![0, 1])] {
         let read: Vec<_> = world.read_all(&store, topic, 1).into_iter().map(|(_, body)| body).collect();
@@ -419,7 +419,7 @@ fn the_next_segment_is_made_of_what_expires_while_it_is_made() {
     world.config.retention.retention_bytes = Some(world.config.segment_bytes);
     let store = world.open();
     let mut most = 0;
-    // The clock stands still, so that expired segments are looked for by whoever makes the next one, and nobody else.
+    // The clock stands still, so that only the making of the next segment looks for expired ones.
     for n in 0..400 {
         world.send(&store, "T", 0, n).expect("appended");
         store.tick();
@@ -504,7 +504,7 @@ fn two_never_open_one_folder() {
 }
 
 #[test]
-fn a_clock_that_nobody_knows_yet_lets_nothing_expire_unless_somebody_asks_for_it() {
+fn an_unsure_clock_lets_nothing_expire_unless_an_operator_asks_for_it() {
     let mut world = World::new(9);
     world.config.retention.file_reserved_hours = 1;
     let store = world.open();

@@ -45,23 +45,23 @@ fn push(batch: &mut Batch, queue_id: u32, body: &[u8]) {
     batch.push(draft).expect("fits");
 }
 
-/// Wakes whoever waits for an acknowledgement, as a runtime of the broker is woken.
+/// Wakes a thread that waits for an acknowledgement, as a shard of the broker is woken.
 #[derive(Default)]
-struct Bell {
-    rings: Mutex<u64>,
-    rung: Condvar,
+struct Waker {
+    wakes: Mutex<u64>,
+    woken: Condvar,
 }
 
-impl Bell {
+impl Waker {
     fn wait_until(&self, done: impl Fn() -> bool) {
-        let mut rings = self.rings.lock().expect("lock");
+        let mut wakes = self.wakes.lock().expect("lock");
         while !done() {
-            rings = self.rung.wait(rings).expect("lock");
+            wakes = self.woken.wait(wakes).expect("lock");
         }
     }
 }
 
-fn send_all(store: &Store, bell: &Bell, queue_id: u32) {
+fn send_all(store: &Store, waker: &Waker, queue_id: u32) {
     let mut batch = Batch::new();
     for n in 0..BATCHES {
         batch.clear();
@@ -69,12 +69,12 @@ fn send_all(store: &Store, bell: &Bell, queue_id: u32) {
         store.append(&mut batch).expect("appended");
         let last = batch.placed(MESSAGES - 1);
         assert_eq!(last.queue_offset.0 as usize, (n + 1) * MESSAGES - 1);
-        bell.wait_until(|| store.confirmed() >= last.end);
+        waker.wait_until(|| store.confirmed() >= last.end);
     }
 }
 
 /// Follows a queue to its end; every message is there, in order, and was durable if it had to be.
-fn follow(store: &Store, queue_id: u32, bell: &Bell) {
+fn follow(store: &Store, queue_id: u32, waker: &Waker) {
     let (mut next, mut out) = (0, Vec::new());
     let limits = ReadLimits { messages_max: 16, bytes_max: 1 << 20, scan_max: 1000, patience: Patience::WaitForDisk };
     while next < (BATCHES * MESSAGES) as i64 {
@@ -88,7 +88,7 @@ fn follow(store: &Store, queue_id: u32, bell: &Bell) {
         }
         assert_eq!(result.status == ReadStatus::Found, !out.is_empty());
         if out.is_empty() {
-            bell.wait_until(|| store.bounds("T", queue_id).is_some_and(|(_, max)| max.0 > next));
+            waker.wait_until(|| store.bounds("T", queue_id).is_some_and(|(_, max)| max.0 > next));
         }
     }
 }
@@ -97,30 +97,30 @@ fn check(flush: FlushMode) {
     let root = tempfile::tempdir().expect("folder");
     let open = || Store::open(Clock::system(), Disk::real(), config(root.path(), flush)).expect("opens");
     let store = open();
-    let bell = Arc::new(Bell::default());
-    let rung = Arc::new(AtomicUsize::new(0));
+    let waker = Arc::new(Waker::default());
+    let woken = Arc::new(AtomicUsize::new(0));
     store.wake_when_flushed({
-        let (bell, rung) = (bell.clone(), rung.clone());
+        let (waker, woken) = (waker.clone(), woken.clone());
         Arc::new(move || {
-            rung.fetch_add(1, Ordering::Relaxed);
-            *bell.rings.lock().expect("lock") += 1;
-            bell.rung.notify_all();
+            woken.fetch_add(1, Ordering::Relaxed);
+            *waker.wakes.lock().expect("lock") += 1;
+            waker.woken.notify_all();
         })
     });
     thread::scope(|scope| {
         for queue_id in 0..SENDERS {
-            let (store, bell) = (&store, &bell);
-            scope.spawn(move || send_all(store, bell, queue_id));
-            scope.spawn(move || follow(store, queue_id, bell));
+            let (store, waker) = (&store, &waker);
+            scope.spawn(move || send_all(store, waker, queue_id));
+            scope.spawn(move || follow(store, queue_id, waker));
         }
     });
-    assert!(rung.load(Ordering::Relaxed) > 0);
+    assert!(woken.load(Ordering::Relaxed) > 0);
     store.shutdown();
     assert!(store.stats().segments > 1, "{:?}", store.stats());
     assert_eq!(store.watermarks().flushed(), store.watermarks().written());
     drop(store);
     let store = open();
-    (0..SENDERS).for_each(|queue_id| follow(&store, queue_id, &bell));
+    (0..SENDERS).for_each(|queue_id| follow(&store, queue_id, &waker));
     store.shutdown();
 }
 

@@ -49,7 +49,7 @@ fn files(world: &World, folder: &str) -> Vec<PathBuf> {
     world.sim.disk().list(&folder).expect("lists").iter().map(|name| folder.join(name)).collect()
 }
 
-/// Everything in the log, to see that nobody touched it.
+/// Everything in the log, to see that it is not touched.
 fn log_of(world: &World) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     files(world, "commitlog").into_iter().map(|path| (path.clone(), world.sim.disk().read(&path).expect("reads"))).collect()
 }
@@ -128,7 +128,7 @@ fn any_flipped_bit_is_found() {
     }
 }
 
-/// Is the byte in nobody's record, or in a store time?
+/// Whether the byte is in no record, or in a store time.
 fn is_unwitnessed(segment: &[u8], at: usize) -> bool {
     use roxmq_protocol::record::Record;
     let mut start = 0;
@@ -231,7 +231,7 @@ fn the_log_is_cut_only_where_asked_and_only_between_records() {
 }
 
 #[test]
-fn a_folder_in_use_or_of_somebody_else_is_refused() {
+fn a_folder_in_use_or_of_another_program_is_refused() {
     let world = World::new(1);
     assert!(matches!(verify::verify(&world.sim.disk(), &folder(), &mut |_, _| ()), Err(FolderError::NoLog(_))));
     let store = world.open();

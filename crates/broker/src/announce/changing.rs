@@ -70,7 +70,7 @@ pub fn settle_to(broker: &Broker, wanted: u64) -> Result<(), Refusal> {
     if is_full(&error) {
         return Err(Refusal::DiskFull(why));
     }
-    broker.store.close_for_writing(&why);
+    broker.store.fence(&why);
     Err(Refusal::Fenced(broker.store.fenced().unwrap_or(why)))
 }
 

@@ -78,8 +78,8 @@ impl World {
         self.send_more(store, messages)
     }
 
-    /// Sends a batch that is kept whole.
-    pub fn send_whole(&self, store: &Store, messages: &[(&str, u32, usize)]) -> Result<Vec<Placed>, AppendError> {
+    /// Sends a batch that is atomic.
+    pub fn send_atomic(&self, store: &Store, messages: &[(&str, u32, usize)]) -> Result<Vec<Placed>, AppendError> {
         self.batch.borrow_mut().clear();
         self.batch.borrow_mut().make_atomic();
         self.send_more(store, messages)

@@ -1,4 +1,4 @@
-//! Batches that are kept whole: all of one is there after a crash, or nothing, wherever it happens and however the log is flushed.
+//! Batches that are atomic: all of one is there after a crash, or nothing, wherever it happens and however the log is flushed.
 
 mod world;
 
@@ -19,7 +19,7 @@ const TOPICS: [&str; 3] = ["A", "B", "Topic-with-a-longer-name"];
 #[derive(Default)]
 struct History {
     numbers: usize,
-    whole: Vec<Vec<Message>>,
+    atomic: Vec<Vec<Message>>,
     kept: i64,
 }
 
@@ -33,7 +33,7 @@ impl History {
             .collect()
     }
 
-    /// Sends ordinary batches and whole ones, flushes now and then; the same steps for a seed. Ends at the first error.
+    /// Sends ordinary batches and atomic ones, flushes now and then; the same steps for a seed. Ends at the first error.
     fn run(&mut self, world: &World, store: &Arc<Store>, steps: usize) -> Result<(), AppendError> {
         let mut random = fastrand::Rng::with_seed(world.seed ^ 0xa11);
         for _ in 0..steps {
@@ -47,8 +47,8 @@ impl History {
                 6..14 => {
                     let count = random.usize(1..9);
                     let messages = self.messages(count, &mut random);
-                    self.whole.push(messages.clone());
-                    world.send_whole(store, &messages)?;
+                    self.atomic.push(messages.clone());
+                    world.send_atomic(store, &messages)?;
                 }
                 14..17 => store.tick(),
                 _ => {
@@ -69,10 +69,10 @@ impl History {
         let queues = TOPICS.iter().flat_map(|topic| [(topic, 0), (topic, 1)]);
         let read: HashSet<Vec<u8>> =
             queues.flat_map(|(topic, queue_id)| world.read_all(store, topic, queue_id)).map(|(_, body)| body).collect();
-        for whole in &self.whole {
+        for batch in &self.atomic {
             let is_there = |(topic, queue_id, number): &&Message| read.contains(&world::body_of(topic, *queue_id, *number as i64));
-            let there = whole.iter().filter(is_there).count();
-            assert!(there == 0 || there == whole.len(), "{}: {there} of {} are there: {whole:?}", what(), whole.len());
+            let there = batch.iter().filter(is_there).count();
+            assert!(there == 0 || there == batch.len(), "{}: {there} of {} are there: {batch:?}", what(), batch.len());
         }
     }
 }
@@ -175,7 +175,7 @@ fn a_killed_process_leaves_all_or_nothing_of_what_it_was_writing() {
 }
 
 #[test]
-fn a_whole_batch_lies_in_one_segment_and_must_fit_into_it() {
+fn an_atomic_batch_lies_in_one_segment_and_must_fit_into_it() {
     let world = World::new(5);
     let store = world.open();
     let mut random = fastrand::Rng::with_seed(5);
@@ -184,7 +184,7 @@ fn a_whole_batch_lies_in_one_segment_and_must_fit_into_it() {
     for round in 0..60 {
         let count = random.usize(2..9);
         let messages = history.messages(count, &mut random);
-        let placed = if round % 2 == 0 { world.send_whole(&store, &messages) } else { world.send_batch(&store, &messages) };
+        let placed = if round % 2 == 0 { world.send_atomic(&store, &messages) } else { world.send_batch(&store, &messages) };
         let placed = placed.expect("fits");
         let segment_of = |offset: i64| offset / world.config.segment_bytes as i64;
         let segments = segment_of(placed[count - 1].log_offset.0) - segment_of(placed[0].log_offset.0);
@@ -193,7 +193,7 @@ fn a_whole_batch_lies_in_one_segment_and_must_fit_into_it() {
     }
     assert!(straddled > 0, "ordinary batches do");
     let many = history.messages(60, &mut random);
-    let refused = world.send_whole(&store, &many).expect_err("too long");
+    let refused = world.send_atomic(&store, &many).expect_err("too long");
     assert!(matches!(refused, AppendError::TooLarge { max, .. } if max == world.config.segment_bytes as usize - BLANK_BYTES));
     assert_eq!(store.record_bytes_max(), world.config.segment_bytes as usize - BLANK_BYTES);
     world.send_batch(&store, &many).expect("as an ordinary one it fits");
