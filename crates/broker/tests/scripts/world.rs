@@ -10,7 +10,7 @@
 //! + Orders 0 1 KEYS=k;TAGS=t;        the same, with these properties
 //! * 5                                five ms pass
 //! @ Orders 0 3                       waits until there are three messages in the queue: something is stored without a client's request
-//! @ Orders 0 from 3                  waits until the queue begins at offset 3: something is deleted
+//! @ Orders 0 from 3 by 329           sends request 329 until the queue begins at offset 3
 //! ~ cold                             no file is in memory any more, so that readers have to wait for the disk
 //! ~ stuck                            every sync waits from now on, until `~ sound`
 //! ~ full                             there is no room for more bytes than are there, until `~ sound`
@@ -142,18 +142,19 @@ impl Broker {
         self.running = Some(running);
     }
 
-    /// `topic queue end` or `topic queue from beginning`.
+    /// `topic queue end`, or `topic queue from beginning by code`.
     fn wait_for(&mut self, what: &str) {
         let words: Vec<&str> = what.split(' ').collect();
-        let (code, offset) = match words[2..] {
-            ["from", offset] => (31, offset),
-            [offset] => (30, offset),
-            _ => panic!("not a place in a queue: {what}"),
+        let (code, offset, by) = match words[2..] {
+            [offset] => (30, offset, None),
+            ["from", offset, "by", code] => (31, offset, Some(code)),
+            _ => panic!("not a place in a queue"),
         };
         let request = format!("waits {code} topic={} queueId={}", words[0], words[1]);
         let deadline = Instant::now() + PATIENCE;
         while self.clients.ask(&request, b"") != format!("< 0 offset={offset}\n") {
-            assert!(Instant::now() < deadline, "waited in vain for {what}");
+            assert!(Instant::now() < deadline, "it does not come");
+            by.map(|code| self.clients.ask(&format!("waits {code}"), b""));
             std::thread::yield_now();
         }
     }
