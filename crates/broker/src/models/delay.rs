@@ -2,10 +2,10 @@
 //! delivered is parked as if it were, and holds up nothing.
 
 use super::cases;
+use super::client::message;
+use super::poison::{self, poison};
 use super::reader::Reader;
-use super::world::{After, Mishap, World, a_while, flush, mishap, poison, topic};
-use crate::broker::Broker;
-use crate::error::Refusal;
+use super::world::{ANYONE, After, Mishap, World, a_while, flush, mishap};
 use crate::names;
 use crate::settings::FlushDiskType;
 use crate::testing::{QUEUE, TOPIC};
@@ -13,9 +13,7 @@ use crate::waiting::delay::deliver::deliver_due;
 use crate::waiting::delay::levels::queue_of;
 use crate::waiting::redraft::waiting_properties;
 use proptest::prelude::*;
-use roxmq_protocol::record::Draft;
-use roxmq_protocol::time::Timestamp;
-use roxmq_store::Batch;
+use roxmq_protocol::properties::name;
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
@@ -51,7 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Waiting {
     body: String,
     level: i32,
-    log_end: i64,
+    log_offset: i64,
     due_ms: i64,
     is_poison: bool,
 }
@@ -105,12 +103,12 @@ impl Model {
         self.sent += count;
         let delay_ms = self.world.broker().config().delay_ladder.delay_ms(level).unwrap() as i64;
         let due_ms = self.world.now_ms() + delay_ms;
-        match send(self.world.broker(), level, is_poison, &bodies) {
-            Ok(ends) => {
-                let waiting = bodies.into_iter().zip(ends).map(|(body, log_end)| Waiting { body, level, log_end, due_ms, is_poison });
-                self.waiting.extend(waiting);
+        let stored = if is_poison { store_poison(&self.world, level, &bodies) } else { send(&self.world, level, &bodies) };
+        for (body, stored) in bodies.into_iter().zip(stored) {
+            match stored {
+                Some(log_offset) => self.waiting.push(Waiting { body, level, log_offset, due_ms, is_poison }),
+                None => self.unsure.push(body),
             }
-            Err(_) => self.unsure.extend(bodies),
         }
     }
 
@@ -126,7 +124,7 @@ impl Model {
         self.consumer.forget_behind(end, self.flush);
         self.parked.forget_behind(end, self.flush);
         let before = self.waiting.len();
-        self.waiting.retain(|waiting| waiting.log_end <= end);
+        self.waiting.retain(|waiting| waiting.log_offset < end);
         assert!(self.flush == FlushDiskType::AsyncFlush || self.waiting.len() == before, "acknowledged, and gone");
     }
 
@@ -158,22 +156,21 @@ impl Model {
     }
 }
 
-/// Sends in one batch; where the records end.
-fn send(broker: &Broker, level: i32, is_poison: bool, bodies: &[String]) -> Result<Vec<i64>, Refusal> {
-    let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), &topic(is_poison), QUEUE);
-    let mut batch = Batch::new();
-    for body in bodies {
-        batch.push(Draft::own(
-            names::DELAY_TOPIC,
-            queue_of(level),
-            broker.identity.advertised,
-            Timestamp(broker.clock.now_ms()),
-            body.as_bytes(),
-            &properties,
-        ))?;
+/// Sends messages without waiting in between. Where each is in the log, if that was answered.
+fn send(world: &World, level: i32, bodies: &[String]) -> Vec<Option<i64>> {
+    let level = level.to_string();
+    let messages: Vec<_> = bodies.iter().map(|body| message(TOPIC, QUEUE, body, &[(name::DELAY, &level)])).collect();
+    let answered = world.ask_together(ANYONE, messages.iter().zip(bodies).map(|(message, body)| (message, body.as_bytes())));
+    answered.iter().map(|answered| Some(answered.stored()?.log_offset)).collect()
+}
+
+fn store_poison(world: &World, level: i32, bodies: &[String]) -> Vec<Option<i64>> {
+    let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), &poison::topic(), QUEUE);
+    let messages: Vec<_> = bodies.iter().map(|body| (body.clone(), properties.clone())).collect();
+    match poison::store(world.broker(), names::DELAY_TOPIC, queue_of(level), &messages) {
+        Ok(offsets) => offsets.into_iter().map(Some).collect(),
+        Err(_) => vec![None; bodies.len()],
     }
-    broker.append_and_confirm(&mut batch)?;
-    Ok((0..bodies.len()).map(|n| batch.placed(n).end.0).collect())
 }
 
 proptest! {

@@ -8,6 +8,7 @@
 mod client;
 mod delay;
 mod order;
+mod poison;
 mod reader;
 mod retry;
 mod timers;

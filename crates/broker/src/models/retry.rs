@@ -1,16 +1,17 @@
 //! Retry: what is given back comes again after its level's time, as often as allowed, and is then laid aside; nothing of it is lost.
 
 use super::cases;
+use super::client::message;
 use super::reader::{Reader, Seen};
-use super::world::{After, Mishap, World, a_while, mishap};
+use super::world::{ANYONE, After, Mishap, Who, World, a_while, mishap};
 use crate::names;
-use crate::requests::send_back::take_back;
 use crate::settings::FlushDiskType;
-use crate::testing::{QUEUE, TOPIC, try_put};
+use crate::testing::{QUEUE, TOPIC};
 use crate::waiting::delay::deliver::deliver_due;
 use proptest::prelude::*;
-use roxmq_protocol::body::SubscriptionGroupConfig;
-use roxmq_protocol::request::ConsumerSendBack;
+use roxmq_protocol::body::{ConsumerData, HeartbeatData, SubscriptionGroupConfig};
+use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::request::{ConsumerSendBack, GroupConfig, UpdateGroup};
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
@@ -61,6 +62,7 @@ enum Place {
 
 struct Model {
     world: World,
+    member: Who,
     sent: usize,
     acknowledged: Vec<String>,
     copies: Vec<Copy>,
@@ -73,8 +75,11 @@ struct Model {
 
 impl Model {
     fn new(seed: u64) -> Model {
-        let model = Model {
-            world: World::new(seed, FlushDiskType::SyncFlush),
+        let mut world = World::new(seed, FlushDiskType::SyncFlush);
+        world.ask(ANYONE, &UpdateGroup {}, &json::to_vec(&group(), Dialect::Fastjson)).expect_success();
+        Model {
+            member: world.join(member()),
+            world,
             sent: 0,
             acknowledged: Vec::new(),
             copies: Vec::new(),
@@ -82,9 +87,7 @@ impl Model {
             topic: Reader::of(TOPIC, QUEUE),
             retry: [0, 1].map(|queue_id| Reader::of(&names::retry_topic(GROUP), queue_id)),
             dead: Reader::of(&names::dead_letter_topic(GROUP), 0),
-        };
-        model.add_group();
-        model
+        }
     }
 
     fn run(&mut self, steps: &[Step]) {
@@ -130,7 +133,7 @@ impl Model {
     fn send(&mut self) {
         let body = format!("{}", self.sent);
         self.sent += 1;
-        if try_put(self.world.broker(), TOPIC, QUEUE, "", &body).is_ok() {
+        if self.world.ask(ANYONE, &message(TOPIC, QUEUE, &body, &[]), body.as_bytes()).is_success() {
             self.acknowledged.push(body);
         }
     }
@@ -147,7 +150,6 @@ impl Model {
             copy.place = Place::Over;
             return;
         }
-        let broker = self.world.broker();
         let asked = own_limit(&copy.body);
         let request = ConsumerSendBack {
             offset: log_offset,
@@ -162,12 +164,14 @@ impl Model {
             Place::GivenUp
         } else {
             let level = if level == 0 { 3 + copy.times } else { level };
-            Place::Waits { due_ms: self.world.now_ms() + broker.config().delay_ladder.delay_ms(level).expect("a level") as i64 }
+            Place::Waits {
+                due_ms: self.world.now_ms() + self.world.broker().config().delay_ladder.delay_ms(level).expect("a level") as i64,
+            }
         };
         let given_back = Copy { body: copy.body.clone(), times: copy.times + 1, place };
-        match take_back(broker, &request, VERSION, broker.identity.advertised) {
-            Ok(()) => *copy = given_back,
-            Err(_) => self.unsure.push(given_back),
+        match self.world.ask(self.member, &request, b"").is_success() {
+            true => *copy = given_back,
+            false => self.unsure.push(given_back),
         }
     }
 
@@ -176,7 +180,9 @@ impl Model {
             let end = self.world.kept_to();
             let readers = self.retry.iter_mut().chain([&mut self.topic, &mut self.dead]);
             readers.for_each(|reader| reader.forget_behind(end, FlushDiskType::SyncFlush));
-            self.add_group();
+            let known = self.world.ask(ANYONE, &GroupConfig { group: GROUP.into() }, b"");
+            known.expect_success();
+            assert_eq!(json::from_slice::<SubscriptionGroupConfig>(known.body()).expect("reads"), group());
         }
         for seen in self.topic.read(&self.world) {
             self.copies.push(Copy { body: seen.body, times: 0, place: Place::AtConsumer { log_offset: seen.log_offset } });
@@ -208,18 +214,20 @@ impl Model {
         });
         &mut self.copies[at]
     }
+}
 
-    fn add_group(&self) {
-        let groups = &self.world.broker().tables.groups;
-        if groups.find(GROUP).is_none() {
-            groups.put(SubscriptionGroupConfig {
-                group_name: GROUP.into(),
-                retry_max_times: LIMIT,
-                retry_queue_nums: RETRY_QUEUES,
-                ..SubscriptionGroupConfig::default()
-            });
-        }
+fn group() -> SubscriptionGroupConfig {
+    SubscriptionGroupConfig {
+        group_name: GROUP.into(),
+        retry_max_times: LIMIT,
+        retry_queue_nums: RETRY_QUEUES,
+        ..SubscriptionGroupConfig::default()
     }
+}
+
+fn member() -> HeartbeatData {
+    let group = ConsumerData { group_name: GROUP.into(), ..ConsumerData::default() };
+    HeartbeatData { client_id: "member".into(), consumer_data_set: vec![group], ..HeartbeatData::default() }
 }
 
 /// Every other message's consumer says itself how often it wants it.
@@ -230,8 +238,6 @@ fn own_limit(body: &str) -> Option<i32> {
 const GROUP: &str = "consumers";
 const LIMIT: i32 = 4;
 const RETRY_QUEUES: i32 = 2;
-/// Of a client that may say so.
-const VERSION: i32 = 500;
 
 proptest! {
     #![proptest_config(cases())]

@@ -2,21 +2,21 @@
 //! never, for 400 days, while the log keeps three. What cannot be delivered is parked as if it were, and holds up nothing.
 
 use super::cases;
+use super::client::message;
+use super::poison::{self, poison};
 use super::reader::Reader;
-use super::world::{After, Mishap, World, a_while, flush, mishap, poison, topic};
-use crate::broker::Broker;
-use crate::error::Refusal;
+use super::world::{ANYONE, After, Mishap, World, a_while, flush, mishap};
 use crate::names::{PARKING_TOPIC, TIMER_TOPIC};
-use crate::requests::timers::take_back;
 use crate::settings::FlushDiskType;
 use crate::testing::{QUEUE, TOPIC};
 use crate::waiting::redraft::timed_properties;
 use crate::waiting::timer::deliver::deliver_due;
-use crate::waiting::timer::handle::{self, Handle};
+use crate::waiting::timer::handle::handle;
 use proptest::prelude::*;
-use roxmq_protocol::record::Draft;
+use roxmq_protocol::code;
+use roxmq_protocol::properties::name;
+use roxmq_protocol::request::RecallMessage;
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::Batch;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -61,7 +61,8 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug)]
 struct Waiting {
     body: String,
-    log_end: i64,
+    log_offset: i64,
+    handle: String,
     due_ms: i64,
     recall: Recall,
     is_poison: bool,
@@ -134,13 +135,14 @@ impl Model {
         let bodies: Vec<String> = (self.sent..self.sent + count).map(|n| format!("{n}")).collect();
         self.sent += count;
         let due_ms = self.world.now_ms() + after_ms;
-        match send(self.world.broker(), due_ms, is_poison, &bodies) {
-            Ok(ends) => {
-                let sent = bodies.into_iter().zip(ends);
-                let recall = Recall::None;
-                self.waiting.extend(sent.map(|(body, log_end)| Waiting { body, log_end, due_ms, recall, is_poison }));
+        let stored = if is_poison { store_poison(&self.world, due_ms, &bodies) } else { send(&self.world, due_ms, &bodies) };
+        for (body, stored) in bodies.into_iter().zip(stored) {
+            match stored {
+                Some((log_offset, handle)) => {
+                    self.waiting.push(Waiting { body, log_offset, handle, due_ms, recall: Recall::None, is_poison });
+                }
+                None => self.unsure.push(body),
             }
-            Err(_) => self.unsure.extend(bodies),
         }
     }
 
@@ -152,14 +154,19 @@ impl Model {
         }
         let at = which.index(open.len());
         let waiting = &mut *open[at];
-        let text = handle::handle("any", &topic(waiting.is_poison), waiting.due_ms, &waiting.body);
-        let handle = Handle::parse(&text).expect("ours");
+        let topic = if waiting.is_poison { poison::topic() } else { TOPIC.to_owned() };
+        let recall_handle = waiting.handle.as_str().into();
+        let request = RecallMessage { producer_group: None, topic: topic.into(), recall_handle };
+        let answered = self.world.ask(ANYONE, &request, b"");
         let was = waiting.recall;
-        match take_back(self.world.broker(), &handle, now) {
-            Ok(()) => waiting.recall = Recall::Done(self.world.broker().store.watermarks().written().0),
-            Err(Refusal::IllegalOperation(why)) => assert_ne!(was, Recall::None, "{} still waits, but: {why}", waiting.body),
-            Err(_) if was == Recall::None => waiting.recall = Recall::Unsure,
-            Err(_) => {}
+        match answered.code() {
+            code::SUCCESS => {
+                assert_eq!(answered.text("msgId").as_ref(), Some(&waiting.body));
+                waiting.recall = Recall::Done(self.world.log_end());
+            }
+            code::ILLEGAL_OPERATION => assert_ne!(was, Recall::None, "{} still waits, but: {answered:?}", waiting.body),
+            _ if was == Recall::None => waiting.recall = Recall::Unsure,
+            _ => {}
         }
     }
 
@@ -170,10 +177,8 @@ impl Model {
     }
 
     fn fill(&self) {
-        let broker = self.world.broker();
-        for _ in 0..24 {
-            let _ = put_plain(broker, &[b'x'; 1000]);
-        }
+        let message = message(TOPIC, QUEUE + 1, "filling", &[]);
+        self.world.ask_together(ANYONE, std::iter::repeat_n((&message, &[b'x'; 1000][..]), 24));
     }
 
     /// With ASYNC_FLUSH the end of the log may be gone.
@@ -182,7 +187,7 @@ impl Model {
         self.consumer.forget_behind(end, self.flush);
         self.parked.forget_behind(end, self.flush);
         let before = self.waiting.len();
-        self.waiting.retain(|waiting| waiting.log_end <= end);
+        self.waiting.retain(|waiting| waiting.log_offset < end);
         assert!(self.flush == FlushDiskType::AsyncFlush || self.waiting.len() == before, "acknowledged, and gone");
         for waiting in &mut self.waiting {
             if let Recall::Done(at) = waiting.recall
@@ -220,26 +225,29 @@ impl Model {
     }
 }
 
-/// Sends in one batch; where the records end.
-fn send(broker: &Broker, due_ms: i64, is_poison: bool, bodies: &[String]) -> Result<Vec<i64>, Refusal> {
-    let mut batch = Batch::new();
+/// Where a message is in the log, and by which handle it is taken back, if that was answered.
+type Stored = Option<(i64, String)>;
+
+/// Sends messages without waiting in between.
+fn send(world: &World, due_ms: i64, bodies: &[String]) -> Vec<Stored> {
+    let due = due_ms.to_string();
+    let messages: Vec<_> = bodies.iter().map(|body| message(TOPIC, QUEUE, body, &[(name::TIMER_DELIVER_MS, &due)])).collect();
+    let answered = world.ask_together(ANYONE, messages.iter().zip(bodies).map(|(message, body)| (message, body.as_bytes())));
+    answered.iter().map(|answered| Some((answered.stored()?.log_offset, answered.text("recallHandle").expect("a handle")))).collect()
+}
+
+fn store_poison(world: &World, due_ms: i64, bodies: &[String]) -> Vec<Stored> {
+    let (broker, topic) = (world.broker(), poison::topic());
+    let properties = |body: &String| timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), &topic, QUEUE, due_ms);
+    let messages: Vec<_> = bodies.iter().map(|body| (body.clone(), properties(body))).collect();
     let queue_id = broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(broker.clock.now_ms()));
-    for body in bodies {
-        let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), &topic(is_poison), QUEUE, due_ms);
-        batch.push(draft(broker, TIMER_TOPIC, queue_id, body.as_bytes(), &properties))?;
+    match poison::store(broker, TIMER_TOPIC, queue_id, &messages) {
+        Ok(offsets) => {
+            let handles = bodies.iter().map(|body| handle(&broker.config().broker_name, &topic, due_ms, body));
+            offsets.into_iter().zip(handles).map(Some).collect()
+        }
+        Err(_) => vec![None; bodies.len()],
     }
-    broker.append_and_confirm(&mut batch)?;
-    Ok((0..bodies.len()).map(|n| batch.placed(n).end.0).collect())
-}
-
-fn put_plain(broker: &Broker, body: &[u8]) -> Result<(), Refusal> {
-    let mut batch = Batch::new();
-    batch.push(draft(broker, TOPIC, QUEUE + 1, body, ""))?;
-    broker.append_and_confirm(&mut batch)
-}
-
-fn draft<'a>(broker: &Broker, topic: &'a str, queue_id: u32, body: &'a [u8], properties: &'a str) -> Draft<'a> {
-    Draft::own(topic, queue_id, broker.identity.advertised, Timestamp(broker.clock.now_ms()), body, properties)
 }
 
 proptest! {

@@ -1,8 +1,8 @@
 //! What can happen to a broker, and how do its clients reach it?
 
 use super::client::{Answered, Client};
+use super::poison;
 use crate::broker::Broker;
-use crate::names;
 use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::shard::BrokerShard;
@@ -114,16 +114,6 @@ pub fn a_while() -> impl Strategy<Value = Duration> {
     let edge = prop_oneof![Just(s - 1), Just(s), Just(6 * s - 1), Just(6 * s)];
     let ms = prop_oneof![4 => 1..10 * s, 4 => edge, 4 => 10 * s..600 * s, 2 => 600 * s..3 * 3600 * s, 1 => 3600 * s..12 * 86_400 * s];
     ms.prop_map(Duration::from_millis)
-}
-
-/// Whether messages cannot be delivered when they are due; most can.
-pub fn poison() -> impl Strategy<Value = bool> {
-    prop::bool::weighted(0.15)
-}
-
-/// Where messages go: to the one topic there is, or to one that no record can name.
-pub fn topic(is_poison: bool) -> String {
-    if is_poison { names::retry_topic(&"g".repeat(300)) } else { testing::TOPIC.to_owned() }
 }
 
 /// How the log is flushed.
@@ -307,7 +297,7 @@ impl World {
             match try_open_with(16 << 10, &self.sim.disk(), &self.clock, &self.randomness, self.config.clone()) {
                 Ok(broker) => {
                     let broker = Arc::new(broker);
-                    broker.tables.topics.add(TopicConfig { topic_name: topic(true), ..TopicConfig::default() });
+                    broker.tables.topics.add(TopicConfig { topic_name: poison::topic(), ..TopicConfig::default() });
                     preparing::watch(&broker);
                     self.kept_to = self.kept_to.min(broker.store.watermarks().written().0);
                     return self.serve(broker);
