@@ -36,3 +36,18 @@ pub(crate) const STEADY_CLOCK: Rank = Rank::new(1120, "steady clock");
 pub(crate) const WAKERS: Rank = Rank::new(1130, "wakers");
 /// The store's own threads.
 pub(crate) const THREADS: Rank = Rank::new(1140, "threads");
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use super::*;
+    use roxmq_env::lock_order::Mutex;
+
+    #[test]
+    fn all_of_them_can_be_taken_in_the_order_of_the_list() {
+        let first = [RETENTION_TURN, NEXT_SEGMENT, INDEXED, FLUSH_TURN, CHECKPOINT_TURN, LOG, INDEX, SEGMENTS, SPARE];
+        let last = [FILE_VIEW, OPEN_FILE, RETENTION_RULES, STEADY_CLOCK, WAKERS, THREADS];
+        let locks: Vec<_> = first.into_iter().chain(last).map(|rank| Mutex::new(rank, ())).collect();
+        let held: Vec<_> = locks.iter().map(Mutex::lock).collect();
+        assert_eq!(held.len(), 15);
+    }
+}
