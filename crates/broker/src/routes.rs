@@ -8,7 +8,7 @@
 //! - `Decide`: decisions about half messages, on the pool and many at a time.
 //! - `Relay`: a client, or a NameServer, has to answer first.
 
-use crate::announce::promises::Changed;
+use crate::announce::pending::Changed;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::requests::admin;

@@ -22,13 +22,13 @@ pub fn close_tables(broker: &Broker) {
 
 /// Whether tending the journal would do anything.
 pub fn wants_tending(broker: &Broker) -> bool {
-    broker.tables.journal.wants_tending() || broker.announce.promises.has_untold() || broker.tables.fail.load(Ordering::Relaxed)
+    broker.tables.journal.wants_tending() || broker.announce.pending.has_unannounced() || broker.tables.fail.load(Ordering::Relaxed)
 }
 
 /// Settles what the journal holds, and writes the tables when that is due.
 pub fn tend_journal(broker: &Broker) {
     note_saved(broker, || broker.tables.journal.tend(|| broker.tables.save_journaled()));
-    changing::answer_told(broker);
+    changing::give_announced(broker);
 }
 
 /// Writes the tables that say how far something has come, where they changed.

@@ -1,55 +1,54 @@
-//! When is the answer to a change of topics, groups or request modes given? Once the change is durable, and a new topic known to the
-//! NameServers.
+//! When is a change of topics, groups or request modes answered? Once it is durable, and a new topic is announced to the NameServers.
 //!
-//! The thread that made a change does not wait: the answer does. Whoever finds nobody at it has the journal settled, and gives all answers
-//! that came meanwhile; so many changes share one sync, and a few threads are enough for any number of them.
+//! The thread that makes a change does not wait for that; the answer does. The first thread that finds answers unserved settles the
+//! journal and gives all answers that came meanwhile. So many changes share one sync, and a few threads serve any number of them.
 //!
-//! Not waited for are changes that no request asked for. A group or a retry topic that a client's heartbeat makes is made again, with the same
-//! settings, by its next one. A topic that a first send makes is taken up again from the log, which is what the send's answer
-//! vouches for (`topics::adopt_from_log`); what is stored elsewhere until it is due waits for its topic (`topics::owed`). All of them are
-//! durable with the next change that somebody waits for, after 50 ms at the latest.
+//! Changes that no request asked for are not waited for. A group or a retry topic that a heartbeat makes is made again, with the same
+//! settings, by the next heartbeat. A topic that a first send makes is recovered from the log (`tables/system.rs`), which the send's
+//! answer relies on anyway; a message that is stored elsewhere until it is due waits for its topic (`announce/topics.rs`). All of these
+//! are durable with the next change that is waited for, after 50 ms at the latest.
 
-use super::promises::{Promise, Pushed};
+use super::pending::{PendingAnswer, Pushed};
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::tables::file::is_full;
 use roxmq_env::teeth::{Tooth, bites};
 
 /// Gives the answer when its time has come. Called by a thread of the pool.
-pub fn promise(broker: &Broker, promise: Promise) {
-    let promises = &broker.announce.promises;
-    match promises.push(promise) {
+pub fn answer(broker: &Broker, answer: PendingAnswer) {
+    let pending = &broker.announce.pending;
+    match pending.push(answer) {
         Pushed::Waits => {}
         Pushed::TooMany(all) => settle_all(broker, all),
         Pushed::Unserved => {
-            while let Some(all) = promises.next() {
+            while let Some(all) = pending.next() {
                 settle_all(broker, all);
             }
         }
     }
 }
 
-fn settle_all(broker: &Broker, promises: Vec<Promise>) {
+fn settle_all(broker: &Broker, answers: Vec<PendingAnswer>) {
     let settled = if bites(Tooth::AnswerBeforeJournal) { Ok(()) } else { settle(broker) };
     let now = broker.clock.elapsed();
-    for promise in promises {
+    for answer in answers {
         match &settled {
-            Err(refusal) => promise.peer.answer(promise.ticket, refusal.answer()),
-            Ok(()) => broker.announce.promises.settled(&broker.announce.registration, now, promise),
+            Err(refusal) => answer.peer.answer(answer.ticket, refusal.answer()),
+            Ok(()) => broker.announce.pending.confirmed(&broker.announce.registration, now, answer),
         }
     }
-    answer_told(broker);
+    give_announced(broker);
 }
 
-/// Gives the answers of which the NameServers know by now.
-pub fn answer_told(broker: &Broker) {
-    broker.announce.promises.answer_told(&broker.announce.registration, broker.clock.elapsed());
+/// Gives the answers whose change is announced by now.
+pub fn give_announced(broker: &Broker) {
+    broker.announce.pending.give_announced(&broker.announce.registration, broker.clock.elapsed());
 }
 
-/// Makes all changes so far durable. Waits for the disk.
+/// Makes all changes so far durable. Blocks on the disk.
 ///
 /// # Errors
-/// When it refuses.
+/// When the disk refuses.
 pub fn settle(broker: &Broker) -> Result<(), Refusal> {
     settle_to(broker, broker.tables.journal.noted())
 }

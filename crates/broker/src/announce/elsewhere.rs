@@ -1,19 +1,19 @@
 //! Is a topic that was deleted here still on other brokers?
 //!
-//! While it is, producers send to this one as long as their routes are old, and must not make it again by that: they are refused, and
-//! their clients go on to the others. Once it is nowhere, a send makes it as it makes every topic whose name is new.
+//! While it is, producers with an old route still send to this broker. Such a send must not make the topic again: it is refused, and the
+//! client goes on to the other brokers. Once the topic is nowhere, a send makes it like any topic with a new name.
 
 use crate::announce::route::Found;
 use crate::broker::Broker;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a deletion waits for the NameServers' word.
+/// How long a deletion waits for the NameServers.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How soon they are asked again.
+/// How long to wait before they are asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Asks about topics that were deleted, for as long as the broker lives.
+/// Asks about deleted topics for as long as the broker lives.
 pub async fn run(broker: Arc<Broker>) {
     loop {
         for topic in broker.tables.deleted.to_ask().await {
@@ -25,7 +25,7 @@ pub async fn run(broker: Arc<Broker>) {
     }
 }
 
-/// Is the topic on other brokers, as far as can be found out in a moment? Waits for the NameServers.
+/// Is the topic on other brokers, as far as the NameServers say at once? Blocks.
 pub fn may_be_elsewhere(broker: &Broker, topic: &str) -> bool {
     broker.pool.block_on(async { tokio::time::timeout(PATIENCE, is_elsewhere(broker, topic)).await }).unwrap_or(true)
 }

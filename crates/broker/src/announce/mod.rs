@@ -1,21 +1,21 @@
-//! How do NameServers learn what changes here, and what do they know of others?
+//! How do NameServers learn what changes here, and what do they say of other brokers?
 
 pub mod changing;
 pub mod elsewhere;
-pub mod promises;
+pub mod pending;
 pub mod registering;
 pub mod registration;
 pub mod route;
 pub mod topics;
 
-use promises::Promises;
+use pending::PendingAnswers;
 use registration::Registration;
 use route::KnownRoutes;
 
-/// What is announced, and what waits for it.
+/// What was announced, what waits for that, and what others announced.
 #[derive(Default)]
 pub struct Announcements {
     pub registration: Registration,
-    pub promises: Promises,
+    pub pending: PendingAnswers,
     pub routes: KnownRoutes,
 }

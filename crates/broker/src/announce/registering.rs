@@ -1,20 +1,20 @@
-//! Telling the NameServers which topics this broker has (103, 104, 217). Follows Java's `BrokerOuterAPI.registerBrokerAll` and
+//! Announcing to the NameServers which topics this broker has (103, 104, 217). Follows Java's `BrokerOuterAPI.registerBrokerAll` and
 //! `registerSingleTopicAsync`.
 //!
-//! Each NameServer of the settings has a task of its own and is told at its own pace: one that is slow, mute or away holds up nothing for the
-//! others. The task keeps its connection, and notices when it ends: then it tries again, at once and every second at the latest, so that
-//! a NameServer that comes back knows the broker within about a second.
+//! Each NameServer of the settings has a task of its own and hears at its own pace: one that is slow, mute or away holds up none of the
+//! others. The task keeps its connection and notices when it ends. Then it retries at once, and every second at the latest, so that a
+//! NameServer that comes back knows the broker within about a second.
 //!
-//! A registration has all topics. Whoever makes a topic does not wait for one: NameServers are told of the few that changed by
-//! themselves, and the registration follows within a second, one for all that changed meanwhile.
+//! A registration has all topics. A new topic does not wait for one: it is announced by itself, and a registration follows within a
+//! second, one for all topics that changed meanwhile.
 
 #![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
 
 use super::changing;
-use super::registration::{NameServer, PATIENCE, Told};
+use super::registration::{Announcer, Contact, NameServer, PATIENCE};
+use super::topics;
 use crate::broker::Broker;
 use crate::settings::BrokerConfig;
-use parking_lot::Mutex;
 use roxmq_protocol::body::{
     KVTable, QueueData, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicRouteData, body_crc32,
 };
@@ -27,26 +27,25 @@ use roxmq_remoting::client::LinkNumber;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-/// How soon a NameServer that does not answer is tried again: at first, and at the latest.
+/// How soon a NameServer that does not answer is retried: at first, and at the latest.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
-/// How long a connection may take to come about.
+/// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How soon after a topic was told by itself all of them are.
+/// How soon a registration of all topics follows one topic that was announced by itself.
 const FOLLOWS: Duration = Duration::from_secs(1);
-/// How long leaving a NameServer may take that answers, and one that does not.
+/// How long leaving may take: a NameServer that answers, and one that does not.
 const LEAVE_TIMEOUT: [Duration; 2] = [Duration::from_secs(1), Duration::from_millis(100)];
 
-/// Has a task for each NameServer of the settings for as long as the broker lives.
+/// Runs a task for each NameServer of the settings for as long as the broker lives.
 pub async fn run(broker: Arc<Broker>) {
-    let mut leaving: Vec<Told> = Vec::new();
-    let mut are_first = true;
+    let mut leaving: Vec<Announcer> = Vec::new();
+    let mut contact = Contact::Starting;
     loop {
         {
             let registration = &broker.announce.registration;
@@ -55,67 +54,57 @@ pub async fn run(broker: Arc<Broker>) {
                 return;
             }
             let wanted = broker.config().namesrv_addr.clone();
-            let (stay, leave) = std::mem::take(&mut *name_servers).into_iter().partition(|told| wanted.contains(&told.name_server.address));
+            let (stay, leave) = std::mem::take(&mut *name_servers).into_iter().partition(|one| wanted.contains(&one.name_server.address));
             *name_servers = stay;
-            leaving.extend::<Vec<Told>>(leave);
-            leaving.retain(|told| {
-                told.name_server.leave.notify_one();
-                !told.task.is_finished()
+            leaving.extend::<Vec<Announcer>>(leave);
+            leaving.retain(|one| {
+                one.name_server.leave.notify_one();
+                !one.task.is_finished()
             });
             for address in wanted {
-                if name_servers.iter().any(|told| told.name_server.address == address) {
+                if name_servers.iter().any(|one| one.name_server.address == address) {
                     continue;
                 }
-                // A goodbye that is under way must not come after the new registration.
-                let before = leaving.iter().position(|told| told.name_server.address == address).map(|at| leaving.swap_remove(at));
-                let name_server = Arc::new(NameServer {
-                    address,
-                    news: Mutex::default(),
-                    changed: Notify::new(),
-                    told: AtomicU64::new(0),
-                    // At the start nobody has answered yet; later there are others.
-                    answers: AtomicBool::new(are_first),
-                    is_registered: AtomicBool::new(false),
-                    fails: AtomicBool::new(false),
-                    leave: Notify::new(),
-                });
+                // An unregistration that is under way must not come after the new registration.
+                let before = leaving.iter().position(|one| one.name_server.address == address).map(|at| leaving.swap_remove(at));
+                let name_server = Arc::new(NameServer::new(address, contact));
                 let task = tokio::spawn(serve(Arc::clone(&broker), Arc::clone(&name_server), before));
-                name_servers.push(Told { name_server, task });
+                name_servers.push(Announcer { name_server, task });
             }
-            are_first = false;
+            contact = Contact::Added;
             registration.settle(&name_servers);
         }
         wake(&broker);
-        broker.announce.registration.listed_anew.notified().await;
+        broker.announce.registration.list_changed.notified().await;
     }
 }
 
-/// Gives the answers that waited for what was told now.
+/// Gives the answers that waited for what is announced now.
 fn wake(broker: &Broker) {
     broker.shards.wake_all();
-    changing::answer_told(broker);
+    changing::give_announced(broker);
 }
 
-/// Keeps one NameServer told until it is left.
-async fn serve(broker: Arc<Broker>, name_server: Arc<NameServer>, before: Option<Told>) {
+/// Announces to one NameServer until it is left.
+async fn serve(broker: Arc<Broker>, name_server: Arc<NameServer>, before: Option<Announcer>) {
     if let Some(before) = before {
         let _ = before.task.await;
     }
     tokio::select! {
-        () = keep_told(&broker, &name_server) => {}
+        () = keep_announcing(&broker, &name_server) => {}
         () = name_server.leave.notified() => {}
     }
-    say_goodbye(&broker, &name_server).await;
-    if name_server.is_registered.load(Ordering::SeqCst) {
-        info!(name_server = name_server.address, "left the NameServer");
+    unregister(&broker, &name_server).await;
+    if name_server.contact().is_registered() {
+        info!(name_server = name_server.address, "unregistered");
     }
     broker.announce.registration.client.disconnect(&name_server.address);
 }
 
-async fn keep_told(broker: &Arc<Broker>, name_server: &Arc<NameServer>) {
+async fn keep_announcing(broker: &Arc<Broker>, name_server: &Arc<NameServer>) {
     let registration = &broker.announce.registration;
     let client = &registration.client;
-    // The connection on which it knows of the broker, and when it is told of all topics the next time.
+    // The connection on which it knows the broker, and when all topics are registered the next time.
     let mut registered_on: Option<LinkNumber> = None;
     let mut next = Instant::now();
     let mut retry = RETRY[0];
@@ -126,96 +115,113 @@ async fn keep_told(broker: &Arc<Broker>, name_server: &Arc<NameServer>) {
         let is_known = registered_on.is_some() && registered_on == client.link_to(&name_server.address);
         let is_due = news.all || !is_known || next <= Instant::now();
         let known_on = registered_on.filter(|_| !is_due);
-        match within_patience(broker, name_server, tell_or_register(broker, name_server, &news.topics, known_on)).await {
-            Ok((link, all)) => {
+        match within_patience(broker, name_server, announce(broker, name_server, &news.topics, known_on)).await {
+            Ok((link, extent)) => {
                 registered_on = Some(link);
                 retry = RETRY[0];
-                if all {
-                    next = Instant::now() + Duration::from_millis(broker.config().register_period_ms);
-                } else if !news.topics.is_empty() {
-                    next = next.min(Instant::now() + FOLLOWS);
+                match extent {
+                    Extent::All => next = Instant::now() + Duration::from_millis(broker.config().register_period_ms),
+                    Extent::TheseTopics if news.topics.is_empty() => {}
+                    Extent::TheseTopics => next = next.min(Instant::now() + FOLLOWS),
                 }
-                note(broker, name_server, Some(Ok(changes)));
+                record(broker, name_server, Outcome::Announced(changes));
             }
             Err(error) => {
                 registered_on = None;
                 name_server.news.lock().all = true;
                 next = Instant::now() + retry;
                 retry = (retry * 2).min(RETRY[1]);
-                note(broker, name_server, Some(Err(error)));
+                record(broker, name_server, Outcome::Failed(error));
             }
         }
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}
-            // While it does not answer it is tried at its pace, however much changes.
+            // A NameServer that does not answer is retried at its own pace, however much changes.
             () = name_server.changed.notified(), if registered_on.is_some() => {}
             () = client.closed(&name_server.address, registered_on), if registered_on.is_some() => {}
         }
     }
 }
 
-/// A NameServer that needs longer than that is not waited for from then on.
-async fn within_patience<T>(broker: &Broker, name_server: &NameServer, telling: impl Future<Output = T>) -> T {
-    let mut telling = std::pin::pin!(telling);
-    match tokio::time::timeout(PATIENCE, &mut telling).await {
+/// A NameServer that takes longer than that is not waited for from then on.
+async fn within_patience<T>(broker: &Broker, name_server: &NameServer, announcing: impl Future<Output = T>) -> T {
+    let mut announcing = std::pin::pin!(announcing);
+    match tokio::time::timeout(PATIENCE, &mut announcing).await {
         Ok(outcome) => outcome,
         Err(_) => {
-            note(broker, name_server, None);
-            telling.await
+            record(broker, name_server, Outcome::Late);
+            announcing.await
         }
     }
 }
 
-/// Tells a NameServer of these topics where it knows the broker on `known_on`, of all topics else. On which connection it knows it now, and whether of
-/// all topics.
-async fn tell_or_register(
+/// How much was announced.
+enum Extent {
+    TheseTopics,
+    All,
+}
+
+/// Announces these topics to a NameServer that knows the broker on `known_on`, all topics to any other. On which connection it knows
+/// the broker now.
+async fn announce(
     broker: &Arc<Broker>,
     name_server: &NameServer,
     topics: &[String],
     known_on: Option<LinkNumber>,
-) -> Result<(LinkNumber, bool), CallError> {
+) -> Result<(LinkNumber, Extent), CallError> {
     if let Some(link) = known_on
-        && tell(broker, name_server, topics).await
+        && announce_topics(broker, name_server, topics).await
         && broker.announce.registration.client.link_to(&name_server.address) == Some(link)
     {
-        return Ok((link, false));
+        return Ok((link, Extent::TheseTopics));
     }
-    register(broker, name_server).await.map(|link| (link, true))
+    register(broker, name_server).await.map(|link| (link, Extent::All))
 }
 
-/// It was told of so many changes, or was not, or keeps us waiting.
-fn note(broker: &Broker, name_server: &NameServer, outcome: Option<Result<u64, CallError>>) {
+/// What came of an announcement.
+enum Outcome {
+    /// So many changes are announced.
+    Announced(u64),
+    Failed(CallError),
+    /// It takes longer than [`PATIENCE`].
+    Late,
+}
+
+fn record(broker: &Broker, name_server: &NameServer, outcome: Outcome) {
     let registration = &broker.announce.registration;
-    let is_more_told = {
+    let is_more_announced = {
         let name_servers = registration.name_servers.lock();
-        match outcome {
-            Some(Ok(changes)) => {
-                name_server.told.store(changes, Ordering::SeqCst);
-                name_server.answers.store(true, Ordering::SeqCst);
-                name_server.fails.store(false, Ordering::SeqCst);
-                if !name_server.is_registered.swap(true, Ordering::SeqCst) {
+        let before = name_server.contact();
+        let now = match outcome {
+            Outcome::Announced(changes) => {
+                name_server.announced.store(changes, Ordering::SeqCst);
+                if !before.is_registered() {
                     info!(name_server = name_server.address, "registered");
                 }
-                registration.answered.notify_all();
+                Contact::Registered
             }
-            Some(Err(error)) => {
-                name_server.answers.store(false, Ordering::SeqCst);
-                name_server.is_registered.store(false, Ordering::SeqCst);
-                if !name_server.fails.swap(true, Ordering::SeqCst) && !registration.stops.load(Ordering::SeqCst) {
+            Outcome::Failed(error) => {
+                if before != Contact::Failing && !registration.stops.load(Ordering::SeqCst) {
                     warn!(name_server = name_server.address, %error, "the NameServer does not answer; retrying");
                 }
+                Contact::Failing
             }
-            None => name_server.answers.store(false, Ordering::SeqCst),
+            Outcome::Late if before == Contact::Failing => Contact::Failing,
+            Outcome::Late => Contact::Slow { was_registered: before.is_registered() },
+        };
+        *name_server.contact.lock() = now;
+        if now == Contact::Registered {
+            registration.registered.notify_all();
         }
         registration.settle(&name_servers)
     };
-    if is_more_told {
+    if is_more_announced {
         wake(broker);
     }
 }
 
-/// Tells a NameServer of these topics alone. Did it take note? One of before 5.0 does not.
-async fn tell(broker: &Arc<Broker>, name_server: &NameServer, topics: &[String]) -> bool {
+/// Announces these topics alone. Whether the NameServer took them: one before 5.0 does not.
+async fn announce_topics(broker: &Arc<Broker>, name_server: &NameServer, topics: &[String]) -> bool {
     let config = broker.config();
     let permission = permission(broker, &config);
     let mut calls = JoinSet::new();
@@ -237,13 +243,13 @@ async fn tell(broker: &Arc<Broker>, name_server: &NameServer, topics: &[String])
         });
     }
     let mut all = true;
-    while let Some(told) = calls.join_next().await {
-        all &= told.unwrap_or(false);
+    while let Some(taken) = calls.join_next().await {
+        all &= taken.unwrap_or(false);
     }
     all
 }
 
-/// What the broker allows of a topic's permission: what it is set to, and no writing with a fenced store, which takes no messages at all.
+/// What the broker allows of a topic's permission: what the settings say, and no writing with a fenced store, which takes no messages.
 fn permission(broker: &Broker, config: &BrokerConfig) -> Permission {
     let configured = Permission(config.broker_permission as i32);
     if broker.store.fenced().is_some() { configured.without(Permission::WRITE) } else { configured }
@@ -253,7 +259,7 @@ fn limited(perm: Permission, permission: Permission) -> Permission {
     if permission.has(Permission::READ_WRITE) { perm } else { perm.limited_to(permission) }
 }
 
-/// Tells a NameServer of all topics, and on which connection it knows the broker now.
+/// Registers all topics. On which connection the NameServer knows the broker now.
 async fn register(broker: &Arc<Broker>, name_server: &NameServer) -> Result<LinkNumber, CallError> {
     let address = &name_server.address;
     let client = &broker.announce.registration.client;
@@ -279,12 +285,12 @@ async fn register(broker: &Arc<Broker>, name_server: &NameServer) -> Result<Link
     let answer = client.call(address, &request, &body, Duration::from_millis(config.register_timeout_ms)).await?;
     answer.fields::<RegisterBrokerReply<'_>>()?;
     if let Ok(table) = json::from_slice::<KVTable>(answer.body()) {
-        crate::announce::topics::keep_order_configuration(broker, &table);
+        topics::adopt_order_configuration(broker, &table);
     }
     Ok(link)
 }
 
-/// The topics as NameServers are told: the broker's own permission limits each topic's.
+/// All topics, each with no more permission than the broker has.
 fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
     let is_fenced = broker.store.fenced().is_some();
     let permission = permission(broker, config);
@@ -299,7 +305,7 @@ fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
     let body = RegisterBrokerBody {
         filter_server_list: Vec::new(),
         topic_config_serialize_wrapper: TopicConfigAndMappingSerializeWrapper {
-            // NameServers look only at what has another version. The table itself did not change, and cannot be written either.
+            // A NameServer reads only a table of another version. The table itself did not change, and cannot be written either.
             data_version: if is_fenced { version.next(broker.clock.now_ms(), 0) } else { version },
             topic_config_table: table,
             ..Default::default()
@@ -308,21 +314,21 @@ fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
     body.encode()
 }
 
-/// Tells every NameServer that the broker goes away.
+/// Unregisters from every NameServer.
 pub async fn leave(broker: &Arc<Broker>) {
     let all = {
         let mut name_servers = broker.announce.registration.name_servers.lock();
         broker.announce.registration.about_to_stop();
         std::mem::take(&mut *name_servers)
     };
-    broker.announce.registration.listed_anew.notify_one();
-    all.iter().for_each(|told| told.name_server.leave.notify_one());
-    for told in all {
-        let _ = told.task.await;
+    broker.announce.registration.list_changed.notify_one();
+    all.iter().for_each(|one| one.name_server.leave.notify_one());
+    for one in all {
+        let _ = one.task.await;
     }
 }
 
-async fn say_goodbye(broker: &Broker, name_server: &NameServer) {
+async fn unregister(broker: &Broker, name_server: &NameServer) {
     let config = broker.config();
     let request = UnregisterBroker {
         broker_name: config.broker_name.as_str().into(),
@@ -330,8 +336,8 @@ async fn say_goodbye(broker: &Broker, name_server: &NameServer) {
         cluster_name: config.broker_cluster_name.as_str().into(),
         broker_id: config.broker_id as i64,
     };
-    let [if_it_answers, else_then] = LEAVE_TIMEOUT;
-    let timeout = if name_server.answers.load(Ordering::SeqCst) { if_it_answers } else { else_then };
-    // A NameServer that is gone finds out by itself.
+    let [if_it_answers, otherwise] = LEAVE_TIMEOUT;
+    let timeout = if name_server.contact().is_waited_for() { if_it_answers } else { otherwise };
+    // A NameServer that does not hear of it notices the closed connection.
     let _ = broker.announce.registration.client.call(&name_server.address, &request, b"", timeout).await;
 }

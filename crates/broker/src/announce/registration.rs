@@ -1,7 +1,7 @@
-//! Which NameServers were told of which changes?
+//! Which changes were announced to which NameServers?
 //!
-//! Answers about a new topic wait until the NameServers know it, but only for those that answer: one that did not answer last time, or has
-//! kept us waiting for [`PATIENCE`], is not waited for until it answers.
+//! An answer about a new topic waits until the NameServers know the topic, but only for those that answer. A NameServer that did not
+//! answer last time, or that takes longer than [`PATIENCE`], is not waited for until it answers again.
 
 use super::route::{self, Found};
 use parking_lot::{Condvar, Mutex};
@@ -12,53 +12,89 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// Changed topics that are told one by one; for more of them there is a registration at once.
+/// Changed topics that are announced one by one. More of them are announced by registering at once.
 const SINGLE_MAX: usize = 16;
 /// How long an answer about a new topic waits for the NameServers: one that is down must not hold up the others' clients.
 pub const PATIENCE: Duration = Duration::from_millis(500);
 
-/// State of the registration.
+/// The NameServers of the settings, and how far each of them was told.
 #[derive(Default)]
 pub struct Registration {
-    pub(super) name_servers: Mutex<Vec<Told>>,
-    /// The settings may name others now.
-    pub(super) listed_anew: Notify,
-    /// How many changes there were, and how many of them every NameServer that is waited for was told.
+    pub(super) name_servers: Mutex<Vec<Announcer>>,
+    /// Notified when the settings may name other NameServers.
+    pub(super) list_changed: Notify,
+    /// How many changes there were, and how many of them were announced to every NameServer that is waited for.
     pub(super) changes: AtomicU64,
-    pub(super) told: AtomicU64,
+    announced: AtomicU64,
     pub(super) client: Client,
-    pub(super) answered: Condvar,
-    /// The broker stops: NameServers that go away are nothing to speak of, and none comes any more.
+    /// Notified when a NameServer has taken a registration.
+    pub(super) registered: Condvar,
+    /// The broker stops: a NameServer that goes away now is not worth a warning, and none is added any more.
     pub(super) stops: AtomicBool,
 }
 
-/// A NameServer of the settings, and the task that tells it.
-pub(super) struct Told {
-    pub(super) name_server: Arc<NameServer>,
-    pub(super) task: JoinHandle<()>,
+/// A NameServer of the settings, and the task that announces to it.
+pub(super) struct Announcer {
+    pub name_server: Arc<NameServer>,
+    pub task: JoinHandle<()>,
 }
 
+/// What is known of one NameServer.
 pub(super) struct NameServer {
-    pub(super) address: String,
-    /// What it is to be told.
-    pub(super) news: Mutex<News>,
-    pub(super) changed: Notify,
-    /// How many changes it was told of.
-    pub(super) told: AtomicU64,
-    /// It is waited for.
-    pub(super) answers: AtomicBool,
-    pub(super) is_registered: AtomicBool,
-    /// That it does not answer was said.
-    pub(super) fails: AtomicBool,
-    /// It is in the settings no more, or the broker stops.
-    pub(super) leave: Notify,
+    pub address: String,
+    /// What is to be announced next.
+    pub news: Mutex<News>,
+    /// Notified when there is news.
+    pub changed: Notify,
+    /// How many changes were announced to it.
+    pub announced: AtomicU64,
+    pub contact: Mutex<Contact>,
+    /// Notified when it is no longer in the settings, or the broker stops.
+    pub leave: Notify,
 }
 
+/// How a NameServer answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contact {
+    /// It has not answered yet, since it was in the settings at the start.
+    Starting,
+    /// It has not answered yet, since it was added to the settings.
+    Added,
+    /// It knows the broker.
+    Registered,
+    /// It does not answer within [`PATIENCE`]; whether it knew the broker before.
+    Slow {
+        /// Whether it knew the broker before.
+        was_registered: bool,
+    },
+    /// The last attempt failed, which was logged.
+    Failing,
+}
+
+impl Contact {
+    /// Whether answers wait for it. At the start no NameServer has answered yet; one that is added later has others beside it.
+    pub fn is_waited_for(self) -> bool {
+        match self {
+            Contact::Starting | Contact::Registered => true,
+            Contact::Added | Contact::Slow { .. } | Contact::Failing => false,
+        }
+    }
+
+    /// Whether it knows the broker.
+    pub fn is_registered(self) -> bool {
+        match self {
+            Contact::Registered | Contact::Slow { was_registered: true } => true,
+            Contact::Starting | Contact::Added | Contact::Slow { was_registered: false } | Contact::Failing => false,
+        }
+    }
+}
+
+/// Changes that one NameServer does not know yet.
 #[derive(Default)]
 pub(super) struct News {
-    pub(super) topics: Vec<String>,
+    pub topics: Vec<String>,
     /// More than these topics: everything.
-    pub(super) all: bool,
+    pub all: bool,
 }
 
 impl News {
@@ -70,69 +106,86 @@ impl News {
     }
 }
 
+impl NameServer {
+    pub fn new(address: String, contact: Contact) -> NameServer {
+        NameServer {
+            address,
+            news: Mutex::default(),
+            changed: Notify::new(),
+            announced: AtomicU64::new(0),
+            contact: Mutex::new(contact),
+            leave: Notify::new(),
+        }
+    }
+
+    pub fn contact(&self) -> Contact {
+        *self.contact.lock()
+    }
+}
+
 impl Registration {
-    /// Permissions changed, or topics are gone: register now. The number of the change, for [`Registration::is_told`].
+    /// Permissions changed, or topics are gone: registers now. The number of the change, for [`Registration::is_announced`].
     pub fn changed(&self) -> u64 {
         self.note(|news| news.all = true)
     }
 
-    /// A topic is new or another: tell of it now. The number of the change, for [`Registration::is_told`].
+    /// A topic is new or changed: announces it now. The number of the change, for [`Registration::is_announced`].
     pub fn topic_changed(&self, topic: &str) -> u64 {
         self.note(|news| news.add(topic))
     }
 
-    /// The settings changed: perhaps there are other NameServers in them.
+    /// The settings changed, and may name other NameServers.
     pub fn settings_changed(&self) -> u64 {
-        self.listed_anew.notify_one();
+        self.list_changed.notify_one();
         self.changed()
     }
 
     fn note(&self, news: impl Fn(&mut News)) -> u64 {
         let name_servers = self.name_servers.lock();
-        for Told { name_server, .. } in name_servers.iter() {
+        for Announcer { name_server, .. } in name_servers.iter() {
             news(&mut name_server.news.lock());
         }
         let change = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
         self.settle(&name_servers);
-        name_servers.iter().for_each(|told| told.name_server.changed.notify_one());
+        name_servers.iter().for_each(|announcer| announcer.name_server.changed.notify_one());
         change
     }
 
-    /// Were the NameServers told of the change, those that answer?
-    pub fn is_told(&self, change: u64) -> bool {
-        self.told.load(Ordering::SeqCst) >= change
+    /// Was the change announced to the NameServers that answer?
+    pub fn is_announced(&self, change: u64) -> bool {
+        self.announced.load(Ordering::SeqCst) >= change
     }
 
-    /// Whether more was told than before.
-    pub(super) fn settle(&self, name_servers: &[Told]) -> bool {
-        let waited_for = name_servers.iter().filter(|told| told.name_server.answers.load(Ordering::SeqCst));
-        let least = waited_for.map(|told| told.name_server.told.load(Ordering::SeqCst)).min();
-        let told = least.unwrap_or_else(|| self.changes.load(Ordering::SeqCst));
-        self.told.swap(told, Ordering::SeqCst) < told
+    /// Works out what is announced to all that are waited for. Whether that is more than before.
+    pub(super) fn settle(&self, name_servers: &[Announcer]) -> bool {
+        let waited_for = name_servers.iter().map(|announcer| &announcer.name_server).filter(|one| one.contact().is_waited_for());
+        let least = waited_for.map(|one| one.announced.load(Ordering::SeqCst)).min();
+        let announced = least.unwrap_or_else(|| self.changes.load(Ordering::SeqCst));
+        self.announced.swap(announced, Ordering::SeqCst) < announced
     }
 
     /// What the NameServers that answer say about a topic.
     pub async fn route(&self, topic: &str) -> Found {
-        route::ask(&self.client, &self.to_ask(), topic).await
+        route::ask(&self.client, &self.reachable(), topic).await
     }
 
-    /// Whom to ask: the NameServers that answer, all of them if none does.
-    fn to_ask(&self) -> Vec<String> {
+    /// The NameServers that answer, or all of them if none does.
+    fn reachable(&self) -> Vec<String> {
         let name_servers = self.name_servers.lock();
-        let address = |told: &Told| told.name_server.address.clone();
-        let answer: Vec<String> = name_servers.iter().filter(|told| told.name_server.answers.load(Ordering::SeqCst)).map(address).collect();
-        if answer.is_empty() { name_servers.iter().map(address).collect() } else { answer }
+        let all = || name_servers.iter().map(|announcer| &announcer.name_server);
+        let answering: Vec<String> = all().filter(|one| one.contact().is_waited_for()).map(|one| one.address.clone()).collect();
+        if answering.is_empty() { all().map(|one| one.address.clone()).collect() } else { answering }
     }
 
     /// Waits until `count` NameServers know the broker, or `patience` is over. How many of how many know it.
     pub fn wait(&self, patience: Duration, count: usize) -> (usize, usize) {
-        let known_by = |all: &Vec<Told>| all.iter().filter(|told| told.name_server.is_registered.load(Ordering::SeqCst)).count();
+        let known_by = |all: &Vec<Announcer>| all.iter().filter(|announcer| announcer.name_server.contact().is_registered()).count();
         let mut name_servers = self.name_servers.lock();
-        self.answered.wait_while_for(&mut name_servers, |all| known_by(all) < count, patience);
+        self.registered.wait_while_for(&mut name_servers, |all| known_by(all) < count, patience);
         (known_by(&name_servers), count)
     }
 
-    /// The broker is about to stop, and NameServers perhaps as well.
+    /// The broker is about to stop, and its NameServers perhaps too.
     pub fn about_to_stop(&self) {
         self.stops.store(true, Ordering::SeqCst);
     }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 /// How long a NameServer may take.
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Topics whose routes are kept; above it all are asked for anew.
+/// Topics whose routes are kept; when there are more, all are read again.
 const ROUTES_MAX: usize = 10_000;
 
 /// What the NameServers say.
@@ -22,11 +22,11 @@ pub enum Found {
     Route(TopicRouteData),
     /// It is on no broker.
     Nowhere,
-    /// None of them knows.
+    /// None of them answers.
     NoAnswer,
 }
 
-/// Asks all NameServers at once: one that is down costs no time.
+/// Asks all these NameServers at once, so that one that is down costs no time.
 pub async fn ask(client: &Client, name_servers: &[String], topic: &str) -> Found {
     let mut calls = JoinSet::new();
     for name_server in name_servers {
@@ -49,7 +49,7 @@ pub async fn ask(client: &Client, name_servers: &[String], topic: &str) -> Found
     said
 }
 
-/// What is known of topics' routes.
+/// The routes that were read lately.
 #[derive(Default)]
 pub struct KnownRoutes(Mutex<HashMap<String, Route>>);
 

@@ -1,4 +1,4 @@
-//! Which topics does the broker make itself, and who hears of them?
+//! Which topics does the broker make itself?
 
 use crate::announce::changing;
 use crate::broker::Broker;
@@ -10,8 +10,8 @@ use roxmq_protocol::permission::Permission;
 use roxmq_remoting::next_connection;
 use std::sync::Arc;
 
-/// A topic is new: the number of the change that NameServers are told of.
-pub fn made(broker: &Broker, topic: &str) -> u64 {
+/// A topic is new: announces it. The number of the change.
+pub fn announce_new(broker: &Broker, topic: &str) -> u64 {
     broker.tables.incarnations.began(topic, broker.store.was_deleted(topic), next_connection());
     broker.announce.registration.topic_changed(topic)
 }
@@ -24,29 +24,29 @@ pub fn add_retry_topic(broker: &Broker, group: &str, queues: i32) -> Arc<TopicCo
     }
     let (topic, is_new) = broker.tables.topics.add(topic(&name, queues.max(1), Permission::READ_WRITE));
     if is_new {
-        made(broker, &name);
+        announce_new(broker, &name);
     }
     topic
 }
 
-/// The change that has to become durable before something is stored that waits for its delivery to the topic: it names its topic where
-/// nobody finds it who takes up topics from the log.
-pub fn owed(broker: &Broker, topic: &str) -> Option<u64> {
+/// The change that must be durable before a message is stored that waits for its delivery to the topic. Until it is due the message
+/// lies in a system topic, from which a start does not recover its own topic.
+pub fn unconfirmed(broker: &Broker, topic: &str) -> Option<u64> {
     broker.tables.topics.made_by(topic).filter(|change| broker.tables.journal.durable() < *change)
 }
 
-/// Has a crash keep the topic, see [`owed`]. Waits for the disk only if the topic is new. Not for a shard's thread.
+/// Makes the topic durable, see [`unconfirmed`]. Blocks on the disk if the topic is new, so it is not for a shard's thread.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn keep(broker: &Broker, topic: &str) -> Result<(), Refusal> {
-    owed(broker, topic).map_or(Ok(()), |change| changing::settle_to(broker, change))
+pub fn confirm(broker: &Broker, topic: &str) -> Result<(), Refusal> {
+    unconfirmed(broker, topic).map_or(Ok(()), |change| changing::settle_to(broker, change))
 }
 
-/// Makes a topic of the broker's own, in which messages are laid aside, if there is none.
+/// Makes a topic in which messages are parked, if there is none.
 pub fn add_parking_topic(broker: &Broker, name: &str) {
     if broker.tables.topics.find(name).is_none() && broker.tables.topics.add(topic(name, 1, Permission::READ_WRITE)).1 {
-        made(broker, name);
+        announce_new(broker, name);
     }
 }
 
@@ -57,8 +57,8 @@ pub fn add_dead_letter_topic(broker: &Broker, group: &str) -> String {
     name
 }
 
-/// Marks the topics that a NameServer keeps in its order configuration. Java: `updateOrderTopicConfig`.
-pub fn keep_order_configuration(broker: &Broker, ordered: &KVTable) {
+/// Marks as ordered the topics in a NameServer's order configuration. Java: `updateOrderTopicConfig`.
+pub fn adopt_order_configuration(broker: &Broker, ordered: &KVTable) {
     for topic in ordered.table.keys().filter_map(|name| broker.tables.topics.find(name)) {
         if !topic.order {
             broker.tables.topics.put(TopicConfig { order: true, ..TopicConfig::clone(&topic) });

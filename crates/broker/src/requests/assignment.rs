@@ -4,7 +4,7 @@
 //! All members get shares that fit together since every broker knows all members and sorts both lists. Follows Java's
 //! `QueryAssignmentProcessor`, `TopicRouteInfoManager` and `AllocateMessageQueueAveragely`.
 
-use crate::announce::promises::Changed;
+use crate::announce::pending::Changed;
 use crate::announce::route::Found;
 use crate::broker::Broker;
 use crate::error::Refusal;

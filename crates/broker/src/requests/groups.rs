@@ -1,7 +1,7 @@
 //! Subscription groups: made and changed (200, 225), listed (201, 352), kept from a topic (353), deleted (207). Java:
 //! `SubscriptionGroupManager`.
 
-use crate::announce::promises::Changed;
+use crate::announce::pending::Changed;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;

@@ -82,7 +82,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
             // The group's settings may ask for more queues than the topic was made with: nobody would read those.
             let topic = topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
             let queues = group.retry_queue_nums.min(topic.read_queue_nums).max(1);
-            topics::keep(broker, &retry_topic)?;
+            topics::confirm(broker, &retry_topic)?;
             let mut waiting = properties.clone();
             waiting.set(name::REAL_TOPIC, &retry_topic);
             waiting.set(name::REAL_QID, &broker.randomness.below(queues as u32).to_string());

@@ -3,7 +3,7 @@
 //! Follows Java's `TopicConfigManager` and `AdminBrokerProcessor`.
 
 use crate::announce::elsewhere;
-use crate::announce::promises::Changed;
+use crate::announce::pending::Changed;
 use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
@@ -44,7 +44,7 @@ pub fn update(broker: &Broker, _: &Call<'_>, request: request::UpdateTopic<'_>) 
     let attributes = attributes::parse(request.attributes.as_deref().unwrap_or(""))?;
     let change = put(broker, checked(broker, sent, &attributes)?);
     // A client that asks a NameServer right after this answer finds the topic.
-    Ok(Changed::told(change))
+    Ok(Changed::announced(change))
 }
 
 /// Code 18.
@@ -56,7 +56,7 @@ pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateTopics) -
         checked(broker, topic, &attributes)
     });
     let topics = checked.collect::<Result<Vec<_>, _>>()?;
-    Ok(Changed::told(topics.into_iter().filter_map(|topic| put(broker, topic)).last()))
+    Ok(Changed::announced(topics.into_iter().filter_map(|topic| put(broker, topic)).last()))
 }
 
 /// The topic as it will be.
@@ -93,7 +93,7 @@ fn put(broker: &Broker, topic: TopicConfig) -> Option<u64> {
         return None;
     }
     if !is_known {
-        return Some(topics::made(broker, &name));
+        return Some(topics::announce_new(broker, &name));
     }
     broker.shards.recheck();
     Some(broker.announce.registration.topic_changed(&name))
@@ -159,7 +159,7 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) 
         }
     }
     // A client that asks a NameServer right after this answer is not sent here.
-    Ok(Changed::told(change))
+    Ok(Changed::announced(change))
 }
 
 /// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes. What waits under

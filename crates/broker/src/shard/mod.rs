@@ -14,7 +14,7 @@ mod sends;
 mod tests;
 
 use crate::announce::changing;
-use crate::announce::promises::Promise;
+use crate::announce::pending::PendingAnswer;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::error::{answered, taken};
@@ -153,7 +153,7 @@ impl Service for BrokerShard {
                     let header = kept.header();
                     let call = Call { header: &header, body: kept.body(), peer: &peer };
                     match taken(|| handler(&broker, &call)) {
-                        Ok(changed) => changing::promise(&broker, Promise { peer, ticket, changed }),
+                        Ok(changed) => changing::answer(&broker, PendingAnswer { peer, ticket, changed }),
                         Err(refusal) => peer.answer(ticket, refusal.answer()),
                     }
                 };

@@ -238,7 +238,7 @@ impl BrokerShard {
         let write = |out: &mut Vec<u8>| {
             answer::write(&mut self.flow.borrow_mut(), *ticket, from.met_as, prepared, places, code, out);
         };
-        match prepared.change.filter(|change| !self.broker.announce.registration.is_told(*change)) {
+        match prepared.change.filter(|change| !self.broker.announce.registration.is_announced(*change)) {
             None => from.write(write),
             Some(change) => {
                 let mut frames = Vec::new();
@@ -256,7 +256,7 @@ impl BrokerShard {
             return;
         }
         let now = self.broker.clock.elapsed();
-        for told in untold.extract_if(.., |held| held.deadline <= now || self.broker.announce.registration.is_told(held.change)) {
+        for told in untold.extract_if(.., |held| held.deadline <= now || self.broker.announce.registration.is_announced(held.change)) {
             told.from.write(|out| out.extend_from_slice(&told.frames));
         }
     }

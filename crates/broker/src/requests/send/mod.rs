@@ -133,7 +133,7 @@ pub fn prepare_one(
     }
     asked.check(&config, request.batch)?;
     if fate.waits()
-        && let Some(owed) = topics::owed(broker, destination.name())
+        && let Some(owed) = topics::unconfirmed(broker, destination.name())
     {
         return Err(Unprepared::TopicIsNew { owed, change });
     }

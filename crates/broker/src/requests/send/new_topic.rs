@@ -24,7 +24,7 @@ pub fn create(broker: &Broker, request: &SendMessage<'_>) -> Option<(Arc<TopicCo
         return Some((topic, None));
     }
     info!(topic = topic.topic_name, queues = topic.write_queue_nums, "made a topic on its first send");
-    let change = topics::made(broker, &topic.topic_name);
+    let change = topics::announce_new(broker, &topic.topic_name);
     Some((topic, Some(change)))
 }
 
