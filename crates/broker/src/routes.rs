@@ -11,23 +11,11 @@
 use crate::announce::pending::Changed;
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::requests::admin;
-use crate::requests::assignment;
-use crate::requests::consumers;
-use crate::requests::groups;
-use crate::requests::offsets;
-use crate::requests::order;
-use crate::requests::progress;
 use crate::requests::pull::PullForm;
-use crate::requests::query;
-use crate::requests::relay;
 use crate::requests::relay::Later;
-use crate::requests::reply;
-use crate::requests::resets;
-use crate::requests::send_back;
-use crate::requests::timers;
-use crate::requests::topics;
-use crate::requests::transactions;
+use crate::requests::{
+    admin, assignment, consumers, groups, offsets, order, progress, query, relay, reply, resets, send_back, timers, topics, transactions,
+};
 use roxmq_remoting::{Answer, Call, Route, routes};
 use std::sync::Arc;
 

@@ -41,10 +41,8 @@ mod tests {
     use crate::names;
     use crate::requests::topics;
     use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, put, try_open};
-    use crate::waiting::delay;
     use crate::waiting::delay::levels;
-    use crate::waiting::redraft;
-    use crate::waiting::timer;
+    use crate::waiting::{delay, redraft, timer};
 
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;

@@ -4,8 +4,7 @@
 //! connection, and stored too unless `storeReplyMessageEnable` is off. A reply that reaches nobody is refused, so that its sender knows.
 
 use crate::broker::Broker;
-use crate::error::Refusal;
-use crate::error::taken;
+use crate::error::{Refusal, taken};
 use crate::message::bodies;
 use crate::names;
 use crate::requests::relay::Later;

@@ -2,12 +2,11 @@
 //!
 //! Follows Java's `TopicConfigManager` and `AdminBrokerProcessor`.
 
-use crate::announce::elsewhere;
 use crate::announce::pending::Changed;
-use crate::announce::topics;
+use crate::announce::{elsewhere, topics};
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::names::{self};
+use crate::names;
 use crate::saving;
 use crate::tables::attributes::{self, Attributes};
 use crate::waiting::preparing;

@@ -1,8 +1,7 @@
 //! Pulls on a shard: answered at once, by the pool when the disk has to be read, or held until a message comes.
 
 use super::BrokerShard;
-use crate::error::Refusal;
-use crate::error::answered;
+use crate::error::{Refusal, answered};
 use crate::notify::arrivals::QueueKey;
 use crate::requests::pull::answer::{PullResult, refused};
 use crate::requests::pull::read::{answer_from_disk, serve};

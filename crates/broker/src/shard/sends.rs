@@ -1,15 +1,12 @@
 //! Sends on a shard: gathered in a turn, appended together, answered when they are as durable as they should be.
 
 use super::BrokerShard;
-use crate::announce::changing;
-use crate::announce::registration;
-use crate::error::Refusal;
-use crate::error::taken;
+use crate::announce::{changing, registration};
+use crate::error::{Refusal, taken};
 use crate::message::fate::Fate;
 use crate::notify::arrivals::QueueKey;
-use crate::requests::send::answer;
 use crate::requests::send::flow::Sender;
-use crate::requests::send::{self, Prepared, Unprepared};
+use crate::requests::send::{self, Prepared, Unprepared, answer};
 use roxmq_protocol::code;
 use roxmq_protocol::header::Header;
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
