@@ -84,13 +84,13 @@ routes! {
     EndTransaction          => Decide, Publish;
     ResumeTransaction       => Write,  Admin,     transactions::resume;
 
-    Heartbeat               => Turn,   Any,       consumers::heartbeat;
-    UnregisterClient        => Turn,   Any,       consumers::unregister;
-    ConsumerList            => Turn,   Subscribe, consumers::ids;
-    CheckClientConfig       => Turn,   Subscribe, consumers::check;
-    ConsumerConnections     => Pool,   Admin,     consumers::connections;
-    ProducerConnections     => Pool,   Admin,     consumers::producers;
-    AllProducers            => Pool,   Admin,     consumers::all_producers;
+    Heartbeat               => Turn,   Any,       consumers::heartbeats::heartbeat;
+    UnregisterClient        => Turn,   Any,       consumers::heartbeats::unregister;
+    ConsumerList            => Turn,   Subscribe, consumers::connections::ids;
+    CheckClientConfig       => Turn,   Subscribe, consumers::heartbeats::check;
+    ConsumerConnections     => Pool,   Admin,     consumers::connections::connections;
+    ProducerConnections     => Pool,   Admin,     consumers::connections::producers;
+    AllProducers            => Pool,   Admin,     consumers::connections::all_producers;
     ConsumerRunningInfo     => Relay,  Admin,     relay::running_info;
     ConsumeDirectly         => Relay,  Admin,     relay::consume_directly;
 
@@ -109,10 +109,10 @@ routes! {
     AllTopicConfig          => Pool,   Internal,  topics::all;
     TopicConfig             => Pool,   Admin,     topics::one;
     SystemTopicsOfBroker    => Pool,   Admin,     topics::system;
-    DeleteTopic             => Change, Admin,     topics::delete;
-    CleanUnusedTopic        => Write,  Admin,     topics::clean_unused;
-    CleanExpiredQueues      => Pool,   Admin,     topics::clean_expired;
-    DeleteExpiredLog        => Write,  Admin,     topics::delete_expired;
+    DeleteTopic             => Change, Admin,     topics::deleting::delete;
+    CleanUnusedTopic        => Write,  Admin,     topics::deleting::clean_unused;
+    CleanExpiredQueues      => Pool,   Admin,     topics::deleting::clean_expired;
+    DeleteExpiredLog        => Write,  Admin,     topics::deleting::delete_expired;
 
     UpdateGroup             => Change, Admin,     groups::update;
     UpdateGroups            => Change, Admin,     groups::update_many;
@@ -129,12 +129,12 @@ routes! {
     SubscriptionOfGroup     => Pool,   Admin,     progress::subscription;
     ConsumeTimeSpan         => Pool,   Admin,     progress::time_span;
 
-    BrokerConfig            => Pool,   Admin,     admin::config;
-    UpdateBrokerConfig      => Write,  Admin,     admin::update_config;
-    RuntimeInfo             => Pool,   Admin,     admin::runtime_info;
-    BrokerStats             => Pool,   Admin,     admin::statistic;
+    BrokerConfig            => Pool,   Admin,     admin::settings::current;
+    UpdateBrokerConfig      => Write,  Admin,     admin::settings::update;
+    RuntimeInfo             => Pool,   Admin,     admin::figures::runtime_info;
+    BrokerStats             => Pool,   Admin,     admin::figures::statistic;
     TimerMetrics            => Pool,   Internal,  timers::metrics;
-    HaStatus                => Pool,   Admin,     admin::replication;
+    HaStatus                => Pool,   Admin,     admin::figures::replication;
 }
 
 /// Handlers that panic, one for each way in which a handler is run.

@@ -5,7 +5,7 @@ use crate::announce::pending::Changed;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
-use crate::requests::topics;
+use crate::requests::topics::deleting;
 use crate::tables::attributes;
 use roxmq_protocol::body::{GroupForbidden, SubscriptionGroupConfig, SubscriptionGroupList};
 use roxmq_protocol::json::{self, Dialect};
@@ -99,7 +99,7 @@ fn forget(broker: &Broker, group: &str, with_offsets: bool) {
     broker.tables.locks.forget_group(group, &broker.tables.clients.consumer_ids(group));
     broker.counts.statistics.forget_group(group);
     if with_offsets {
-        topics::forget(broker, &names::retry_topic(group));
+        deleting::forget(broker, &names::retry_topic(group));
     }
     broker.shards.recheck();
 }

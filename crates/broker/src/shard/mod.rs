@@ -202,7 +202,7 @@ impl Service for BrokerShard {
         for queue in queues {
             self.release(&queue, |pull| pull.from.id == connection.id);
         }
-        crate::requests::consumers::connection_lost(&self.broker, connection.id);
+        crate::requests::consumers::heartbeats::connection_lost(&self.broker, connection.id);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What does a pull find? A read of the store, which changes nothing else, and what is remembered of it.
 
 use super::answer::PullResult;
+use super::subscription::is_still_wanted;
 use super::{PreparedPull, check_there};
 use crate::broker::Broker;
 use crate::counts::statistics::Moved;
@@ -8,7 +9,6 @@ use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
 use crate::notify::arrivals::QueueKey;
 use crate::requests::offsets::beginning;
-use crate::requests::send_back;
 use crate::tables::clients::Wanted;
 use crate::tables::incarnations::IncarnationId;
 use roxmq_protocol::code;
@@ -128,7 +128,7 @@ fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_
     let request = ReadRequest { topic, queue_id: *queue_id, from: QueueOffset(pull.from), limits };
     match &pull.subscription.wanted {
         _ if filters_retries => {
-            let wants = &mut |record: &Record<'_>| send_back::is_still_wanted(broker, pull.group_name(), record);
+            let wants = &mut |record: &Record<'_>| is_still_wanted(broker, pull.group_name(), record);
             broker.store.read(&request, Filter { by_entry, by_record: Some(wants) }, body)
         }
         Wanted::Sql(expression) => {

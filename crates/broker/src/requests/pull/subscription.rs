@@ -5,6 +5,8 @@ use crate::error::Refusal;
 use crate::settings::BrokerConfig;
 use crate::tables::clients::{Subscription, Wanted, is_everything, is_tags};
 use roxmq_protocol::body::{MessageModel, SubscriptionData, SubscriptionGroupConfig};
+use roxmq_protocol::properties::{Properties, name};
+use roxmq_protocol::record::Record;
 use roxmq_protocol::request::{PULL_SUBSCRIPTION, Pull};
 use std::sync::Arc;
 
@@ -79,4 +81,17 @@ pub(super) fn check_reader(
         return Err(Refusal::GroupForbiddenForTopic { group: group.group_name.clone(), topic: topic.to_owned() });
     }
     Ok(())
+}
+
+/// With `filterSupportRetry`: does the group still want this retried message, by its SQL92 subscription to the topic it came from?
+///
+/// Java's `ExpressionForRetryMessageFilter` asks so only when the retry topic itself is subscribed to with SQL92, which no client does.
+pub(super) fn is_still_wanted(broker: &Broker, group: &str, record: &Record<'_>) -> bool {
+    let properties = Properties::new(record.properties);
+    let Some(topic) = properties.find(name::RETRY_TOPIC) else { return true };
+    let subscription = broker.tables.clients.subscription(group, topic).and_then(|(_, subscription)| subscription);
+    match subscription.as_deref().map(|subscription| &subscription.wanted) {
+        Some(Wanted::Sql(expression)) => expression.matches(&properties),
+        _ => true,
+    }
 }

@@ -1,6 +1,6 @@
 use super::read::{SharedRead, serve};
 use super::*;
-use crate::requests::topics;
+use crate::requests::topics::deleting;
 use crate::saving;
 use crate::settings::FlushDiskType;
 use crate::testing::{NOW_MS, QUEUE, TOPIC, close, open, put, try_open};
@@ -63,7 +63,7 @@ fn a_pull_that_came_before_its_topic_was_deleted_begins_anew() {
     let [waits, at_0, other] = [5, 0, 5].map(|from| pull(&broker, 0, from, from).unwrap());
     assert_eq!(seen(&broker, &other), (code::PULL_NOT_FOUND, 5, 0));
     assert_eq!(committed(&broker), Some(5));
-    topics::forget(&broker, TOPIC);
+    deleting::forget(&broker, TOPIC);
     assert_eq!(check_there(&broker, &waits).unwrap_err().code(), code::TOPIC_NOT_EXIST);
     make(&broker, 7);
     // It is no offset that anybody may go on from, though there is a message at it.
@@ -96,7 +96,7 @@ fn a_crash_that_shortens_the_log_is_no_new_beginning() {
         let broker = try_open(&sim.disk(), &clock, config()).unwrap();
         if was_deleted {
             make(&broker, 9);
-            topics::forget(&broker, TOPIC);
+            deleting::forget(&broker, TOPIC);
         }
         make(&broker, 4);
         assert_eq!(broker.store.flush(), roxmq_store::Flush::Durable);

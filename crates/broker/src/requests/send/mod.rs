@@ -8,6 +8,7 @@ mod destinations;
 pub mod flow;
 mod members;
 mod new_topic;
+pub mod retries;
 pub mod stamp;
 
 use crate::announce::topics;
@@ -16,7 +17,6 @@ use crate::error::Refusal;
 use crate::message::fate::Fate;
 use crate::message::{bodies, light, room};
 use crate::names;
-use crate::requests::send_back;
 use crate::settings::BrokerConfig;
 use crate::waiting::parking;
 use asked::Asked;
@@ -108,7 +108,7 @@ pub fn prepare_one(
     let now = Timestamp(broker.clock.now_ms());
     check_open(&config, now)?;
     check_name(&request)?;
-    let dead_letter = send_back::dead_letter_instead(broker, &request, sender.version)?;
+    let dead_letter = retries::dead_letter_instead(broker, &request, sender.version)?;
     let (destination, change) = destination(broker, &request, dead_letter.as_deref(), &mut flow.destinations)?;
     if !destination.perm.is_writable() {
         return Err(Refusal::TopicNotWritable(request.topic.into_owned()).into());
@@ -167,7 +167,7 @@ pub fn prepare_one(
             room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes), later_bytes)?;
         }
         match fate {
-            Fate::DeadLetter => flow.properties = send_back::dead_letter_properties(&flow.properties),
+            Fate::DeadLetter => flow.properties = retries::dead_letter_properties(&flow.properties),
             _ => fate.write_into(&mut flow.properties, destination.name(), queue_id),
         }
         if let Some((named, _)) = light {

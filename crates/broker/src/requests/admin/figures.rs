@@ -1,78 +1,21 @@
-//! The broker itself: settings (25, 26), figures (28, 315), replication (907). Follows Java's `AdminBrokerProcessor`.
+//! What does the broker count and measure? Its figures for tools (28, 315) and its replication, of which there is none (907). Follows
+//! Java's `AdminBrokerProcessor`.
 
 use crate::broker::Broker;
 use crate::counts::statistics::Statistic;
 use crate::error::Refusal;
 use crate::names;
-use crate::settings::BrokerConfig;
-use crate::settings::store::retention;
-use crate::tables::system;
 use crate::waiting::delay::levels;
 use crate::waiting::transaction;
-use roxmq_config::{ConfigError, Table, Update, properties};
 use roxmq_protocol::body::{HaRuntimeInfo, KVTable};
 use roxmq_protocol::json::{self, Dialect};
-use roxmq_protocol::request::{self, VersionReply};
+use roxmq_protocol::request;
 use roxmq_remoting::{Answer, Call};
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 use std::time::Duration;
-use tracing::{info, warn};
 
 /// Version text that tools show and the exporter compares: the RocketMQ release whose behaviour this is.
 const VERSION_SHOWN: &str = "V5_5_0";
-
-/// Code 26.
-pub fn config(broker: &Broker, _: &Call<'_>, _: request::BrokerConfig) -> Result<Answer, Refusal> {
-    let version = json::to_vec(&*broker.settings.version.lock(), Dialect::Standard);
-    let version = String::from_utf8_lossy(&version).into_owned();
-    Ok(Answer::body(broker.config().to_properties().into_bytes()).fields(VersionReply { version: version.into() }))
-}
-
-/// Code 25. The remark says what takes effect later or never.
-pub fn update_config(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerConfig) -> Result<Answer, Refusal> {
-    let text = std::str::from_utf8(call.body).map_err(|_| Refusal::Failed("the settings are not UTF-8".into()))?;
-    // The file is written before the settings are in force, and nobody who looks them up waits for that.
-    let _turn = broker.settings.turn.lock();
-    let config = broker.config();
-    let update: Update<BrokerConfig> = Update::parse(&*config, text).map_err(|error| match error {
-        ConfigError::Forbidden { .. } => Refusal::Forbidden(error.to_string()),
-        other => Refusal::Failed(other.to_string()),
-    })?;
-    if let Some(path) = &config.config_path {
-        save(broker, path, &update).map_err(|error| Refusal::Failed(error.to_string()))?;
-    }
-    info!(changed = ?update.changed, after_restart = ?update.after_restart, "a tool changed settings");
-    update.notices.iter().for_each(|notice| warn!("{notice}"));
-    let mut answer = Answer::ok();
-    answer.remark = update.remark().map(Into::into);
-    take(broker, update.running);
-    let mut version = broker.settings.version.lock();
-    *version = version.next(broker.clock.now_ms(), 0);
-    Ok(answer)
-}
-
-/// Has settings be in force, and all that follows from them.
-fn take(broker: &Broker, settings: BrokerConfig) {
-    broker.store.set_retention(retention(&settings));
-    broker.store.set_flush_interval(Duration::from_millis(settings.flush_interval_ms));
-    // Some system topics are there only with a setting.
-    system::add_system_topics(&broker.tables.topics, &settings);
-    broker.settings.put(settings);
-    // The permission, order and limits of topics travel with the registration.
-    broker.tables.topics.touch();
-    broker.announce.registration.settings_changed();
-    broker.shards.recheck();
-}
-
-/// Keeps the changes in the file that the broker was started with.
-fn save(broker: &Broker, path: &Path, update: &Update<BrokerConfig>) -> io::Result<()> {
-    let unreadable = |what: String| io::Error::other(format!("{}: {what}", path.display()));
-    let text = String::from_utf8(broker.disk.read(path)?.unwrap_or_default()).map_err(|error| unreadable(error.to_string()))?;
-    let merged = properties::merge(&text, &update.saved).map_err(|bad| unreadable(format!("line {} cannot be read", bad.line)))?;
-    broker.disk.replace_atomically(path, merged.as_bytes())
-}
 
 /// Code 28. Every key that `clusterList`, the Dashboard and the exporter read is there and parses.
 pub fn runtime_info(broker: &Broker, _: &Call<'_>, _: request::RuntimeInfo) -> Result<Answer, Refusal> {
@@ -224,6 +167,7 @@ pub fn replication(broker: &Broker, _: &Call<'_>, _: request::HaStatus) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::BrokerConfig;
     use crate::testing::{self, TOPIC, close, put, try_open};
     use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;

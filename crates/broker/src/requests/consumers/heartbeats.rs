@@ -1,4 +1,4 @@
-//! Clients: heartbeats (34), leaving (35), who is there (38, 203, 204, 328), and telling groups that they changed (40).
+//! How do clients say that they are there (34), and that they leave (35)? Groups are notified when they change (40).
 //!
 //! Follows Java's `ClientManageProcessor`, `ConsumerManageProcessor` and `DefaultConsumerIdsChangeListener`.
 
@@ -8,19 +8,13 @@ use crate::error::Refusal;
 use crate::names;
 use crate::requests::pull::subscription::checked;
 use crate::tables::clients::{Audience, Departure, Member};
-use roxmq_protocol::body::{
-    CheckClientRequestBody, Connection, ConsumerConnection, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, MessageModel,
-    ProducerConnection, ProducerInfo, ProducerTableInfo,
-};
-use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::body::{CheckClientRequestBody, ConsumerData, HeartbeatData, MessageModel};
+use roxmq_protocol::json::{self};
 use roxmq_protocol::request::{self, HeartbeatReply, NotifyConsumerIdsChanged};
 use roxmq_remoting::{Answer, Call, ConnectionId};
 
 /// Groups that one heartbeat may name.
 const GROUPS_PER_HEARTBEAT_MAX: usize = 4096;
-
-/// The last version in Java's table, `HIGHER_VERSION`.
-const VERSION_MAX: i32 = 612;
 
 /// Code 34.
 pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Result<Answer, Refusal> {
@@ -126,15 +120,6 @@ fn left(broker: &Broker, departure: Departure) {
     notify(broker, &departure.group, departure.message_model, departure.audience);
 }
 
-/// Code 38.
-pub fn ids(broker: &Broker, _: &Call<'_>, request: request::ConsumerList<'_>) -> Result<Answer, Refusal> {
-    let consumer_id_list = broker.tables.clients.consumer_ids(&request.consumer_group);
-    if consumer_id_list.is_empty() {
-        return Err(Refusal::Failed(format!("no consumer for this group, {}", request.consumer_group)));
-    }
-    Ok(Answer::body(json::to_vec(&GetConsumerListByGroupResponseBody { consumer_id_list }, Dialect::Fastjson)))
-}
-
 /// Code 46.
 pub fn check(broker: &Broker, call: &Call<'_>, _: request::CheckClientConfig) -> Result<Answer, Refusal> {
     if !call.body.is_empty() {
@@ -142,67 +127,6 @@ pub fn check(broker: &Broker, call: &Call<'_>, _: request::CheckClientConfig) ->
         checked(&broker.config(), sent.subscription_data)?;
     }
     Ok(Answer::ok())
-}
-
-fn connection(member: &Member) -> Connection {
-    Connection {
-        client_addr: member.peer.remote().to_string(),
-        client_id: member.client_id.clone(),
-        language: member.language.name().to_owned(),
-        version: version_shown(member),
-    }
-}
-
-/// A client's version as a number that tools have a name for: Java's look it up in a table (`MQVersion`), and end where there is none.
-fn version_shown(member: &Member) -> i32 {
-    member.version.clamp(0, VERSION_MAX)
-}
-
-/// Code 203.
-pub fn connections(broker: &Broker, _: &Call<'_>, request: request::ConsumerConnections<'_>) -> Result<Answer, Refusal> {
-    let group = broker
-        .tables
-        .clients
-        .consumer_group(&request.consumer_group)
-        .ok_or_else(|| Refusal::NotOnline(format!("the consumer group[{}] not online", request.consumer_group)))?;
-    let mut connection_set: Vec<Connection> = group.members.values().map(connection).collect();
-    connection_set.sort();
-    let body = ConsumerConnection {
-        connection_set,
-        consume_from_where: Some(group.from_where),
-        consume_type: Some(group.consume_type),
-        message_model: Some(group.message_model),
-        subscription_table: group.subscriptions.into_iter().map(|(topic, known)| (topic, known.data.clone())).collect(),
-    };
-    Ok(Answer::body(json::to_vec(&body, Dialect::Fastjson)))
-}
-
-/// Code 204.
-pub fn producers(broker: &Broker, _: &Call<'_>, request: request::ProducerConnections<'_>) -> Result<Answer, Refusal> {
-    let mut connection_set: Vec<Connection> = broker.tables.clients.producers(&request.producer_group).iter().map(connection).collect();
-    if connection_set.is_empty() {
-        return Err(Refusal::Failed(format!("the producer group[{}] not exist", request.producer_group)));
-    }
-    connection_set.sort();
-    Ok(Answer::body(json::to_vec(&ProducerConnection { connection_set }, Dialect::Fastjson)))
-}
-
-/// Code 328.
-pub fn all_producers(broker: &Broker, _: &Call<'_>, _: request::AllProducers) -> Result<Answer, Refusal> {
-    let (now_ms, elapsed_ms) = (broker.clock.now_ms(), broker.clock.elapsed().as_millis() as i64);
-    let info = |member: &Member| ProducerInfo {
-        client_id: member.client_id.clone(),
-        language: member.language.name().to_owned(),
-        last_update_timestamp: now_ms - (elapsed_ms - member.seen_ms),
-        remote_ip: member.peer.remote().to_string(),
-        version: version_shown(member),
-    };
-    let infos = |mut members: Vec<Member>| {
-        members.sort_by(|a, b| a.client_id.cmp(&b.client_id));
-        members.iter().map(info).collect()
-    };
-    let data = broker.tables.clients.all_producers().into_iter().map(|(group, members)| (group, infos(members))).collect();
-    Ok(Answer::body(json::to_vec(&ProducerTableInfo { data }, Dialect::Fastjson)))
 }
 
 #[cfg(test)]

@@ -1,24 +1,22 @@
-//! Topics: made by hand (17, 18), by the first send, by the system; listed (21, 305, 351) and deleted (215, 316).
+//! Which topics are there (21, 305, 351), and how are they set by hand (17, 18)?
 //!
 //! Follows Java's `TopicConfigManager` and `AdminBrokerProcessor`.
 
+pub mod deleting;
+
 use crate::announce::pending::Changed;
-use crate::announce::{elsewhere, topics};
+use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
-use crate::saving;
 use crate::tables::attributes::{self, Attributes};
-use crate::waiting::preparing;
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType, TopicList,
 };
 use roxmq_protocol::json::{self, Dialect};
-use roxmq_protocol::light::is_light;
 use roxmq_protocol::request;
-use roxmq_remoting::{Answer, Call, next_connection};
-use std::collections::{BTreeMap, BTreeSet};
-use tracing::info;
+use roxmq_remoting::{Answer, Call};
+use std::collections::BTreeMap;
 
 /// Queues a topic may have. Java has no limit, and dies of a typing error.
 const QUEUES_MAX: i32 = 65_535;
@@ -134,84 +132,4 @@ pub fn system(broker: &Broker, _: &Call<'_>, _: request::SystemTopicsOfBroker) -
     let own = [config.broker_cluster_name.clone(), config.broker_name.clone(), format!("{}_REPLY_TOPIC", config.broker_cluster_name)];
     let topic_list = broker.tables.topics.names().into_iter().filter(|name| names::is_system_topic(name) || own.contains(name)).collect();
     Ok(Answer::body(json::to_vec(&TopicList { broker_addr: None, topic_list }, Dialect::Fastjson)))
-}
-
-/// Code 215.
-pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) -> Result<Changed, Refusal> {
-    if request.topic.trim().is_empty() {
-        return Err(Refusal::Argument("The specified topic is blank.".into()));
-    }
-    if broker.config().guard_system_topics && names::is_system_topic(&request.topic) {
-        return Err(Refusal::SystemTopic(request.topic.into_owned()));
-    }
-    // Before it goes, so that no send makes it again in between.
-    if broker.tables.topics.find(&request.topic).is_some() {
-        broker.tables.deleted.note(&request.topic);
-    }
-    let change = forget(broker, &request.topic);
-    if change.is_some() {
-        if elsewhere::may_be_elsewhere(broker, &request.topic) {
-            info!(topic = %request.topic, "deleted a topic; others may have it, so sends do not make it again for 5 minutes");
-        } else {
-            broker.tables.deleted.forget(&request.topic);
-            info!(topic = %request.topic, "deleted a topic");
-        }
-    }
-    // A client that asks a NameServer right after this answer is not sent here.
-    Ok(Changed::announced(change))
-}
-
-/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes. What waits under
-/// another topic to be delivered to it is dropped when it is due, unless the topic is there again by then. The number of the change that
-/// NameServers are told of, if it was there.
-pub fn forget(broker: &Broker, topic: &str) -> Option<u64> {
-    forget_all(broker, &[topic])
-}
-
-fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
-    let mut were_there = false;
-    for topic in topics {
-        let was_there = broker.tables.topics.remove(topic);
-        if was_there || broker.tables.topics.is_light(topic) || !broker.store.queues_of(topic).is_empty() {
-            // Before its offsets go: whoever commits one looks whether a topic was deleted meanwhile.
-            broker.tables.incarnations.ended(topic, next_connection());
-        }
-        broker.tables.incarnations.was_read(topic, broker.tables.offsets.forget_topic(topic));
-        broker.tables.request_modes.forget_topic(topic);
-        broker.tables.groups.forget_topic(topic);
-        broker.tables.locks.forget_topic(topic);
-        were_there |= was_there;
-    }
-    // Who was made again meanwhile has its messages.
-    broker.store.delete_topics(
-        topics.iter().copied().filter(|topic| broker.tables.topics.is_light(topic) || broker.tables.topics.find(topic).is_none()),
-    );
-    for topic in topics {
-        broker.counts.statistics.forget_topic(topic);
-        broker.shards.notify_topic(topic);
-    }
-    saving::save_offsets(broker);
-    were_there.then(|| broker.announce.registration.changed())
-}
-
-/// Code 316: forgets topics that are in no table but have queues, which can only come from a log that knows more than the table, or offsets.
-pub fn clean_unused(broker: &Broker, _: &Call<'_>, _: request::CleanUnusedTopic) -> Result<Answer, Refusal> {
-    let mut gone: BTreeSet<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
-    gone.extend(broker.tables.offsets.topics());
-    gone.retain(|topic| topic != names::PROGRESS_TOPIC && !is_light(topic) && broker.tables.topics.find(topic).is_none());
-    if !gone.is_empty() {
-        forget_all(broker, &gone.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    Ok(Answer::ok())
-}
-
-/// Code 306: index entries go with their segment, so that there is never one too many.
-pub fn clean_expired(_: &Broker, _: &Call<'_>, _: request::CleanExpiredQueues) -> Result<Answer, Refusal> {
-    Ok(Answer::ok())
-}
-
-/// Code 329.
-pub fn delete_expired(broker: &Broker, _: &Call<'_>, _: request::DeleteExpiredLog) -> Result<Answer, Refusal> {
-    preparing::delete_expired(broker);
-    Ok(Answer::ok())
 }

@@ -1,0 +1,4 @@
+//! The broker itself, as operators see it.
+
+pub mod figures;
+pub mod settings;

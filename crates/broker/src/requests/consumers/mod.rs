@@ -1,0 +1,4 @@
+//! Clients and their groups.
+
+pub mod connections;
+pub mod heartbeats;

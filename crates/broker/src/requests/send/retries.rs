@@ -1,0 +1,69 @@
+//! May a message be tried once more? Asked for one that is sent back (36), and for one that a consumer sends to its retry topic itself.
+
+use crate::announce::topics;
+use crate::broker::Broker;
+use crate::error::Refusal;
+use crate::message::room;
+use crate::names;
+use roxmq_protocol::body::SubscriptionGroupConfig;
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
+use roxmq_protocol::request::SendMessage;
+use std::sync::Arc;
+
+/// Clients from this version on say themselves how often they want a message (`V3_4_9`).
+const VERSION_WITH_LIMIT: i32 = 121;
+/// How often a message of the group may be tried.
+pub fn limit(asked: Option<i32>, version: i32, group: &SubscriptionGroupConfig) -> i32 {
+    match asked {
+        Some(limit) if version >= VERSION_WITH_LIMIT && limit >= 0 => limit,
+        _ => group.retry_max_times,
+    }
+}
+
+/// The group that a message is retried for. Like every use of a group this makes it, where groups are made by their use.
+pub fn group_of(broker: &Broker, name: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
+    broker.tables.groups.admit(&broker.config(), name).map_err(|_| Refusal::no_group(name))
+}
+
+/// Properties of a message that is laid aside while its consumer means it for the retry topic, after a delay.
+///
+/// What clients and brokers have written into them since goes first, where there is no room for all.
+pub fn dead_letter_properties(stored: &str) -> String {
+    let mut properties = PropertiesBuf::from_text(stored);
+    properties.set(name::DELAY, "-1");
+    let added = [name::WAIT, name::RECONSUME_TIME, name::MAX_RECONSUME_TIMES, name::TRACE_ON, name::MSG_REGION, name::CLUSTER, name::DELAY];
+    for name in added {
+        if properties.as_str().len() > PROPERTIES_BYTES_MAX {
+            properties.remove(name);
+        }
+    }
+    properties.into_string()
+}
+
+/// A consumer that could not give a message back sends it to its retry topic itself; when it was tried too often, or its group keeps
+/// order, it is laid aside instead. The dead-letter topic in that case.
+pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: i32) -> Result<Option<String>, Refusal> {
+    let Some(name) = request.topic.strip_prefix(names::RETRY_PREFIX) else { return Ok(None) };
+    let group = group_of(broker, name)?;
+    let is_over = request.reconsume_times > limit(request.max_reconsume_times, version, &group);
+    // It could not wait for its next turn.
+    let is_over = is_over || request.properties.len() + room::AGAIN_BYTES > PROPERTIES_BYTES_MAX;
+    if is_over || broker.tables.locks.is_ordered(name, broker.clock.elapsed()) {
+        return Ok(Some(topics::add_dead_letter_topic(broker, name)));
+    }
+    topics::add_retry_topic(broker, name, group.retry_queue_nums);
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmq_protocol::properties::Properties;
+
+    #[test]
+    fn a_dead_letter_waits_for_no_level() {
+        let laid = dead_letter_properties("UNIQ_KEY\u{1}id\u{2}DELAY\u{1}5\u{2}");
+        assert_eq!(Properties::new(&laid).find(name::DELAY), Some("-1"));
+        assert_eq!(Properties::new(&laid).find(name::UNIQ_KEY), Some("id"));
+    }
+}

@@ -1,0 +1,96 @@
+//! What is deleted by hand? Topics (215), what belongs to no topic (316, 306), segments whose time is over (329).
+//!
+//! Follows Java's `AdminBrokerProcessor`.
+
+use crate::announce::elsewhere;
+use crate::announce::pending::Changed;
+use crate::broker::Broker;
+use crate::error::Refusal;
+use crate::names;
+use crate::saving;
+use crate::waiting::preparing;
+use roxmq_protocol::light::is_light;
+use roxmq_protocol::request;
+use roxmq_remoting::{Answer, Call, next_connection};
+use std::collections::BTreeSet;
+use tracing::info;
+
+/// Code 215.
+pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) -> Result<Changed, Refusal> {
+    if request.topic.trim().is_empty() {
+        return Err(Refusal::Argument("The specified topic is blank.".into()));
+    }
+    if broker.config().guard_system_topics && names::is_system_topic(&request.topic) {
+        return Err(Refusal::SystemTopic(request.topic.into_owned()));
+    }
+    // Before it goes, so that no send makes it again in between.
+    if broker.tables.topics.find(&request.topic).is_some() {
+        broker.tables.deleted.note(&request.topic);
+    }
+    let change = forget(broker, &request.topic);
+    if change.is_some() {
+        if elsewhere::may_be_elsewhere(broker, &request.topic) {
+            info!(topic = %request.topic, "deleted a topic; others may have it, so sends do not make it again for 5 minutes");
+        } else {
+            broker.tables.deleted.forget(&request.topic);
+            info!(topic = %request.topic, "deleted a topic");
+        }
+    }
+    // A client that asks a NameServer right after this answer is not sent here.
+    Ok(Changed::announced(change))
+}
+
+/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes. What waits under
+/// another topic to be delivered to it is dropped when it is due, unless the topic is there again by then. The number of the change that
+/// NameServers are told of, if it was there.
+pub fn forget(broker: &Broker, topic: &str) -> Option<u64> {
+    forget_all(broker, &[topic])
+}
+
+fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
+    let mut were_there = false;
+    for topic in topics {
+        let was_there = broker.tables.topics.remove(topic);
+        if was_there || broker.tables.topics.is_light(topic) || !broker.store.queues_of(topic).is_empty() {
+            // Before its offsets go: whoever commits one looks whether a topic was deleted meanwhile.
+            broker.tables.incarnations.ended(topic, next_connection());
+        }
+        broker.tables.incarnations.was_read(topic, broker.tables.offsets.forget_topic(topic));
+        broker.tables.request_modes.forget_topic(topic);
+        broker.tables.groups.forget_topic(topic);
+        broker.tables.locks.forget_topic(topic);
+        were_there |= was_there;
+    }
+    // Who was made again meanwhile has its messages.
+    broker.store.delete_topics(
+        topics.iter().copied().filter(|topic| broker.tables.topics.is_light(topic) || broker.tables.topics.find(topic).is_none()),
+    );
+    for topic in topics {
+        broker.counts.statistics.forget_topic(topic);
+        broker.shards.notify_topic(topic);
+    }
+    saving::save_offsets(broker);
+    were_there.then(|| broker.announce.registration.changed())
+}
+
+/// Code 316: forgets topics that are in no table but have queues, which can only come from a log that knows more than the table, or offsets.
+pub fn clean_unused(broker: &Broker, _: &Call<'_>, _: request::CleanUnusedTopic) -> Result<Answer, Refusal> {
+    let mut gone: BTreeSet<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
+    gone.extend(broker.tables.offsets.topics());
+    gone.retain(|topic| topic != names::PROGRESS_TOPIC && !is_light(topic) && broker.tables.topics.find(topic).is_none());
+    if !gone.is_empty() {
+        forget_all(broker, &gone.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    Ok(Answer::ok())
+}
+
+/// Code 306: index entries go with their segment, so that there is never one too many.
+pub fn clean_expired(_: &Broker, _: &Call<'_>, _: request::CleanExpiredQueues) -> Result<Answer, Refusal> {
+    Ok(Answer::ok())
+}
+
+/// Code 329.
+pub fn delete_expired(broker: &Broker, _: &Call<'_>, _: request::DeleteExpiredLog) -> Result<Answer, Refusal> {
+    preparing::delete_expired(broker);
+    Ok(Answer::ok())
+}
