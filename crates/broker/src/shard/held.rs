@@ -1,29 +1,22 @@
-//! Pulls on a shard: answered at once, by the pool when the disk has to be read, or held until a message comes.
+//! Which pulls does a shard hold, and whose turn is it? Pulls that wait for a message, by queue.
 
-use super::BrokerShard;
-use crate::error::{Refusal, answered};
+use super::pace::Pace;
 use crate::notify::arrivals::QueueKey;
-use crate::requests::pull::answer::{PullResult, refused};
-use crate::requests::pull::read::{answer_from_disk, serve};
-use crate::requests::pull::{PreparedPull, PullForm, check_there, prepare, recheck};
-use roxmq_protocol::code;
+use crate::requests::pull::PreparedPull;
+use crate::requests::pull::answer::PullResult;
 use roxmq_protocol::header::{self, Top};
 use roxmq_protocol::request::HeaderFields;
-use roxmq_remoting::{Connection, ConnectionId, Incoming, Ticket};
-use roxmq_store::Patience;
+use roxmq_remoting::{Connection, ConnectionId, Ticket};
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// A pull that waits, and who waits.
+/// A pull and its request.
 pub(super) struct HeldPull {
-    /// Its connection.
     pub(super) from: Rc<Connection>,
-    /// Its request.
     pub(super) ticket: Ticket,
-    /// Until when, as [`roxmq_env::clock::Clock::elapsed`] counts.
+    /// Until when it may wait, as [`roxmq_env::clock::Clock::elapsed`] counts.
     pub(super) deadline: Duration,
-    /// What is wanted.
     pub(super) pull: PreparedPull,
 }
 
@@ -44,207 +37,153 @@ impl HeldPull {
     }
 }
 
-/// The pulls of a queue that wait for a message.
+/// The pulls that are held for a queue.
 #[derive(Default)]
-pub(super) struct HeldPulls {
+struct OfQueue {
     pulls: Vec<HeldPull>,
-    /// One came, and they are to look again as soon as it is their turn.
+    /// The queue got a message, and its pulls are served again when it is their turn.
     is_due: bool,
 }
 
-/// A queue that got a message for which somebody waits.
-pub(super) struct Due {
+/// A queue that got a message for which pulls are held.
+struct Due {
     queue: QueueKey,
-    /// Since when, as [`roxmq_env::clock::Clock::elapsed`] counts.
+    /// Since when.
     since: Duration,
 }
 
-impl BrokerShard {
-    pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, form: PullForm) {
-        let config = Arc::clone(&self.flow.borrow().config);
-        let pull = match prepare(&self.broker, &config, from.id, &request.header.fields, form) {
-            Ok(pull) => pull,
-            Err(refusal) => return refuse(from, request.ticket(), &refusal),
-        };
-        let now = self.broker.clock.elapsed();
-        let held = HeldPull { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, pull.hold), pull };
-        if self.must_wait_its_turn(&held, now) {
-            let queue = held.pull.queue.clone();
-            self.hold(&queue, held);
-            return self.arrived(&queue);
-        }
-        self.shared.borrow_mut().forget();
-        self.serve_pull(held, now);
-    }
+/// Is a held pull the only one of its queue?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// It is: the shard has to be notified of the queue's messages from now on.
+    First,
+    /// There are others.
+    Another,
+}
 
-    /// Whether there is something for a pull, but so little that others come first.
-    fn must_wait_its_turn(&self, held: &HeldPull, now: Duration) -> bool {
-        let pull = &held.pull;
-        let found = || self.broker.store.bounds(&pull.queue.topic, pull.queue.queue_id).map_or(0, |(_, max)| max.0 - pull.from);
-        self.pace.borrow().is_ahead_of(now, found) && held.may_wait(now) && self.has_room_for_one_more()
-    }
+/// Pulls that are held no more.
+pub(super) struct Released {
+    pub(super) pulls: Vec<HeldPull>,
+    /// The queue had pulls, and has none now: the shard need not be notified of its messages any more.
+    pub(super) were_last: bool,
+}
 
-    fn has_room_for_one_more(&self) -> bool {
-        self.held_count.get() < self.flow.borrow().config.pulls_waiting_max as usize
-    }
+/// What is to be done about queues that got messages.
+pub(super) enum Turn {
+    /// None has.
+    Nothing,
+    /// Serve the pulls of this one.
+    Serve(QueueKey),
+    /// Wait so long: others come first.
+    Wait(Duration),
+}
 
-    /// Answers a pull, or parks it when there is nothing and it may wait.
-    pub(super) fn serve_pull(&self, held: HeldPull, now: Duration) {
-        if let Err(refusal) = check_there(&self.broker, &held.pull) {
-            return refuse(&held.from, held.ticket, &refusal);
-        }
-        let mut shared = self.shared.borrow_mut();
-        let result = serve(&self.broker, &held.pull, Patience::MemoryOnly, &mut shared);
-        if result.needs_disk {
-            return self.serve_from_disk(held);
-        }
-        if result.code != code::PULL_NOT_FOUND || !held.may_wait(now) {
-            self.pace.borrow_mut().answered(now, result.messages);
-            let body = shared.body(&result, held.from.met_as);
-            return held.answer(&result, body);
-        }
-        let queue = held.pull.queue.clone();
-        if !self.has_room_for_one_more() {
-            return held.answer(&result, &[]);
-        }
-        if self.hold(&queue, held) {
-            // A message may have come between the look and the registration; then nobody would tell us of it.
-            let unseen =
-                self.broker.store.bounds(&queue.topic, queue.queue_id).is_some_and(|(_, max)| max.0 > result.reply.next_begin_offset);
-            if unseen {
-                drop(shared);
-                self.arrived(&queue);
-            }
-        }
-    }
+/// The pulls that a shard holds, and how fast it answers.
+pub(super) struct HeldPulls {
+    by_queue: HashMap<QueueKey, OfQueue>,
+    /// In the order of their turns.
+    due: VecDeque<Due>,
+    count: usize,
+    /// No pull's deadline is before.
+    next_deadline: Duration,
+    pub(super) pace: Pace,
+}
 
-    /// Has the pool read what is not in memory, so that nobody else on this shard waits for the disk.
-    pub(super) fn serve_from_disk(&self, held: HeldPull) {
-        let HeldPull { from, ticket, pull, .. } = held;
-        let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-        let read = move || peer.answer(ticket, answered(|| answer_from_disk(&broker, &pull, peer.met_as())));
-        let queued = self.broker.pool.read_old(read);
-        if !queued {
-            refuse(&from, ticket, &Refusal::Busy("too many reads of old messages wait"));
-        }
-    }
-
-    /// Has a pull wait. Whether this shard is told of the queue's messages from now on only, not already before.
-    pub(super) fn hold(&self, queue: &QueueKey, pull: HeldPull) -> bool {
-        let mut held = self.held.borrow_mut();
-        let is_new = !held.contains_key(queue);
-        if is_new {
-            self.broker.shards.arrivals.wait(queue, self.number);
-        }
-        let waiting = held.entry(queue.clone()).or_default();
-        self.next_deadline.set(self.next_deadline.get().min(pull.deadline));
-        waiting.pulls.push(pull);
-        self.held_count.set(self.held_count.get() + 1);
-        is_new
-    }
-
-    /// Takes a queue's held pulls off the table.
-    pub(super) fn release(&self, queue: &QueueKey, which: impl FnMut(&mut HeldPull) -> bool) -> Vec<HeldPull> {
-        let mut held = self.held.borrow_mut();
-        let Some(waiting) = held.get_mut(queue) else { return Vec::new() };
-        let taken: Vec<HeldPull> = waiting.pulls.extract_if(.., which).collect();
-        if waiting.pulls.is_empty() {
-            held.remove(queue);
-            self.broker.shards.arrivals.leave(queue, self.number);
-        }
-        self.held_count.set(self.held_count.get() - taken.len());
-        taken
-    }
-
-    /// Refuses the pulls that wait and may not any more.
-    pub(super) fn refuse_forbidden(&self) {
-        let queues: Vec<QueueKey> = self.held.borrow().keys().cloned().collect();
-        for queue in queues {
-            let mut refusals = Vec::new();
-            let forbidden = self.release(&queue, |waiting| {
-                let checked = recheck(&self.broker, &waiting.pull);
-                checked.map_err(|refusal| refusals.push(refusal)).is_err()
-            });
-            for (held, refusal) in forbidden.into_iter().zip(refusals) {
-                refuse(&held.from, held.ticket, &refusal);
-            }
-        }
-    }
-
-    /// A queue got a message: everybody who waits for it looks again at the end of the turn, or a little later when others come first.
-    pub(super) fn arrived(&self, queue: &QueueKey) {
-        if let Some(waiting) = self.held.borrow_mut().get_mut(queue)
-            && !std::mem::replace(&mut waiting.is_due, true)
-        {
-            self.due.borrow_mut().push_back(Due { queue: queue.clone(), since: self.broker.clock.elapsed() });
-        }
-    }
-
-    /// Has those look again whose turn it is. How long the next ones wait, if there are any.
-    pub(super) fn serve_due(&self) -> Option<Duration> {
-        loop {
-            let now = self.broker.clock.elapsed();
-            let since = self.due.borrow().front()?.since;
-            if let Some(wait) = self.pace.borrow().wait(now, since) {
-                return Some(wait);
-            }
-            let next = self.due.borrow_mut().pop_front()?;
-            self.serve_again(&next.queue, now);
-        }
-    }
-
-    /// Everybody who waits for a queue looks again. Meanwhile this shard stays one that is told of further messages, so that none is
-    /// missed by those who go on waiting.
-    fn serve_again(&self, queue: &QueueKey, now: Duration) {
-        let Some(woken) = self.held.borrow_mut().get_mut(queue).map(std::mem::take) else { return };
-        self.held_count.set(self.held_count.get() - woken.pulls.len());
-        self.shared.borrow_mut().forget();
-        for held in woken.pulls {
-            self.serve_pull(held, now);
-        }
-        self.release(queue, |_| false);
-    }
-
-    pub(super) fn answer_overdue(&self) {
-        if self.held_count.get() == 0 {
-            return;
-        }
-        let now = self.broker.clock.elapsed();
-        if now < self.next_deadline.get() {
-            return;
-        }
-        let overdue: Vec<QueueKey> = {
-            let held = self.held.borrow();
-            held.iter()
-                .filter(|(_, waiting)| waiting.pulls.iter().any(|pull| pull.deadline <= now))
-                .map(|(queue, _)| queue.clone())
-                .collect()
-        };
-        for queue in overdue {
-            for held in self.release(&queue, |pull| pull.deadline <= now) {
-                self.shared.borrow_mut().forget();
-                self.serve_pull(held, now);
-            }
-        }
-        let next = self.held.borrow().values().flat_map(|waiting| &waiting.pulls).map(|pull| pull.deadline).min();
-        self.next_deadline.set(next.unwrap_or(Duration::MAX));
+impl Default for HeldPulls {
+    fn default() -> HeldPulls {
+        HeldPulls { by_queue: HashMap::new(), due: VecDeque::new(), count: 0, next_deadline: Duration::MAX, pace: Pace::default() }
     }
 }
 
 impl HeldPulls {
-    /// Whether a connection has a pull among them.
-    pub(super) fn holds_of(&self, connection: ConnectionId) -> bool {
-        self.pulls.iter().any(|pull| pull.from.id == connection)
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Before this time no deadline is over.
+    pub(super) fn next_deadline(&self) -> Duration {
+        self.next_deadline
+    }
+
+    /// Holds a pull of the queue.
+    pub(super) fn hold(&mut self, queue: &QueueKey, pull: HeldPull) -> Held {
+        self.count += 1;
+        self.next_deadline = self.next_deadline.min(pull.deadline);
+        if let Some(held) = self.by_queue.get_mut(queue) {
+            held.pulls.push(pull);
+            return Held::Another;
+        }
+        self.by_queue.insert(queue.clone(), OfQueue { pulls: vec![pull], is_due: false });
+        Held::First
+    }
+
+    /// Gives up some of a queue's pulls.
+    pub(super) fn release(&mut self, queue: &QueueKey, which: impl FnMut(&mut HeldPull) -> bool) -> Released {
+        let Some(held) = self.by_queue.get_mut(queue) else { return Released { pulls: Vec::new(), were_last: false } };
+        let pulls: Vec<HeldPull> = held.pulls.extract_if(.., which).collect();
+        let were_last = held.pulls.is_empty();
+        if were_last {
+            self.by_queue.remove(queue);
+        }
+        self.count -= pulls.len();
+        Released { pulls, were_last }
+    }
+
+    /// A queue got a message: its pulls are served again when it is their turn.
+    pub(super) fn arrived(&mut self, queue: &QueueKey, now: impl FnOnce() -> Duration) {
+        if let Some(held) = self.by_queue.get_mut(queue)
+            && !std::mem::replace(&mut held.is_due, true)
+        {
+            self.due.push_back(Due { queue: queue.clone(), since: now() });
+        }
+    }
+
+    /// Whose turn is it?
+    pub(super) fn next_turn(&mut self, now: Duration) -> Turn {
+        let Some(first) = self.due.front() else { return Turn::Nothing };
+        match self.pace.wait(now, first.since) {
+            Some(wait) => Turn::Wait(wait),
+            None => self.due.pop_front().map_or(Turn::Nothing, |first| Turn::Serve(first.queue)),
+        }
+    }
+
+    /// Takes all pulls of a queue, which stays one that the shard is notified of until [`HeldPulls::release`]: those that go on waiting
+    /// miss no message.
+    pub(super) fn take(&mut self, queue: &QueueKey) -> Vec<HeldPull> {
+        let taken = self.by_queue.get_mut(queue).map(std::mem::take).unwrap_or_default();
+        self.count -= taken.pulls.len();
+        taken.pulls
+    }
+
+    /// All queues for which pulls are held.
+    pub(super) fn queues(&self) -> Vec<QueueKey> {
+        self.by_queue.keys().cloned().collect()
+    }
+
+    /// The queues for which a connection has pulls here.
+    pub(super) fn queues_of(&self, connection: ConnectionId) -> Vec<QueueKey> {
+        self.queues_with(|pull| pull.from.id == connection)
+    }
+
+    /// The queues with pulls whose deadline is over.
+    pub(super) fn overdue(&self, now: Duration) -> Vec<QueueKey> {
+        self.queues_with(|pull| pull.deadline <= now)
+    }
+
+    fn queues_with(&self, is_meant: impl Fn(&HeldPull) -> bool) -> Vec<QueueKey> {
+        self.by_queue.iter().filter(|(_, held)| held.pulls.iter().any(&is_meant)).map(|(queue, _)| queue.clone()).collect()
+    }
+
+    /// Finds the next deadline, after those that are over were answered.
+    pub(super) fn find_next_deadline(&mut self) {
+        let next = self.by_queue.values().flat_map(|held| &held.pulls).map(|pull| pull.deadline).min();
+        self.next_deadline = next.unwrap_or(Duration::MAX);
     }
 }
 
-fn refuse(from: &Rc<Connection>, ticket: Ticket, refusal: &Refusal) {
-    from.answer(ticket, refusal.answer().fields(refused(refusal)));
-}
-
-/// When the time of a pull that waits is over. Times end together, every 100 ms, so that whoever looks for them has that often to look and no
+/// Until when a pull may wait. Deadlines fall together, every 100 ms, so that looking for those that are over happens that often and no
 /// more; a turn may come that late anyway.
-fn deadline(now: Duration, hold: Duration) -> Duration {
+pub(super) fn deadline(now: Duration, hold: Duration) -> Duration {
     match hold {
         Duration::ZERO => now,
         _ => Duration::from_millis((now + hold).as_millis().next_multiple_of(100) as u64),
@@ -256,9 +195,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_times_of_waiting_pulls_end_together_and_never_early() {
+    fn deadlines_fall_together_and_never_early() {
         let ms = Duration::from_millis;
-        assert_eq!(deadline(ms(1234), Duration::ZERO), ms(1234), "who may not wait does not");
+        assert_eq!(deadline(ms(1234), Duration::ZERO), ms(1234), "a pull that may not wait does not");
         for now in [0, 1, 99, 100, 101, 1234] {
             for hold in [1, 50, 100, 1000, 15_000] {
                 let at = deadline(ms(now), ms(hold));
