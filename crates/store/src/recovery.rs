@@ -105,41 +105,13 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
 
     let mut files = IndexFiles::load(places.disk, places.index)?;
     let known = flush_mark.into_iter().chain(checkpoint.as_ref().map(|checkpoint| checkpoint.flushed)).max();
-    let durable = match known {
-        Some(known) => known,
-        None => last_begun(&segments.all())?,
-    };
-    let durable = durable.max(files.known_to());
-    let trusted = if known.is_some() { Trust::Durable } else { Trust::Foreign };
-    // What precedes it is on the disk, or belongs to another broker, which has synced it.
-    let known_durable = if known.is_some() { durable } else { LogOffset::MAX };
-    let mut end = Ending { durable: known_durable, ..Ending::default() };
-    for segment in segments.all() {
-        let mut at = files.use_for(places.disk, places.index, &segment, files_end, &mut index.write())?;
-        end.indexed = end.indexed.max(at);
-        if at < segment.end() {
-            let from = at;
-            let replayed = replay(&segment, at, durable, trusted, &mut index.write())?;
-            at = replayed.end;
-            end.skipped_damage |= replayed.skipped_damage;
-            if at == segment.end() && segments.last().is_some_and(|last| last.base > segment.base) {
-                segment.sync_as_read(known_durable, at)?;
-                tail_file::move_tail_to_file(places.disk, places.index, &index, from, at)?;
-                files.used.push((from, at));
-                end.indexed = at;
-            }
-        }
-        end.log = at;
-        end.active = Some(segment.clone());
-        if at < segment.end() {
-            break;
-        }
-    }
+    let durable = Durable::new(known, &segments, &files)?;
+    let end = read_log(places, &segments, files_end, &durable, &mut files, &index)?;
     let mut ranges = gaps;
     // If the whole log is gone, only index files say where it began.
     let ended = if end.active.is_some() { end.log } else { files.ranges.first().map_or(LogOffset(0), |(from, _)| *from) };
     ranges.retain(|gap| gap.start < ended);
-    ranges.extend((ended < durable).then_some(ended..durable));
+    ranges.extend((ended < durable.end).then_some(ended..durable.end));
     let begins = segments.first().map_or(ended, |segment| segment.base);
     let known_queues = Known::load(places.disk, places.index, &files.ranges, &ranges, checkpoint.as_ref(), &index.read())?;
     let missing = known_queues.missing(ranges, begins, &index.read());
@@ -153,7 +125,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     }
 
     files.remove_unused(places.disk, places.index)?;
-    let (active, log_end) = settle(places, &segments, &end, known)?;
+    let (active, log_end) = settle(places, &segments, &end, &durable)?;
     let flush_mark = FlushMark::create(places.disk, places.root, log_end)?;
     if !end.skipped_damage && missing.is_empty() {
         let next = std::cell::OnceCell::new();
@@ -167,7 +139,7 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
         found.raise_next(topic, queue_id, next);
     }
     found.forget_deletions(begins);
-    if checkpoint.is_some_and(|checkpoint| checkpoint.is_ahead_of(log_end)) || ended < durable {
+    if checkpoint.is_some_and(|checkpoint| checkpoint.is_ahead_of(log_end)) || ended < durable.end {
         // It would claim that what is stored from here on was lost, or deleted.
         found.dead_before.values_mut().for_each(|dead| *dead = (*dead).min(log_end));
         Checkpoint::of(&found, log_end).save(places.disk, places.root)?;
@@ -176,19 +148,78 @@ pub(crate) fn recover(places: &Places<'_>) -> Result<Recovered, Refused> {
     Ok(Recovered { index, segments, active, end: log_end, indexed: end.indexed, flush_mark, missing })
 }
 
+/// How much of the log was durable before this start.
+struct Durable {
+    /// The end of it by our own marks, if there are any.
+    marked: Option<LogOffset>,
+    /// The end of it, as far as is known.
+    end: LogOffset,
+    /// What follows may never have reached the disk, though it can be read. Another broker's log has been synced by that broker.
+    unsynced_from: LogOffset,
+    /// What a record before the end means that does not fit.
+    trust: Trust,
+}
+
+impl Durable {
+    fn new(marked: Option<LogOffset>, segments: &Segments, files: &IndexFiles) -> io::Result<Durable> {
+        let end = match marked {
+            Some(marked) => marked,
+            None => last_begun(&segments.all())?,
+        };
+        let end = end.max(files.known_to());
+        let (unsynced_from, trust) = match marked {
+            Some(_) => (end, Trust::Durable),
+            None => (LogOffset::MAX, Trust::Foreign),
+        };
+        Ok(Durable { marked, end, unsynced_from, trust })
+    }
+}
+
+/// Takes in the index files, and replays what they do not know, up to the end of the log. A segment that others follow gets its index file.
+fn read_log(
+    places: &Places<'_>,
+    segments: &Segments,
+    files_end: LogOffset,
+    durable: &Durable,
+    files: &mut IndexFiles,
+    index: &RwLock<Index>,
+) -> io::Result<Ending> {
+    let mut end = Ending::default();
+    for segment in segments.all() {
+        let mut at = files.use_for(places.disk, places.index, &segment, files_end, &mut index.write())?;
+        end.indexed = end.indexed.max(at);
+        if at < segment.end() {
+            let from = at;
+            let replayed = replay(&segment, at, durable.end, durable.trust, &mut index.write())?;
+            at = replayed.end;
+            end.skipped_damage |= replayed.skipped_damage;
+            if at == segment.end() && segments.last().is_some_and(|last| last.base > segment.base) {
+                segment.sync_as_read(durable.unsynced_from, at)?;
+                tail_file::move_tail_to_file(places.disk, places.index, index, from, at)?;
+                files.used.push((from, at));
+                end.indexed = at;
+            }
+        }
+        end.log = at;
+        end.active = Some(segment.clone());
+        if at < segment.end() {
+            break;
+        }
+    }
+    Ok(end)
+}
+
 /// How far recovery came.
 #[derive(Default)]
 struct Ending {
     active: Option<Arc<Segment>>,
-    /// What follows may never have reached the disk, though it can be read.
-    durable: LogOffset,
     log: LogOffset,
     indexed: LogOffset,
     skipped_damage: bool,
 }
 
 /// Makes the end of the log final: deletes what follows it, and makes what precedes it durable.
-fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, known: Option<LogOffset>) -> io::Result<(Arc<Segment>, LogOffset)> {
+fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, durable: &Durable) -> io::Result<(Arc<Segment>, LogOffset)> {
     let end = ending.log;
     let begin = |base: LogOffset| -> io::Result<(Arc<Segment>, LogOffset)> {
         let segment = segments.create(base, places.segment_bytes)?;
@@ -198,20 +229,20 @@ fn settle(places: &Places<'_>, segments: &Segments, ending: &Ending, known: Opti
     let Some(active) = &ending.active else {
         // The log is gone, or never existed; its offsets are not given out twice.
         let bytes = places.segment_bytes as i64;
-        return begin(LogOffset((known.unwrap_or_default().0 + bytes - 1) / bytes * bytes));
+        return begin(LogOffset((durable.marked.unwrap_or_default().0 + bytes - 1) / bytes * bytes));
     };
     for later in segments.all().into_iter().filter(|segment| segment.base > active.base) {
         segments.remove(&later)?;
     }
     if end == active.end() && active.bytes > 0 {
-        active.sync_as_read(ending.durable, end)?;
+        active.sync_as_read(durable.unsynced_from, end)?;
         return begin(end);
     }
     let whole = Arc::new(Segment { base: active.base, bytes: active.bytes.max(places.segment_bytes), file: active.file.another() });
     if !bites(Tooth::StaleRecord) {
         whole.clear_from(end)?;
     }
-    whole.sync_as_read(ending.durable, end)?;
+    whole.sync_as_read(durable.unsynced_from, end)?;
     segments.replace_last(whole.clone());
     Ok((whole, end))
 }
