@@ -1,4 +1,4 @@
-//! What is read from tables, marks and expressions: each kind as a function of bytes, which may be anything. For runs of hostile input.
+//! How can a fuzzer reach what the broker reads? One function of hostile bytes for each kind.
 
 use crate::filter::Expression;
 use crate::names;
@@ -29,30 +29,30 @@ pub fn tables(bytes: &[u8]) {
 pub fn journal(bytes: &[u8]) {
     let alone = json::from_slice::<changes::Change>(bytes);
     for change in changes::read(bytes).changes.into_iter().chain(alone) {
-        // What is read can be written, and is read again as the same.
+        // A change is written and read again as the same.
         assert_eq!(json::from_slice(&change.text()), Ok(change));
     }
 }
 
-/// A journal of changes, for inputs to be made from.
+/// A journal of changes, for a corpus.
 pub fn some_journal() -> Vec<u8> {
     let (mut file, mut records) = (changes::empty(), Vec::new());
     for text in [
         r#"{"table":"topics","key":"T","version":{"counter":3,"stateVersion":0,"timestamp":7},"topic":{"topicName":"T","perm":6}}"#,
-        r#"{"table":"groups","key":"g","group":{"groupName":"g","retryMaxTimes":3}}"#,
-        r#"{"table":"forbidden","key":"g","other":"T","bits":4}"#,
+        r#"{"table":"groups","version":{"counter":4,"stateVersion":0,"timestamp":8},"key":"g","group":{"groupName":"g","retryMaxTimes":3}}"#,
+        r#"{"table":"forbidden","version":{"counter":5,"stateVersion":0,"timestamp":9},"key":"g","other":"T","bits":4}"#,
         r#"{"table":"modes","key":"T","other":"g","mode":{"topic":"T","consumerGroup":"g","mode":"PULL"}}"#,
     ] {
         changes::push_record(text.as_bytes(), changes::HEADER_BYTES + records.len(), &mut records);
     }
     let end = changes::HEADER_BYTES + records.len();
-    file[changes::MARK_AT..changes::MARK_AT + 8].copy_from_slice(&changes::mark(end));
+    file[changes::DURABLE_AT..changes::DURABLE_AT + 8].copy_from_slice(&changes::durable_before(end));
     file.truncate(changes::HEADER_BYTES);
     file.extend_from_slice(&records);
     file
 }
 
-/// Marks of what was delivered, records of what waits for a time, and handles to take that back.
+/// Records of the progress topic and of timed messages, and recall handles.
 pub fn marks(bytes: &[u8]) {
     timers::marks(bytes);
     let _ = std::str::from_utf8(bytes).map(str::parse::<i64>);

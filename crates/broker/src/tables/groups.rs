@@ -1,7 +1,8 @@
-//! Which subscription groups there are. File: `config/subscriptionGroup.json`, Java's shape; what changed since it was written is in the
-//! journal.
+//! Which consumer groups are there, and what are they forbidden?
+//!
+//! File: `config/subscriptionGroup.json`, Java's shape; changes since it was written are in the journal.
 
-use super::changes::{self, Change};
+use super::changes::Change;
 use super::file::TableFile;
 use super::journal::Journal;
 use crate::error::Refusal;
@@ -25,10 +26,10 @@ pub struct Groups {
     clock: Clock,
     file: TableFile,
     journal: Arc<Journal>,
-    /// Whether groups named as light queues are there without being in the table.
+    /// Do groups named as light queues exist without being in the table?
     serves_light: bool,
     table: RwLock<Table>,
-    /// Is anything forbidden? Looked at before the table is locked, since every pull asks.
+    /// Is anything forbidden? Read before the table is locked, since every pull asks.
     forbids: AtomicBool,
 }
 
@@ -57,23 +58,33 @@ impl Groups {
         Ok(Groups { clock: clock.clone(), file, journal: Arc::clone(journal), serves_light, table: RwLock::new(table), forbids })
     }
 
-    /// Takes a change from the journal.
-    pub fn restore(&self, change: Change) {
+    /// Applies a change of a group from the journal.
+    pub fn restore(&self, version: DataVersion, name: String, group: Option<SubscriptionGroupConfig>) {
         let mut table = self.table.write();
-        table.version = change.version.unwrap_or(table.version);
-        match (change.table, change.group) {
-            (changes::Table::Forbidden, _) => table.forbid(&change.key, &change.other, change.bits.unwrap_or(0)),
-            (_, Some(group)) => drop(table.groups.insert(change.key, clean(group))),
-            (_, None) => {
-                table.groups.remove(&change.key);
-                table.forbidden.remove(&change.key);
+        match group {
+            Some(group) => drop(table.groups.insert(name, clean(group))),
+            None => {
+                table.groups.remove(&name);
+                table.forbidden.remove(&name);
             }
         }
+        self.restored(&mut table, version);
+    }
+
+    /// Applies a change of what a group is forbidden, from the journal.
+    pub fn restore_forbidden(&self, version: DataVersion, group: &str, topic: &str, bits: i32) {
+        let mut table = self.table.write();
+        table.forbid(group, topic, bits);
+        self.restored(&mut table, version);
+    }
+
+    fn restored(&self, table: &mut Table, version: DataVersion) {
+        table.version = version;
         self.forbids.store(!table.forbidden.is_empty(), Ordering::Release);
         self.file.touch();
     }
 
-    /// One group. Those named as light queues all look alike (`LmqSubscriptionGroupManager` in Java).
+    /// One group. Those named as light queues are all alike (`LmqSubscriptionGroupManager` in Java).
     pub fn find(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
         if self.is_light(group) {
             return Some(Arc::new(SubscriptionGroupConfig { group_name: group.to_owned(), ..Default::default() }));
@@ -81,7 +92,7 @@ impl Groups {
         self.table.read().groups.get(group).cloned()
     }
 
-    /// The group, made with the usual settings when there is none and `create` allows it.
+    /// The group; if there is none and `create` allows it, a new one with the default settings.
     pub fn find_or_add(&self, group: &str, create: bool) -> Option<Arc<SubscriptionGroupConfig>> {
         if let Some(known) = self.find(group) {
             return Some(known);
@@ -105,7 +116,7 @@ impl Groups {
         self.check_length(group)
     }
 
-    /// Refuses the name if it is too long, and the group is not there.
+    /// Refuses the name of a new group if it is too long.
     pub fn check_length(&self, group: &str) -> Result<(), Refusal> {
         match group.len() > names::GROUP_BYTES_MAX && self.find(group).is_none() {
             true => Err(names::group_too_long(group)),
@@ -113,7 +124,7 @@ impl Groups {
         }
     }
 
-    /// The group's settings; it is made on first use where that is allowed.
+    /// The group's settings. It is made on first use where that is allowed.
     pub fn admit(&self, config: &BrokerConfig, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
         self.check_name(group)?;
         let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
@@ -140,7 +151,7 @@ impl Groups {
         self.group_changed(&mut table, &name);
     }
 
-    /// Takes a group away. False when there was none.
+    /// Deletes a group. Was there one?
     pub fn remove(&self, group: &str) -> bool {
         let mut table = self.table.write();
         let removed = table.groups.remove(group).is_some() | table.forbidden.remove(group).is_some();
@@ -175,8 +186,8 @@ impl Groups {
     fn forbid(&self, table: &mut Table, group: &str, topic: &str, bits: i32) {
         table.forbid(group, topic, bits);
         self.forbids.store(!table.forbidden.is_empty(), Ordering::Release);
-        let (key, other) = (group.to_owned(), topic.to_owned());
-        self.changed(table, Change { table: changes::Table::Forbidden, key, other, bits: Some(bits), ..Change::default() });
+        let version = self.changed(table);
+        self.journal.note(&Change::Forbidden { version, group: group.to_owned(), topic: topic.to_owned(), bits });
     }
 
     /// Forgets what groups may not do with a topic.
@@ -206,16 +217,18 @@ impl Groups {
         }
     }
 
-    /// The group of that name is another, new or gone.
+    /// The group of that name is new, changed or gone.
     fn group_changed(&self, table: &mut Table, name: &str) {
         let group = table.groups.get(name).map(|group| SubscriptionGroupConfig::clone(group));
-        self.changed(table, Change { table: changes::Table::Groups, key: name.to_owned(), group, ..Change::default() });
+        let version = self.changed(table);
+        self.journal.note(&Change::Group { version, name: name.to_owned(), group });
     }
 
-    fn changed(&self, table: &mut Table, change: Change) {
+    /// The table's new version.
+    fn changed(&self, table: &mut Table) -> DataVersion {
         table.version = table.version.next(self.clock.now_ms(), 0);
         self.file.touch();
-        self.journal.note(&Change { version: Some(table.version), ..change });
+        table.version
     }
 
     /// Whether the table differs from its file.
@@ -232,7 +245,7 @@ impl Groups {
     }
 }
 
-/// Older versions kept attributes with the sign with which they were set.
+/// Older versions stored attributes with the sign with which they were set.
 fn clean(group: SubscriptionGroupConfig) -> Arc<SubscriptionGroupConfig> {
     Arc::new(SubscriptionGroupConfig { attributes: without_signs(group.attributes), ..group })
 }

@@ -1,17 +1,18 @@
-//! How does a change of a table become durable without writing the whole table? It is appended to a journal, `config/changes.log`, and one
-//! sync makes all that came meanwhile durable.
+//! How does a change of a table become durable without writing the whole table?
+//!
+//! It is appended to a journal, `config/changes.log`, and one sync serves all changes that wait:
 //!
 //! ```text
-//! a table, under its lock:  note      what changed, in the order in which it changed
-//! whoever waits for it:     settle    one of them writes and syncs what all of them wait for
-//! now and then:             save      the tables are saved, and the journal begins anew
+//! a table, under its lock:      note       the change, in the order of changes
+//! threads that wait for it:     sync       one of them writes and syncs for all
+//! the journal service:          maintain   syncs the rest; now and then saves the tables and empties the journal
 //! ```
 //!
-//! The journal is emptied only when both copies of every table (`<name>` and `<name>.bak`) have all its changes: whichever of the two a start
-//! has to take, the changes since are in the journal. A start applies all of them to what it loaded; see [`super::changes`] for why
-//! it may apply those again that a table has.
+//! The journal is emptied only when both copies of every table (`<name>` and `<name>.bak`) have all its changes: whichever copy a start
+//! has to load, the changes since are in the journal. A start applies all of them; [`super::changes`] says why it may apply a change that
+//! the table already has.
 
-use super::changes::{self, Change, FILE_BYTES, HEADER_BYTES, MARK_AT, TEXT_BYTES_MAX};
+use super::changes::{self, Change, DURABLE_AT, FILE_BYTES, HEADER_BYTES, TEXT_BYTES_MAX};
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Disk, File, Open};
@@ -21,9 +22,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tracing::{error, info};
 
-/// How old the oldest change of the journal may become before the tables are saved: whoever reads them shall not be misled for long.
+/// How old the oldest change of the journal may become before the tables are saved: people read those files, and should not be misled for
+/// long.
 const AGE_MAX: Duration = Duration::from_secs(60);
-/// Its name in the folder of the tables.
+/// The journal's name in the folder of the tables.
 pub const NAME: &str = "changes.log";
 
 /// The journal of changes.
@@ -31,40 +33,40 @@ pub struct Journal {
     clock: Clock,
     disk: Disk,
     path: PathBuf,
-    /// Tables note changes under their own locks: whoever holds this one takes no other.
+    /// Tables note changes under their own locks: a thread that holds this one takes no other.
     noted: Mutex<Noted>,
-    /// Whoever holds it writes.
+    /// The thread that holds it writes.
     file: Mutex<Written>,
     /// How many of the noted changes are durable.
     durable: AtomicU64,
 }
 
-/// What is not in the file yet.
+/// Changes that are not in the file yet.
 #[derive(Default)]
 struct Noted {
     texts: Vec<Vec<u8>>,
     bytes: usize,
-    /// How many there were in all.
+    /// How many were noted since the start.
     count: u64,
-    /// There were too many, or one too long: only the tables have them.
+    /// There were too many, or one was too long: only the tables have them.
     too_many: bool,
 }
 
-/// What is in the file.
+/// The file, and why the tables have to be saved.
 #[derive(Default)]
 struct Written {
     /// The file, and where the next change goes; none before the first change.
     open: Option<(File, usize)>,
     /// When the first change since the tables were saved was written.
     since: Option<Duration>,
-    /// The tables have to be saved although nothing came.
+    /// The tables have to be saved although no change was noted.
     wants_saving: bool,
-    /// Why nothing is written any more.
-    dead: Option<String>,
+    /// The error after which nothing is written.
+    failed: Option<String>,
 }
 
 impl Journal {
-    /// The journal in the folder, and the changes that the tables may not have. What is damaged in it is passed over and reported.
+    /// The journal in the folder, and the changes that the tables may lack. Damaged changes are skipped and reported.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -75,13 +77,13 @@ impl Journal {
         if let Some(bytes) = disk.read(&path)? {
             let contents = changes::read(&bytes);
             for (at, what) in &contents.damage {
-                error!(file = %path.display(), at, what, "the journal of changes is damaged; changes of topics or groups are lost");
+                error!(file = %path.display(), at, what, "the journal of changes is damaged: changes of topics or groups are lost");
             }
             let is_sound = contents.damage.is_empty() && contents.unfinished.is_none();
-            // Nothing is written behind what is not sound: the tables are saved instead.
+            // Nothing is written behind damage: the tables are saved instead.
             let end = if is_sound { contents.end } else { FILE_BYTES };
             if !contents.changes.is_empty() {
-                info!(changes = contents.changes.len(), "took changes from the journal that the tables may not have");
+                info!(changes = contents.changes.len(), "recovered changes from the journal");
             }
             written.wants_saving = !is_sound || !contents.changes.is_empty();
             written.open = Some((disk.open(&path, Open::Write)?, end));
@@ -98,8 +100,7 @@ impl Journal {
         Ok((journal, found))
     }
 
-    /// Takes note of a change. Called under the lock of its table, so that changes are noted in the order in which they are made.
-    /// The number of the change, from 1.
+    /// Notes a change and returns its number, from 1. Called under the lock of its table, so that changes are noted in their order.
     pub fn note(&self, change: &Change) -> u64 {
         let text = change.text();
         let mut noted = self.noted.lock();
@@ -113,7 +114,7 @@ impl Journal {
         noted.count
     }
 
-    /// How many changes were noted since the start; a change that was noted before is one of them.
+    /// How many changes were noted since the start.
     pub fn noted(&self) -> u64 {
         self.noted.lock().count
     }
@@ -123,17 +124,17 @@ impl Journal {
         self.durable.load(Ordering::Acquire)
     }
 
-    /// The tables differ from their files, whatever the journal says.
-    pub fn want_saving(&self) {
+    /// The tables have to be saved: they differ from their files, and not by the journal's changes alone.
+    pub fn request_saving(&self) {
         self.file.lock().wants_saving = true;
     }
 
-    /// Makes the first `wanted` noted changes durable. Of many callers one writes for all. `save` writes the tables, if the journal has no
+    /// Makes the first `wanted` noted changes durable. One of many callers writes for all. `save` writes the tables if the journal has no
     /// room.
     ///
     /// # Errors
-    /// When the disk refuses. If it is full, the next call tries again; after another error nothing is written any more.
-    pub fn settle(&self, wanted: u64, save: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    /// When the disk refuses. If it is full, the next call tries again; after any other error the journal writes nothing more.
+    pub fn sync(&self, wanted: u64, save: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         if self.durable() >= wanted {
             return Ok(());
         }
@@ -144,35 +145,35 @@ impl Journal {
         self.write(&mut file, save)
     }
 
-    /// Makes all noted changes durable, and saves the tables if it is time.
+    /// Makes all noted changes durable, and saves the tables if that is due.
     ///
     /// # Errors
-    /// As [`Journal::settle`].
-    pub fn tend(&self, save: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    /// As [`Journal::sync`].
+    pub fn maintain(&self, save: impl Fn() -> io::Result<()>) -> io::Result<()> {
         let mut file = self.file.lock();
         if self.durable() < self.noted() {
             self.write(&mut file, &save)?;
         }
-        if self.wants_saving(&file) { self.begin_anew(&mut file, &save) } else { Ok(()) }
+        if self.is_saving_due(&file) { self.save_and_empty(&mut file, &save) } else { Ok(()) }
     }
 
-    /// Whether [`Journal::tend`] would do anything. Waits for nobody.
-    pub fn wants_tending(&self) -> bool {
-        self.durable() < self.noted() || self.file.try_lock().is_none_or(|file| self.wants_saving(&file))
+    /// Would [`Journal::maintain`] do anything? Takes no lock that a writing thread holds.
+    pub fn needs_maintenance(&self) -> bool {
+        self.durable() < self.noted() || self.file.try_lock().is_none_or(|file| self.is_saving_due(&file))
     }
 
-    fn wants_saving(&self, file: &Written) -> bool {
+    fn is_saving_due(&self, file: &Written) -> bool {
         file.wants_saving || file.since.is_some_and(|since| self.clock.elapsed().saturating_sub(since) >= AGE_MAX)
     }
 
-    /// Saves the tables and takes the journal away: whoever changes the tables while no broker of ours runs, changes all there is.
+    /// Saves the tables and deletes the journal: while no RoxMQ broker runs, an edit of the tables is then an edit of everything.
     ///
     /// # Errors
-    /// As [`Journal::settle`].
+    /// As [`Journal::sync`].
     pub fn close(&self, save: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let mut file = self.file.lock();
         let (count, _) = self.take(&file)?;
-        let closed = self.ends_well(&mut file, |file| {
+        let closed = self.or_fail(&mut file, |file| {
             save()?;
             file.open = None;
             match self.disk.remove(&self.path) {
@@ -186,12 +187,12 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes what was noted, or saves the tables where there is no room for it.
+    /// Writes the noted changes, or saves the tables if there is no room for them.
     fn write(&self, file: &mut Written, save: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let (count, texts) = self.take(file)?;
         let Some(texts) = texts else { return self.save_noted(file, count, save) };
         if file.open.is_none() {
-            let made = self.ends_well(file, |file| self.begin_file(file));
+            let made = self.or_fail(file, |file| self.empty_file(file));
             made.inspect_err(|_| self.put_back(texts.clone()))?;
         }
         let end = file.open.as_ref().map_or(FILE_BYTES, |(_, end)| *end);
@@ -201,14 +202,14 @@ impl Journal {
             return self.save_noted(file, count, save);
         }
         let now = self.clock.elapsed();
-        let written = self.ends_well(file, |file| match &mut file.open {
+        let written = self.or_fail(file, |file| match &mut file.open {
             Some((open, end)) => {
                 open.write_at(*end as u64, &bytes)?;
-                // A sync that fails has lost what it should have saved, so this must not be tried again.
+                // A failed sync has lost the data it should have written, so it must not be tried again.
                 open.sync_data().map_err(|error| io::Error::other(error.to_string()))?;
                 *end += bytes.len();
-                // Not synced: it tells a damaged change from one that was not finished.
-                open.write_at(MARK_AT as u64, &changes::mark(*end))?;
+                // Not synced: it only tells a damaged change from an unfinished one.
+                open.write_at(DURABLE_AT as u64, &changes::durable_before(*end))?;
                 open.confirm()
             }
             None => Ok(()),
@@ -219,9 +220,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Saves the tables, which have what was noted.
+    /// Saves the tables, which have all noted changes.
     fn save_noted(&self, file: &mut Written, count: u64, save: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        if let Err(error) = self.begin_anew(file, save) {
+        if let Err(error) = self.save_and_empty(file, save) {
             self.noted.lock().too_many = true;
             return Err(error);
         }
@@ -230,11 +231,11 @@ impl Journal {
     }
 
     /// Saves the tables and empties the journal.
-    fn begin_anew(&self, file: &mut Written, save: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        self.ends_well(file, |file| {
+    fn save_and_empty(&self, file: &mut Written, save: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.or_fail(file, |file| {
             save()?;
             match file.open {
-                Some(_) => self.begin_file(file),
+                Some(_) => self.empty_file(file),
                 None => Ok(()),
             }
         })?;
@@ -242,17 +243,17 @@ impl Journal {
         Ok(())
     }
 
-    fn begin_file(&self, file: &mut Written) -> io::Result<()> {
-        // If this ends half way, nobody may write on into a file that has lost its name.
+    fn empty_file(&self, file: &mut Written) -> io::Result<()> {
+        // If this fails half way, no change may go to a file that has lost its name.
         file.open = None;
         self.disk.replace_atomically(&self.path, &changes::empty())?;
         file.open = Some((self.disk.open(&self.path, Open::Write)?, HEADER_BYTES));
         Ok(())
     }
 
-    /// How many changes were noted, and those that are not written yet; no changes if only the tables have them.
+    /// How many changes were noted, and those that are not written yet; `None` if only the tables have them.
     fn take(&self, file: &Written) -> io::Result<(u64, Option<Vec<Vec<u8>>>)> {
-        if let Some(why) = &file.dead {
+        if let Some(why) = &file.failed {
             return Err(io::Error::other(why.clone()));
         }
         let mut noted = self.noted.lock();
@@ -261,7 +262,7 @@ impl Journal {
         Ok((noted.count, (!std::mem::take(&mut noted.too_many)).then_some(texts)))
     }
 
-    /// The next call writes them, before those that came meanwhile.
+    /// Has the next call write them, before those noted since.
     fn put_back(&self, texts: Vec<Vec<u8>>) {
         let mut noted = self.noted.lock();
         noted.bytes += texts.iter().map(|text| changes::record_bytes(text)).sum::<usize>();
@@ -269,13 +270,13 @@ impl Journal {
         noted.texts.extend(later);
     }
 
-    /// Does something with the disk. After an error, unless the disk is only full, nothing is done any more.
-    fn ends_well(&self, file: &mut Written, work: impl FnOnce(&mut Written) -> io::Result<()>) -> io::Result<()> {
+    /// Works on the disk. After an error other than a full disk the journal writes nothing more.
+    fn or_fail(&self, file: &mut Written, work: impl FnOnce(&mut Written) -> io::Result<()>) -> io::Result<()> {
         let done = work(file);
         if let Err(error) = &done
             && !super::file::is_full(error)
         {
-            file.dead = Some(error.to_string());
+            file.failed = Some(error.to_string());
         }
         done
     }

@@ -1,4 +1,4 @@
-//! What does the broker remember? Each part owns one table and its file, and knows neither the broker nor another part.
+//! Which state does the broker have besides its log? Each part owns one table and its file, and knows neither the broker nor another part.
 
 pub mod attributes;
 pub mod changes;
@@ -15,7 +15,7 @@ pub mod system;
 pub mod topics;
 
 use crate::settings::BrokerConfig;
-use changes::{Change, Table};
+use changes::Change;
 use clients::Clients;
 use deleted::Deleted;
 use file::TableFile;
@@ -40,18 +40,18 @@ pub struct Tables {
     pub deleted: Deleted,
     pub groups: Groups,
     pub request_modes: RequestModes,
-    /// What changed in topics, groups and request modes since they were written.
+    /// The changes of topics, groups and request modes since their files were written.
     pub journal: Arc<Journal>,
     pub offsets: Offsets,
     pub clients: Clients,
     pub incarnations: Incarnations,
     pub locks: Locks,
-    /// Could they not be written the last time?
-    pub fail: AtomicBool,
+    /// Did the last save fail?
+    pub save_failed: AtomicBool,
 }
 
 impl Tables {
-    /// Loads all tables from the folder, and what the journal knows beyond them.
+    /// Loads all tables from the folder, and applies the changes of the journal.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -69,35 +69,36 @@ impl Tables {
             clients: Clients::default(),
             incarnations: Incarnations::default(),
             locks: Locks::default(),
-            fail: AtomicBool::new(false),
+            save_failed: AtomicBool::new(false),
         };
         changes.into_iter().for_each(|change| tables.restore(change));
         Ok(tables)
     }
 
-    /// Takes a change that the journal tells of.
+    /// Applies a change from the journal.
     fn restore(&self, change: Change) {
-        match change.table {
-            Table::Topics => self.topics.restore(change),
-            Table::Groups | Table::Forbidden => self.groups.restore(change),
-            Table::Modes => self.request_modes.restore(change),
+        match change {
+            Change::Topic { version, name, topic } => self.topics.restore(version, name, topic),
+            Change::Group { version, name, group } => self.groups.restore(version, name, group),
+            Change::Forbidden { version, group, topic, bits } => self.groups.restore_forbidden(version, &group, &topic, bits),
+            Change::Mode { topic, group, mode } => self.request_modes.restore(&topic, &group, mode),
         }
     }
 
-    /// Makes what was loaded fit the log and the settings: no offset ahead of the log, every topic of which there are messages, and
-    /// the topics and groups of every broker.
+    /// Makes the tables fit the log and the settings: no offset ahead of the log, every topic that has messages, and the topics and
+    /// groups that every broker has.
     pub fn complete(&self, store: &Store, config: &BrokerConfig) {
-        self.offsets.keep_within(|topic, queue_id| u32::try_from(queue_id).map_or(0, |queue_id| queue_end(store, topic, queue_id)));
-        system::tell_unserved(&self.topics);
+        self.offsets.limit_to_ends(|topic, queue_id| u32::try_from(queue_id).map_or(0, |queue_id| queue_end(store, topic, queue_id)));
+        system::warn_of_unserved(&self.topics);
         system::add_system_topics(&self.topics, config);
-        system::adopt_from_log(&self.topics, store);
+        system::recover_from_log(&self.topics, store);
         system::add_system_groups(&self.groups);
         if self.topics.is_touched() || self.groups.is_touched() || self.request_modes.is_touched() {
-            self.journal.want_saving();
+            self.journal.request_saving();
         }
     }
 
-    /// Writes the tables whose changes are in the journal, where they changed.
+    /// Writes those of the journaled tables that changed.
     ///
     /// # Errors
     /// When the disk refuses.

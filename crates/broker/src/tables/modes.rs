@@ -1,7 +1,8 @@
-//! How groups get the messages of a topic. File: `config/messageRequestMode.json`, Java's shape (topic -> group -> mode); what changed since
-//! it was written is in the journal.
+//! How do groups request the messages of a topic: by pull or by POP?
+//!
+//! File: `config/messageRequestMode.json`, Java's shape (topic -> group -> mode); changes since it was written are in the journal.
 
-use super::changes::{self, Change};
+use super::changes::Change;
 use super::file::TableFile;
 use super::journal::Journal;
 use parking_lot::RwLock;
@@ -26,39 +27,38 @@ impl RequestModes {
         Ok(RequestModes { file, journal: Arc::clone(journal), table: RwLock::new(loaded.unwrap_or_default()) })
     }
 
-    /// Takes a change from the journal.
-    pub fn restore(&self, change: Change) {
+    /// Applies a change from the journal.
+    pub fn restore(&self, topic: &str, group: &str, mode: Option<SetMessageRequestModeRequestBody>) {
         let mut table = self.table.write();
-        apply(&mut table, change);
+        apply(&mut table, topic, group, mode.as_ref());
         self.file.touch();
     }
 
-    /// What was said of a group and a topic.
+    /// The mode of a group on a topic, if one was set.
     pub fn find(&self, topic: &str, group: &str) -> Option<SetMessageRequestModeRequestBody> {
         self.table.read().message_request_mode_map.get(topic)?.get(group).cloned()
     }
 
-    /// Says it.
+    /// Sets the mode of a group on a topic.
     pub fn put(&self, mode: SetMessageRequestModeRequestBody) {
         self.change(&mode.topic.clone(), &mode.consumer_group.clone(), Some(mode));
     }
 
-    /// Forgets what was said of a topic.
+    /// Forgets the modes of all groups on a topic.
     pub fn forget_topic(&self, topic: &str) {
         self.change(topic, "", None);
     }
 
-    /// Forgets what was said of a group.
+    /// Forgets the modes of a group on all topics.
     pub fn forget_group(&self, group: &str) {
         self.change("", group, None);
     }
 
     fn change(&self, topic: &str, group: &str, mode: Option<SetMessageRequestModeRequestBody>) {
-        let change = Change { table: changes::Table::Modes, key: topic.to_owned(), other: group.to_owned(), mode, ..Change::default() };
         let mut table = self.table.write();
-        if apply(&mut table, change.clone()) {
+        if apply(&mut table, topic, group, mode.as_ref()) {
             self.file.touch();
-            self.journal.note(&change);
+            self.journal.note(&Change::Mode { topic: topic.to_owned(), group: group.to_owned(), mode });
         }
     }
 
@@ -76,19 +76,23 @@ impl RequestModes {
     }
 }
 
-/// Whether something is another now.
-fn apply(table: &mut MessageRequestModeSerializeWrapper, change: Change) -> bool {
+/// Applies a change. Did anything change?
+fn apply(
+    table: &mut MessageRequestModeSerializeWrapper,
+    topic: &str,
+    group: &str,
+    mode: Option<&SetMessageRequestModeRequestBody>,
+) -> bool {
     let topics = &mut table.message_request_mode_map;
-    let (topic, group) = (change.key, change.other);
-    match change.mode {
-        Some(mode) => topics.entry(topic).or_default().insert(group, mode.clone()).as_ref() != Some(&mode),
-        None if group.is_empty() => topics.remove(&topic).is_some(),
+    match mode {
+        Some(mode) => topics.entry(topic.to_owned()).or_default().insert(group.to_owned(), mode.clone()).as_ref() != Some(mode),
+        None if group.is_empty() => topics.remove(topic).is_some(),
         None => {
-            let mut was_said = false;
+            let mut was_set = false;
             let of_it = |name: &str| topic.is_empty() || name == topic;
-            topics.iter_mut().filter(|(name, _)| of_it(name)).for_each(|(_, groups)| was_said |= groups.remove(&group).is_some());
+            topics.iter_mut().filter(|(name, _)| of_it(name)).for_each(|(_, groups)| was_set |= groups.remove(group).is_some());
             topics.retain(|_, groups| !groups.is_empty());
-            was_said
+            was_set
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is in the tables of every broker, from its start on?
+//! Which topics and groups does every broker have from its start on?
 
 use super::attributes;
 use super::groups::Groups;
@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 const READ_WRITE: Permission = Permission::READ_WRITE;
 
-/// Adds the topics that are there from the start.
+/// Adds the topics that exist from the start.
 pub fn add_system_topics(topics: &Topics, config: &BrokerConfig) {
     let (cluster, broker) = (&config.broker_cluster_name, &config.broker_name);
     let inherit = |enabled: bool| Permission::INHERIT.with(if enabled { READ_WRITE } else { Permission::NONE });
@@ -46,8 +46,8 @@ pub fn add_system_topics(topics: &Topics, config: &BrokerConfig) {
     }
 }
 
-/// Says which topics, made by somebody else or an older version, have attributes that ask for what is not served.
-pub fn tell_unserved(topics: &Topics) {
+/// Warns of topics from Java or from older versions with attributes that have no effect here.
+pub fn warn_of_unserved(topics: &Topics) {
     for (topic, settings) in topics.all() {
         if let Some(why) = attributes::unserved(attributes::OF_TOPICS, &settings.attributes) {
             warn!(topic, "an attribute has no effect: {why}");
@@ -55,8 +55,8 @@ pub fn tell_unserved(topics: &Topics) {
     }
 }
 
-/// Takes up topics of which the log has messages but the table knows nothing: it was written after the last save before a crash.
-pub fn adopt_from_log(topics: &Topics, store: &Store) {
+/// Recovers topics that have messages in the log and are not in the table: after a crash it may be older than the log.
+pub fn recover_from_log(topics: &Topics, store: &Store) {
     let mut queues: BTreeMap<String, i32> = BTreeMap::new();
     // A light queue belongs to no topic of the table.
     for (topic, queue_id) in store.queues().into_iter().filter(|(topic, _)| topic != names::PROGRESS_TOPIC && !is_light(topic)) {
@@ -64,16 +64,16 @@ pub fn adopt_from_log(topics: &Topics, store: &Store) {
         *count = (*count).max(queue_id as i32 + 1);
     }
     for (name, queues) in queues {
-        // Producers were told of four queues or of more; fewer in the log only means that the others are still empty.
+        // Producers were given a route of four queues or more; fewer in the log only means that the others are still empty.
         let queues = if name.starts_with('%') { queues } else { queues.max(4) };
         let (_, is_new) = topics.add(topic(&name, queues, READ_WRITE));
         if is_new {
-            info!(topic = name, queues, "took up a topic that only the log knew");
+            info!(topic = name, queues, "recovered topic that only the log has");
         }
     }
 }
 
-/// Adds the groups that are there from the start.
+/// Adds the groups that exist from the start.
 pub fn add_system_groups(groups: &Groups) {
     for group in names::SYSTEM_GROUPS {
         if groups.find(group).is_none() {

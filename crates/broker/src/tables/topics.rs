@@ -1,6 +1,8 @@
-//! Which topics there are. File: `config/topics.json`, Java's shape; what changed since it was written is in the journal.
+//! Which topics are there?
+//!
+//! File: `config/topics.json`, Java's shape; changes since it was written are in the journal.
 
-use super::changes::{self, Change};
+use super::changes::Change;
 use super::file::TableFile;
 use super::journal::Journal;
 use parking_lot::RwLock;
@@ -13,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A topic with so many queues to read and to write.
+/// A topic with as many queues to read as to write.
 pub fn topic(name: &str, queues: i32, perm: Permission) -> TopicConfig {
     TopicConfig { topic_name: name.to_owned(), read_queue_nums: queues, write_queue_nums: queues, perm, ..TopicConfig::default() }
 }
@@ -23,7 +25,7 @@ pub struct Topics {
     clock: Clock,
     file: TableFile,
     journal: Arc<Journal>,
-    /// Whether the topics of light queues are there without being in the table.
+    /// Do the topics of light queues exist without being in the table?
     serves_light: bool,
     table: RwLock<Table>,
     /// How often it changed since the start.
@@ -33,12 +35,12 @@ pub struct Topics {
 struct Table {
     topics: HashMap<String, Arc<TopicConfig>>,
     version: DataVersion,
-    /// Topics that are new, with the number of the change that made them; those that are durable are forgotten now and then.
+    /// New topics, with the number of the change that made them. Those that are durable are forgotten now and then.
     new: HashMap<String, u64>,
 }
 
-/// New topics above which those that are durable are forgotten.
-const NEW_KEPT: usize = 64;
+/// New topics above which the durable ones are forgotten.
+const NEW_MAX: usize = 64;
 
 impl Topics {
     /// Loads the table.
@@ -56,18 +58,18 @@ impl Topics {
         Ok(Topics { clock: clock.clone(), file, journal: Arc::clone(journal), serves_light, table, changes: AtomicU64::new(0) })
     }
 
-    /// Takes a change from the journal.
-    pub fn restore(&self, change: Change) {
+    /// Applies a change from the journal.
+    pub fn restore(&self, version: DataVersion, name: String, topic: Option<TopicConfig>) {
         let mut table = self.table.write();
-        table.version = change.version.unwrap_or(table.version);
-        match change.topic {
-            Some(topic) => drop(table.topics.insert(change.key, Arc::new(topic))),
-            None => drop(table.topics.remove(&change.key)),
+        table.version = version;
+        match topic {
+            Some(topic) => drop(table.topics.insert(name, Arc::new(topic))),
+            None => drop(table.topics.remove(&name)),
         }
         self.file.touch();
     }
 
-    /// One topic. Those of light queues all look alike (`LmqTopicConfigManager` in Java).
+    /// One topic. Those of light queues are all alike (`LmqTopicConfigManager` in Java).
     pub fn find(&self, topic: &str) -> Option<Arc<TopicConfig>> {
         if self.is_light(topic) {
             let (topic_name, perm) = (topic.to_owned(), Permission::READ_WRITE);
@@ -76,12 +78,12 @@ impl Topics {
         self.table.read().topics.get(topic).cloned()
     }
 
-    /// How often any topic was made, changed or deleted. What is found after this was read is no older than it says.
+    /// How often any topic was made, changed or deleted. Lookups after this call see at least these changes.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Whether it is the topic of a light queue, which nobody makes, changes or tells a NameServer of.
+    /// Is it the topic of a light queue? Such topics are not made, changed or announced.
     pub fn is_light(&self, topic: &str) -> bool {
         self.serves_light && is_light(topic)
     }
@@ -106,7 +108,7 @@ impl Topics {
         self.table.read().version
     }
 
-    /// Adds the topic unless there is one of its name. The one that is there afterwards, and whether it is new.
+    /// Adds the topic unless there is one of its name. Returns the one in the table, and whether it is new.
     pub fn add(&self, topic: TopicConfig) -> (Arc<TopicConfig>, bool) {
         let mut table = self.table.write();
         if let Some(known) = table.topics.get(&topic.topic_name) {
@@ -118,7 +120,7 @@ impl Topics {
         (topic, true)
     }
 
-    /// Adds or replaces the topic. False when nothing changed by it.
+    /// Adds or replaces the topic. Did that change anything?
     pub fn put(&self, topic: TopicConfig) -> bool {
         if self.is_light(&topic.topic_name) {
             return false;
@@ -133,7 +135,7 @@ impl Topics {
         true
     }
 
-    /// Takes a topic away. False when there was none.
+    /// Deletes a topic. Was there one?
     pub fn remove(&self, topic: &str) -> bool {
         let mut table = self.table.write();
         let removed = table.topics.remove(topic).is_some();
@@ -143,32 +145,26 @@ impl Topics {
         removed
     }
 
-    /// Which change made the topic, if it is not known to be durable; it may be by now.
+    /// The number of the change that made the topic, unless that is known to be durable.
     pub fn made_by(&self, topic: &str) -> Option<u64> {
         self.table.read().new.get(topic).copied()
     }
 
-    /// Has the next registration differ from the last although no topic changed (the broker's permission did).
+    /// Makes the next registration differ from the last although no topic changed (the broker's permission did).
     pub fn touch(&self) {
         self.changed(&mut self.table.write(), "");
     }
 
-    /// The topic of that name is another, new or gone; none where only the version is to change.
+    /// The topic of that name is new, changed or gone; the name is empty where only the version changes.
     fn changed(&self, table: &mut Table, name: &str) {
         table.version = table.version.next(self.clock.now_ms(), 0);
         self.changes.fetch_add(1, Ordering::Release);
         self.file.touch();
         let topic = table.topics.get(name).map(|topic| TopicConfig::clone(topic));
         let is_there = topic.is_some();
-        let number = self.journal.note(&Change {
-            table: changes::Table::Topics,
-            version: Some(table.version),
-            key: name.to_owned(),
-            topic,
-            ..Change::default()
-        });
+        let number = self.journal.note(&Change::Topic { version: table.version, name: name.to_owned(), topic });
         if is_there {
-            if table.new.len() >= NEW_KEPT {
+            if table.new.len() >= NEW_MAX {
                 let durable = self.journal.durable();
                 table.new.retain(|_, number| *number > durable);
             }
