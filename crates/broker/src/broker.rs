@@ -1,4 +1,4 @@
-//! What is a broker made of?
+//! Which parts make up a broker?
 
 use crate::announce::Announcements;
 use crate::confirm::FlushWatch;
@@ -22,7 +22,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::info;
 
-/// What a broker is started with.
+/// Settings and surroundings of a broker to be started.
 pub struct Setup {
     /// Its settings.
     pub config: BrokerConfig,
@@ -32,7 +32,7 @@ pub struct Setup {
     pub clock: Clock,
     /// Files.
     pub disk: Disk,
-    /// Chance.
+    /// Randomness.
     pub randomness: Randomness,
 }
 
@@ -42,10 +42,10 @@ pub enum StartError {
     /// The data folder cannot be used.
     #[error("the store cannot be opened: {0}")]
     Store(#[from] roxmq_store::OpenError),
-    /// The advertised host has no address, so that messages could not say where they are.
+    /// The advertised host has no address, and messages have to carry one.
     #[error("the advertised host {0} (brokerIP1) has no address: {1}")]
     Advertised(String, io::Error),
-    /// A table cannot be read, an address not be listened on, or a thread not be started.
+    /// A table cannot be read, an address cannot be listened on, or a thread cannot be started.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -105,17 +105,17 @@ impl Broker {
         })
     }
 
-    /// The settings as they are now.
+    /// The settings in force.
     pub fn config(&self) -> Arc<BrokerConfig> {
         self.settings.now()
     }
 
-    /// The host and port that NameServers are told.
+    /// The host and port that are announced to NameServers.
     pub fn address(&self) -> &str {
         &self.identity.address
     }
 
-    /// Waits until every NameServer was told of this broker, or `patience` is over. How many of how many know it.
+    /// Waits until every NameServer has registered this broker, or `patience` is over. Returns how many have, and of how many.
     pub fn wait_registered(&self, patience: Duration) -> (usize, usize) {
         self.announce.registration.wait(patience, self.config().namesrv_addr.len())
     }

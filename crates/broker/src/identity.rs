@@ -1,23 +1,23 @@
-//! How is this broker called and reached?
+//! At which address do clients and NameServers reach this broker?
 
 use roxmq_remoting::address::{Advertised, MetAs};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-/// Where the broker says that it is.
+/// The broker's addresses.
 pub struct Identity {
-    /// Host and port as NameServers are told.
+    /// Host and port, as announced to NameServers.
     pub address: String,
     /// The same as an address, which stored messages carry.
     pub advertised: SocketAddr,
-    /// What clients are told instead, in copies of those messages too.
+    /// What clients get instead, also in copies of those messages.
     pub met_as: MetAs,
     /// When the broker started, in ms since 1970.
     pub started_ms: i64,
 }
 
 impl Identity {
-    /// Of a broker at this host and port. If the host was found out, each client finds the address that it dialled instead.
+    /// The identity of a broker at this host and port. If the host was not configured, each client gets the address that it dialled.
     ///
     /// # Errors
     /// When the host has no address.
@@ -30,7 +30,7 @@ impl Identity {
         Ok(Identity { address: host_and_port(host.host(), advertised.port()), advertised, met_as, started_ms })
     }
 
-    /// The host and port that tools are told who know the broker by this address.
+    /// The host and port for tools that have dialled this address.
     pub fn address_to(&self, met_as: SocketAddr) -> String {
         match self.met_as {
             MetAs::Configured(_) => self.address.clone(),
@@ -44,7 +44,7 @@ fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
     Ok(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
-/// IPv6 addresses stand in brackets.
+/// IPv6 addresses get brackets.
 fn host_and_port(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

@@ -1,4 +1,4 @@
-//! Which names topics and groups may have, and which of them are the system's own.
+//! Which names may topics and groups have, and which of them are the system's own?
 //!
 //! Follows Java's `TopicValidator`, `Validators` and `MixAll`.
 
@@ -8,7 +8,7 @@ use crate::error::Refusal;
 pub const RETRY_PREFIX: &str = "%RETRY%";
 /// Prefix of a group's dead-letter topic.
 pub const DEAD_LETTER_PREFIX: &str = "%DLQ%";
-/// Topic whose settings auto-created topics take over.
+/// Topic whose settings auto-created topics inherit.
 pub const AUTO_CREATE_TOPIC: &str = "TBW102";
 
 /// Where messages wait for their delay level.
@@ -17,13 +17,13 @@ pub const DELAY_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 pub const TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
 /// Where half messages wait for a decision.
 pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
-/// Where it is said which half messages are closed.
+/// Where op records say which half messages are decided.
 pub const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
-/// Where it is said how far delivery has come; never told to anybody.
+/// Where the broker records how far deliveries and checks have come; never announced.
 pub const PROGRESS_TOPIC: &str = "rmq_sys_delivery_marks";
-/// Where messages go that waited and cannot be carried on.
+/// Where messages are parked.
 pub const PARKING_TOPIC: &str = "rmq_sys_parked";
-/// Where half messages go that nobody would decide.
+/// Where half messages go that no producer decides.
 pub const UNDECIDED_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 
 /// The longest name of a topic. In a record it has one byte for its length, and Java's newer form with two (V2) is read by Java alone.
@@ -32,9 +32,9 @@ pub const TOPIC_BYTES_MAX: usize = 127;
 pub const GROUP_BYTES_MAX: usize = TOPIC_BYTES_MAX - RETRY_PREFIX.len();
 /// The longest name of a retry or dead-letter topic that was made before these limits.
 const OLD_DERIVED_BYTES_MAX: usize = 255;
-/// The longest name of a group that was made before them.
+/// The longest name of a group that was made before these limits.
 const OLD_GROUP_BYTES_MAX: usize = OLD_DERIVED_BYTES_MAX - RETRY_PREFIX.len();
-/// The longest name of a client: clients and tools make files of it.
+/// The longest name of a client: clients and tools name files after it.
 const CLIENT_ID_BYTES_MAX: usize = 255;
 const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
 const SYSTEM_GROUP_PREFIX: &str = "CID_RMQ_SYS_";
@@ -76,17 +76,17 @@ pub const SYSTEM_GROUPS: [&str; 8] = [
     "CID_RMQ_SYS_TRANS",
 ];
 
-/// Is it one of the system's own topics?
+/// Is it one of the system's topics?
 pub fn is_system_topic(topic: &str) -> bool {
     SYSTEM_TOPICS.contains(&topic) || topic.starts_with(SYSTEM_TOPIC_PREFIX)
 }
 
-/// May clients not send to it?
+/// Are clients forbidden to send to it?
 pub fn is_send_forbidden(topic: &str) -> bool {
     NO_SEND_TOPICS.contains(&topic)
 }
 
-/// Is it created whatever the settings say?
+/// Is it a group of the system, which is created even if the settings forbid new groups?
 pub fn is_system_group(group: &str) -> bool {
     SYSTEM_GROUPS.contains(&group) || group.starts_with(SYSTEM_GROUP_PREFIX)
 }
@@ -101,7 +101,7 @@ pub fn dead_letter_topic(group: &str) -> String {
     format!("{DEAD_LETTER_PREFIX}{group}")
 }
 
-/// Checks the name of a topic that may be there since before today's limit.
+/// Checks the name of a topic that may be older than today's limit.
 ///
 /// # Errors
 /// [`Refusal::Name`] with Java's words.
@@ -116,7 +116,7 @@ pub fn check_topic(topic: &str) -> Result<(), Refusal> {
     check_topic_length(topic, if is_derived { OLD_DERIVED_BYTES_MAX } else { TOPIC_BYTES_MAX })
 }
 
-/// Checks the name of a topic that is to be made.
+/// Checks the name of a new topic.
 ///
 /// # Errors
 /// As [`check_topic`].
@@ -132,7 +132,7 @@ fn check_topic_length(topic: &str, max: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Checks the name of a group that may be there since before today's limit.
+/// Checks the name of a group that may be older than today's limit.
 ///
 /// # Errors
 /// [`Refusal::Name`].
@@ -146,12 +146,12 @@ pub fn check_group(group: &str) -> Result<(), Refusal> {
     if group.len() > OLD_GROUP_BYTES_MAX { Err(group_too_long(group)) } else { Ok(()) }
 }
 
-/// The refusal of a group whose messages not every client could read.
+/// The refusal of a new group whose retry topic would have too long a name.
 pub fn group_too_long(group: &str) -> Refusal {
     Refusal::Name(format!("The specified group: {}, is longer than group max length: {GROUP_BYTES_MAX}", shown(group)))
 }
 
-/// Checks the name that a client gives itself.
+/// Checks a client id.
 ///
 /// # Errors
 /// [`Refusal::Name`].
@@ -163,7 +163,7 @@ pub fn check_client(client_id: &str) -> Result<(), Refusal> {
     check_printable("client id", client_id)
 }
 
-/// Checks a name that tools print as it is: one with a line break or an escape in it would write what it likes on an operator's screen.
+/// Checks a name that tools print as it is: a line break or an escape in it would write to an operator's screen.
 ///
 /// # Errors
 /// [`Refusal::Name`].
@@ -178,7 +178,7 @@ fn illegal_characters(kind: &str, name: &str) -> Refusal {
     Refusal::Name(format!("The specified {kind}: {}, contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$", shown(name)))
 }
 
-/// As much of a name as an answer tells.
+/// As much of a name as an answer shows.
 fn shown(name: &str) -> String {
     name.chars().take(OLD_DERIVED_BYTES_MAX).collect()
 }

@@ -1,10 +1,9 @@
-//! Work that must not stop a shard: rare or slow requests on a few threads, relays and services as tasks.
+//! Where does work run that must not block a shard? Rare or slow requests on a few threads, relays and services as tasks.
 //!
-//! Who waits for the disk to write must not hold up who only looks something up, nor the reads of old messages: each kind of work has
-//! threads of its own.
+//! Writes that wait for the disk must not hold up lookups or reads of old messages: each kind of work has threads of its own.
 //!
-//! Handlers are guarded by who hands them over, and a service guards each round of its own where it can go on after one. Any other panic
-//! ends the process: else the service would just be gone, or requests wait for answers that nobody gives any more.
+//! The caller guards its handler against panics, and a service guards each of its rounds if it can go on after one. Any other panic ends
+//! the process: otherwise the service would be gone, or requests would wait for answers that never come.
 
 use parking_lot::Mutex;
 use roxmq_env::vital;
@@ -18,17 +17,17 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 use tracing::warn;
 
-/// Lookups that run at a time: requests that walk whole tables or read the disk.
+/// Lookups that run at the same time: requests that walk whole tables or read the disk.
 const LOOKUPS_AT_ONCE: usize = 4;
-/// Writes that run at a time: requests that wait until something is durable. Most of their time they wait.
+/// Writes that run at the same time: requests that wait until a change is durable. Most of their time they wait.
 const WRITES_AT_ONCE: usize = 16;
-/// Reads of old messages that run at a time. Each may wait for the disk.
+/// Reads of old messages that run at the same time. Each may wait for the disk.
 const OLD_READS_AT_ONCE: usize = 2;
-/// Threads for services, of which each takes one at most, and for decisions about half messages.
+/// Threads for services, at most one each, and for decisions on half messages.
 const OTHERS_AT_ONCE: usize = 16;
-/// Work of each kind that may wait for a thread, and relays that may be under way.
+/// How much work of each kind may wait for a thread, and how many relays may be under way.
 const WAITING_MAX: usize = 1024;
-/// How long a stop waits for what is under way.
+/// How long a stop waits for work that is under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The pool.
@@ -41,18 +40,18 @@ pub struct Pool {
     relays: Arc<Count>,
 }
 
-/// Whose threads do the work?
+/// The threads of a pool.
 enum Threads {
-    /// The pool's own.
+    /// Its own.
     Own(Handle),
-    /// The caller's, which goes on when the work is done.
+    /// The calling thread, which goes on when the work is done.
     #[cfg(test)]
     Callers,
 }
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Work of one kind, which takes turns on a few threads.
+/// Work of one kind, on a few threads.
 struct Lane {
     at_once: usize,
     count: Arc<Count>,
@@ -65,7 +64,7 @@ struct Queue {
     running: usize,
 }
 
-/// How much of one kind is under way or waits, and how much may.
+/// How much work of one kind runs or waits, and how much may.
 struct Count {
     name: &'static str,
     max: usize,
@@ -84,9 +83,9 @@ impl Count {
         if taken < self.max {
             return Some(place);
         }
-        // Said once until it is empty again.
+        // Logged once until it is empty again.
         if !self.is_full.swap(true, Ordering::Relaxed) {
-            warn!(waiting = self.max, "too many {} wait; further ones are refused", self.name);
+            warn!(waiting = self.max, "too many {} wait; refusing more", self.name);
         }
         None
     }
@@ -103,7 +102,7 @@ impl Drop for Place {
 }
 
 impl Threads {
-    /// Runs work that may take long, or wait.
+    /// Runs work that may take long or block.
     fn run(&self, work: impl FnOnce() + Send + 'static) {
         match self {
             Threads::Own(handle) => drop(handle.spawn_blocking(move || vital::run(work))),
@@ -112,7 +111,7 @@ impl Threads {
         }
     }
 
-    /// The runtime of tasks. The caller's thread has none: what waits there would wait for ever.
+    /// The runtime of tasks. A pool without threads has none: a task would wait there for ever.
     fn runtime(&self) -> &Handle {
         match self {
             Threads::Own(handle) => handle,
@@ -127,7 +126,7 @@ impl Lane {
         Arc::new(Lane { at_once, count: Count::new(name, WAITING_MAX), queue: Mutex::default() })
     }
 
-    /// False when too much waits already.
+    /// False if too much waits already.
     fn run(self: &Arc<Lane>, threads: &Threads, work: impl FnOnce() + Send + 'static) -> bool {
         let Some(place) = self.count.place() else { return false };
         let needs_thread = {
@@ -148,7 +147,7 @@ impl Lane {
         true
     }
 
-    /// The work that is next; whoever gets none stops running.
+    /// The next work; a thread that gets none stops.
     fn next(&self) -> Option<(Work, Place)> {
         let mut queue = self.queue.lock();
         let next = queue.waiting.pop_front();
@@ -158,10 +157,10 @@ impl Lane {
 }
 
 impl Pool {
-    /// Starts it.
+    /// Starts the threads.
     ///
     /// # Errors
-    /// When the system gives no threads.
+    /// When the system has no threads left.
     pub fn start() -> io::Result<Pool> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -173,7 +172,7 @@ impl Pool {
         Ok(Pool::on(threads, Some(runtime)))
     }
 
-    /// A pool without threads: work is done when it is handed over, on the thread that does so. The same happens whenever a test runs.
+    /// A pool without threads: work runs on the calling thread, so that every run of a test is the same.
     #[cfg(test)]
     pub fn without_threads() -> Pool {
         Pool::on(Threads::Callers, None)
@@ -190,42 +189,42 @@ impl Pool {
         }
     }
 
-    /// Runs work that waits for no write. False when too much waits already.
+    /// Runs work that waits for no write. False if too much waits already.
     pub fn look_up(&self, work: impl FnOnce() + Send + 'static) -> bool {
         self.lookups.run(&self.threads, work)
     }
 
-    /// Runs work that waits until something is written. False when too much waits already.
+    /// Runs work that waits for a write. False if too much waits already.
     pub fn write(&self, work: impl FnOnce() + Send + 'static) -> bool {
         self.writes.run(&self.threads, work)
     }
 
-    /// Runs a read that waits for the disk. False when too many wait already.
+    /// Runs a read that waits for the disk. False if too many wait already.
     pub fn read_old(&self, work: impl FnOnce() + Send + 'static) -> bool {
         self.old_reads.run(&self.threads, work)
     }
 
-    /// What a lookup finds; nothing, if too much waits already.
+    /// The result of a lookup; `None` if too much waits already.
     pub async fn found<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let (tell, told) = oneshot::channel();
-        // Whoever asked may be gone.
-        let work = move || drop(tell.send(work()));
-        if self.look_up(work) { told.await.ok() } else { None }
+        let (sender, receiver) = oneshot::channel();
+        // The caller may be gone.
+        let work = move || drop(sender.send(work()));
+        if self.look_up(work) { receiver.await.ok() } else { None }
     }
 
-    /// What a write comes to; nothing, if too much waits already.
+    /// The result of a write; `None` if too much waits already.
     pub async fn written<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let (tell, told) = oneshot::channel();
-        let work = move || drop(tell.send(work()));
-        if self.write(work) { told.await.ok() } else { None }
+        let (sender, receiver) = oneshot::channel();
+        let work = move || drop(sender.send(work()));
+        if self.write(work) { receiver.await.ok() } else { None }
     }
 
-    /// Runs work of which there is never more than one.
+    /// Runs work of a kind that never runs twice at a time.
     pub fn start_single(&self, work: impl FnOnce() + Send + 'static) {
         self.threads.run(work);
     }
 
-    /// Runs a task. False when too many are under way.
+    /// Runs a task. False if too many are under way.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> bool {
         let Some(place) = self.relays.place() else { return false };
         self.threads.runtime().spawn(async move {
@@ -245,7 +244,7 @@ impl Pool {
         self.threads.runtime().block_on(future)
     }
 
-    /// Ends services and waits a little for requests.
+    /// Ends services, and waits a little for requests.
     pub fn stop(&self) {
         if let Some(runtime) = self.runtime.lock().take() {
             runtime.shutdown_timeout(STOP_PATIENCE);
@@ -273,14 +272,14 @@ mod tests {
                 done.send(()).unwrap();
             }
         };
-        // What runs counts too.
+        // Running work counts, too.
         let reads = (0..WAITING_MAX * 2).filter(|_| pool.read_old(held())).count();
         let writes = (0..WAITING_MAX * 2).filter(|_| pool.write(held())).count();
         assert_eq!((reads, writes), (WAITING_MAX, WAITING_MAX));
-        let (told, other) = mpsc::channel();
-        assert!(pool.look_up(move || told.send(()).unwrap()));
+        let (done_too, other) = mpsc::channel();
+        assert!(pool.look_up(move || done_too.send(()).unwrap()));
         other.recv().unwrap();
-        assert!(finished.try_recv().is_err(), "nothing is read or written yet, and what is looked up is found");
+        assert!(finished.try_recv().is_err(), "nothing is read or written yet, and lookups go on");
         assert_eq!(pool.block_on(pool.found(|| 7)), Some(7));
         assert_eq!(pool.block_on(pool.written(|| 7)), None, "too many wait");
         assert!(pool.old_reads.queue.lock().running <= OLD_READS_AT_ONCE);
@@ -294,7 +293,7 @@ mod tests {
     const CHILD: &str = "ROXMQ_TEST_POOL_CHILD";
 
     #[test]
-    fn work_that_panics_on_the_pool_ends_the_process() {
+    fn a_panic_on_the_pool_ends_the_process() {
         for work in ["lookup", "write", "old read", "single", "task", "service"] {
             let mut child = Command::new(std::env::current_exe().unwrap());
             let ended = child.args(["--exact", "pool::tests::child", "--ignored"]).env(CHILD, work).output().unwrap();
@@ -320,18 +319,18 @@ mod tests {
             "task" => assert!(pool.spawn(async move { panics() })),
             _ => pool.service(async move { panics() }),
         }
-        // The process has ended before this can tell.
+        // The process ends before this returns.
         let _ = ended.recv();
         pool.stop();
     }
 
     #[test]
-    fn what_has_no_room_is_refused_until_there_is_some() {
+    fn work_without_room_is_refused_until_there_is_some() {
         let requests = Count::new("requests", 2);
         let held: Vec<Place> = std::iter::from_fn(|| requests.place()).collect();
         assert_eq!((held.len(), requests.is_full.load(Ordering::Relaxed)), (2, true));
         drop(held);
         assert!(requests.place().is_some());
-        assert!(!requests.is_full.load(Ordering::Relaxed), "said anew the next time");
+        assert!(!requests.is_full.load(Ordering::Relaxed), "logged again the next time");
     }
 }

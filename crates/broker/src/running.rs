@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Open connections above which further ones are closed at once.
 const CONNECTIONS_MAX: usize = 60_000;
 
-/// A broker that serves.
+/// A running broker.
 pub struct RunningBroker {
     broker: Arc<Broker>,
     server: Server,
@@ -40,7 +40,7 @@ impl RunningBroker {
         let for_shards = Arc::clone(&broker);
         let server = Server::start(&listen, options, move |handle| {
             if !ask_for_short_slices() {
-                tracing::debug!("no short slices for a shard: it may wait some milliseconds for a core");
+                tracing::debug!("no short time slices for a shard: it may wait some milliseconds for a core");
             }
             BrokerShard::new(Arc::clone(&for_shards), handle)
         })?;
@@ -58,12 +58,12 @@ impl RunningBroker {
         self.server.addresses()
     }
 
-    /// A stop is near: NameServers that go away now are stopped as well.
+    /// Says that a stop is near: NameServers that go away now are taken to be stopping, too.
     pub fn about_to_stop(&self) {
         self.broker.announce.registration.about_to_stop();
     }
 
-    /// Leaves the NameServers, answers what is under way, saves the tables, flushes the log and marks the stop as clean.
+    /// Leaves the NameServers, answers requests that are under way, saves the tables, flushes the log and records a clean stop.
     pub fn stop(self) {
         self.broker.pool.block_on(registering::leave(&self.broker));
         self.server.stop();

@@ -1,4 +1,4 @@
-//! When are the tables written, and what if they cannot be?
+//! When are the tables saved, and what if that fails?
 
 use crate::announce::changing;
 use crate::broker::Broker;
@@ -7,53 +7,53 @@ use std::io;
 use std::sync::atomic::Ordering;
 use tracing::{error, info};
 
-/// Makes durable whatever changed in any table.
+/// Makes all changes of all tables durable.
 #[cfg(test)]
 pub fn save_tables(broker: &Broker) {
-    tend_journal(broker);
+    maintain_journal(broker);
     save_offsets(broker);
 }
 
-/// Writes every table that changed, for whoever looks at them while the broker is down.
+/// Saves every table that changed, and deletes the journal: while the broker is down, the files say everything.
 pub fn close_tables(broker: &Broker) {
-    note_saved(broker, || broker.tables.journal.close(|| broker.tables.save_journaled()));
+    save_or_fence(broker, || broker.tables.journal.close(|| broker.tables.save_journaled()));
     save_offsets(broker);
 }
 
-/// Whether tending the journal would do anything.
-pub fn wants_tending(broker: &Broker) -> bool {
-    broker.tables.journal.wants_tending() || broker.announce.pending.has_unannounced() || broker.tables.fail.load(Ordering::Relaxed)
+/// Would [`maintain_journal`] do anything?
+pub fn needs_maintenance(broker: &Broker) -> bool {
+    broker.tables.journal.needs_maintenance() || broker.announce.pending.has_unannounced() || broker.tables.save_failed.load(Ordering::Relaxed)
 }
 
-/// Settles what the journal holds, and writes the tables when that is due.
-pub fn tend_journal(broker: &Broker) {
-    note_saved(broker, || broker.tables.journal.tend(|| broker.tables.save_journaled()));
+/// Makes all noted changes durable, saves the tables if that is due, and answers requests that waited for it.
+pub fn maintain_journal(broker: &Broker) {
+    save_or_fence(broker, || broker.tables.journal.maintain(|| broker.tables.save_journaled()));
     changing::give_announced(broker);
 }
 
-/// Writes the tables that say how far something has come, where they changed.
+/// Saves committed offsets, deleted topics and the cursors of waiting messages, where they changed.
 pub fn save_offsets(broker: &Broker) {
     let store = &broker.store;
-    note_saved(broker, || {
+    save_or_fence(broker, || {
         broker.tables.deleted.save()?;
         broker.tables.offsets.save(store)?;
         broker.waiting.save(store)
     });
 }
 
-/// Once the store is fenced nothing is written any more. A table that cannot be written for another reason than a full disk fences it:
-/// what was answered with success would be lost.
-fn note_saved(broker: &Broker, save: impl FnOnce() -> io::Result<()>) {
+/// Saves unless the store is fenced. A table that cannot be written fences the store, unless the disk is only full: changes that were
+/// answered with success would be lost.
+fn save_or_fence(broker: &Broker, save: impl FnOnce() -> io::Result<()>) {
     if broker.store.fenced().is_some() {
         return;
     }
     let saved = save();
-    let failed_before = broker.tables.fail.swap(saved.is_err(), Ordering::Relaxed);
+    let failed_before = broker.tables.save_failed.swap(saved.is_err(), Ordering::Relaxed);
     match saved {
-        Ok(()) if failed_before => info!("the tables are written again"),
+        Ok(()) if failed_before => info!("tables are written again"),
         Err(error) if is_full(&error) => {
             if !failed_before {
-                error!(%error, "a table could not be written; it is tried again");
+                error!(%error, "cannot write a table; retrying");
             }
         }
         Err(error) => broker.store.fence(&format!("writing a table failed: {error}")),

@@ -1,19 +1,19 @@
-//! What runs by itself.
+//! Which services run by themselves, and how often?
 //!
 //! | service | every | what |
 //! |---|---|---|
-//! | registration | 30 s, and on each change of topics | tells the NameServers |
+//! | registration | 30 s, and on each change of topics | announces the broker and its topics to NameServers |
 //! | deleted topics | when a send to one was refused | asks the NameServers whether it is elsewhere |
 //! | delayed messages | 50 ms, if any wait | delivers what is due |
 //! | timed messages | when the next is due, at least every second | delivers what is due |
-//! | transactions | `transactionCheckInterval` | asks producers about open half messages |
-//! | deletions | when the store may not delete yet | stores timed messages again that lie in the oldest part of the log |
-//! | journal | 50 ms, if there are any | writes changes of topics, groups and request modes that nobody waits for, and saves these tables now and then |
-//! | offsets | `flushConsumerOffsetInterval` | writes the tables that say how far something has come |
-//! | clients | 10 s | drops clients that went silent |
-//! | statistics | 10 s | takes the samples |
+//! | transactions | `transactionCheckInterval` | checks back on open half messages |
+//! | deletions | when the store may not delete yet | appends timed messages in the oldest part of the log again |
+//! | journal | 50 ms, if there are any | syncs changes of topics, groups and request modes that no request waits for; now and then saves these tables |
+//! | offsets | `flushConsumerOffsetInterval` | saves committed offsets, delivery cursors and the like |
+//! | clients | 10 s | closes connections of silent clients |
+//! | statistics | 10 s | samples the counters |
 
-#![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
+#![expect(clippy::disallowed_methods, reason = "services sleep by the runtime's clock, so they read that one")]
 
 use crate::announce::elsewhere;
 use crate::announce::registering;
@@ -37,7 +37,7 @@ const SAMPLE_PERIOD: Duration = Duration::from_secs(10);
 pub fn start(broker: &Arc<Broker>) {
     let weak = Arc::downgrade(broker);
     broker.store.wake_when_flushed(Arc::new(move || {
-        // A fenced broker can be read but not written: NameServers shall say so before producers find out one by one.
+        // A fenced broker can be read but not written: NameServers should say so before producers find out one by one.
         if let Some(broker) = weak.upgrade()
             && broker.store.fenced().is_some()
             && !bites(Tooth::FenceUntold)
@@ -53,15 +53,15 @@ pub fn start(broker: &Arc<Broker>) {
     broker.pool.service(preparing::run(Arc::clone(broker)));
     broker.pool.service(timer::run(Arc::clone(broker)));
     broker.pool.service(check_back::run(Arc::clone(broker)));
-    broker.pool.service(every(Arc::clone(broker), from, |_| JOURNAL_PERIOD, saving::wants_tending, saving::tend_journal));
+    broker.pool.service(every(Arc::clone(broker), from, |_| JOURNAL_PERIOD, saving::needs_maintenance, saving::maintain_journal));
     let offsets_period = |broker: &Broker| Duration::from_millis(broker.config().flush_consumer_offsets_ms);
     broker.pool.service(every(Arc::clone(broker), from, offsets_period, |_| true, saving::save_offsets));
     broker.pool.service(every(Arc::clone(broker), from, |_| CLIENT_SCAN_PERIOD, |_| true, drop_silent_clients));
     broker.pool.service(every(Arc::clone(broker), from, |_| SAMPLE_PERIOD, |_| true, sample));
 }
 
-/// Works now and then, in rounds in which there is something to do: handing work to another thread wakes it up, and an idle broker would
-/// do little else.
+/// Works once a period, in the rounds in which there is something to do: handing work to another thread wakes that thread, and an idle
+/// broker would do little else.
 ///
 /// Services of one period begin their rounds together, counted from `from`, so that the thread is woken once for all of them.
 async fn every(
@@ -81,7 +81,7 @@ async fn every(
         let working = Arc::clone(&broker);
         // A panic costs this round; the next one tries again.
         if tokio::task::spawn_blocking(move || work(&working)).await.is_err() {
-            error!("a round of a service failed inside the broker; it goes on");
+            error!("a round of a service panicked; the service goes on");
         }
     }
 }

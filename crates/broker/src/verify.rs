@@ -1,4 +1,4 @@
-//! Are the tables in a data folder's `config` what a broker wrote, and no offset in them ahead of the log? For `roxmq verify`.
+//! Are the tables in a data folder's `config` intact, and is no offset in them ahead of the log? For `roxmq verify`.
 
 use crate::names;
 use crate::tables::{changes, journal};
@@ -14,7 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Looks through the tables; `report`, of the same folder, knows the ends of the queues, and takes in the problems. How many there are.
+/// Checks the tables. `report`, of the same folder, has the ends of the queues, and gets the problems. Returns the number of tables.
 ///
 /// # Errors
 /// When the disk refuses.
@@ -46,7 +46,7 @@ fn verify_journal(bytes: &[u8], report: &mut Report) {
     let file = Path::new("config").join(journal::NAME);
     let contents = changes::read(bytes);
     if let Some(at) = contents.unfinished {
-        report.notes.push(format!("{} has a change at {at} that was not finished; a start passes over it", file.display()));
+        report.notes.push(format!("{} has an unfinished change at {at}; a start skips it", file.display()));
     }
     for (at, what) in contents.damage {
         let what = format!("at {at}: {what}; changes of topics, groups or request modes are lost");
@@ -67,7 +67,7 @@ impl Table<'_> {
 
     fn parsed<T: DeserializeOwned>(&mut self) -> Option<T> {
         if !crate::tables::file::is_intact(&self.bytes) {
-            self.add(ProblemKind::Table, "it is not what was written: its crc32 is another".to_owned());
+            self.add(ProblemKind::Table, "it is damaged: its crc32 does not match".to_owned());
             return None;
         }
         match json::from_slice(&self.bytes) {
@@ -111,7 +111,7 @@ impl Table<'_> {
 
     fn transactions(&mut self) {
         let Some(marks) = self.parsed::<open::Marks>() else { return };
-        self.within("the search for open transactions", names::HALF_TOPIC, 0, marks.half);
-        self.within("the search for closed transactions", names::OP_TOPIC, 0, marks.op);
+        self.within("the cursor of half messages", names::HALF_TOPIC, 0, marks.half);
+        self.within("the cursor of op records", names::OP_TOPIC, 0, marks.op);
     }
 }

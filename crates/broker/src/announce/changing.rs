@@ -64,7 +64,7 @@ pub fn settle_to(broker: &Broker, wanted: u64) -> Result<(), Refusal> {
     if let Some(why) = broker.store.fenced() {
         return Err(Refusal::Fenced(why));
     }
-    let Err(error) = broker.tables.journal.settle(wanted, || broker.tables.save_journaled()) else { return Ok(()) };
+    let Err(error) = broker.tables.journal.sync(wanted, || broker.tables.save_journaled()) else { return Ok(()) };
     let why = format!("changes of topics or groups cannot be written: {error}");
     if is_full(&error) {
         return Err(Refusal::DiskFull(why));

@@ -5,7 +5,7 @@ use super::client::message;
 use super::reader::Reader;
 use super::world::{ANYONE, After, Mishap, Who, World, mishap};
 use crate::settings::FlushDiskType;
-use crate::tables::locks::LIFE;
+use crate::tables::locks::EXPIRY;
 use crate::testing::TOPIC;
 use proptest::prelude::*;
 use roxmq_protocol::body::{ConsumerData, HeartbeatData, LockBatchRequestBody, LockBatchResponseBody, MessageQueue};
@@ -117,7 +117,7 @@ impl Model {
         let now = self.world.broker().clock.elapsed();
         let mut expected = BTreeSet::new();
         for queue in queues {
-            let is_anothers = self.locks.get(queue).is_some_and(|(owner, renewed)| *owner != client && now - *renewed < LIFE);
+            let is_anothers = self.locks.get(queue).is_some_and(|(owner, renewed)| *owner != client && now - *renewed < EXPIRY);
             if !is_anothers {
                 self.locks.insert(*queue, (client, now));
                 expected.insert(named(*queue));
@@ -153,7 +153,7 @@ impl Model {
 
     fn consume(&mut self, queue: i32) {
         let now = self.world.broker().clock.elapsed();
-        if self.locks.get(&queue).is_none_or(|(_, renewed)| now - *renewed >= LIFE) {
+        if self.locks.get(&queue).is_none_or(|(_, renewed)| now - *renewed >= EXPIRY) {
             return;
         }
         let from = self.committed(queue);
@@ -189,7 +189,7 @@ impl Model {
             self.readers.iter_mut().for_each(|reader| reader.forget_behind(end, FlushDiskType::SyncFlush));
         }
         let now = self.world.broker().clock.elapsed();
-        let is_ordered = self.locks.values().any(|(_, renewed)| now - *renewed < LIFE);
+        let is_ordered = self.locks.values().any(|(_, renewed)| now - *renewed < EXPIRY);
         assert_eq!(self.world.broker().tables.locks.is_ordered(GROUP, now), is_ordered);
         for queue in 0..self.readers.len() {
             self.readers[queue].read(&self.world);

@@ -1,7 +1,7 @@
 //! Which attributes can topics and groups have, and how are they changed?
 //!
-//! A change names each with a sign: `+key=value` or `-key`. They are kept and told without. Java: `AttributeUtil`, `TopicAttributes`,
-//! `SubscriptionGroupAttributes`. What would only be noted here, because what it asks for is not served, is refused by name.
+//! A change names each with a sign: `+key=value` or `-key`. They are stored and shown without. Java: `AttributeUtil`, `TopicAttributes`,
+//! `SubscriptionGroupAttributes`. An attribute that would be stored without an effect is refused by name.
 
 use crate::error::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,27 +9,27 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The attributes of topics or of groups.
 pub type Attributes = BTreeMap<String, String>;
 
-/// An attribute that there can be.
+/// An attribute that a topic or group can have.
 pub struct Attribute {
     name: &'static str,
     values: Values,
-    /// Whether it stays as it was when it was made; unset then means this value.
+    /// For an attribute that cannot change: the value that it has when it is not set.
     fixed: Option<&'static str>,
 }
 
-/// Which values it may have.
+/// The values that an attribute may have.
 enum Values {
-    /// One of these; others that Java knows are not served, each for its reason.
+    /// One of these; others that Java has are not served, each for its reason.
     OneOf(&'static [&'static str], &'static [(&'static str, &'static str)]),
     /// A whole number.
     Range(i64, i64),
-    /// Those alone that ask for nothing, for this reason.
+    /// Only these, which have no effect; others are not served, for this reason.
     None(&'static [&'static str], &'static str),
 }
 
 const LITE: &str = "lite topics are not served";
 
-/// What topics can have.
+/// The attributes of topics.
 pub const OF_TOPICS: &[Attribute] = &[
     Attribute {
         name: "message.type",
@@ -57,7 +57,7 @@ pub const OF_TOPICS: &[Attribute] = &[
     Attribute { name: "lite.topic.expiration", values: Values::None(&["-1"], LITE), fixed: None },
 ];
 
-/// What groups can have.
+/// The attributes of groups.
 pub const OF_GROUPS: &[Attribute] = &[
     Attribute { name: "priority.factor", values: Values::Range(0, 100), fixed: None },
     Attribute { name: "lite.bind.topic", values: Values::None(&[], LITE), fixed: None },
@@ -72,7 +72,7 @@ pub const OF_GROUPS: &[Attribute] = &[
 /// The changes in the text of a request: `+key1=value1,-key2`.
 ///
 /// # Errors
-/// When one of them has no sign, or stands there twice.
+/// When one of them has no sign, or is there twice.
 pub fn parse(text: &str) -> Result<Attributes, Refusal> {
     let mut changes = Attributes::new();
     for change in text.split(',').map(str::trim).filter(|change| !change.is_empty()) {
@@ -90,7 +90,7 @@ pub fn parse(text: &str) -> Result<Attributes, Refusal> {
 /// The attributes after the changes, of a topic or group that has these, or that is new.
 ///
 /// # Errors
-/// When a change makes no sense, or asks for what is not served. Then none of them is made.
+/// When a change makes no sense, or is not served. Then none of them is made.
 pub fn changed(all: &[Attribute], known: Option<&Attributes>, changes: &Attributes) -> Result<Attributes, Refusal> {
     let mut attributes = known.cloned().unwrap_or_default();
     let mut seen = BTreeSet::new();
@@ -123,7 +123,7 @@ pub fn changed(all: &[Attribute], known: Option<&Attributes>, changes: &Attribut
     Ok(attributes)
 }
 
-/// Those that ask for what is not served, in words. There can be some in tables that were written by somebody else.
+/// Why an attribute has no effect here. There can be such in tables from Java or older versions.
 pub fn unserved(all: &[Attribute], attributes: &Attributes) -> Option<String> {
     let asks = |(key, value): (&String, &String)| {
         let attribute = all.iter().find(|attribute| attribute.name == key)?;
@@ -132,7 +132,7 @@ pub fn unserved(all: &[Attribute], attributes: &Attributes) -> Option<String> {
     attributes.iter().find_map(asks)
 }
 
-/// Attributes as an older version kept them: with the sign with which they were set.
+/// Attributes from an older version's table, where they still have the sign with which they were set.
 pub fn without_signs(attributes: Attributes) -> Attributes {
     let (signed, mut plain): (Attributes, Attributes) = attributes.into_iter().partition(|(key, _)| key.starts_with('+'));
     for (key, value) in signed {
@@ -159,7 +159,7 @@ impl Attribute {
         }
     }
 
-    /// What decides how a topic is stored stays as it was made.
+    /// An attribute that decides how a topic is stored cannot change.
     fn check_fixed(&self, known: Option<&Attributes>, value: Option<&str>) -> Result<(), Refusal> {
         let (Some(known), Some(unset)) = (known, self.fixed) else { return Ok(()) };
         if known.get(self.name).map_or(unset, String::as_str) == value.unwrap_or(unset) {
@@ -194,7 +194,7 @@ mod tests {
         let fixed = || Err("attempt to update an unchangeable attribute. key: cleanup.policy".into());
         assert_eq!(change(None, "+cleanup.policy=DELETE"), Ok(of(&[("cleanup.policy", "DELETE")])));
         assert_eq!(change(Some(&Attributes::new()), "+cleanup.policy=DELETE"), Ok(of(&[("cleanup.policy", "DELETE")])));
-        // What somebody else made is kept as it is.
+        // An attribute from another broker stays as it is.
         assert_eq!(change(Some(&old), "+cleanup.policy=DELETE"), fixed());
         assert_eq!(change(Some(&old), "-cleanup.policy"), fixed());
         assert_eq!(change(Some(&old), "-message.type"), Ok(of(&[("cleanup.policy", "COMPACTION")])));
@@ -207,13 +207,13 @@ mod tests {
         let old = of(&[("+priority.factor", "50"), ("+bogus", "1"), ("bogus", "2")]);
         let clean = without_signs(old);
         assert_eq!(clean, of(&[("priority.factor", "50"), ("bogus", "2")]));
-        // What is no attribute can be taken away, and not be set.
+        // An unknown attribute can be removed, but not set.
         assert_eq!(changed(OF_GROUPS, Some(&clean), &of(&[("-bogus", "")])), Ok(of(&[("priority.factor", "50")])));
         assert!(changed(OF_GROUPS, Some(&clean), &of(&[("+bogus", "1")])).is_err());
     }
 
     #[test]
-    fn an_older_folder_is_taken_as_it_is() {
+    fn an_older_folder_is_read() {
         for is_journal in [false, true] {
             let (sim, clock) = (SimDisk::new(9), Clock::manual(NOW_MS));
             let broker = open(&sim.disk(), &clock);
@@ -222,7 +222,7 @@ mod tests {
             let compacted = of(&[("cleanup.policy", "COMPACTION")]);
             broker.tables.topics.put(TopicConfig { topic_name: "old".into(), attributes: compacted.clone(), ..Default::default() });
             if is_journal {
-                broker.tables.journal.settle(broker.tables.journal.noted(), || Ok(())).unwrap();
+                broker.tables.journal.sync(broker.tables.journal.noted(), || Ok(())).unwrap();
                 drop(broker);
                 sim.crash();
             } else {

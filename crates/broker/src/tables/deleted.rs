@@ -1,6 +1,6 @@
-//! Which topics were deleted here, and may still be elsewhere? File: `config/deletedTopics.json`.
+//! Which topics were deleted here, and may still exist on other brokers? File: `config/deletedTopics.json`.
 //!
-//! Producers learn from the NameServers that a topic is here no more, but only the next time they ask, and send here until then. Such a send
+//! Producers learn from NameServers that a topic is no longer here, but not before their next poll, and send here until then. Such a send
 //! must not make the topic again.
 
 use super::file::TableFile;
@@ -15,12 +15,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::warn;
 
-/// How long a deletion is remembered: ten times as long as clients' routes may be old by default (`pollNameServerInterval`).
+/// How long a deletion is remembered: ten times the default age of clients' routes (`pollNameServerInterval`).
 pub const REMEMBERED: Duration = Duration::from_secs(300);
-/// Deletions that are remembered; of more of them the oldest are forgotten.
+/// Deletions that are remembered. Beyond that the oldest are forgotten.
 const TOPICS_MAX: usize = 1000;
 
-/// How often it is found out about some of them without a send, and about how many.
+/// How often NameServers are asked about deleted topics to which no send came, and about how many at a time.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 const LOOK_AT_ONCE: usize = 16;
 
@@ -29,7 +29,7 @@ pub struct Deleted {
     clock: Clock,
     file: TableFile,
     state: Mutex<State>,
-    /// How many there are. Mostly none, and then a send need not look.
+    /// How many there are. Usually none, and then a send need not take the lock.
     count: AtomicUsize,
     asked: Notify,
 }
@@ -37,13 +37,13 @@ pub struct Deleted {
 #[derive(Default)]
 struct State {
     until_ms: BTreeMap<String, i64>,
-    /// Of which a send wants to know whether they are elsewhere.
+    /// Topics to which sends were refused.
     to_ask: BTreeSet<String>,
-    /// The last one that was asked about without a send.
+    /// Where the round through the others stands.
     asked_to: String,
 }
 
-/// What is in the file.
+/// The file.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Saved {
@@ -54,12 +54,12 @@ impl Deleted {
     /// Loads the table.
     ///
     /// # Errors
-    /// When its file cannot be read. One that is damaged is no reason not to start: it is taken for empty.
+    /// When its file cannot be read. A damaged file does not prevent a start: it counts as empty.
     pub fn load(clock: &Clock, file: TableFile) -> io::Result<Deleted> {
         let mut until_ms = match file.load::<Saved>() {
             Ok(saved) => saved.unwrap_or_default().until_ms,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                warn!(%error, "which topics were deleted is not known any more");
+                warn!(%error, "the table of deleted topics is damaged; starting without it");
                 file.touch();
                 BTreeMap::new()
             }
@@ -72,7 +72,7 @@ impl Deleted {
         Ok(Deleted { clock: clock.clone(), file, state, count, asked: Notify::new() })
     }
 
-    /// A topic is deleted now.
+    /// A topic was just deleted.
     pub fn note(&self, topic: &str) {
         let until_ms = self.clock.now_ms() + REMEMBERED.as_millis() as i64;
         let mut state = self.state.lock();
@@ -85,7 +85,7 @@ impl Deleted {
         self.asked.notify_one();
     }
 
-    /// It may be made again: somebody did so on purpose, or it is nowhere else.
+    /// Sends may make the topic again: a tool has made it, or no other broker has it.
     pub fn forget(&self, topic: &str) {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
@@ -97,7 +97,7 @@ impl Deleted {
         }
     }
 
-    /// Was a topic deleted here a moment ago? Then somebody should find out whether it is still elsewhere.
+    /// Was the topic deleted here a short time ago? If so, [`Deleted::to_ask`] returns it next.
     pub fn holds(&self, topic: &str) -> bool {
         if self.count.load(Ordering::Acquire) == 0 {
             return false;
@@ -105,7 +105,7 @@ impl Deleted {
         let mut state = self.state.lock();
         let now_ms = self.clock.now_ms();
         let Some(until_ms) = state.until_ms.get(topic).copied() else { return false };
-        // A clock that was put back must not have it remembered for longer.
+        // A clock that was set back must not extend this.
         if (0..=REMEMBERED.as_millis() as i64).contains(&(until_ms - now_ms)) {
             state.to_ask.insert(topic.to_owned());
             self.asked.notify_one();
@@ -116,8 +116,8 @@ impl Deleted {
         false
     }
 
-    /// Waits until somebody should find out whether topics are still elsewhere: at once of those to which sends were refused, and of some
-    /// of the others now and then, since a client may make a topic anew on another broker by the very send that is refused here.
+    /// Waits for topics that NameServers should be asked about: at once those to which sends were refused, and now and then some of the
+    /// others, since the send that is refused here may make the topic on another broker.
     pub async fn to_ask(&self) -> BTreeSet<String> {
         match self.count.load(Ordering::Acquire) {
             0 => self.asked.notified().await,
@@ -128,7 +128,7 @@ impl Deleted {
         let after = std::mem::take(&mut state.asked_to);
         let others = state.until_ms.range::<String, _>((Bound::Excluded(&after), Bound::Unbounded)).map(|(topic, _)| topic.clone());
         let others: Vec<String> = others.take(LOOK_AT_ONCE).collect();
-        // After the last one it begins anew.
+        // After the last one the round begins again.
         state.asked_to = others.last().filter(|_| others.len() == LOOK_AT_ONCE).cloned().unwrap_or_default();
         to_ask.extend(others);
         to_ask

@@ -1,11 +1,11 @@
-//! How is a table kept in a file?
+//! How is a table stored in a file?
 //!
-//! As JSON of Java's shape with one more member at its end, `crc32`, of everything before it: JSON itself would not tell a
-//! flipped bit in a number. The file before the last is kept as `<name>.bak`, as Java does, and stands in for one that is damaged. A file
-//! without the member, from Java or written by hand, is believed as it is.
+//! As JSON of Java's shape with one more member at its end, `crc32`, of everything before it: JSON itself does not show a flipped bit in a
+//! number. The previous file stays as `<name>.bak`, as with Java, and replaces one that is damaged. A file without the member, from Java
+//! or edited by hand, is believed as it is.
 //!
-//! Topics, groups and request modes are written rarely: what changes in between is in a [journal](super::journal), and of these tables `<name>.bak`
-//! is a second copy, not the file before, so that the journal fits both.
+//! Topics, groups and request modes are saved rarely: their changes in between are in a [journal](super::journal), and their `<name>.bak`
+//! is a second copy, not the previous file, so that the journal fits both.
 
 use parking_lot::Mutex;
 use roxmq_env::disk::Disk;
@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::error;
 
-/// Where a table is kept: one JSON file, replaced as a whole.
+/// The file of a table, replaced as a whole.
 pub struct TableFile {
     disk: Disk,
     path: PathBuf,
     dirty: AtomicBool,
-    /// The file is damaged, and no backup for anything.
+    /// The file is damaged, and must not become the backup.
     damaged: AtomicBool,
-    /// Whoever finds it free and nothing dirty knows that the file is there.
+    /// Held while the file is written: a thread that finds it free and nothing dirty knows that the file is complete.
     saving: Mutex<()>,
 }
 
@@ -41,19 +41,19 @@ impl TableFile {
         }
     }
 
-    /// What is on the disk, `None` before the first save.
+    /// The table on the disk, `None` before the first save.
     ///
     /// # Errors
-    /// When neither the file nor the one before it is what a broker writes: a table is never started empty over an unreadable file.
+    /// When neither the file nor its backup is readable: a broker never starts with an empty table over an unreadable file.
     pub fn load<T: DeserializeOwned>(&self) -> io::Result<Option<T>> {
         let before = backup_of(&self.path);
         match read(&self.disk, &self.path) {
             Ok(Some(table)) => Ok(Some(table)),
-            // A crash between the two renames of a save leaves only the file before.
+            // A crash between the two renames of a save leaves only the backup.
             Ok(None) => read(&self.disk, &before),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => match read(&self.disk, &before) {
                 Ok(Some(table)) => {
-                    error!(%error, "a table is damaged; the one before it is taken");
+                    error!(%error, "a table is damaged; using its backup");
                     self.damaged.store(true, Ordering::Release);
                     self.touch();
                     Ok(Some(table))
@@ -64,7 +64,7 @@ impl TableFile {
         }
     }
 
-    /// As [`TableFile::load`], of a table whose changes are in the journal: it has to be written when its two copies differ.
+    /// As [`TableFile::load`], for a journaled table: it has to be saved if its two copies differ.
     ///
     /// # Errors
     /// As [`TableFile::load`].
@@ -76,10 +76,10 @@ impl TableFile {
         Ok(table)
     }
 
-    /// Writes both copies of the table if it differs from them. Each is the old one or the new one at any moment, and never both are at risk.
+    /// Writes both copies of the table if it differs from them, one after the other: at any moment one of them is intact.
     ///
     /// # Errors
-    /// When the disk refuses; the table stays marked and the next save tries again.
+    /// When the disk refuses; the next save tries again.
     pub fn save_journaled<T: Serialize>(&self, table: impl FnOnce() -> T) -> io::Result<()> {
         let _saving = self.saving.lock();
         if !self.dirty.swap(false, Ordering::AcqRel) {
@@ -90,12 +90,12 @@ impl TableFile {
         copies.iter().try_for_each(|path| self.disk.replace_atomically(path, &bytes)).inspect_err(|_| self.touch())
     }
 
-    /// Whether the table differs from the file.
+    /// Does the table differ from the file?
     pub fn is_touched(&self) -> bool {
         self.dirty.load(Ordering::Acquire)
     }
 
-    /// The table differs from the file now.
+    /// Notes that the table differs from the file.
     pub fn touch(&self) {
         self.dirty.store(true, Ordering::Release);
     }
@@ -103,13 +103,13 @@ impl TableFile {
     /// Writes the table if it differs from the file.
     ///
     /// # Errors
-    /// When the disk refuses; the table stays marked and the next save tries again.
+    /// When the disk refuses; the next save tries again.
     pub fn save<T: Serialize>(&self, table: impl FnOnce() -> T) -> io::Result<()> {
         self.save_if(table, || true)
     }
 
-    /// Writes the table if it differs from the file. It is one that says how far something in the log has come: the log is made durable first. A file that is
-    /// ahead of it after a power cut would pass over the messages that get the lost ones' offsets.
+    /// Writes the table if it differs from the file, after the log is durable: the table has offsets. After a power cut a file ahead of the
+    /// log would skip the messages that get the offsets of lost ones.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -124,7 +124,7 @@ impl TableFile {
         }
         let bytes = sealed(json::to_vec(&table(), Dialect::Standard));
         let written = match may_be_written() {
-            false => Err(io::Error::other("the log that it speaks of cannot be made durable")),
+            false => Err(io::Error::other("the log, which its offsets are of, cannot be made durable")),
             true if self.damaged.load(Ordering::Acquire) => self.disk.replace_atomically(&self.path, &bytes),
             true => self.disk.replace_keeping(&self.path, &bytes, &backup_of(&self.path)),
         };
@@ -136,7 +136,7 @@ impl TableFile {
     }
 }
 
-/// Is it only that there is no room?
+/// Is it only that the disk is full?
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
@@ -156,7 +156,7 @@ fn read<T: DeserializeOwned>(disk: &Disk, path: &Path) -> io::Result<Option<T>> 
     json::from_slice(&bytes).map(Some).map_err(|error| damaged(error.to_string()))
 }
 
-/// The object with its checksum as last member.
+/// The object with its checksum as its last member.
 fn sealed(mut object: Vec<u8>) -> Vec<u8> {
     if object.pop() == Some(b'}') {
         let comma = if object.len() > 1 { "," } else { "" };
@@ -166,7 +166,7 @@ fn sealed(mut object: Vec<u8>) -> Vec<u8> {
     object
 }
 
-/// Is the checksum, if there is one, that of what stands before it?
+/// Does the checksum, if there is one, match the bytes before it?
 pub fn is_intact(bytes: &[u8]) -> bool {
     let Some(at) = bytes.len().checked_sub(MEMBER.len() + TAIL_BYTES) else { return true };
     let (before, tail) = bytes.split_at(at);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn no_flipped_bit_is_believed_and_the_table_before_stands_in() {
+    fn no_flipped_bit_is_believed_and_the_backup_is_used() {
         let sim = SimDisk::new(1);
         let file = saved(&sim, &[3, 5]);
         assert_eq!(file.load().unwrap(), Some(table(5)));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_before_stands_in_for_one_that_is_gone_or_cut_but_nothing_for_both() {
+    fn the_backup_is_used_for_a_file_that_is_gone_or_cut_and_nothing_for_both() {
         let sim = SimDisk::new(1);
         let file = saved(&sim, &[3, 5]);
         let open = |path: &Path| sim.disk().open(path, roxmq_env::disk::Open::Write).unwrap();

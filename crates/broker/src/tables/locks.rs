@@ -1,11 +1,11 @@
-//! Which client may consume a queue in order. In memory only: after a restart clients lock again. Java: `RebalanceLockManager`.
+//! Which client may consume a queue in order? In memory only: after a restart clients lock again. Java: `RebalanceLockManager`.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A lock that was not renewed for so long is free.
-pub const LIFE: Duration = Duration::from_secs(60);
+/// A lock that was not renewed for this long is free.
+pub const EXPIRY: Duration = Duration::from_secs(60);
 
 /// A queue of a topic.
 pub type Queue = (String, i32);
@@ -17,24 +17,24 @@ struct Held {
 
 impl Held {
     fn is_live(&self, now: Duration) -> bool {
-        now.saturating_sub(self.renewed) < LIFE
+        now.saturating_sub(self.renewed) < EXPIRY
     }
 }
 
 /// The table of locks.
 #[derive(Default)]
-pub struct Locks(Mutex<HashMap<String, OfGroup>>);
+pub struct Locks(Mutex<HashMap<String, GroupLocks>>);
 
-/// What the members of one group hold.
+/// The locks of one group.
 #[derive(Default)]
-struct OfGroup {
+struct GroupLocks {
     held: HashMap<Queue, Held>,
-    /// Members that broadcast: each holds whatever it asks for, and takes it from nobody. By client id, with the time they asked last.
+    /// Members that broadcast, by client id, with the time of their last request. Each is granted every queue, beside the others.
     broadcasting: HashMap<String, Duration>,
 }
 
 impl Locks {
-    /// Locks what is free and renews what the client holds already. The queues that it holds now.
+    /// Locks the free queues among these and renews the client's own. Returns those that it holds now.
     pub fn lock(&self, group: &str, client_id: &str, queues: impl IntoIterator<Item = Queue>, now: Duration) -> Vec<Queue> {
         let mut groups = self.0.lock();
         let of_group = groups.entry(group.to_owned()).or_default();
@@ -49,7 +49,7 @@ impl Locks {
             }
             granted.push(queue);
         }
-        // Nobody else clears away what its holder never comes back to.
+        // Only here are locks removed whose holders never come back.
         held.retain(|_, held| held.is_live(now));
         if of_group.is_empty() {
             groups.remove(group);
@@ -57,21 +57,21 @@ impl Locks {
         granted
     }
 
-    /// A member that broadcasts asks for queues: it gets them all, and what it held alone is free.
+    /// A member that broadcasts asks for queues: it gets them all, and its exclusive locks are free.
     pub fn lock_broadcasting(&self, group: &str, client_id: &str, now: Duration) {
         let mut groups = self.0.lock();
         let of_group = groups.entry(group.to_owned()).or_default();
         of_group.held.retain(|_, held| held.client_id != client_id);
-        of_group.broadcasting.retain(|_, asked| now.saturating_sub(*asked) < LIFE);
+        of_group.broadcasting.retain(|_, asked| now.saturating_sub(*asked) < EXPIRY);
         of_group.broadcasting.insert(client_id.to_owned(), now);
     }
 
-    /// Gives up what the client holds of these queues.
+    /// Unlocks those of these queues that the client holds.
     pub fn unlock(&self, group: &str, client_id: &str, queues: &[Queue]) {
         self.release(group, |queue, held| held.client_id == client_id && queues.contains(queue));
     }
 
-    /// The client has left the group: everything it holds there is free at once.
+    /// The client has left the group: all its locks there are free at once.
     pub fn client_left(&self, group: &str, client_id: &str) {
         if let Some(of_group) = self.0.lock().get_mut(group) {
             of_group.broadcasting.remove(client_id);
@@ -79,23 +79,23 @@ impl Locks {
         self.release(group, |_, held| held.client_id == client_id);
     }
 
-    /// The group is deleted: what those hold who are not its members is free. The others go on consuming, and make it again.
+    /// The group is deleted: locks of clients that are not its members are free. Members go on consuming, and make the group again.
     pub fn forget_group(&self, group: &str, members: &[String]) {
         self.release(group, |_, held| !members.contains(&held.client_id));
     }
 
-    /// The topic is deleted: there is nothing to be held.
+    /// The topic is deleted, and the locks of its queues with it.
     pub fn forget_topic(&self, topic: &str) {
         let mut groups = self.0.lock();
         groups.values_mut().for_each(|of_group| of_group.held.retain(|(name, _), _| name != topic));
         groups.retain(|_, of_group| !of_group.is_empty());
     }
 
-    /// Does anybody of the group hold a lock, so that it consumes in order?
+    /// Does any member of the group hold a lock, that is, does the group consume in order?
     pub fn is_ordered(&self, group: &str, now: Duration) -> bool {
         self.0.lock().get(group).is_some_and(|of_group| {
             of_group.held.values().any(|held| held.is_live(now))
-                || of_group.broadcasting.values().any(|asked| now.saturating_sub(*asked) < LIFE)
+                || of_group.broadcasting.values().any(|asked| now.saturating_sub(*asked) < EXPIRY)
         })
     }
 
@@ -110,7 +110,7 @@ impl Locks {
     }
 }
 
-impl OfGroup {
+impl GroupLocks {
     fn is_empty(&self) -> bool {
         self.held.is_empty() && self.broadcasting.is_empty()
     }
@@ -120,9 +120,9 @@ impl OfGroup {
 mod tests {
     use super::*;
 
-    /// One line a step: seconds, client, `lock` or `unlock` or `leave`, queues; then what it holds.
+    /// One line a step: seconds, client, `lock` or `unlock` or `leave`, queues; then the queues that it holds.
     #[test]
-    fn locks_live_a_minute_and_go_with_their_client() {
+    fn locks_last_a_minute_and_end_with_their_client() {
         let locks = Locks::default();
         let script = [
             (0, "a", "lock", vec![0, 1], vec![0, 1]),

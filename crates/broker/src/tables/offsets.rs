@@ -1,6 +1,8 @@
-//! How far groups have come. File: `config/consumerOffset.json`, Java's shape (`topic@group` -> queue -> offset).
+//! How far have groups consumed each queue?
 //!
-//! The table may be ahead of its file by the save interval; after a crash a group starts again at most that far back, never further on.
+//! File: `config/consumerOffset.json`, Java's shape (`topic@group` -> queue -> offset).
+//!
+//! The table may be ahead of its file by the save interval. After a crash a group goes back at most that far, and never ahead.
 
 use super::file::TableFile;
 use parking_lot::Mutex;
@@ -16,16 +18,16 @@ pub struct Offsets {
     clock: Clock,
     file: TableFile,
     table: Mutex<Table>,
-    /// May a reset wait? Looked at before the table is locked, since every pull asks.
+    /// May a reset wait for its group? Read before the table is locked, since every pull asks.
     resets_wait: AtomicBool,
 }
 
 #[derive(Default)]
 struct Table {
     committed: ByQueue,
-    /// How far groups have pulled, which is ahead of what they commit. In memory only.
+    /// From where groups pulled last, which is ahead of their commits. In memory only.
     pulled: ByQueue,
-    /// Offsets set by a tool that the group's next pull has to be told.
+    /// Offsets set by a tool, for the answer to the group's next pull.
     resets: ByQueue,
     version: DataVersion,
 }
@@ -54,8 +56,8 @@ impl Offsets {
         self.table.lock().committed.get(topic)?.get(group)?.get(&queue_id).copied()
     }
 
-    /// Commits an offset, unless a reset waits to be told to the group. False, and nothing is done, if it `is_current` no more: asked
-    /// when nobody else can change the table.
+    /// Commits an offset, unless a reset waits for the group. Does nothing, and returns false, if it is no longer current; `is_current` is
+    /// called under the table's lock.
     pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64, is_current: impl FnOnce() -> bool) -> bool {
         let mut table = self.table.lock();
         let is_current = is_current();
@@ -73,16 +75,16 @@ impl Offsets {
         }
     }
 
-    /// Moves committed offsets back to the ends of their queues: beyond are messages that a crash took away, and a group would pass over
-    /// those that get their offsets. The ends by topic and queue id.
-    pub fn keep_within(&self, max: impl Fn(&str, i32) -> i64) {
+    /// Moves committed offsets back to the ends of their queues, which `max` gives: a crash took the messages beyond, and a group would
+    /// skip those that get their offsets.
+    pub fn limit_to_ends(&self, max: impl Fn(&str, i32) -> i64) {
         let mut table = self.table.lock();
         for (topic, groups) in &mut table.committed {
             for (group, queues) in groups {
                 for (queue_id, offset) in queues {
                     let max = max(topic, *queue_id);
                     if *offset > max {
-                        tracing::warn!(topic, group, queue_id, offset, max, "a committed offset was ahead of its queue");
+                        tracing::warn!(topic, group, queue_id, offset, max, "moved back a committed offset that was ahead of its queue");
                         *offset = max;
                         self.file.touch();
                     }
@@ -91,7 +93,7 @@ impl Offsets {
         }
     }
 
-    /// A group pulls a queue from this offset on, and perhaps commits another. Nothing is done if it `is_current` no more.
+    /// A group pulls a queue from this offset, and may commit another. Does nothing if that is no longer current.
     pub fn note_pull(&self, group: &str, topic: &str, queue_id: i32, offset: i64, commit: Option<i64>, is_current: impl FnOnce() -> bool) {
         let mut table = self.table.lock();
         if !is_current() {
@@ -103,12 +105,12 @@ impl Offsets {
         }
     }
 
-    /// From where a group last pulled a queue.
+    /// The offset from which a group pulled a queue last.
     pub fn pulled(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
         self.table.lock().pulled.get(topic)?.get(group)?.get(&queue_id).copied()
     }
 
-    /// Sets an offset by a tool; the group's next pull of the queue is told. See [`Offsets::take_reset`].
+    /// A tool sets an offset. The group's next pull of the queue gets it from [`Offsets::take_reset`].
     pub fn reset(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
         let mut table = self.table.lock();
         put(&mut table.committed, group, topic, queue_id, offset);
@@ -118,7 +120,7 @@ impl Offsets {
         self.file.touch();
     }
 
-    /// The offset that a tool has set since the group last pulled the queue.
+    /// The offset that a tool has set since the group's last pull of the queue.
     pub fn take_reset(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
         if !self.resets_wait.load(Ordering::Acquire) {
             return None;
@@ -163,7 +165,7 @@ impl Offsets {
             && let Some(offsets) = groups.get(from).cloned()
         {
             groups.insert(to.to_owned(), offsets);
-            // A reset before is overtaken by it.
+            // The copy replaces an earlier reset.
             if let Some(groups) = table.resets.get_mut(topic)
                 && groups.remove(to).is_some()
                 && groups.is_empty()
@@ -174,7 +176,7 @@ impl Offsets {
         }
     }
 
-    /// Forgets all offsets on a topic. The groups and queues that had some.
+    /// Forgets all offsets on a topic. Returns the groups and queues that had some.
     pub fn forget_topic(&self, topic: &str) -> HashSet<(String, i32)> {
         let mut table = self.table.lock();
         let gone = [table.committed.remove(topic), table.pulled.remove(topic), table.resets.remove(topic)];
@@ -193,7 +195,7 @@ impl Offsets {
         self.file.touch();
     }
 
-    /// Forgets how far a group has pulled, and what it would have to be told; not what it has committed.
+    /// Forgets where a group pulled, and resets that wait for it, but not its commits.
     pub fn forget_reader(&self, group: &str) {
         let mut table = self.table.lock();
         forget(&mut table.pulled, group);

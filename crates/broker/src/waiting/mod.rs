@@ -44,10 +44,10 @@ impl Waiting {
             deletions: deletions::Deletions::default(),
         };
         let end = |topic, queue_id| queue_end(store, topic, queue_id);
-        waiting.delayed.keep_within(|level| end(names::DELAY_TOPIC, delay::levels::queue_of(level)));
+        waiting.delayed.limit_to_ends(|level| end(names::DELAY_TOPIC, delay::levels::queue_of(level)));
         let end = |topic, queue_id| QueueOffset(end(topic, queue_id));
         let checks = end(names::PROGRESS_TOPIC, transaction::checks::CHECKS_QUEUE);
-        waiting.transactions.keep_within(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0), checks);
+        waiting.transactions.limit_to_ends(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0), checks);
         Ok(waiting)
     }
 

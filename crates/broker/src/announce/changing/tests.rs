@@ -214,15 +214,15 @@ fn the_journal_is_tended_when_something_changed_or_it_is_old() {
     let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
     let broker = try_open(&sim.disk(), &clock, config()).unwrap();
     saving::save_tables(&broker);
-    assert!(!saving::wants_tending(&broker));
+    assert!(!saving::needs_maintenance(&broker));
     broker.tables.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
-    assert!(saving::wants_tending(&broker), "a change that nobody waits for");
+    assert!(saving::needs_maintenance(&broker), "a change that nobody waits for");
     saving::save_tables(&broker);
-    assert!(!saving::wants_tending(&broker));
+    assert!(!saving::needs_maintenance(&broker));
     clock.advance(Duration::from_secs(86_400));
-    assert!(saving::wants_tending(&broker), "the tables are to be saved now and then");
+    assert!(saving::needs_maintenance(&broker), "the tables are to be saved now and then");
     saving::save_tables(&broker);
-    assert!(!saving::wants_tending(&broker));
+    assert!(!saving::needs_maintenance(&broker));
     testing::close(broker);
 }
 

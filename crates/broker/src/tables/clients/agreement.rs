@@ -3,7 +3,7 @@
 //! They have to: the broker has one subscription per group and topic, the newest, so members that differ take messages from each other.
 //! Java's broker does not report it.
 
-use super::{is_everything, is_tags, tags};
+use super::subscription::{is_everything, is_tags, tags};
 use roxmq_protocol::body::{ConsumeType, SubscriptionData};
 use std::collections::{BTreeMap, BTreeSet};
 

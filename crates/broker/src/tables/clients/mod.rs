@@ -1,27 +1,28 @@
-//! Which clients are connected, for which groups, and what their groups subscribe to.
+//! Which clients are connected, to which groups do they belong, and what do the groups subscribe to?
 //!
-//! A client is a connection: when it goes, or is silent for `channelExpiredTimeout`, the client is gone. All members of a group are taken
-//! to subscribe alike; the subscription with the highest version counts, and those that do not are reported. Follows Java's
+//! A client is a connection: when it ends, or is silent for `channelExpiredTimeout`, the client is gone. All members of a group should
+//! subscribe alike: the subscription with the highest version counts, and members that differ are reported. Follows Java's
 //! `ConsumerManager` and `ProducerManager`.
 
 mod agreement;
+mod subscription;
 
-use crate::filter::{Expression, ParseError};
 use agreement::Interests;
 use parking_lot::RwLock;
 use roxmq_protocol::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use roxmq_protocol::header::Language;
-use roxmq_protocol::properties::java_hash;
 use roxmq_remoting::{ConnectionId, Peer};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+pub use subscription::{Subscription, Wanted, is_everything, is_tags};
 
 /// One connected client as a member of a group.
 #[derive(Clone)]
 pub struct Member {
-    /// How to reach it.
+    /// Its connection.
     pub peer: Peer,
-    /// The name it gave itself.
+    /// Its client id.
     pub client_id: String,
     /// Its language.
     pub language: Language,
@@ -31,79 +32,8 @@ pub struct Member {
     pub seen_ms: i64,
     /// Fingerprint of its last full heartbeat.
     pub fingerprint: i32,
-    /// How it consumes itself, whatever the others of its group do.
+    /// How this member consumes, even if the others of its group do not.
     pub message_model: MessageModel,
-}
-
-/// What a group subscribes to on one topic, ready to be compared with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Subscription {
-    /// As the client sent it.
-    pub data: SubscriptionData,
-    /// What its expression means.
-    pub wanted: Wanted,
-}
-
-/// Which messages are wanted.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Wanted {
-    /// All.
-    All,
-    /// Those whose tag has one of these hashes. Equal hashes of different tags are told apart by the client.
-    Tagged(HashSet<i32>),
-    /// Those whose properties satisfy an SQL92 expression.
-    Sql(Expression),
-    /// None, since nobody can read the expression.
-    Unreadable(ParseError),
-}
-
-impl Subscription {
-    /// Every message.
-    pub fn everything() -> Arc<Subscription> {
-        static EVERYTHING: LazyLock<Arc<Subscription>> = LazyLock::new(|| {
-            Arc::new(Subscription::new(SubscriptionData { sub_string: SubscriptionData::ALL.to_owned(), ..SubscriptionData::default() }))
-        });
-        Arc::clone(&EVERYTHING)
-    }
-
-    /// Makes a subscription of what a client sent. Clients without `codeSet` (C++, Python) have it made from their expression.
-    pub fn new(data: SubscriptionData) -> Subscription {
-        let wanted = if data.expression_type == SubscriptionData::SQL92 {
-            Expression::parse(&data.sub_string).map_or_else(Wanted::Unreadable, Wanted::Sql)
-        } else if is_everything(&data.sub_string) {
-            Wanted::All
-        } else if data.code_set.is_empty() {
-            Wanted::Tagged(tags(&data.sub_string).map(java_hash).collect())
-        } else {
-            Wanted::Tagged(data.code_set.iter().copied().collect())
-        };
-        Subscription { data, wanted }
-    }
-
-    /// May a message with this tag hash be wanted?
-    pub fn wants(&self, tags_code: i64) -> bool {
-        match &self.wanted {
-            Wanted::All | Wanted::Sql(_) => true,
-            Wanted::Tagged(codes) => codes.contains(&(tags_code as i32)),
-            Wanted::Unreadable(_) => false,
-        }
-    }
-}
-
-/// Is the expression one of tags? Old clients do not say.
-pub fn is_tags(expression_type: &str) -> bool {
-    expression_type.is_empty() || expression_type == SubscriptionData::TAG
-}
-
-/// Does the expression want every message?
-pub fn is_everything(expression: &str) -> bool {
-    let expression = expression.trim();
-    expression.is_empty() || expression == SubscriptionData::ALL
-}
-
-/// The tags of an expression like `a || b`.
-pub fn tags(expression: &str) -> impl Iterator<Item = &str> {
-    expression.split("||").map(str::trim).filter(|tag| !tag.is_empty())
 }
 
 /// A consumer group with at least one member.
@@ -111,9 +41,9 @@ pub fn tags(expression: &str) -> impl Iterator<Item = &str> {
 pub struct ConsumerGroup {
     /// How it consumes.
     pub consume_type: ConsumeType,
-    /// Does one member get a message, or all?
+    /// Does one member get each message, or do all?
     pub message_model: MessageModel,
-    /// Where it wants to begin.
+    /// Where it begins on a queue without a committed offset.
     pub from_where: ConsumeFromWhere,
     /// Its subscriptions by topic.
     pub subscriptions: BTreeMap<String, Arc<Subscription>>,
@@ -129,28 +59,28 @@ pub struct Clients {
     producers: RwLock<HashMap<String, HashMap<ConnectionId, Member>>>,
 }
 
-/// Who has to be told that a group changed.
+/// The members to notify of a change of their group.
 pub type Audience = Vec<Peer>;
 
-/// A client that was a member of a group and is not any more.
+/// A client that is no longer a member of a group.
 pub struct Departure {
     /// The group.
     pub group: String,
-    /// Who left.
+    /// The client that left.
     pub client_id: String,
     /// How the group consumes.
     pub message_model: MessageModel,
-    /// The members that are left.
+    /// The remaining members.
     pub audience: Audience,
 }
 
 impl Clients {
-    /// A producer says that it is there.
+    /// A producer has sent a heartbeat.
     pub fn producer_seen(&self, group: &str, member: Member) {
         self.producers.write().entry(group.to_owned()).or_default().insert(member.peer.id(), member);
     }
 
-    /// A consumer says that it is there and what it subscribes to. The members to tell when that changed anything.
+    /// A consumer has sent a heartbeat with its subscriptions. Returns the members to notify if anything changed.
     pub fn consumer_seen(&self, data: &ConsumerData, member: Member) -> Option<Audience> {
         let mut consumers = self.consumers.write();
         let group = consumers.entry(data.group_name.clone()).or_insert_with(|| ConsumerGroup {
@@ -172,7 +102,7 @@ impl Clients {
         (joined || subscribed).then(|| group.audience())
     }
 
-    /// A light heartbeat: is the fingerprint still the one of the member's last full one?
+    /// A member has sent a light heartbeat. Is its fingerprint that of the last full one?
     pub fn consumer_unchanged(&self, group: &str, connection: ConnectionId, fingerprint: i32, now_ms: i64) -> bool {
         let mut consumers = self.consumers.write();
         let Some(member) = consumers.get_mut(group).and_then(|group| group.members.get_mut(&connection)) else {
@@ -206,7 +136,7 @@ impl Clients {
         }
     }
 
-    /// A connection is gone: what it leaves.
+    /// A connection is gone. Returns the consumer groups that lose a member by it.
     pub fn connection_lost(&self, connection: ConnectionId) -> Vec<Departure> {
         let in_producers: Vec<String> = {
             let producers = self.producers.read();
@@ -220,7 +150,7 @@ impl Clients {
         in_consumers.into_iter().filter_map(|group| self.consumer_left(&group, connection)).collect()
     }
 
-    /// Connections of which nothing was heard since `before_ms`.
+    /// Connections that were last heard of before `before_ms`.
     pub fn silent_since(&self, before_ms: i64) -> Vec<Peer> {
         let mut silent = Vec::new();
         let mut look = |member: &Member| {
@@ -233,7 +163,7 @@ impl Clients {
         silent
     }
 
-    /// A group's subscription to a topic: the outer `None` when nobody of the group is connected.
+    /// A group's subscription to a topic; the outer `None` if no member is connected.
     pub fn subscription(&self, group: &str, topic: &str) -> Option<(MessageModel, Option<Arc<Subscription>>)> {
         let consumers = self.consumers.read();
         let group = consumers.get(group)?;
@@ -245,7 +175,7 @@ impl Clients {
         self.consumers.read().get(group).map(|group| group.message_model)
     }
 
-    /// How a member of a group consumes; one that nobody knows consumes like the others.
+    /// How a member of a group consumes; an unknown one consumes like the group.
     pub fn message_model_of(&self, group: &str, client_id: &str) -> Option<MessageModel> {
         let consumers = self.consumers.read();
         let group = consumers.get(group)?;
@@ -281,7 +211,7 @@ impl Clients {
         consumers.get(group)?.members.values().find(|member| member.client_id == client_id).cloned()
     }
 
-    /// The producer that gave itself this client id.
+    /// The producer that has this client id.
     pub fn producer(&self, client_id: &str) -> Option<Member> {
         self.producers.read().values().flat_map(HashMap::values).find(|member| member.client_id == client_id).cloned()
     }
@@ -303,7 +233,7 @@ impl ConsumerGroup {
         self.members.values().map(|member| member.peer.clone()).collect()
     }
 
-    /// Takes over newer subscriptions and drops those that are missing. Did the set of topics or an expression change?
+    /// Stores newer subscriptions and drops missing ones. Did the set of topics or an expression change?
     fn subscribe(&mut self, sent: &[SubscriptionData]) -> bool {
         let mut changed = false;
         for data in sent {
@@ -322,7 +252,7 @@ impl ConsumerGroup {
     }
 }
 
-/// Members that subscribe differently take messages from each other, so somebody has to hear of it.
+/// Warns of members that subscribe differently: they take messages from each other.
 fn report_disagreements(group: &mut ConsumerGroup, data: &ConsumerData, client_id: &str) {
     for found in group.interests.update(client_id, &data.subscription_data_set, data.consume_type) {
         tracing::warn!(
@@ -332,31 +262,7 @@ fn report_disagreements(group: &mut ConsumerGroup, data: &ConsumerData, client_i
             wants = found.expression,
             other_client = found.other_client_id,
             other_wants = found.other_expression,
-            "two members of a consumer group subscribe differently; messages that only one of them wants may reach nobody"
+            "two members of a consumer group subscribe differently; messages that only one of them wants may reach neither"
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expressions_become_hashes() {
-        let of = |sub_string: &str| Subscription::new(SubscriptionData { sub_string: sub_string.into(), ..Default::default() });
-        assert!(of("*").wants(1) && of("").wants(0) && of(" * ").wants(7));
-        let tagged = of("a || TagB");
-        assert!(tagged.wants(java_hash("a") as i64) && tagged.wants(java_hash("TagB") as i64));
-        assert!(!tagged.wants(0) && !tagged.wants(java_hash("b") as i64));
-    }
-
-    #[test]
-    fn sql_is_read_once() {
-        let of = |sub_string: &str| {
-            let expression_type = SubscriptionData::SQL92.to_owned();
-            Subscription::new(SubscriptionData { sub_string: sub_string.into(), expression_type, ..Default::default() })
-        };
-        assert!(matches!(of("a > 1").wanted, Wanted::Sql(_)) && of("a > 1").wants(7));
-        assert!(matches!(of("*").wanted, Wanted::Unreadable(ParseError { position: 1, .. })) && !of("*").wants(7));
     }
 }

@@ -64,7 +64,7 @@ impl Delayed {
     }
 
     /// Moves cursors back to the ends of their queues: beyond are messages that a crash took away, and others will get their offsets.
-    pub fn keep_within(&self, max: impl Fn(i32) -> i64) {
+    pub fn limit_to_ends(&self, max: impl Fn(i32) -> i64) {
         for (level, cursor) in self.cursors.lock().iter_mut() {
             let max = max(*level);
             if *cursor > max {

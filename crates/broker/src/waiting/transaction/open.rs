@@ -132,7 +132,7 @@ impl Transactions {
     }
 
     /// Reads a queue from its end at the latest: what is beyond it are messages that a crash took away.
-    pub fn keep_within(&self, half_max: QueueOffset, op_max: QueueOffset, checks_max: QueueOffset) {
+    pub fn limit_to_ends(&self, half_max: QueueOffset, op_max: QueueOffset, checks_max: QueueOffset) {
         let mut state = self.state.lock();
         let State { halves, ops, checked, .. } = &mut *state;
         let before = (*halves, *ops, *checked);
