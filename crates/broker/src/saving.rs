@@ -22,7 +22,9 @@ pub fn close_tables(broker: &Broker) {
 
 /// Would [`maintain_journal`] do anything?
 pub fn needs_maintenance(broker: &Broker) -> bool {
-    broker.tables.journal.needs_maintenance() || broker.announce.pending.has_unannounced() || broker.tables.save_failed.load(Ordering::Relaxed)
+    broker.tables.journal.needs_maintenance()
+        || broker.announce.pending.has_unannounced()
+        || broker.tables.save_failed.load(Ordering::Relaxed)
 }
 
 /// Makes all noted changes durable, saves the tables if that is due, and answers requests that waited for it.
