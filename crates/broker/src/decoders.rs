@@ -20,7 +20,7 @@ pub fn tables(bytes: &[u8]) {
     let _ = json::from_slice::<ConsumerOffsetSerializeWrapper>(bytes);
     let _ = json::from_slice::<DelayOffsetSerializeWrapper>(bytes);
     let _ = json::from_slice::<MessageRequestModeSerializeWrapper>(bytes);
-    let _ = json::from_slice::<open::Marks>(bytes);
+    let _ = json::from_slice::<open::Cursors>(bytes);
     let _ = json::from_slice::<deleted::Saved>(bytes);
     timers::table(bytes);
 }

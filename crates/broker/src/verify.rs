@@ -110,8 +110,8 @@ impl Table<'_> {
     }
 
     fn transactions(&mut self) {
-        let Some(marks) = self.parsed::<open::Marks>() else { return };
-        self.within("the cursor of half messages", names::HALF_TOPIC, 0, marks.half);
-        self.within("the cursor of op records", names::OP_TOPIC, 0, marks.op);
+        let Some(cursors) = self.parsed::<open::Cursors>() else { return };
+        self.within("the cursor of half messages", names::HALF_TOPIC, 0, cursors.half);
+        self.within("the cursor of op records", names::OP_TOPIC, 0, cursors.op);
     }
 }

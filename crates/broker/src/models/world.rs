@@ -7,7 +7,7 @@ use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::shard::BrokerShard;
 use crate::testing::{self, try_open_with};
-use crate::waiting::preparing;
+use crate::waiting::clearing;
 use proptest::prelude::*;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};
@@ -298,7 +298,7 @@ impl World {
                 Ok(broker) => {
                     let broker = Arc::new(broker);
                     broker.tables.topics.add(TopicConfig { topic_name: poison::topic(), ..TopicConfig::default() });
-                    preparing::watch(&broker);
+                    clearing::watch(&broker);
                     self.kept_to = self.kept_to.min(broker.store.watermarks().written().0);
                     return self.serve(broker);
                 }
@@ -333,7 +333,7 @@ impl World {
 
     fn tick(&self) {
         self.broker().store.tick();
-        while preparing::prepare(self.broker()) {
+        while clearing::clear(self.broker()) {
             self.broker().store.tick();
         }
     }

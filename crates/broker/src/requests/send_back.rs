@@ -85,7 +85,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
         };
     }
     broker.append(&mut batch)?;
-    parking::tell(broker, parked);
+    parking::log(broker, parked);
     broker.confirm(&batch).into_result()?;
     let key = format!("{}@{}", properties.find(name::RETRY_TOPIC).unwrap_or_default(), request.group);
     broker.counts.statistics.add(Moved::SendBacks, &key, 1, record.body.len() as u64);

@@ -72,13 +72,13 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
 
 pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Refusal> {
     // Held until the recall is in the log: a message is either delivered or recalled.
-    let mut waiting = broker.waiting.timers.waiting.lock();
-    if waiting.catch_up(&broker.store, Timestamp(now_ms)) == Reached::Unreadable {
+    let mut queue = broker.waiting.timers.queue();
+    if queue.catch_up(&broker.store, Timestamp(now_ms)) == Reached::Unreadable {
         return Err(Refusal::Failed("recall failed, what was delivered cannot be read from the disk now".into()));
     }
     let timer = find(broker, handle).ok_or_else(|| Refusal::IllegalOperation("recall failed, no such message waits".into()))?;
     let (timer, log_offset) = timer;
-    if !waiting.is_open(timer, log_offset) {
+    if !queue.is_open(timer, log_offset) {
         return Err(Refusal::IllegalOperation("recall failed, the message was delivered or recalled already".into()));
     }
     let mut batch = broker.store.batch();
@@ -98,8 +98,8 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
         &properties,
     ))?;
     broker.append_atomic(&mut batch)?;
-    waiting.recall(timer);
-    drop(waiting);
+    queue.recall(timer);
+    drop(queue);
     broker.waiting.timers.counts.add(&handle.topic, -1);
     broker.confirm(&batch).into_result()
 }

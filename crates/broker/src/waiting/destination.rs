@@ -54,7 +54,7 @@ impl Dropped {
     }
 
     /// Logs them, a line for each topic.
-    pub fn tell(self) {
+    pub fn log(self) {
         for (topic, messages) in self.0 {
             warn!(topic, messages, "dropped messages that waited: their topic was deleted");
         }

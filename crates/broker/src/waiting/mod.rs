@@ -1,11 +1,11 @@
 //! What becomes of messages that wait: for a delay level, a time, or a decision of their producer?
 
+pub mod clearance;
+pub mod clearing;
 pub mod delay;
-pub mod deletions;
 pub mod destination;
 pub mod marks;
 pub mod parking;
-pub mod preparing;
 pub mod redraft;
 pub mod system_queue;
 pub mod timer;
@@ -22,11 +22,11 @@ use std::path::Path;
 
 /// All that waits, and how far it was carried on.
 pub struct Waiting {
-    pub delayed: delay::cursors::Delayed,
+    pub delay_cursors: delay::cursors::DelayCursors,
     pub timers: timer::timers::Timers,
     pub transactions: transaction::open::Transactions,
     pub decisions: transaction::decisions::Decisions,
-    pub deletions: deletions::Deletions,
+    pub clearance: clearance::Clearance,
 }
 
 impl Waiting {
@@ -37,14 +37,14 @@ impl Waiting {
     pub fn load(disk: &Disk, folder: &Path, store: &Store) -> io::Result<Waiting> {
         let file = |name| TableFile::new(disk, folder, name);
         let waiting = Waiting {
-            delayed: delay::cursors::Delayed::load(file("delayOffset.json"), store)?,
+            delay_cursors: delay::cursors::DelayCursors::load(file("delayOffset.json"), store)?,
             timers: timer::timers::Timers::load(file("timers.json"), store.visible_end())?,
             transactions: transaction::open::Transactions::load(file("transactions.json"))?,
             decisions: transaction::decisions::Decisions::default(),
-            deletions: deletions::Deletions::default(),
+            clearance: clearance::Clearance::default(),
         };
         let end = |topic, queue_id| queue_end(store, topic, queue_id);
-        waiting.delayed.limit_to_ends(|level| end(names::DELAY_TOPIC, delay::levels::queue_of(level)));
+        waiting.delay_cursors.limit_to_ends(|level| end(names::DELAY_TOPIC, delay::levels::queue_of(level)));
         let end = |topic, queue_id| QueueOffset(end(topic, queue_id));
         let checks = end(names::PROGRESS_TOPIC, transaction::checks::CHECKS_QUEUE);
         waiting.transactions.limit_to_ends(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0), checks);
@@ -56,7 +56,7 @@ impl Waiting {
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self, store: &Store) -> io::Result<()> {
-        self.delayed.save(store)?;
+        self.delay_cursors.save(store)?;
         self.timers.save(store)?;
         self.transactions.save(store)
     }

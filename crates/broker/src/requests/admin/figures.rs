@@ -103,7 +103,7 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
         let max = broker.store.bounds(names::DELAY_TOPIC, levels::queue_of(level)).map_or(0, |(_, max)| max.0);
         if max > 0 {
-            put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.waiting.delayed.cursor(level)));
+            put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.waiting.delay_cursors.cursor(level)));
         }
     }
     // What waits is read when it comes near, so nothing is ever behind.

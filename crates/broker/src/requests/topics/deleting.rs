@@ -8,7 +8,7 @@ use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
 use crate::saving;
-use crate::waiting::preparing;
+use crate::waiting::clearing;
 use roxmq_protocol::light::is_light;
 use roxmq_protocol::request;
 use roxmq_remoting::{Answer, Call, next_connection};
@@ -91,6 +91,6 @@ pub fn clean_expired(_: &Broker, _: &Call<'_>, _: request::CleanExpiredQueues) -
 
 /// Code 329.
 pub fn delete_expired(broker: &Broker, _: &Call<'_>, _: request::DeleteExpiredLog) -> Result<Answer, Refusal> {
-    preparing::delete_expired(broker);
+    clearing::delete_expired(broker);
     Ok(Answer::ok())
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tracing::warn;
 
 /// How far each level is delivered.
-pub struct Delayed {
+pub struct DelayCursors {
     file: TableFile,
     cursors: Mutex<BTreeMap<i32, i64>>,
     /// Levels whose next message was stored by a clock that was ahead of what it shows now.
@@ -33,12 +33,12 @@ pub struct Ahead {
     pub before: i64,
 }
 
-impl Delayed {
+impl DelayCursors {
     /// Loads the cursors: the file's, or the newest mark's, which is never behind it.
     ///
     /// # Errors
     /// When their file cannot be read.
-    pub fn load(file: TableFile, store: &Store) -> io::Result<Delayed> {
+    pub fn load(file: TableFile, store: &Store) -> io::Result<DelayCursors> {
         let loaded: Option<DelayOffsetSerializeWrapper> = file.load()?;
         let mut cursors = loaded.unwrap_or_default().offset_table;
         for queue_id in 0..marks::OTHERS_FROM_QUEUE {
@@ -50,7 +50,7 @@ impl Delayed {
                 }
             }
         }
-        Ok(Delayed { file, cursors: Mutex::new(cursors), ahead: Mutex::default(), refused: Outages::default() })
+        Ok(DelayCursors { file, cursors: Mutex::new(cursors), ahead: Mutex::default(), refused: Outages::default() })
     }
 
     /// The next offset to be delivered of a level.

@@ -26,7 +26,7 @@ pub fn anything_waits() -> impl FnMut(&Broker) -> bool {
         if end == quiet_at {
             return false;
         }
-        let waits = levels().any(|level| broker.waiting.delayed.waiting_end(&broker.store, level).is_some());
+        let waits = levels().any(|level| broker.waiting.delay_cursors.waiting_end(&broker.store, level).is_some());
         quiet_at = end.filter(|_| !waits);
         waits
     }
@@ -44,8 +44,8 @@ pub fn deliver_due(broker: &Broker) {
 fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let config = broker.config();
     let Some(delay) = config.delay_ladder.delay_ms(level) else { return false };
-    let from = broker.waiting.delayed.cursor(level);
-    let Some(max) = broker.waiting.delayed.waiting_end(&broker.store, level) else { return false };
+    let from = broker.waiting.delay_cursors.cursor(level);
+    let Some(max) = broker.waiting.delay_cursors.waiting_end(&broker.store, level) else { return false };
     // A level's delivery is one atomic batch, which has to fit into a segment.
     let limits = ReadLimits { bytes_max: AT_ONCE.bytes_max.min(broker.store.record_bytes_max() / 2), ..AT_ONCE };
     let mut bytes = Vec::new();
@@ -58,13 +58,13 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
         // Retention has passed the cursor, or damage was skipped: what is gone cannot be delivered.
         if read.next.0 > from {
             warn!(level, from, to = read.next.0, "delayed messages are gone from the log");
-            broker.waiting.delayed.advance(level, read.next.0);
+            broker.waiting.delay_cursors.advance(level, read.next.0);
         }
         return read.next.0 > from;
     }
     // Where the clock has gone back, its times say nothing: then a message waits as long as it should from when that is noticed.
     let ahead =
-        records(&bytes).next().and_then(Result::ok).and_then(|next| broker.waiting.delayed.ahead(level, &next, max.0, &broker.clock));
+        records(&bytes).next().and_then(Result::ok).and_then(|next| broker.waiting.delay_cursors.ahead(level, &next, max.0, &broker.clock));
     let has_waited = ahead.filter(|ahead| broker.clock.elapsed() - ahead.since >= Duration::from_millis(delay));
     let now = broker.clock.now_ms();
     let is_due = |record: &Record<'_>| {
@@ -73,15 +73,15 @@ fn deliver_some(broker: &Broker, level: i32, batch: &mut Batch) -> bool {
     let due: Vec<Record<'_>> = records(&bytes).map_while(Result::ok).take_while(is_due).collect();
     let Some(next) = due.last().map(|last| last.queue_offset.0 + 1) else { return false };
     if let Err(refusal) = deliver(broker, level, &due, next, batch) {
-        if broker.waiting.delayed.refused.begins(level) {
+        if broker.waiting.delay_cursors.refused.begins(level) {
             warn!(%refusal, level, "delayed messages wait: the store takes nothing");
         }
         return false;
     }
-    if broker.waiting.delayed.refused.ends(&level) {
+    if broker.waiting.delay_cursors.refused.ends(&level) {
         info!(level, "delayed messages go on");
     }
-    broker.waiting.delayed.advance(level, next);
+    broker.waiting.delay_cursors.advance(level, next);
     due.len() == read.messages as usize
 }
 
@@ -105,8 +105,8 @@ fn deliver(broker: &Broker, level: i32, due: &[Record<'_>], next: i64, batch: &m
     broker.append_atomic(batch)?;
     // Appended is delivered, even if it is not confirmed in time: a crash takes it away together with its cursor.
     broker.confirm(batch);
-    parking::tell(broker, parked);
-    dropped.tell();
+    parking::log(broker, parked);
+    dropped.log();
     Ok(())
 }
 

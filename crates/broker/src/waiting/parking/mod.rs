@@ -83,7 +83,7 @@ impl Parked {
 }
 
 /// Says it of messages that were stored where they cannot go on.
-pub fn tell(broker: &Broker, parked: impl IntoIterator<Item = Parked>) {
+pub fn log(broker: &Broker, parked: impl IntoIterator<Item = Parked>) {
     for Parked { topic, log_offset, reason, parked_in } in parked {
         warn!(topic, %log_offset, parked_in, reason, "parked a message that cannot be delivered");
         broker.counts.figures.parked();

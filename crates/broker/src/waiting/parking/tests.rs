@@ -11,11 +11,11 @@ use crate::requests::send::{self, Unprepared};
 use crate::requests::send_back;
 use crate::settings::BrokerConfig;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
+use crate::waiting::clearing;
 use crate::waiting::delay;
 use crate::waiting::delay::levels;
 use crate::waiting::destination::UNSAID;
 use crate::waiting::parking;
-use crate::waiting::preparing;
 use crate::waiting::redraft;
 use crate::waiting::timer;
 use crate::waiting::transaction::check_back::check_open;
@@ -189,7 +189,7 @@ fn what_cannot_be_stored_again_does_not_keep_the_log() {
     close(broker);
     // Log files are smaller now than what waits.
     let broker = Arc::new(place.open_with(16 << 10, testing::config()));
-    preparing::watch(&broker);
+    clearing::watch(&broker);
     let fill = |bytes: u64| {
         (0..bytes / 1000).for_each(|_| {
             put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(1000));
@@ -199,7 +199,7 @@ fn what_cannot_be_stored_again_does_not_keep_the_log() {
     place.clock.advance(ms(5 * DAY_MS));
     fill(64 << 10);
     broker.store.tick();
-    preparing::delete_expired(&broker);
+    clearing::delete_expired(&broker);
     broker.store.tick();
     assert!(broker.store.min_log_offset() > LogOffset(0), "the oldest part was deleted");
     let parked: Vec<(String, usize)> =
@@ -468,7 +468,7 @@ fn a_parked_message_is_still_a_record() {
     let parked = parking::park(&broker, &record, PARKING_TOPIC, "a reason", &mut batch);
     broker.append_atomic(&mut batch).unwrap();
     broker.confirm(&batch);
-    parking::tell(&broker, [parked]);
+    parking::log(&broker, [parked]);
     let expected = ("body".to_owned(), "UNIQ_KEY\u{1}key\u{2}PARKED_REASON\u{1}a reason\u{2}".to_owned());
     assert_eq!(seen_in(&broker, PARKING_TOPIC, 0), [expected]);
     close(broker);

@@ -59,24 +59,24 @@ pub fn deliver_due(broker: &Broker) -> Option<Timestamp> {
     let log_end = broker.store.visible_end();
     let marks_end = broker.store.queue_next(PROGRESS_TOPIC, MARKS_QUEUE).unwrap_or_default();
     let mut batch = broker.store.batch();
-    broker.waiting.timers.waiting.lock().retry();
+    broker.waiting.timers.queue().retry();
     loop {
         // Let go after each batch, so that a recall never waits for long.
-        let mut waiting = broker.waiting.timers.waiting.lock();
-        let reached = waiting.catch_up(&broker.store, now);
-        let due = waiting.due(now, AT_ONCE);
+        let mut queue = broker.waiting.timers.queue();
+        let reached = queue.catch_up(&broker.store, now);
+        let due = queue.due(now, AT_ONCE);
         if due.is_empty() {
-            if reached == Reached::Unreadable || waiting.has_put_off() {
+            if reached == Reached::Unreadable || queue.has_put_off() {
                 // Not all that was due is delivered. It is tried again in a second.
                 return None;
             }
-            if waiting.all_done(now, log_end, marks_end) == Progress::WorthSaving {
+            if queue.all_done(now, log_end, marks_end) == Progress::WorthSaving {
                 broker.waiting.timers.file.touch();
             }
-            broker.waiting.timers.pass(waiting.done().due);
-            return waiting.next_due();
+            broker.waiting.timers.pass(queue.done().due);
+            return queue.next_due();
         }
-        if let Err(refusal) = deliver(broker, &mut waiting, &due, &mut batch) {
+        if let Err(refusal) = deliver(broker, &mut queue, &due, &mut batch) {
             if broker.waiting.timers.refused.begins(()) {
                 warn!(%refusal, "timed messages wait: the store takes nothing");
             }
@@ -85,7 +85,7 @@ pub fn deliver_due(broker: &Broker) -> Option<Timestamp> {
         if broker.waiting.timers.refused.ends(&()) {
             info!("timed messages go on");
         }
-        drop(waiting);
+        drop(queue);
         // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark. Waited for all the
         // same, so that no more is ahead of the disk than this.
         broker.confirm(&batch);
@@ -100,7 +100,7 @@ struct Delivery {
 }
 
 /// Delivers the first of `due`, as many as go into one append.
-fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, LogOffset)], batch: &mut Batch) -> Result<(), Refusal> {
+fn deliver(broker: &Broker, queue: &mut DueQueue, due: &[(Timer, LogOffset)], batch: &mut Batch) -> Result<(), Refusal> {
     let mut deliveries = Vec::new();
     // One append is one whole batch, which has to fit into a segment.
     let bytes_max = BYTES_AT_ONCE.min(broker.store.record_bytes_max() / 2);
@@ -108,7 +108,7 @@ fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, LogOffset)], 
     for (timer, at) in due {
         let found = broker.store.find_message(*at);
         if let Err(error) = &found
-            && let PutOff::Retried { is_first } = waiting.put_off(*timer, *at)
+            && let PutOff::Retried { is_first } = queue.put_off(*timer, *at)
         {
             if is_first {
                 warn!(%error, due = %timer.due, log_offset = %at, "retrying a timed message that cannot be read");
@@ -117,13 +117,13 @@ fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, LogOffset)], 
         }
         let Some(bytes) = found.ok().flatten() else {
             // It may just have been stored again, and its old copy deleted.
-            match waiting.catch_up(&broker.store, timer.due) {
-                Reached::End if waiting.newest(*timer).is_none_or(|newest| newest == *at) => {
+            match queue.catch_up(&broker.store, timer.due) {
+                Reached::End if queue.newest(*timer).is_none_or(|newest| newest == *at) => {
                     error!(due = %timer.due, log_offset = %at, "a timed message is gone from the log");
-                    waiting.close(*timer);
+                    queue.close(*timer);
                 }
                 Reached::End => {}
-                Reached::Unreadable => drop(waiting.put_off(*timer, *at)),
+                Reached::Unreadable => drop(queue.put_off(*timer, *at)),
             }
             continue;
         };
@@ -155,10 +155,10 @@ fn deliver(broker: &Broker, waiting: &mut DueQueue, due: &[(Timer, LogOffset)], 
         }
     }
     broker.append_atomic(batch)?;
-    deliveries.iter().for_each(|delivery| waiting.close(delivery.timer));
+    deliveries.iter().for_each(|delivery| queue.close(delivery.timer));
     topics.iter().for_each(|topic| broker.waiting.timers.counts.add(topic, -1));
-    parking::tell(broker, parked);
-    dropped.tell();
+    parking::log(broker, parked);
+    dropped.log();
     Ok(())
 }
 

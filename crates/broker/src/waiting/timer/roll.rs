@@ -6,7 +6,7 @@ use super::times::ORIGIN;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::{PARKING_TOPIC, PROGRESS_TOPIC, TIMER_TOPIC};
-use crate::waiting::deletions::Progress;
+use crate::waiting::clearance::RollProgress;
 use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
 use crate::waiting::system_queue::{AT_ONCE, Reached};
@@ -20,9 +20,9 @@ use tracing::{info, warn};
 ///
 /// It may take room from the reserve of a full disk, which is there for what makes room. Where the disk refuses to read, that part is
 /// passed over if `gives_up`.
-pub fn roll(broker: &Broker, end: LogOffset, gives_up: bool, progress: &mut Progress) -> bool {
+pub fn roll(broker: &Broker, end: LogOffset, gives_up: bool, progress: &mut RollProgress) -> bool {
     if progress.end != end {
-        *progress = Progress { end, ..Progress::default() };
+        *progress = RollProgress { end, ..RollProgress::default() };
     }
     let mut rolled = 0;
     for queue in broker.store.queues_of(TIMER_TOPIC) {
@@ -77,16 +77,16 @@ fn roll_queue(broker: &Broker, queue: u32, end: LogOffset, gives_up: bool, next:
 /// Stores those of the records again that still mean something. How many.
 fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
     // Held meanwhile, so that nothing is delivered between the look and the append.
-    let mut waiting = broker.waiting.timers.waiting.lock();
-    if waiting.know_marks(&broker.store) == Reached::Unreadable {
+    let mut queue = broker.waiting.timers.queue();
+    if queue.know_marks(&broker.store) == Reached::Unreadable {
         return Err(Refusal::Failed("what was delivered cannot be read".into()));
     }
     let mut batch = broker.store.batch();
     for record in records(bytes).flatten() {
         let Some(Entry { timer, kind }) = Entry::of(&record) else { continue };
         let means_something = match kind {
-            EntryKind::Recall => timer.due > waiting.done().due,
-            EntryKind::Message => waiting.is_open(timer, record.log_offset),
+            EntryKind::Recall => timer.due > queue.done().due,
+            EntryKind::Message => queue.is_open(timer, record.log_offset),
         };
         if !means_something {
             continue;
@@ -94,7 +94,7 @@ fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
         let properties = rolled_properties(&record, timer.origin);
         let draft = redelivered(&record, broker.identity.advertised, TIMER_TOPIC, record.queue_id, &properties);
         if let Err(reason) = parking::try_push(broker, draft, &mut batch) {
-            park(broker, &mut waiting, timer, &record, &reason)?;
+            park(broker, &mut queue, timer, &record, &reason)?;
         }
     }
     if !batch.is_empty() {
@@ -105,15 +105,15 @@ fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
 }
 
 /// A message that cannot be stored again must not keep the log from being deleted.
-fn park(broker: &Broker, waiting: &mut DueQueue, timer: Timer, record: &Record<'_>, reason: &str) -> Result<(), Refusal> {
+fn park(broker: &Broker, queue: &mut DueQueue, timer: Timer, record: &Record<'_>, reason: &str) -> Result<(), Refusal> {
     let mut batch = broker.store.batch();
     batch.push(broker.own(PROGRESS_TOPIC, MARKS_QUEUE, mark([timer].into_iter()).as_bytes(), ""))?;
     let parked = parking::park(broker, record, PARKING_TOPIC, reason, &mut batch);
     batch.use_reserve();
     broker.append_atomic(&mut batch)?;
-    waiting.close(timer);
+    queue.close(timer);
     broker.waiting.timers.counts.add(record.properties().find(name::REAL_TOPIC).unwrap_or_default(), -1);
-    parking::tell(broker, [parked]);
+    parking::log(broker, [parked]);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use super::due_queue::{Done, DueQueue, LOOK_AHEAD_MS, NOTHING_DONE};
 use super::hours::{hour_of, queue_of_hour};
 use crate::outages::Outages;
 use crate::tables::file::TableFile;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::time::Timestamp;
 use roxmq_store::Store;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 /// What waits, and how far it was delivered.
 pub struct Timers {
     pub file: TableFile,
-    pub waiting: Mutex<DueQueue>,
+    queue: Mutex<DueQueue>,
     pub counts: Counts,
     /// Everything due up to then was delivered, in ms since 1970.
     passed_ms: AtomicI64,
@@ -37,7 +37,7 @@ impl Timers {
         let done: Done = file.load()?.unwrap_or(NOTHING_DONE);
         Ok(Timers {
             file,
-            waiting: Mutex::new(DueQueue::after(done)),
+            queue: Mutex::new(DueQueue::after(done)),
             counts: Counts::default(),
             passed_ms: AtomicI64::new(done.due.0),
             bell: Notify::new(),
@@ -51,13 +51,12 @@ impl Timers {
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self, store: &Store) -> io::Result<()> {
-        self.file.save_behind(store, || self.waiting.lock().done())
+        self.file.save_behind(store, || self.queue.lock().done())
     }
 
-    /// Holds up deliveries, as one does that is under way.
-    #[cfg(test)]
-    pub fn lock_waiting(&self) -> impl Drop + '_ {
-        self.waiting.lock()
+    /// The queue of what is due next. While it is held, nothing is delivered, recalled or stored again.
+    pub fn queue(&self) -> MutexGuard<'_, DueQueue> {
+        self.queue.lock()
     }
 
     /// How many messages wait.

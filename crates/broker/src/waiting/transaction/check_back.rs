@@ -176,7 +176,7 @@ fn park(broker: &Broker, half: &Record<'_>, checks: u32, batch: &mut Batch) -> R
     let draft = redelivered(half, broker.identity.advertised, UNDECIDED_TOPIC, 0, &counted);
     let cut = parking::try_push(broker, draft, batch).err().map(|reason| parking::park(broker, half, UNDECIDED_TOPIC, &reason, batch));
     broker.append_atomic(batch)?;
-    parking::tell(broker, cut);
+    parking::log(broker, cut);
     warn!(offset = half.queue_offset.0, "a transaction was checked as often as allowed, and is laid aside in {UNDECIDED_TOPIC}");
     Ok(())
 }

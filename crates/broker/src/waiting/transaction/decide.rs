@@ -192,7 +192,7 @@ impl Closing {
             if let Some((topic, due)) = committed.timed {
                 broker.waiting.timers.arrived(&topic, due);
             }
-            parking::tell(broker, committed.parked);
+            parking::log(broker, committed.parked);
         }
         self.appended.push((batch, numbers));
     }

@@ -17,11 +17,11 @@ const AT_ONCE: usize = 512;
 /// Decisions that wait until they are taken: many at a time, with one append and one flush for all of them.
 #[derive(Default)]
 pub struct Decisions {
-    waiting: Mutex<Waiting>,
+    queue: Mutex<Queue>,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Queue {
     asked: VecDeque<Asked>,
     /// A thread of the pool takes them.
     is_served: bool,
@@ -52,16 +52,16 @@ pub enum Pushed {
 impl Decisions {
     /// Lets a decision wait, if there is room.
     pub fn push(&self, asked: Asked) -> Pushed {
-        let mut waiting = self.waiting.lock();
-        if waiting.asked.len() >= WAITING_MAX {
+        let mut queue = self.queue.lock();
+        if queue.asked.len() >= WAITING_MAX {
             // Said once until none waits.
-            if !std::mem::replace(&mut waiting.is_full, true) {
+            if !std::mem::replace(&mut queue.is_full, true) {
                 warn!(waiting = WAITING_MAX, "too many decisions about half messages wait; further ones are refused");
             }
             return Pushed::Refused;
         }
-        waiting.asked.push_back(asked);
-        match std::mem::replace(&mut waiting.is_served, true) {
+        queue.asked.push_back(asked);
+        match std::mem::replace(&mut queue.is_served, true) {
             true => Pushed::Waits,
             false => Pushed::Unserved,
         }
@@ -69,15 +69,15 @@ impl Decisions {
 
     /// How many wait.
     pub fn waiting_count(&self) -> usize {
-        self.waiting.lock().asked.len()
+        self.queue.lock().asked.len()
     }
 
     /// The next ones that are taken together; none ends the serving.
     pub fn next(&self) -> Option<Vec<Asked>> {
-        let mut waiting = self.waiting.lock();
-        let count = waiting.asked.len().min(AT_ONCE);
-        waiting.is_served = count > 0;
-        waiting.is_full &= count > 0;
-        (count > 0).then(|| waiting.asked.drain(..count).collect())
+        let mut queue = self.queue.lock();
+        let count = queue.asked.len().min(AT_ONCE);
+        queue.is_served = count > 0;
+        queue.is_full &= count > 0;
+        (count > 0).then(|| queue.asked.drain(..count).collect())
     }
 }

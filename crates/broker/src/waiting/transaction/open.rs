@@ -59,7 +59,7 @@ pub struct Unreadable;
 /// The file: from where the queues are read after a restart.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Marks {
+pub struct Cursors {
     /// Offset in the half queue.
     pub half: i64,
     /// Offset in the op queue.
@@ -74,10 +74,10 @@ impl Transactions {
     /// # Errors
     /// When the file cannot be read.
     pub fn load(file: TableFile) -> io::Result<Transactions> {
-        let marks: Marks = file.load()?.unwrap_or_default();
+        let cursors: Cursors = file.load()?.unwrap_or_default();
         Ok(Transactions {
             file,
-            state: Mutex::new(State::at(&marks)),
+            state: Mutex::new(State::at(&cursors)),
             unasked: AtomicU32::new(0),
             uncounted: Outages::default(),
             unparked: Outages::default(),
@@ -127,7 +127,7 @@ impl Transactions {
                 // What is said of this one, or of one after it, comes after what had been read when it was met.
                 Some((first, open)) => (*first, open.ops_before, open.checks_before),
             };
-            Marks { half: half.0, op: op.0, checks: checks.0 }
+            Cursors { half: half.0, op: op.0, checks: checks.0 }
         })
     }
 
@@ -147,12 +147,12 @@ impl Transactions {
 }
 
 impl State {
-    fn at(marks: &Marks) -> State {
+    fn at(cursors: &Cursors) -> State {
         State {
             open: BTreeMap::new(),
-            halves: SystemQueue::new(HALF_TOPIC, 0, QueueOffset(marks.half)),
-            ops: SystemQueue::new(OP_TOPIC, 0, QueueOffset(marks.op)),
-            checked: SystemQueue::new(PROGRESS_TOPIC, CHECKS_QUEUE, QueueOffset(marks.checks)),
+            halves: SystemQueue::new(HALF_TOPIC, 0, QueueOffset(cursors.half)),
+            ops: SystemQueue::new(OP_TOPIC, 0, QueueOffset(cursors.op)),
+            checked: SystemQueue::new(PROGRESS_TOPIC, CHECKS_QUEUE, QueueOffset(cursors.checks)),
             closed_early: Vec::new(),
         }
     }

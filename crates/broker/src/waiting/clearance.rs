@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 /// How much of the log is not needed any more. What is stored later lies behind it, so these only grow.
 #[derive(Default)]
-pub struct Deletions {
+pub struct Clearance {
     pub asked: Mutex<Option<(LogOffset, Reason)>>,
     /// Rung when something is asked that was answered with no.
     pub bell: Notify,
@@ -24,7 +24,7 @@ pub struct Deletions {
 /// A part of the log that is being prepared.
 #[derive(Default)]
 pub struct Rolling {
-    pub progress: Progress,
+    pub progress: RollProgress,
     /// Up to where it did not work the last time, and since when.
     pub fails: Option<(LogOffset, Duration)>,
 }
@@ -32,12 +32,12 @@ pub struct Rolling {
 /// How far the log was rolled before an end that it is about to lose: by queue of the timer topic, the next offset to look at. What was
 /// stored again once is not stored again because a later one could not be.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct RollProgress {
     pub end: LogOffset,
     pub next: BTreeMap<u32, QueueOffset>,
 }
 
-impl Deletions {
+impl Clearance {
     /// May the log before `end` be deleted? If not, it is asked for, and prepared.
     pub fn may(&self, end: LogOffset, reason: Reason) -> bool {
         let is_before = |mark: &AtomicI64| end.0 <= mark.load(Ordering::Acquire);
