@@ -85,6 +85,8 @@ impl Broker {
         }
         let folder = config.store_root.join("config");
         disk.create_dir_all(&folder)?;
+        // An earlier life may have ended, or failed, before a name that is read now was durable. From here on it counts as that.
+        disk.sync_dir(&folder)?;
         let tables = Tables::load(&clock, &disk, &folder, config.light_queues)?;
         let waiting = Waiting::load(&disk, &folder, &store)?;
         tables.complete(&store, &config);

@@ -1,21 +1,25 @@
 //! Transactions: committed is delivered once, rolled back never, undecided is asked about and at last laid aside.
 
 use super::cases;
+use super::client::message;
 use super::reader::{Reader, Seen};
-use super::world::{After, Mishap, World, a_while, flush, mishap};
+use super::world::{ANYONE, After, Mishap, Who, World, a_while, flush, mishap};
 use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
-use crate::requests::transactions::put_back;
 use crate::settings::FlushDiskType;
-use crate::testing::{QUEUE, TOPIC, commit_of, try_put};
+use crate::testing::{QUEUE, TOPIC, commit_of};
 use crate::testing::{checks_of, open_offsets};
 use crate::waiting::delay::deliver::deliver_due;
-use crate::waiting::redraft::waiting_properties;
-use crate::waiting::transaction::check_back::check_open;
-use crate::waiting::transaction::decide::{COMMIT, ROLLBACK, decide};
+use crate::waiting::transaction::check_back::ask_all;
+use crate::waiting::transaction::decide::{COMMIT, ROLLBACK};
 use proptest::prelude::*;
+use roxmq_protocol::body::{HeartbeatData, ProducerData};
 use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
-use roxmq_protocol::request::EndTransaction;
+use roxmq_protocol::properties::name;
+use roxmq_protocol::record::{Record, sys_flag};
+use roxmq_protocol::request::{
+    CheckTransaction, EndTransaction, HeaderFields, Request, ResumeTransaction, SendMessage, SendMessageV2, UnregisterClient,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -87,6 +91,7 @@ struct Closed {
 
 struct Model {
     world: World,
+    producer: Who,
     flush: FlushDiskType,
     /// By offset in the half queue.
     halves: BTreeMap<i64, Half>,
@@ -95,14 +100,16 @@ struct Model {
     consumer: Reader,
     has_producers: bool,
     sent: usize,
-    /// Half messages: where their records end, and their bodies.
+    /// Half messages: a place in the log behind which it has all of their records, and their bodies.
     acknowledged: Vec<(i64, String)>,
 }
 
 impl Model {
     fn new(seed: u64, flush: FlushDiskType) -> Model {
+        let mut world = World::new(seed, flush);
         Model {
-            world: World::new(seed, flush),
+            producer: world.join(producer()),
+            world,
             flush,
             halves: BTreeMap::new(),
             half_queue: Reader::of(HALF_TOPIC, 0),
@@ -119,7 +126,7 @@ impl Model {
         let after = self.world.calm();
         self.learn(after == After::Died);
         self.check();
-        self.has_producers = true;
+        self.producers(true);
         // Whoever nobody decides is asked about as often as allowed, and then laid aside.
         for _ in 0..=CHECKS_MAX {
             self.take(&Step::Pass(Duration::from_secs(3600)));
@@ -140,7 +147,7 @@ impl Model {
             Step::Half { immunity_s, level } => self.send(*immunity_s, *level),
             Step::Decide(which, how) => self.decide(*which, *how),
             Step::Round => asked = Some((self.expected_of_round(), self.round())),
-            Step::Producers(are_there) => self.has_producers = *are_there,
+            Step::Producers(are_there) => self.producers(*are_there),
             Step::Resume(which) => self.resume(*which),
             Step::Deliver => deliver_due(self.world.broker()),
             Step::Pass(time) => self.world.clock.advance(*time),
@@ -163,12 +170,17 @@ impl Model {
     fn send(&mut self, immunity_s: Option<u32>, level: i32) {
         let body = format!("{};{};{level}", self.sent, immunity_s.map_or("-".into(), |seconds| seconds.to_string()));
         self.sent += 1;
-        let immunity = immunity_s.map(|seconds| format!("CHECK_IMMUNITY_TIME_IN_SECONDS\u{1}{seconds}\u{2}")).unwrap_or_default();
-        let delay = if level > 0 { format!("DELAY\u{1}{level}\u{2}") } else { String::new() };
-        let properties = format!("PGROUP\u{1}{GROUP}\u{2}{immunity}{delay}");
-        let properties = waiting_properties(&properties, TOPIC, QUEUE);
-        if let Ok(placed) = try_put(self.world.broker(), HALF_TOPIC, 0, &properties, &body) {
-            self.acknowledged.push((placed.end.0, body));
+        let (immunity, level) = (immunity_s.map(|seconds| seconds.to_string()), level.to_string());
+        let mut properties = vec![(name::TRAN_MSG, "true"), (name::PGROUP, GROUP)];
+        properties.extend(immunity.as_deref().map(|seconds| (name::CHECK_IMMUNITY_TIME_IN_SECONDS, seconds)));
+        properties.extend((level != "0").then_some((name::DELAY, &*level)));
+        let SendMessageV2(message) = message(TOPIC, QUEUE, &body, &properties);
+        let prepared = SendMessageV2(SendMessage { sys_flag: sys_flag::TRANSACTION_PREPARED, ..message });
+        if let Some(stored) = self.world.ask(self.producer, &prepared, body.as_bytes()).stored() {
+            self.read_halves();
+            let half = &self.halves[&stored.queue_offset];
+            assert_eq!((half.log_offset, &half.body), (stored.log_offset, &body));
+            self.acknowledged.push((stored.log_offset + 1, body));
         }
     }
 
@@ -183,16 +195,26 @@ impl Model {
             commit_or_rollback: if how == How::Committed { COMMIT } else { ROLLBACK },
             ..commit_of(QueueOffset(*offset), LogOffset(half.log_offset))
         };
-        match decide(self.world.broker(), &request) {
-            Ok(()) if half.closed.is_none() => {
-                half.closed = Some(Closed { how, at_ms: self.world.now_ms(), log_end: self.world.log_end() });
-            }
-            // One that is closed stays as it is.
-            Ok(()) => {}
-            Err(_) if half.closed.is_none() => half.tried = Some(how),
-            // Its message may be gone from the log.
-            Err(_) => {}
+        let is_success = self.world.ask(self.producer, &request, b"").is_success();
+        match half.closed {
+            // It stays as it is. Its message may be gone from the log.
+            Some(_) => {}
+            None if is_success => half.closed = Some(Closed { how, at_ms: self.world.now_ms(), log_end: self.world.log_end() }),
+            None => half.tried = Some(how),
         }
+    }
+
+    /// Producers say that they are there, or leave.
+    fn producers(&mut self, are_there: bool) {
+        self.has_producers = are_there;
+        let mut heartbeat = producer();
+        if !are_there {
+            let client_id = heartbeat.client_id.clone().into();
+            let request = UnregisterClient { client_id, producer_group: Some(GROUP.into()), consumer_group: None };
+            self.world.ask(self.producer, &request, b"").expect_success();
+            heartbeat.producer_data_set.clear();
+        }
+        self.world.beat(self.producer, heartbeat);
     }
 
     /// Whom a round has to ask, and whom to lay aside.
@@ -213,16 +235,17 @@ impl Model {
     /// Whom it asks, and whom it lays aside.
     fn round(&mut self) -> (BTreeSet<i64>, BTreeSet<i64>) {
         let open: Vec<i64> = open_offsets(self.world.broker());
+        ask_all(self.world.broker());
         let mut asked = BTreeSet::new();
-        let has_producers = self.has_producers;
-        check_open(self.world.broker(), |half, _| {
-            if has_producers {
-                asked.insert(half.queue_offset.0);
-            }
-            has_producers
-        });
-        for offset in &asked {
-            self.halves.get_mut(offset).expect("a known one").checks += 1;
+        for request in self.world.heard(self.producer) {
+            let header = request.header();
+            assert_eq!(header.code, CheckTransaction::CODE);
+            let asks = CheckTransaction::read(&header.fields).expect("reads");
+            let (record, _) = Record::parse(request.body()).expect("reads");
+            let half = self.halves.get_mut(&asks.tran_state_table_offset).expect("a known one");
+            assert_eq!((asks.commit_log_offset, record.body), (half.log_offset, half.body.as_bytes()));
+            half.checks += 1;
+            assert!(asked.insert(asks.tran_state_table_offset), "{} is asked about twice in a round", half.body);
         }
         let still_open = open_offsets(self.world.broker());
         let parked = open.into_iter().filter(|offset| !still_open.contains(offset)).collect();
@@ -236,7 +259,7 @@ impl Model {
         let seen = self.parked.seen[which % self.parked.seen.len()].clone();
         let store_host = self.world.broker().identity.advertised;
         let id = MessageId { store_host, log_offset: LogOffset(seen.log_offset) }.to_string();
-        if put_back(self.world.broker(), &id).is_ok() {
+        if self.world.ask(ANYONE, &ResumeTransaction { topic: None, msg_id: id.into() }, b"").is_success() {
             self.acknowledged.push((self.world.log_end(), seen.body));
         }
     }
@@ -344,6 +367,11 @@ impl Model {
         }
         count
     }
+}
+
+fn producer() -> HeartbeatData {
+    let group = ProducerData { group_name: GROUP.into() };
+    HeartbeatData { client_id: "producer".into(), producer_data_set: vec![group], ..HeartbeatData::default() }
 }
 
 const GROUP: &str = "producers";

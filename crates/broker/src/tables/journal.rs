@@ -86,7 +86,13 @@ impl Journal {
                 info!(changes = contents.changes.len(), "recovered changes from the journal");
             }
             written.wants_saving = !is_sound || !contents.changes.is_empty();
-            written.open = Some((disk.open(&path, Open::Write)?, end));
+            let file = disk.open(&path, Open::Write)?;
+            if !contents.changes.is_empty() {
+                // An earlier life may have failed to make them durable. Then they are read, and a sync saves only what is written again.
+                file.write_at(0, &bytes[..contents.end])?;
+                file.sync_data()?;
+            }
+            written.open = Some((file, end));
             found = contents.changes;
         }
         let journal = Journal {

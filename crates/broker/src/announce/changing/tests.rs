@@ -248,3 +248,28 @@ fn a_full_disk_is_a_state_and_another_error_is_the_end() {
     broker.tables.groups.put(SubscriptionGroupConfig { group_name: "g".into(), ..Default::default() });
     assert!(matches!(settle(&broker), Err(Refusal::Fenced(_))), "and nothing is written any more");
 }
+
+#[test]
+fn a_topic_that_a_start_found_is_there_after_a_crash() {
+    let mut found = 0;
+    for (seed, at) in (0..8).flat_map(|seed| (0..16).map(move |at| (seed, at))) {
+        let (sim, clock) = (SimDisk::new(seed), Clock::manual(NOW_MS));
+        let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+        settle(&broker).unwrap();
+        broker.tables.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
+        // Its table is written, and perhaps not durable.
+        sim.fail_at(sim.operations() + at, Fault::NoSpace);
+        saving::save_tables(&broker);
+        drop(broker);
+        sim.kill();
+        sim.clear_faults();
+        let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+        let is_found = broker.tables.topics.find("a").is_some();
+        drop(broker);
+        sim.crash();
+        let broker = try_open(&sim.disk(), &clock, config()).unwrap();
+        assert!(!is_found || broker.tables.topics.find("a").is_some(), "seed {seed}, operation {at}");
+        found += u32::from(is_found);
+    }
+    assert!(found > 0);
+}
