@@ -14,6 +14,7 @@ use crate::waiting::Waiting;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_env::randomness::Randomness;
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::address::Advertised;
 use roxmq_store::Store;
 use std::io;
@@ -77,7 +78,7 @@ impl Broker {
     /// A broker over a store that is open.
     pub(crate) fn over(store: Arc<Store>, pool: Pool, setup: Setup) -> Result<Broker, StartError> {
         let Setup { config, advertised, clock, disk, randomness } = setup;
-        let identity = Identity::new(&advertised, config.listen_port, clock.now_ms())
+        let identity = Identity::new(&advertised, config.listen_port, Timestamp(clock.now_ms()))
             .map_err(|error| StartError::Advertised(advertised.host().to_owned(), error))?;
         if identity.advertised.is_ipv6() {
             let advertised = identity.advertised;

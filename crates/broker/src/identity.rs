@@ -1,5 +1,6 @@
 //! At which address do clients and NameServers reach this broker?
 
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::address::{Advertised, MetAs};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -12,8 +13,8 @@ pub struct Identity {
     pub advertised: SocketAddr,
     /// What clients get instead, also in copies of those messages.
     pub met_as: MetAs,
-    /// When the broker started, in ms since 1970.
-    pub started_ms: i64,
+    /// When the broker started.
+    pub started: Timestamp,
 }
 
 impl Identity {
@@ -21,13 +22,13 @@ impl Identity {
     ///
     /// # Errors
     /// When the host has no address.
-    pub fn new(host: &Advertised, port: u16, started_ms: i64) -> io::Result<Identity> {
+    pub fn new(host: &Advertised, port: u16, started: Timestamp) -> io::Result<Identity> {
         let advertised = resolve(host.host(), port)?;
         let met_as = match host {
             Advertised::Configured(_) => MetAs::Configured(advertised),
             Advertised::Found(_) => MetAs::Dialled(advertised),
         };
-        Ok(Identity { address: host_and_port(host.host(), advertised.port()), advertised, met_as, started_ms })
+        Ok(Identity { address: host_and_port(host.host(), advertised.port()), advertised, met_as, started })
     }
 
     /// The host and port for tools that have dialled this address.

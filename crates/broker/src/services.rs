@@ -87,8 +87,8 @@ async fn every(
 }
 
 fn drop_silent_clients(broker: &Broker) {
-    let before = broker.clock.elapsed().as_millis() as i64 - broker.config().channel_expired_ms as i64;
-    for peer in broker.tables.clients.silent_since(before) {
+    let patience = Duration::from_millis(broker.config().channel_expired_ms);
+    for peer in broker.tables.clients.silent_for(patience, broker.clock.elapsed()) {
         peer.close();
     }
 }

@@ -9,6 +9,7 @@ use roxmq_protocol::body::{
     ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, SubscriptionGroupWrapper, TopicConfigSerializeWrapper,
 };
 use roxmq_protocol::json;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_store::verify::{Problem, ProblemKind, Report};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::io;
@@ -79,12 +80,12 @@ impl Table<'_> {
         }
     }
 
-    fn end(&self, topic: &str, queue_id: i32) -> i64 {
+    fn end(&self, topic: &str, queue_id: i32) -> QueueOffset {
         let queue = u32::try_from(queue_id).ok().map(|queue_id| (topic.to_owned(), queue_id));
-        queue.and_then(|queue| self.report.queues.get(&queue)).map_or(0, |next| next.0)
+        queue.and_then(|queue| self.report.queues.get(&queue)).copied().unwrap_or_default()
     }
 
-    fn within(&mut self, whose: &str, topic: &str, queue_id: i32, offset: i64) {
+    fn within(&mut self, whose: &str, topic: &str, queue_id: i32, offset: QueueOffset) {
         let end = self.end(topic, queue_id);
         if offset > end {
             let what = format!("{whose} is at offset {offset} of queue {queue_id} of {topic}, which ends at {end}; a start moves it back");
@@ -97,7 +98,7 @@ impl Table<'_> {
         for (key, queues) in table.offset_table {
             let (topic, group) = key.split_once('@').unwrap_or((&key, ""));
             for (queue_id, offset) in queues {
-                self.within(&format!("group {group}"), topic, queue_id, offset);
+                self.within(&format!("group {group}"), topic, queue_id, QueueOffset(offset));
             }
         }
     }
@@ -105,13 +106,13 @@ impl Table<'_> {
     fn delayed(&mut self) {
         let Some(table) = self.parsed::<DelayOffsetSerializeWrapper>() else { return };
         for (level, cursor) in table.offset_table {
-            self.within(&format!("delay level {level}"), names::DELAY_TOPIC, levels::queue_of(level) as i32, cursor);
+            self.within(&format!("delay level {level}"), names::DELAY_TOPIC, levels::queue_of(level) as i32, QueueOffset(cursor));
         }
     }
 
     fn transactions(&mut self) {
         let Some(cursors) = self.parsed::<open::Cursors>() else { return };
-        self.within("the cursor of half messages", names::HALF_TOPIC, 0, cursors.half);
-        self.within("the cursor of op records", names::OP_TOPIC, 0, cursors.op);
+        self.within("the cursor of half messages", names::HALF_TOPIC, 0, QueueOffset(cursors.half));
+        self.within("the cursor of op records", names::OP_TOPIC, 0, QueueOffset(cursors.op));
     }
 }

@@ -280,7 +280,7 @@ async fn register(broker: &Arc<Broker>, name_server: &NameServer) -> Result<Link
         body_crc32: body_crc32(&body),
         zone_name: None,
         auto_address: matches!(broker.identity.met_as, MetAs::Dialled(_)).then_some(true),
-        started_ms: Some(broker.identity.started_ms),
+        started_ms: Some(broker.identity.started.0),
     };
     let answer = client.call(address, &request, &body, Duration::from_millis(config.register_timeout_ms)).await?;
     answer.fields::<RegisterBrokerReply<'_>>()?;

@@ -19,27 +19,27 @@ pub fn bounds(broker: &Broker, topic: &str, queue_id: i32) -> (QueueOffset, Queu
 }
 
 /// Where a group begins on a queue of which it knows nothing yet: where it has committed, or else at the oldest message.
-pub fn beginning(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> i64 {
+pub fn beginning(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> QueueOffset {
     let (min, max) = bounds(broker, topic, queue_id);
     let committed = broker.tables.offsets.find(group, topic, queue_id);
-    committed.filter(|offset| (min.0..=max.0).contains(offset)).unwrap_or(min.0)
+    committed.filter(|offset| (min..=max).contains(offset)).unwrap_or(min)
 }
 
 /// Answers with an offset of a queue, for a group or without one.
-fn told(broker: &Broker, call: &Call<'_>, topic: &str, queue_id: i32, group: &str, offset: i64) -> Answer {
+fn told(broker: &Broker, call: &Call<'_>, topic: &str, queue_id: i32, group: &str, offset: QueueOffset) -> Answer {
     broker.tables.incarnations.answered(Claim { topic, queue_id, group, connection: call.peer.id(), offset });
-    Answer::with(OffsetReply { offset })
+    Answer::with(OffsetReply { offset: offset.0 })
 }
 
 /// Code 30. An unknown queue is an empty one, as in Java.
 pub fn max(broker: &Broker, call: &Call<'_>, request: request::MaxOffset<'_>) -> Result<Answer, Refusal> {
-    let offset = bounds(broker, &request.topic, request.queue_id).1.0;
+    let offset = bounds(broker, &request.topic, request.queue_id).1;
     Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
 }
 
 /// Code 31.
 pub fn min(broker: &Broker, call: &Call<'_>, request: request::MinOffset<'_>) -> Result<Answer, Refusal> {
-    let offset = bounds(broker, &request.topic, request.queue_id).0.0;
+    let offset = bounds(broker, &request.topic, request.queue_id).0;
     Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
 }
 
@@ -48,8 +48,8 @@ pub fn by_time(broker: &Broker, call: &Call<'_>, request: request::SearchOffsetB
     let is_upper = request.boundary_type.as_deref().is_some_and(|boundary| boundary.eq_ignore_ascii_case("upper"));
     let boundary = if is_upper { Boundary::Upper } else { Boundary::Lower };
     let offset = match u32::try_from(request.queue_id) {
-        Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, request.timestamp, boundary).0,
-        Err(_) => 0,
+        Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, request.timestamp, boundary),
+        Err(_) => QueueOffset(0),
     };
     Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
 }
@@ -73,7 +73,7 @@ pub fn committed(broker: &Broker, call: &Call<'_>, request: request::QueryConsum
     }
     let (min, _) = bounds(broker, &request.topic, request.queue_id);
     if min.0 <= 0 && broker.tables.topics.find(&request.topic).is_some() {
-        return told(0);
+        return told(QueueOffset(0));
     }
     Err(Refusal::NotFound("Not found, maybe this group consumer boot first".into()))
 }
@@ -94,14 +94,18 @@ pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumer
             let text = format!("queue {queue_id} of {topic} cannot be committed at offset {offset}: it ends at {}", max.0);
             return Err(Refusal::Argument(text));
         }
-        let claim = Claim { topic: &topic, queue_id, group: &group, connection: call.peer.id(), offset };
+        let claim = Claim { topic: &topic, queue_id, group: &group, connection: call.peer.id(), offset: QueueOffset(offset) };
         if !broker.tables.incarnations.may_commit(claim, beginning(broker, &group, &topic, queue_id)) {
             return Err(Refusal::Argument(format!(
                 "offset {offset} of queue {queue_id} is from before {topic} was deleted and made again"
             )));
         }
         // Once more if a topic, perhaps this one, has just been deleted.
-        if broker.tables.offsets.commit(&group, &topic, queue_id, offset, || broker.tables.incarnations.deletions() == deletions) {
+        if broker
+            .tables
+            .offsets
+            .commit(&group, &topic, queue_id, QueueOffset(offset), || broker.tables.incarnations.deletions() == deletions)
+        {
             return Ok(Answer::ok());
         }
     }

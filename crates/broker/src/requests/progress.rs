@@ -55,13 +55,15 @@ fn stats(broker: &Broker, group: &str, topics: &[String]) -> ConsumeStats {
         }
         for queue_id in 0..topic.read_queue_nums {
             let (_, max) = broker.store.bounds(name, queue_id as u32).unwrap_or_default();
-            let committed = broker.tables.offsets.find(group, name, queue_id).unwrap_or(0).max(0);
-            let consumed = (committed > 0).then(|| broker.store.store_time(name, queue_id as u32, QueueOffset(committed - 1))).flatten();
+            let committed = broker.tables.offsets.find(group, name, queue_id).unwrap_or_default().max(QueueOffset(0));
+            let consumed = (committed > QueueOffset(0))
+                .then(|| broker.store.store_time(name, queue_id as u32, QueueOffset(committed.0 - 1)))
+                .flatten();
             let offsets = OffsetWrapper {
                 broker_offset: max.0,
-                consumer_offset: committed,
+                consumer_offset: committed.0,
                 last_timestamp: consumed.map_or(0, |time| time.0),
-                pull_offset: broker.tables.offsets.pulled(group, name, queue_id).unwrap_or(0).max(committed),
+                pull_offset: broker.tables.offsets.pulled(group, name, queue_id).unwrap_or_default().max(committed).0,
             };
             stats.offset_table.insert(MessageQueue::new(&**name, &*broker_name, queue_id), offsets);
         }
@@ -128,15 +130,15 @@ pub fn time_span(broker: &Broker, _: &Call<'_>, request: request::ConsumeTimeSpa
     let mut consume_time_span_set = Vec::new();
     for queue_id in 0..topic.write_queue_nums {
         let (min, max) = broker.store.bounds(&request.topic, queue_id as u32).unwrap_or_default();
-        let at = |offset: i64| broker.store.store_time(&request.topic, queue_id as u32, QueueOffset(offset)).map(|time| time.0);
-        let committed = broker.tables.offsets.find(&request.group, &request.topic, queue_id).unwrap_or(0);
-        let min_time_stamp = at(min.0).unwrap_or(-1);
-        let consume_time_stamp = if committed > 0 { at(committed - 1).unwrap_or(-1) } else { min_time_stamp };
-        let next = at(committed).filter(|_| committed < max.0);
+        let at = |offset| broker.store.store_time(&request.topic, queue_id as u32, offset).map(|time| time.0);
+        let committed = broker.tables.offsets.find(&request.group, &request.topic, queue_id).unwrap_or_default();
+        let min_time_stamp = at(min).unwrap_or(-1);
+        let consume_time_stamp = if committed > QueueOffset(0) { at(QueueOffset(committed.0 - 1)).unwrap_or(-1) } else { min_time_stamp };
+        let next = at(committed).filter(|_| committed < max);
         consume_time_span_set.push(QueueTimeSpan {
             consume_time_stamp,
             delay_time: next.map_or(0, |next| now - next),
-            max_time_stamp: at(max.0 - 1).unwrap_or(-1),
+            max_time_stamp: at(QueueOffset(max.0 - 1)).unwrap_or(-1),
             message_queue: MessageQueue::new(&*request.topic, &*broker_name, queue_id),
             min_time_stamp,
         });

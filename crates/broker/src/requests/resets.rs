@@ -17,6 +17,7 @@ use crate::tables::incarnations::Claim;
 use roxmq_protocol::body::{GetConsumerStatusBody, MessageQueue, MessageQueueForC, ResetOffsetBody, ResetOffsetBodyForC, TopicConfig};
 use roxmq_protocol::header::Language;
 use roxmq_protocol::json::{self, Dialect};
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::request::{self, ConsumerStatusFromClient, ResetClientOffset};
 use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
@@ -54,7 +55,7 @@ fn move_here(broker: &Broker, request: &request::ResetOffset<'_>, topic: &TopicC
     }
     let offsets = targets(broker, request, queues(request, topic)?)?;
     for (queue, offset) in &offsets {
-        broker.tables.offsets.reset(&request.group, &request.topic, queue.queue_id, *offset);
+        broker.tables.offsets.reset(&request.group, &request.topic, queue.queue_id, QueueOffset(*offset));
         broker.shards.notify(&request.topic, queue.queue_id as u32);
     }
     Ok(offsets)
@@ -91,7 +92,7 @@ fn target(broker: &Broker, request: &request::ResetOffset<'_>, queue_id: i32) ->
     // Without force a group only goes back.
     let committed = broker.tables.offsets.find(&request.group, &request.topic, queue_id);
     Ok(match committed {
-        Some(committed) if !request.is_force && committed < wanted => committed,
+        Some(committed) if !request.is_force && committed.0 < wanted => committed.0,
         _ => wanted,
     })
 }
@@ -117,7 +118,7 @@ fn move_at_clients(broker: &Broker, request: &request::ResetOffset<'_>, topic: &
                 queue_id: queue.queue_id,
                 group: &request.group,
                 connection: member.peer.id(),
-                offset: *offset,
+                offset: QueueOffset(*offset),
             };
             broker.tables.incarnations.answered(claim);
         }

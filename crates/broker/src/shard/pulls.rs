@@ -37,7 +37,7 @@ impl BrokerShard {
         let held = self.held.borrow();
         let found = || {
             let queue = &pull.pull.queue;
-            self.broker.store.bounds(&queue.topic, queue.queue_id).map_or(0, |(_, max)| max.0 - pull.pull.from)
+            self.broker.store.bounds(&queue.topic, queue.queue_id).map_or(0, |(_, max)| max - pull.pull.from)
         };
         held.pace.is_ahead_of(now, found) && pull.may_wait(now) && self.has_room_for_one_more(held.count())
     }

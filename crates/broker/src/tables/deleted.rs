@@ -6,6 +6,7 @@
 use super::file::TableFile;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
+use roxmq_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -36,7 +37,7 @@ pub struct Deleted {
 
 #[derive(Default)]
 struct State {
-    until_ms: BTreeMap<String, i64>,
+    until: BTreeMap<String, Timestamp>,
     /// Topics to which sends were refused.
     to_ask: BTreeSet<String>,
     /// Where the round through the others stands.
@@ -45,9 +46,10 @@ struct State {
 
 /// The file.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub struct Saved {
-    until_ms: BTreeMap<String, i64>,
+    #[serde(rename = "untilMs")]
+    until: BTreeMap<String, Timestamp>,
 }
 
 impl Deleted {
@@ -56,8 +58,8 @@ impl Deleted {
     /// # Errors
     /// When its file cannot be read. A damaged file does not prevent a start: it counts as empty.
     pub fn load(clock: &Clock, file: TableFile) -> io::Result<Deleted> {
-        let mut until_ms = match file.load::<Saved>() {
-            Ok(saved) => saved.unwrap_or_default().until_ms,
+        let mut until = match file.load::<Saved>() {
+            Ok(saved) => saved.unwrap_or_default().until,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 warn!(%error, "the table of deleted topics is damaged; starting without it");
                 file.touch();
@@ -65,21 +67,21 @@ impl Deleted {
             }
             Err(error) => return Err(error),
         };
-        let now_ms = clock.now_ms();
-        until_ms.retain(|_, until_ms| *until_ms > now_ms);
-        let count = AtomicUsize::new(until_ms.len());
-        let state = Mutex::new(State { until_ms, ..State::default() });
+        let now = Timestamp(clock.now_ms());
+        until.retain(|_, until| *until > now);
+        let count = AtomicUsize::new(until.len());
+        let state = Mutex::new(State { until, ..State::default() });
         Ok(Deleted { clock: clock.clone(), file, state, count, asked: Notify::new() })
     }
 
     /// A topic was just deleted.
     pub fn note(&self, topic: &str) {
-        let until_ms = self.clock.now_ms() + REMEMBERED.as_millis() as i64;
+        let until = Timestamp(self.clock.now_ms()) + REMEMBERED;
         let mut state = self.state.lock();
-        state.until_ms.insert(topic.to_owned(), until_ms);
-        if state.until_ms.len() > TOPICS_MAX {
-            let oldest = state.until_ms.iter().min_by_key(|(_, until_ms)| **until_ms).map(|(topic, _)| topic.clone());
-            oldest.and_then(|topic| state.until_ms.remove(&topic));
+        state.until.insert(topic.to_owned(), until);
+        if state.until.len() > TOPICS_MAX {
+            let oldest = state.until.iter().min_by_key(|(_, until)| **until).map(|(topic, _)| topic.clone());
+            oldest.and_then(|topic| state.until.remove(&topic));
         }
         self.changed(&state);
         self.asked.notify_one();
@@ -92,7 +94,7 @@ impl Deleted {
         }
         let mut state = self.state.lock();
         state.to_ask.remove(topic);
-        if state.until_ms.remove(topic).is_some() {
+        if state.until.remove(topic).is_some() {
             self.changed(&state);
         }
     }
@@ -103,15 +105,15 @@ impl Deleted {
             return false;
         }
         let mut state = self.state.lock();
-        let now_ms = self.clock.now_ms();
-        let Some(until_ms) = state.until_ms.get(topic).copied() else { return false };
+        let now = Timestamp(self.clock.now_ms());
+        let Some(until) = state.until.get(topic).copied() else { return false };
         // A clock that was set back must not extend this.
-        if (0..=REMEMBERED.as_millis() as i64).contains(&(until_ms - now_ms)) {
+        if (now..=now + REMEMBERED).contains(&until) {
             state.to_ask.insert(topic.to_owned());
             self.asked.notify_one();
             return true;
         }
-        state.until_ms.remove(topic);
+        state.until.remove(topic);
         self.changed(&state);
         false
     }
@@ -126,7 +128,7 @@ impl Deleted {
         let mut state = self.state.lock();
         let mut to_ask = std::mem::take(&mut state.to_ask);
         let after = std::mem::take(&mut state.asked_to);
-        let others = state.until_ms.range::<String, _>((Bound::Excluded(&after), Bound::Unbounded)).map(|(topic, _)| topic.clone());
+        let others = state.until.range::<String, _>((Bound::Excluded(&after), Bound::Unbounded)).map(|(topic, _)| topic.clone());
         let others: Vec<String> = others.take(LOOK_AT_ONCE).collect();
         // After the last one the round begins again.
         state.asked_to = others.last().filter(|_| others.len() == LOOK_AT_ONCE).cloned().unwrap_or_default();
@@ -139,11 +141,25 @@ impl Deleted {
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self) -> io::Result<()> {
-        self.file.save(|| Saved { until_ms: self.state.lock().until_ms.clone() })
+        self.file.save(|| Saved { until: self.state.lock().until.clone() })
     }
 
     fn changed(&self, state: &State) {
-        self.count.store(state.until_ms.len(), Ordering::Release);
+        self.count.store(state.until.len(), Ordering::Release);
         self.file.touch();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmq_protocol::json::{self, Dialect};
+
+    #[test]
+    fn the_file_has_milliseconds() {
+        let saved = Saved { until: [("t".to_owned(), Timestamp(7))].into() };
+        let text = r#"{"untilMs":{"t":7}}"#;
+        assert_eq!(json::to_vec(&saved, Dialect::Standard), text.as_bytes());
+        assert_eq!(json::from_slice::<Saved>(text.as_bytes()).unwrap().until, saved.until);
     }
 }

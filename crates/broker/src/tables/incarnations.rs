@@ -16,6 +16,7 @@
 //! connection; the store knows that (`Store::was_deleted`).
 
 use parking_lot::RwLock;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_remoting::ConnectionId;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,7 +63,7 @@ type Place = (IncarnationId, String, i32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     /// An answer gave it this offset.
-    Offset(i64),
+    Offset(QueueOffset),
     /// It reads there.
     Reads,
 }
@@ -79,7 +80,7 @@ pub struct Claim<'a> {
     /// The client's connection.
     pub connection: ConnectionId,
     /// The offset.
-    pub offset: i64,
+    pub offset: QueueOffset,
 }
 
 impl Incarnations {
@@ -153,7 +154,7 @@ impl Incarnations {
     }
 
     /// May the client read from the offset? Every client may up to `beginning`. From then on the client is believed.
-    pub fn may_read(&self, claim: Claim<'_>, beginning: i64) -> bool {
+    pub fn may_read(&self, claim: Claim<'_>, beginning: QueueOffset) -> bool {
         if !self.may_know(claim.topic) || self.table.read().doubts(claim).is_none() {
             return true;
         }
@@ -167,7 +168,7 @@ impl Incarnations {
     }
 
     /// May the client commit the offset? Every client may up to `beginning`.
-    pub fn may_commit(&self, claim: Claim<'_>, beginning: i64) -> bool {
+    pub fn may_commit(&self, claim: Claim<'_>, beginning: QueueOffset) -> bool {
         if !self.may_know(claim.topic) || claim.offset <= beginning {
             return true;
         }
@@ -219,7 +220,7 @@ impl Table {
     }
 
     /// The offsets that answers gave the client, for its group or for none.
-    fn answers(&self, id: IncarnationId, claim: Claim<'_>) -> impl Iterator<Item = i64> {
+    fn answers(&self, id: IncarnationId, claim: Claim<'_>) -> impl Iterator<Item = QueueOffset> {
         let known = [claim.group, ""].map(|group| self.known(id, group, claim));
         known.into_iter().flatten().filter_map(|known| match known {
             Known::Offset(offset) => Some(offset),
@@ -242,11 +243,12 @@ impl Table {
 mod tests {
     use super::*;
 
+    const START: QueueOffset = QueueOffset(0);
     const OLD: ConnectionId = 5;
     const NEW: ConnectionId = 30;
 
     fn claim(connection: ConnectionId, group: &str, offset: i64) -> Claim<'_> {
-        Claim { topic: "t", queue_id: 0, group, connection, offset }
+        Claim { topic: "t", queue_id: 0, group, connection, offset: QueueOffset(offset) }
     }
 
     /// A topic that `g` read was deleted and made again.
@@ -264,53 +266,57 @@ mod tests {
         table.ended("t", 20);
         table.was_read("t", HashSet::new());
         table.began("t", true, 20);
-        assert!(!table.may_read(claim(OLD, "g", 2), 0) && !table.may_commit(claim(OLD, "g", 2), 0));
-        assert!(table.may_read(claim(OLD, "other", 2), 0), "it read neither");
-        assert!(table.may_read(claim(OLD, "g", 0), 0) && table.may_read(claim(OLD, "g", 2), 0));
+        assert!(!table.may_read(claim(OLD, "g", 2), START) && !table.may_commit(claim(OLD, "g", 2), START));
+        assert!(table.may_read(claim(OLD, "other", 2), START), "it read neither");
+        assert!(table.may_read(claim(OLD, "g", 0), START) && table.may_read(claim(OLD, "g", 2), START));
     }
 
     #[test]
     fn an_old_connection_is_doubted_until_it_reads_from_where_it_was_sent() {
         let table = made_again();
-        assert!(!table.may_read(claim(OLD, "g", 2), 0) && !table.may_commit(claim(OLD, "g", 2), 0));
-        assert!(!table.may_read(claim(15, "g", 2), 0), "it came while the topic was gone");
-        assert!(table.may_commit(claim(OLD, "g", 0), 0));
-        assert!(table.may_read(claim(OLD, "g", 0), 0));
-        assert!(table.may_read(claim(OLD, "g", 2), 0) && table.may_commit(claim(OLD, "g", 2), 0));
-        assert!(!table.may_read(claim(OLD + 1, "g", 2), 0), "another of its group has not heard");
-        assert!(table.may_read(claim(NEW, "g", 2), 0) && table.may_commit(claim(NEW, "g", 2), 0));
-        assert!(table.may_read(claim(OLD, "h", 2), 0), "it had read nothing");
-        assert!(table.may_read(Claim { queue_id: 1, ..claim(OLD, "g", 2) }, 0));
-        assert!(table.may_read(Claim { topic: "u", ..claim(OLD, "g", 2) }, 0));
+        assert!(!table.may_read(claim(OLD, "g", 2), START) && !table.may_commit(claim(OLD, "g", 2), START));
+        assert!(!table.may_read(claim(15, "g", 2), START), "it came while the topic was gone");
+        assert!(table.may_commit(claim(OLD, "g", 0), START));
+        assert!(table.may_read(claim(OLD, "g", 0), START));
+        assert!(table.may_read(claim(OLD, "g", 2), START) && table.may_commit(claim(OLD, "g", 2), START));
+        assert!(!table.may_read(claim(OLD + 1, "g", 2), START), "another of its group has not heard");
+        assert!(table.may_read(claim(NEW, "g", 2), START) && table.may_commit(claim(NEW, "g", 2), START));
+        assert!(table.may_read(claim(OLD, "h", 2), START), "it had read nothing");
+        assert!(table.may_read(Claim { queue_id: 1, ..claim(OLD, "g", 2) }, START));
+        assert!(table.may_read(Claim { topic: "u", ..claim(OLD, "g", 2) }, START));
     }
 
     #[test]
     fn an_offset_from_an_answer_is_believed() {
         let table = made_again();
         table.answered(claim(OLD, "g", 3));
-        assert!(!table.may_read(claim(OLD, "g", 2), 0) && table.may_commit(claim(OLD, "g", 3), 0));
-        assert!(table.may_read(claim(OLD, "g", 3), 0));
+        assert!(!table.may_read(claim(OLD, "g", 2), START) && table.may_commit(claim(OLD, "g", 3), START));
+        assert!(table.may_read(claim(OLD, "g", 3), START));
         // The end of the queue, by a request that names no group.
         let table = made_again();
         table.answered(claim(OLD, "", 7));
-        assert!(!table.may_read(claim(OLD, "g", 6), 0) && table.may_read(claim(OLD, "g", 7), 0) && table.may_read(claim(OLD, "g", 9), 0));
+        assert!(
+            !table.may_read(claim(OLD, "g", 6), START)
+                && table.may_read(claim(OLD, "g", 7), START)
+                && table.may_read(claim(OLD, "g", 9), START)
+        );
     }
 
     #[test]
     fn after_a_restart_all_connections_from_before_are_doubted() {
         let table = Incarnations::default();
-        assert!(table.may_read(claim(OLD, "g", 2), 0));
+        assert!(table.may_read(claim(OLD, "g", 2), START));
         table.began("t", false, 20);
         assert_eq!(table.of("t"), None);
         table.began("t", true, 20);
         assert!(table.of("t").is_some());
-        assert!(!table.may_read(claim(OLD, "h", 2), 0) && table.may_read(claim(NEW, "h", 2), 0));
-        assert!(table.may_read(claim(OLD, "h", 0), 0) && table.may_read(claim(OLD, "h", 2), 0));
+        assert!(!table.may_read(claim(OLD, "h", 2), START) && table.may_read(claim(NEW, "h", 2), START));
+        assert!(table.may_read(claim(OLD, "h", 0), START) && table.may_read(claim(OLD, "h", 2), START));
         // Deleted once more, it is another incarnation.
         let before = table.of("t");
         table.ended("t", 40);
         table.was_read("t", [("h".to_owned(), 0)].into());
-        assert!(table.of("t") != before && !table.may_read(claim(OLD, "h", 2), 0));
+        assert!(table.of("t") != before && !table.may_read(claim(OLD, "h", 2), START));
         table.answered(claim(OLD, "h", 2));
         table.connection_lost(OLD);
         assert_eq!(table.table.read().reader_count, 0);

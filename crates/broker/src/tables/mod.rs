@@ -27,6 +27,7 @@ use modes::RequestModes;
 use offsets::Offsets;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_store::Store;
 use std::io;
 use std::path::Path;
@@ -88,7 +89,8 @@ impl Tables {
     /// Makes the tables fit the log and the settings: no offset ahead of the log, every topic that has messages, and the topics and
     /// groups that every broker has.
     pub fn complete(&self, store: &Store, config: &BrokerConfig) {
-        self.offsets.limit_to_ends(|topic, queue_id| u32::try_from(queue_id).map_or(0, |queue_id| queue_end(store, topic, queue_id)));
+        self.offsets
+            .limit_to_ends(|topic, queue_id| u32::try_from(queue_id).map_or(QueueOffset(0), |queue_id| queue_end(store, topic, queue_id)));
         system::warn_of_unserved(&self.topics);
         system::add_system_topics(&self.topics, config);
         system::recover_from_log(&self.topics, store);
@@ -110,6 +112,6 @@ impl Tables {
 }
 
 /// The offset that the next message of a queue will get.
-pub fn queue_end(store: &Store, topic: &str, queue_id: u32) -> i64 {
-    store.bounds(topic, queue_id).map_or(0, |(_, max)| max.0)
+pub fn queue_end(store: &Store, topic: &str, queue_id: u32) -> QueueOffset {
+    store.bounds(topic, queue_id).unwrap_or_default().1
 }

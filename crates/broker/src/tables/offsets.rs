@@ -8,6 +8,7 @@ use super::file::TableFile;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{ConsumerOffsetSerializeWrapper, DataVersion};
+use roxmq_protocol::position::QueueOffset;
 use roxmq_store::Store;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -45,6 +46,7 @@ impl Offsets {
         let mut table = Table { version: loaded.data_version.unwrap_or(DataVersion::new(clock.now_ms())), ..Table::default() };
         for (key, offsets) in loaded.offset_table {
             if let Some((topic, group)) = key.split_once(SEPARATOR) {
+                let offsets = offsets.into_iter().map(|(queue_id, offset)| (queue_id, QueueOffset(offset))).collect();
                 table.committed.entry(topic.to_owned()).or_default().insert(group.to_owned(), offsets);
             }
         }
@@ -52,13 +54,13 @@ impl Offsets {
     }
 
     /// The committed offset.
-    pub fn find(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+    pub fn find(&self, group: &str, topic: &str, queue_id: i32) -> Option<QueueOffset> {
         self.table.lock().committed.get(topic)?.get(group)?.get(&queue_id).copied()
     }
 
     /// Commits an offset, unless a reset waits for the group. Does nothing, and returns false, if it is no longer current; `is_current` is
     /// called under the table's lock.
-    pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64, is_current: impl FnOnce() -> bool) -> bool {
+    pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: QueueOffset, is_current: impl FnOnce() -> bool) -> bool {
         let mut table = self.table.lock();
         let is_current = is_current();
         if is_current {
@@ -67,7 +69,7 @@ impl Offsets {
         is_current
     }
 
-    fn put_committed(&self, table: &mut Table, group: &str, topic: &str, queue_id: i32, offset: i64) {
+    fn put_committed(&self, table: &mut Table, group: &str, topic: &str, queue_id: i32, offset: QueueOffset) {
         let reset_waits = table.resets.get(topic).and_then(|groups| groups.get(group)).is_some_and(|queues| queues.contains_key(&queue_id));
         if !reset_waits {
             put(&mut table.committed, group, topic, queue_id, offset);
@@ -77,14 +79,14 @@ impl Offsets {
 
     /// Moves committed offsets back to the ends of their queues, which `max` gives: a crash took the messages beyond, and a group would
     /// skip those that get their offsets.
-    pub fn limit_to_ends(&self, max: impl Fn(&str, i32) -> i64) {
+    pub fn limit_to_ends(&self, max: impl Fn(&str, i32) -> QueueOffset) {
         let mut table = self.table.lock();
         for (topic, groups) in &mut table.committed {
             for (group, queues) in groups {
                 for (queue_id, offset) in queues {
                     let max = max(topic, *queue_id);
                     if *offset > max {
-                        tracing::warn!(topic, group, queue_id, offset, max, "moved back a committed offset that was ahead of its queue");
+                        tracing::warn!(topic, group, queue_id, %offset, %max, "moved back a committed offset that was ahead of its queue");
                         *offset = max;
                         self.file.touch();
                     }
@@ -94,7 +96,15 @@ impl Offsets {
     }
 
     /// A group pulls a queue from this offset, and may commit another. Does nothing if that is no longer current.
-    pub fn note_pull(&self, group: &str, topic: &str, queue_id: i32, offset: i64, commit: Option<i64>, is_current: impl FnOnce() -> bool) {
+    pub fn note_pull(
+        &self,
+        group: &str,
+        topic: &str,
+        queue_id: i32,
+        offset: QueueOffset,
+        commit: Option<QueueOffset>,
+        is_current: impl FnOnce() -> bool,
+    ) {
         let mut table = self.table.lock();
         if !is_current() {
             return;
@@ -106,12 +116,12 @@ impl Offsets {
     }
 
     /// The offset from which a group pulled a queue last.
-    pub fn pulled(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+    pub fn pulled(&self, group: &str, topic: &str, queue_id: i32) -> Option<QueueOffset> {
         self.table.lock().pulled.get(topic)?.get(group)?.get(&queue_id).copied()
     }
 
     /// A tool sets an offset. The group's next pull of the queue gets it from [`Offsets::take_reset`].
-    pub fn reset(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+    pub fn reset(&self, group: &str, topic: &str, queue_id: i32, offset: QueueOffset) {
         let mut table = self.table.lock();
         put(&mut table.committed, group, topic, queue_id, offset);
         let groups = table.resets.entry(topic.to_owned()).or_default();
@@ -121,7 +131,7 @@ impl Offsets {
     }
 
     /// The offset that a tool has set since the group's last pull of the queue.
-    pub fn take_reset(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+    pub fn take_reset(&self, group: &str, topic: &str, queue_id: i32) -> Option<QueueOffset> {
         if !self.resets_wait.load(Ordering::Acquire) {
             return None;
         }
@@ -182,7 +192,8 @@ impl Offsets {
         let gone = [table.committed.remove(topic), table.pulled.remove(topic), table.resets.remove(topic)];
         self.file.touch();
         drop(table);
-        let queues = |(group, queues): (String, BTreeMap<i32, i64>)| queues.into_keys().map(move |queue_id| (group.clone(), queue_id));
+        let queues =
+            |(group, queues): (String, BTreeMap<i32, QueueOffset>)| queues.into_keys().map(move |queue_id| (group.clone(), queue_id));
         gone.into_iter().flatten().flatten().flat_map(queues).collect()
     }
 
@@ -209,7 +220,8 @@ impl Offsets {
         let mut offset_table = BTreeMap::new();
         for (topic, groups) in &table.committed {
             for (group, offsets) in groups {
-                offset_table.insert(format!("{topic}{SEPARATOR}{group}"), offsets.clone());
+                let offsets = offsets.iter().map(|(queue_id, offset)| (*queue_id, offset.0)).collect();
+                offset_table.insert(format!("{topic}{SEPARATOR}{group}"), offsets);
             }
         }
         ConsumerOffsetSerializeWrapper { data_version: Some(table.version), offset_table }
@@ -225,14 +237,14 @@ impl Offsets {
 }
 
 /// topic -> group -> queue -> offset
-type ByQueue = HashMap<String, HashMap<String, BTreeMap<i32, i64>>>;
+type ByQueue = HashMap<String, HashMap<String, BTreeMap<i32, QueueOffset>>>;
 
 fn forget(table: &mut ByQueue, group: &str) {
     table.values_mut().for_each(|groups| drop(groups.remove(group)));
     table.retain(|_, groups| !groups.is_empty());
 }
 
-fn put(table: &mut ByQueue, group: &str, topic: &str, queue_id: i32, offset: i64) {
+fn put(table: &mut ByQueue, group: &str, topic: &str, queue_id: i32, offset: QueueOffset) {
     // The usual case finds everything there and allocates nothing.
     if let Some(slot) = table.get_mut(topic).and_then(|groups| groups.get_mut(group)).and_then(|queues| queues.get_mut(&queue_id)) {
         *slot = offset;

@@ -15,7 +15,6 @@ use crate::names;
 use crate::tables::file::TableFile;
 use crate::tables::queue_end;
 use roxmq_env::disk::Disk;
-use roxmq_protocol::position::QueueOffset;
 use roxmq_store::Store;
 use std::io;
 use std::path::Path;
@@ -44,8 +43,7 @@ impl Waiting {
             clearance: clearance::Clearance::default(),
         };
         let end = |topic, queue_id| queue_end(store, topic, queue_id);
-        waiting.delay_cursors.limit_to_ends(|level| end(names::DELAY_TOPIC, delay::levels::queue_of(level)));
-        let end = |topic, queue_id| QueueOffset(end(topic, queue_id));
+        waiting.delay_cursors.limit_to_ends(|level| end(names::DELAY_TOPIC, delay::levels::queue_of(level)).0);
         let checks = end(names::PROGRESS_TOPIC, transaction::checks::CHECKS_QUEUE);
         waiting.transactions.limit_to_ends(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0), checks);
         Ok(waiting)

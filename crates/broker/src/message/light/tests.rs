@@ -8,6 +8,7 @@ use crate::waiting::{delay, redraft, timer};
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::permission::Permission;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::time::Timestamp;
 use std::time::Duration;
 
@@ -57,12 +58,12 @@ fn light_topics_and_groups_are_there_and_in_no_table() {
         assert_eq!((found.read_queue_nums, found.write_queue_nums, found.perm), (1, 1, Permission::READ_WRITE));
         assert_eq!(broker.tables.groups.admit(&broker.config(), "%LMQ%g").unwrap().group_name, "%LMQ%g");
         assert!(!broker.tables.groups.all().subscription_group_table.contains_key("%LMQ%g"));
-        broker.tables.offsets.commit("g", "%LMQ%a", 0, round, || true);
-        assert_eq!(broker.tables.offsets.find("g", "%LMQ%a", 0), Some(round));
+        broker.tables.offsets.commit("g", "%LMQ%a", 0, QueueOffset(round), || true);
+        assert_eq!(broker.tables.offsets.find("g", "%LMQ%a", 0), Some(QueueOffset(round)));
         close(broker);
     }
     let broker = try_open(&disk, &clock, config()).unwrap();
-    assert_eq!(broker.tables.offsets.find("g", "%LMQ%a", 0), Some(2));
+    assert_eq!(broker.tables.offsets.find("g", "%LMQ%a", 0), Some(QueueOffset(2)));
     deleting::forget(&broker, "%LMQ%a");
     assert_eq!((next(&broker, "%LMQ%a"), next(&broker, "%LMQ%b")), (None, Some(2)));
     assert_eq!(broker.tables.offsets.find("g", "%LMQ%a", 0), None);

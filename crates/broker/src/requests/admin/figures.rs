@@ -35,8 +35,8 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     put("brokerVersionDesc", VERSION_SHOWN.into());
     put("brokerVersion", roxmq_protocol::header::OUR_VERSION.to_string());
     put("brokerActive", "true".into());
-    put("bootTimestamp", broker.identity.started_ms.to_string());
-    put("runtime", up_time(now_ms - broker.identity.started_ms));
+    put("bootTimestamp", broker.identity.started.to_string());
+    put("runtime", up_time(now_ms - broker.identity.started.0));
     put("startAcceptSendRequestTimeStamp", config.accept_sends_from_ms.to_string());
 
     put("putTps", broker.counts.figures.rates(now, |totals| totals.put_messages));

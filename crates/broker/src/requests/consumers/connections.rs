@@ -10,6 +10,7 @@ use roxmq_protocol::body::{
 };
 use roxmq_protocol::json::{self, Dialect};
 use roxmq_protocol::request;
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, Call};
 
 /// The last version in Java's table, `HIGHER_VERSION`.
@@ -69,11 +70,11 @@ pub fn producers(broker: &Broker, _: &Call<'_>, request: request::ProducerConnec
 
 /// Code 328.
 pub fn all_producers(broker: &Broker, _: &Call<'_>, _: request::AllProducers) -> Result<Answer, Refusal> {
-    let (now_ms, elapsed_ms) = (broker.clock.now_ms(), broker.clock.elapsed().as_millis() as i64);
+    let (now, elapsed) = (Timestamp(broker.clock.now_ms()), broker.clock.elapsed());
     let info = |member: &Member| ProducerInfo {
         client_id: member.client_id.clone(),
         language: member.language.name().to_owned(),
-        last_update_timestamp: now_ms - (elapsed_ms - member.seen_ms),
+        last_update_timestamp: (now - elapsed.saturating_sub(member.seen)).0,
         remote_ip: member.peer.remote().to_string(),
         version: version_shown(member),
     };

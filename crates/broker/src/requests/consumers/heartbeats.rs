@@ -26,14 +26,13 @@ pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Res
     if groups > GROUPS_PER_HEARTBEAT_MAX {
         return Err(Refusal::Argument(format!("a heartbeat names at most {GROUPS_PER_HEARTBEAT_MAX} groups, not {groups}")));
     }
-    // Not the wall clock: when that jumps, no client has been silent.
-    let now = broker.clock.elapsed().as_millis() as i64;
+    let now = broker.clock.elapsed();
     let member = Member {
         peer: call.peer.clone(),
         client_id: data.client_id.clone(),
         language: call.header.language,
         version: call.header.version,
-        seen_ms: now,
+        seen: now,
         fingerprint: data.heartbeat_fingerprint,
         message_model: MessageModel::default(),
     };

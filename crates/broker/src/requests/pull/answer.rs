@@ -42,13 +42,13 @@ impl PullResult {
             code,
             remark,
             messages: read.messages,
-            reply: reply(pull, read.next.0, read.min, read.max),
+            reply: reply(pull, read.next, read.min, read.max),
             needs_disk: read.status == ReadStatus::NotInMemory,
         }
     }
 
     /// The answer that sends the pull to another offset of its queue, which has messages from `min` to `max`.
-    pub(super) fn moved(pull: &PreparedPull, to: i64, (min, max): (QueueOffset, QueueOffset)) -> PullResult {
+    pub(super) fn moved(pull: &PreparedPull, to: QueueOffset, (min, max): (QueueOffset, QueueOffset)) -> PullResult {
         PullResult {
             code: code::PULL_OFFSET_MOVED,
             remark: "OFFSET_RESET",
@@ -65,9 +65,9 @@ fn code(pull: &PreparedPull, status: ReadStatus) -> (i32, &'static str) {
         ReadStatus::Found => (code::SUCCESS, "FOUND"),
         ReadStatus::NoMatchedMessage => (code::PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE"),
         ReadStatus::MessageWasRemoving => (code::PULL_RETRY_IMMEDIATELY, "MESSAGE_WAS_REMOVING"),
-        ReadStatus::NoMatchedLogicQueue if pull.from != 0 => (code::PULL_OFFSET_MOVED, "NO_MATCHED_LOGIC_QUEUE"),
+        ReadStatus::NoMatchedLogicQueue if pull.from != QueueOffset(0) => (code::PULL_OFFSET_MOVED, "NO_MATCHED_LOGIC_QUEUE"),
         ReadStatus::NoMatchedLogicQueue => (code::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE"),
-        ReadStatus::NoMessageInQueue if pull.from != 0 => (code::PULL_OFFSET_MOVED, "NO_MESSAGE_IN_QUEUE"),
+        ReadStatus::NoMessageInQueue if pull.from != QueueOffset(0) => (code::PULL_OFFSET_MOVED, "NO_MESSAGE_IN_QUEUE"),
         ReadStatus::NoMessageInQueue => (code::PULL_NOT_FOUND, "NO_MESSAGE_IN_QUEUE"),
         ReadStatus::NotInMemory => (code::PULL_RETRY_IMMEDIATELY, "NOT_IN_MEMORY"),
         ReadStatus::OffsetFoundNull => (code::PULL_NOT_FOUND, "OFFSET_FOUND_NULL"),
@@ -77,10 +77,10 @@ fn code(pull: &PreparedPull, status: ReadStatus) -> (i32, &'static str) {
     }
 }
 
-fn reply(pull: &PreparedPull, next: i64, min: QueueOffset, max: QueueOffset) -> PullReply {
+fn reply(pull: &PreparedPull, next: QueueOffset, min: QueueOffset, max: QueueOffset) -> PullReply {
     PullReply {
         suggest_which_broker_id: pull.group.broker_id,
-        next_begin_offset: next,
+        next_begin_offset: next.0,
         min_offset: min.0,
         max_offset: max.0,
         topic_sys_flag: Some(pull.topic_sys_flag),

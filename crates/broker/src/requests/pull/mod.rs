@@ -15,6 +15,7 @@ use crate::tables::incarnations::{Claim, IncarnationId};
 use roxmq_protocol::body::{SubscriptionGroupConfig, TopicConfig};
 use roxmq_protocol::header::Fields;
 use roxmq_protocol::permission::Permission;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::request::{HeaderFields, PULL_COMMIT, PULL_SUSPEND, Pull};
 use roxmq_remoting::ConnectionId;
 use roxmq_store::{Patience, ReadLimits};
@@ -35,13 +36,13 @@ pub struct PreparedPull {
     /// Queue to read.
     pub queue: QueueKey,
     /// Where to start.
-    pub from: i64,
+    pub from: QueueOffset,
     /// How long it may wait for a message.
     pub hold: Duration,
     /// Who pulls.
     pub(super) connection: ConnectionId,
     /// The offset that rides on it, until it is committed.
-    pub(super) commit: Cell<Option<i64>>,
+    pub(super) commit: Cell<Option<QueueOffset>>,
     /// How often topics had been deleted when it came, and which incarnation of its topic it was then.
     pub(super) deletions: u64,
     pub(super) incarnation: Option<IncarnationId>,
@@ -56,7 +57,7 @@ impl PreparedPull {
         &self.group.group_name
     }
 
-    pub(super) fn claim(&self, offset: i64) -> Claim<'_> {
+    pub(super) fn claim(&self, offset: QueueOffset) -> Claim<'_> {
         let QueueKey { topic, queue_id } = &self.queue;
         Claim { topic, queue_id: *queue_id as i32, group: self.group_name(), connection: self.connection, offset }
     }
@@ -113,10 +114,10 @@ pub fn prepare(
     Ok(PreparedPull {
         group,
         queue: QueueKey { topic: request.topic.as_ref().into(), queue_id: request.queue_id as u32 },
-        from: request.queue_offset,
+        from: QueueOffset(request.queue_offset),
         hold,
         connection,
-        commit: Cell::new((request.sys_flag & PULL_COMMIT != 0).then_some(request.commit_offset)),
+        commit: Cell::new((request.sys_flag & PULL_COMMIT != 0).then_some(QueueOffset(request.commit_offset))),
         deletions,
         incarnation: broker.tables.incarnations.of(&request.topic),
         limits: ReadLimits {

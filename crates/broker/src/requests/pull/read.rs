@@ -27,7 +27,7 @@ pub struct SharedRead {
     body: Vec<u8>,
     /// Where all messages in it say that they are stored, if that is known.
     stored_at: Option<SocketAddr>,
-    found: Option<(i64, ReadLimits, ReadResult)>,
+    found: Option<(QueueOffset, ReadLimits, ReadResult)>,
     counter_name: String,
 }
 
@@ -54,7 +54,7 @@ impl SharedRead {
 /// What a pull finds.
 enum Found {
     /// It has to begin elsewhere: its offset is from before its topic was deleted and made again.
-    Elsewhere(i64),
+    Elsewhere(QueueOffset),
     /// What the store has for it.
     Read(ReadResult),
 }
@@ -73,10 +73,10 @@ pub fn serve(broker: &Broker, pull: &PreparedPull, patience: Patience, shared: &
         Found::Read(read) => read,
     };
     // What rides on a pull is never ahead of it, unless it is from before the topic was deleted.
-    let end = if incarnation.is_some() { read.max.0.min(pull.from) } else { read.max.0 };
-    let commit = pull.commit.take().filter(|offset| (0..=end).contains(offset));
+    let end = if incarnation.is_some() { read.max.min(pull.from) } else { read.max };
+    let commit = pull.commit.take().filter(|offset| (QueueOffset(0)..=end).contains(offset));
     let is_current = || broker.tables.incarnations.deletions() == deletions;
-    broker.tables.offsets.note_pull(pull.group_name(), topic, *queue_id as i32, read.next.0, commit, is_current);
+    broker.tables.offsets.note_pull(pull.group_name(), topic, *queue_id as i32, read.next, commit, is_current);
     count(broker, pull, &read, shared);
     PullResult::of(pull, &read)
 }
@@ -116,7 +116,7 @@ fn find(broker: &Broker, pull: &PreparedPull, incarnation: Option<IncarnationId>
 }
 
 /// Where a pull has to begin whose offset is from before its topic was deleted and made again.
-fn begin_again(broker: &Broker, pull: &PreparedPull, incarnation: IncarnationId) -> Option<i64> {
+fn begin_again(broker: &Broker, pull: &PreparedPull, incarnation: IncarnationId) -> Option<QueueOffset> {
     let beginning = beginning(broker, pull.group_name(), &pull.queue.topic, pull.queue.queue_id as i32);
     let waited_over_it = pull.incarnation != Some(incarnation) && pull.from > beginning;
     (waited_over_it || !broker.tables.incarnations.may_read(pull.claim(pull.from), beginning)).then_some(beginning)
@@ -125,7 +125,7 @@ fn begin_again(broker: &Broker, pull: &PreparedPull, incarnation: IncarnationId)
 fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_retries: bool, body: &mut Vec<u8>) -> ReadResult {
     let QueueKey { topic, queue_id } = &pull.queue;
     let by_entry: Option<&mut EntryFilter<'_>> = Some(&mut |entry| pull.subscription.wants(entry.tags_code));
-    let request = ReadRequest { topic, queue_id: *queue_id, from: QueueOffset(pull.from), limits };
+    let request = ReadRequest { topic, queue_id: *queue_id, from: pull.from, limits };
     match &pull.subscription.wanted {
         _ if filters_retries => {
             let wants = &mut |record: &Record<'_>| is_still_wanted(broker, pull.group_name(), record);
@@ -140,7 +140,7 @@ fn read_store(broker: &Broker, pull: &PreparedPull, limits: ReadLimits, filters_
 }
 
 /// Sends a pull to another offset.
-fn moved(broker: &Broker, pull: &PreparedPull, offset: i64) -> PullResult {
+fn moved(broker: &Broker, pull: &PreparedPull, offset: QueueOffset) -> PullResult {
     broker.tables.incarnations.answered(pull.claim(offset));
     PullResult::moved(pull, offset, broker.store.bounds(&pull.queue.topic, pull.queue.queue_id).unwrap_or_default())
 }

@@ -53,7 +53,7 @@ fn make(broker: &Broker, messages: usize) {
 }
 
 fn committed(broker: &Broker) -> Option<i64> {
-    broker.tables.offsets.find("g", TOPIC, QUEUE as i32)
+    broker.tables.offsets.find("g", TOPIC, QUEUE as i32).map(|offset| offset.0)
 }
 
 #[test]

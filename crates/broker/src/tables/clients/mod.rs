@@ -14,6 +14,7 @@ use roxmq_protocol::header::Language;
 use roxmq_remoting::{ConnectionId, Peer};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use subscription::{Subscription, Wanted, is_everything, is_tags};
 
@@ -28,8 +29,8 @@ pub struct Member {
     pub language: Language,
     /// Its version.
     pub version: i32,
-    /// When it was last heard of, in ms of the clock that only measures ([`Clock::elapsed`](roxmq_env::clock::Clock::elapsed)).
-    pub seen_ms: i64,
+    /// When it was last heard of, by [`Clock::elapsed`](roxmq_env::clock::Clock::elapsed): no client is silent because the wall clock jumps.
+    pub seen: Duration,
     /// Fingerprint of its last full heartbeat.
     pub fingerprint: i32,
     /// How this member consumes, even if the others of its group do not.
@@ -103,12 +104,12 @@ impl Clients {
     }
 
     /// A member has sent a light heartbeat. Is its fingerprint that of the last full one?
-    pub fn consumer_unchanged(&self, group: &str, connection: ConnectionId, fingerprint: i32, now_ms: i64) -> bool {
+    pub fn consumer_unchanged(&self, group: &str, connection: ConnectionId, fingerprint: i32, now: Duration) -> bool {
         let mut consumers = self.consumers.write();
         let Some(member) = consumers.get_mut(group).and_then(|group| group.members.get_mut(&connection)) else {
             return false;
         };
-        member.seen_ms = now_ms;
+        member.seen = now;
         member.fingerprint == fingerprint
     }
 
@@ -150,11 +151,11 @@ impl Clients {
         in_consumers.into_iter().filter_map(|group| self.consumer_left(&group, connection)).collect()
     }
 
-    /// Connections that were last heard of before `before_ms`.
-    pub fn silent_since(&self, before_ms: i64) -> Vec<Peer> {
+    /// Connections that were silent for longer than `patience`.
+    pub fn silent_for(&self, patience: Duration, now: Duration) -> Vec<Peer> {
         let mut silent = Vec::new();
         let mut look = |member: &Member| {
-            if member.seen_ms < before_ms {
+            if now.saturating_sub(member.seen) > patience {
                 silent.push(member.peer.clone());
             }
         };
