@@ -53,7 +53,7 @@ pub fn some_journal() -> Vec<u8> {
 }
 
 /// Records of the progress topic and of timed messages, and recall handles.
-pub fn marks(bytes: &[u8]) {
+pub fn progress(bytes: &[u8]) {
     timers::marks(bytes);
     let _ = std::str::from_utf8(bytes).map(str::parse::<i64>);
 }

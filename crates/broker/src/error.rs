@@ -1,29 +1,30 @@
-//! Why a request is refused, and what is answered then.
+//! Why is a request refused, and with which code is it answered?
 
 use roxmq_protocol::code;
 use roxmq_protocol::json::JsonError;
 use roxmq_protocol::record::DraftError;
 use roxmq_protocol::request::FieldError;
+use roxmq_protocol::time::Timestamp;
 use roxmq_remoting::{Answer, CallError, Panicked, guarded};
 use roxmq_store::AppendError;
 use thiserror::Error;
 
-/// A refusal: what happened, not what it is called on the wire.
+/// The fact behind a refusal; [`Refusal::code`] has its code on the wire.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Refusal {
     /// A field is missing or unreadable.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// The body is not the JSON that is expected.
+    /// The body is not the expected JSON.
     #[error("the body cannot be read: {0}")]
     Body(#[from] JsonError),
-    /// The body is empty and must not be.
+    /// The body must not be empty.
     #[error("the body is empty")]
     BodyEmpty,
-    /// A name that no topic or group can have.
+    /// No topic, group or client can have this name.
     #[error("{0}")]
     Name(String),
-    /// The broker's own topic.
+    /// Clients cannot send to this topic of the system.
     #[error("Sending message to topic[{0}] is forbidden.")]
     SendForbidden(String),
     /// A system topic cannot be changed or deleted.
@@ -41,14 +42,14 @@ pub enum Refusal {
     /// The topic is not read.
     #[error("the topic[{0}] pulling message is forbidden")]
     TopicNotReadable(String),
-    /// The topic has fewer queues.
+    /// The topic has no such queue.
     #[error("request queueId[{queue_id}] is illegal, topic:[{topic}] has {queues} queues")]
     QueueUnknown {
-        /// Topic asked for.
+        /// The topic.
         topic: String,
-        /// Queue asked for.
+        /// The queue.
         queue_id: i32,
-        /// How many it has.
+        /// How many queues the topic has.
         queues: i32,
     },
     /// The group may not consume.
@@ -60,24 +61,24 @@ pub enum Refusal {
     /// The group may not read the topic.
     #[error("the consumer group[{group}] is forbidden for topic[{topic}]")]
     GroupForbiddenForTopic {
-        /// Group that reads.
+        /// The group.
         group: String,
-        /// What it may not read.
+        /// The topic.
         topic: String,
     },
-    /// There is no such topic. Java has other words for each request.
+    /// There is no such topic. Java's text differs by request.
     #[error("{0}")]
     NoTopic(String),
-    /// There is no such group. Java has other words for each request.
+    /// There is no such group. Java's text differs by request.
     #[error("{0}")]
     NoGroup(String),
-    /// Something to be set up that RoxMQ does not have yet.
+    /// RoxMQ does not have this feature.
     #[error("{0} is not supported by this version of RoxMQ")]
-    NotYetHere(&'static str),
+    Unsupported(&'static str),
     /// Lite pull is switched off.
     #[error("the broker[{0}] for lite pull consumer is forbidden")]
     LitePullForbidden(String),
-    /// Nobody of the group is connected.
+    /// No member of the group is connected, so its subscription is unknown.
     #[error("the consumer's group info not exist")]
     SubscriptionGroupOffline,
     /// The group does not subscribe to the topic.
@@ -86,85 +87,85 @@ pub enum Refusal {
     /// The broker knows an older subscription.
     #[error("the consumer's subscription not latest")]
     SubscriptionOld,
-    /// The expression cannot be read.
+    /// The expression in the request cannot be read.
     #[error("parse the consumer's subscription failed: {0}")]
     Expression(String),
-    /// The group subscribed with an SQL92 expression that cannot be read.
+    /// The SQL92 expression of the group's subscription cannot be read.
     #[error("The broker's consumer filter data is not exist!Your expression may be wrong! {0}")]
     FilterUnreadable(String),
-    /// There is no such filter here, or it is switched off.
+    /// There is no filter of this type, or it is switched off.
     #[error("The broker does not support consumer to filter message by {0}")]
     ExpressionKind(String),
     /// The message is too large or breaks another rule.
     #[error("the message is illegal, maybe msg body or properties length not matched. {0}")]
     Message(String),
-    /// A message's time is none, or too far ahead.
+    /// The time of a timed message cannot be read, or is too far ahead.
     #[error(
         "timer message illegal, the delay time should not be bigger than the max delay {max_ms}ms; or if set del msg, the delay time \
          should be bigger than the current time (asked for: {asked})"
     )]
     TimerIllegal {
-        /// The furthest allowed.
+        /// The longest delay allowed.
         max_ms: i64,
-        /// What was asked for.
+        /// The message's time.
         asked: String,
     },
-    /// What is asked for makes no sense, for the reason given.
+    /// The request makes no sense, for this reason.
     #[error("{0}")]
     IllegalOperation(String),
-    /// No recalls now.
+    /// Recalls are switched off, or not possible now.
     #[error("recall failed, broker service not available")]
     RecallClosed,
     /// The disk is full.
     #[error("service not available now. The broker's disk is full: {0}")]
     DiskFull(String),
-    /// A write or a flush failed once; nothing more is taken.
+    /// The store is fenced, for this reason.
     #[error("service not available now. The store was closed for writing after an error: {0}")]
     Fenced(String),
-    /// Too much is waiting already.
+    /// Too many requests wait already.
     #[error("[OVERLOAD]system busy, start flow control for a while: {0}")]
     Busy(&'static str),
-    /// Before the time from which sends are accepted.
+    /// Sends are accepted only from this time on.
     #[error("broker unable to service, until {0}")]
-    NotYet(i64),
-    /// Nothing was found.
+    SendsNotYetAccepted(Timestamp),
+    /// There is no such message, offset or setting.
     #[error("{0}")]
     NotFound(String),
-    /// An argument makes no sense.
+    /// An argument is out of range, for this reason.
     #[error("{0}")]
     Argument(String),
-    /// Not allowed, for the reason given.
+    /// Not allowed, for this reason.
     #[error("{0}")]
     Forbidden(String),
-    /// Nobody of the group, or not this client, is connected.
+    /// The client, or every member of the group, is offline.
     #[error("{0}")]
     NotOnline(String),
-    /// A relayed request had no answer.
+    /// The client did not answer a relayed request.
     #[error("the client did not answer: {0}")]
     Relay(#[from] CallError),
-    /// The handler has panicked.
+    /// The handler panicked.
     #[error(transparent)]
     Panicked(#[from] Panicked),
-    /// Anything else, in words.
+    /// Another failure, for which Java has no code either.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Where users read what to do about a topic or group that is not there.
+/// Where users read what to do about a missing topic or group.
 const FAQ: &str = "See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
 
 impl Refusal {
-    /// There is no such topic, and none may be made, as clients are told.
+    /// There is no such topic, and it may not be created: the text for clients.
     pub fn no_topic(topic: &str) -> Refusal {
         Refusal::NoTopic(format!("topic[{topic}] not exist, apply first please! {FAQ}"))
     }
 
-    /// There is no such group, and none may be made, as clients are told.
+    /// There is no such group, and it may not be created: the text for clients.
     pub fn no_group(group: &str) -> Refusal {
         Refusal::NoGroup(format!("subscription group [{group}] does not exist, {FAQ}"))
     }
 
-    /// There is no such topic, as tools are told.
+    /// There is no such topic: the text for tools.
     pub fn topic_not_found(topic: &str) -> Refusal {
         Refusal::NoTopic(format!("topic[{topic}] not exist"))
     }
@@ -172,7 +173,9 @@ impl Refusal {
     /// The response code.
     pub fn code(&self) -> i32 {
         match self {
-            Refusal::Field(_) | Refusal::Body(_) | Refusal::BodyEmpty | Refusal::NotYet(_) | Refusal::Failed(_) => code::SYSTEM_ERROR,
+            Refusal::Field(_) | Refusal::Body(_) | Refusal::BodyEmpty | Refusal::SendsNotYetAccepted(_) | Refusal::Failed(_) => {
+                code::SYSTEM_ERROR
+            }
             Refusal::ExpressionKind(_) | Refusal::Panicked(_) => code::SYSTEM_ERROR,
             Refusal::Name(_) | Refusal::SystemTopic(_) | Refusal::QueueUnknown { .. } | Refusal::Argument(_) => code::INVALID_PARAMETER,
             Refusal::SendForbidden(_)
@@ -187,7 +190,7 @@ impl Refusal {
             | Refusal::GroupForbidden(_) => code::NO_PERMISSION,
             Refusal::NoTopic(_) => code::TOPIC_NOT_EXIST,
             Refusal::NoGroup(_) => code::SUBSCRIPTION_GROUP_NOT_EXIST,
-            Refusal::NotYetHere(_) => code::REQUEST_CODE_NOT_SUPPORTED,
+            Refusal::Unsupported(_) => code::REQUEST_CODE_NOT_SUPPORTED,
             Refusal::SubscriptionGroupOffline | Refusal::SubscriptionUnknown => code::SUBSCRIPTION_NOT_EXIST,
             Refusal::SubscriptionOld => code::SUBSCRIPTION_NOT_LATEST,
             Refusal::Expression(_) => code::SUBSCRIPTION_PARSE_FAILED,
@@ -202,7 +205,7 @@ impl Refusal {
         }
     }
 
-    /// What kind of ban it is, which answers to pulls say (Java's `ForbiddenType`).
+    /// The kind of ban, for answers to pulls (Java's `ForbiddenType`).
     pub fn forbidden_type(&self) -> Option<i32> {
         match self {
             Refusal::BrokerNotReadable(_) | Refusal::LitePullForbidden(_) => Some(1),
@@ -221,7 +224,7 @@ impl Refusal {
             | Refusal::QueueUnknown { .. }
             | Refusal::NoTopic(_)
             | Refusal::NoGroup(_)
-            | Refusal::NotYetHere(_)
+            | Refusal::Unsupported(_)
             | Refusal::SubscriptionGroupOffline
             | Refusal::SubscriptionUnknown
             | Refusal::SubscriptionOld
@@ -235,7 +238,7 @@ impl Refusal {
             | Refusal::DiskFull(_)
             | Refusal::Fenced(_)
             | Refusal::Busy(_)
-            | Refusal::NotYet(_)
+            | Refusal::SendsNotYetAccepted(_)
             | Refusal::NotFound(_)
             | Refusal::Argument(_)
             | Refusal::Forbidden(_)
@@ -268,12 +271,13 @@ impl From<DraftError> for Refusal {
         Refusal::Message(error.to_string())
     }
 }
-/// What a handler answers, whatever becomes of it.
-pub fn answered(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
-    taken(handler).unwrap_or_else(|refusal| refusal.answer())
+
+/// The answer of a handler, also if it refuses or panics.
+pub fn answer_of(handler: impl FnOnce() -> Result<Answer, Refusal>) -> Answer {
+    outcome_of(handler).unwrap_or_else(|refusal| refusal.answer())
 }
 
-/// What a handler says; a panic in it is a failure of this request alone.
-pub fn taken<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+/// The outcome of a handler; a panic in it fails this request alone.
+pub fn outcome_of<T>(handler: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     guarded(handler).unwrap_or_else(|panicked| Err(panicked.into()))
 }

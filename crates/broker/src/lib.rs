@@ -1,23 +1,22 @@
 //! The broker: requests of producers, consumers and tools, on one store.
 //!
-//! Three files tell everything: `routes.rs` (which request goes to which handler, and how it is run), `services.rs` (what runs by
-//! itself) and `error.rs` (what is answered when something fails). The rooms:
+//! Start with three files: `routes.rs` (which handler serves a request, and in which lane), `services.rs` (which services run by
+//! themselves) and `error.rs` (why requests are refused, and with which code). The folders:
 //!
 //! - `requests`: handlers, one file for each group of request codes;
-//! - `shard`: the work of one thread: turns, answers that wait, held pulls;
+//! - `shard`: the work of one thread: turns, unconfirmed sends, held pulls;
 //! - `waiting`: messages that wait for a delay level, a time or a decision;
-//! - `announce`: what NameServers are told, and when a change counts as made;
+//! - `announce`: registration with NameServers, and answers that wait for it;
 //! - `message`: rules about single messages;
-//! - `notify`: how shards hear of what happened elsewhere;
+//! - `notify`: how other threads reach shards;
 //! - `tables`: state, each part with its own lock and file;
-//! - `counts`: what was done;
-//! - `settings`: what can be configured, and what is in force;
-//! - `filter`: SQL92 expressions;
-//! - `settings`: the keys of `broker.conf`.
+//! - `counts`: counters and rates;
+//! - `settings`: the keys of `broker.conf`, and the settings in force;
+//! - `filter`: SQL92 expressions.
 //!
 //! `broker.rs` puts the parts together.
 
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests are their own world"))]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests may use clocks, files and threads directly"))]
 
 mod announce;
 mod append;

@@ -1,4 +1,4 @@
-//! Outages that last, of work that is tried again many times a second: said when they begin, and when they are over.
+//! How does work that retries many times a second log a lasting failure? Once when it begins, and once when it is over.
 
 use parking_lot::Mutex;
 use std::collections::BTreeSet;

@@ -58,7 +58,7 @@ impl RunningBroker {
         self.server.addresses()
     }
 
-    /// Says that a stop is near: NameServers that go away now are taken to be stopping, too.
+    /// Notes that a stop is near: NameServers that go away now are taken to be stopping, too.
     pub fn about_to_stop(&self) {
         self.broker.announce.registration.about_to_stop();
     }

@@ -14,7 +14,7 @@ pub fn save_tables(broker: &Broker) {
     save_offsets(broker);
 }
 
-/// Saves every table that changed, and deletes the journal: while the broker is down, the files say everything.
+/// Saves every table that changed, and deletes the journal: while the broker is down, the files are complete.
 pub fn close_tables(broker: &Broker) {
     save_or_fence(broker, || broker.tables.journal.close(|| broker.tables.save_journaled()));
     save_offsets(broker);

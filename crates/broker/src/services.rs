@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | registration | 30 s, and on each change of topics | announces the broker and its topics to NameServers |
 //! | deleted topics | when a send to one was refused | asks the NameServers whether it is elsewhere |
-//! | delayed messages | 50 ms, if any wait | delivers what is due |
-//! | timed messages | when the next is due, at least every second | delivers what is due |
+//! | delayed messages | 50 ms, if any wait | delivers those that are due |
+//! | timed messages | when the next is due, at least every second | delivers those that are due |
 //! | transactions | `transactionCheckInterval` | checks back on open half messages |
 //! | deletions | when the store may not delete yet | appends timed messages in the oldest part of the log again |
 //! | journal | 50 ms, if there are any | syncs changes of topics, groups and request modes that no request waits for; now and then saves these tables |
@@ -37,7 +37,7 @@ const SAMPLE_PERIOD: Duration = Duration::from_secs(10);
 pub fn start(broker: &Arc<Broker>) {
     let weak = Arc::downgrade(broker);
     broker.store.wake_when_flushed(Arc::new(move || {
-        // A fenced broker can be read but not written: NameServers should say so before producers find out one by one.
+        // A fenced broker can be read but not written: NameServers should know before producers find out one by one.
         if let Some(broker) = weak.upgrade()
             && broker.store.fenced().is_some()
             && !bites(Tooth::FenceUntold)

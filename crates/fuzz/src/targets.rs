@@ -56,7 +56,7 @@ pub const ALL: &[Target] = &[
     target("journal", STORE, roxmq_broker::decoders::journal, 512),
     target("change", JSON, roxmq_broker::decoders::journal, 512),
     target("sql92", SQL, roxmq_broker::decoders::expression, 512),
-    target("marks", TEXTS, roxmq_broker::decoders::marks, 64),
+    target("marks", TEXTS, roxmq_broker::decoders::progress, 64),
     target("names", TEXTS, names, 64),
     target("light-queues", TEXTS, light, 64),
     target("log", STORE, roxmq_store::decoders::log, 64),

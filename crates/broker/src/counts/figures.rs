@@ -1,4 +1,4 @@
-//! What the broker has done since it started, for GET_BROKER_RUNTIME_INFO (28). Java: `StoreStatsService`, `BrokerStats`.
+//! Which counters does GET_BROKER_RUNTIME_INFO (28) show? Java: `StoreStatsService`, `BrokerStats`.
 
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
-/// Samples kept: ten minutes of one every ten seconds, and the one they began with.
+/// Ten minutes of a sample every ten seconds, and the one at their beginning.
 const SAMPLES: usize = 61;
 
 /// The counts.
@@ -27,7 +27,7 @@ pub struct Figures {
 struct History {
     samples: VecDeque<Totals>,
     day: i64,
-    /// Put and got in all, at the last two midnights (UTC).
+    /// Totals of puts and gets at the last two midnights (UTC).
     mornings: [(u64, u64); 2],
 }
 
@@ -45,7 +45,7 @@ pub struct Totals {
 }
 
 impl Figures {
-    /// Counts from now on.
+    /// Counters at 0.
     pub fn new(clock: &Clock) -> Figures {
         let figures = Figures::default();
         figures.history.lock().day = clock.now_ms() / DAY_MS;
@@ -64,12 +64,12 @@ impl Figures {
         self.put_failures.fetch_add(messages as u64, Relaxed);
     }
 
-    /// A message was laid aside that could not be carried on.
+    /// A message was parked.
     pub fn parked(&self) {
         self.parked_messages.fetch_add(1, Relaxed);
     }
 
-    /// How many messages were laid aside.
+    /// How many messages were parked.
     pub fn parked_messages(&self) -> u64 {
         self.parked_messages.load(Relaxed)
     }
@@ -98,7 +98,7 @@ impl Figures {
         }
     }
 
-    /// Takes a sample; called every ten seconds.
+    /// Samples the counters; called every ten seconds.
     pub fn sample(&self, clock: &Clock) {
         let totals = self.totals(clock.elapsed());
         let mut history = self.history.lock();
@@ -113,7 +113,7 @@ impl Figures {
         }
     }
 
-    /// What was counted a second over the last 10 s, 1 min and 10 min, as the text tools split at blanks.
+    /// The rates per second over the last 10 s, 1 min and 10 min. Tools split the text at blanks.
     pub fn rates(&self, now: Duration, of: impl Fn(&Totals) -> u64) -> String {
         let totals = self.totals(now);
         let history = self.history.lock();
@@ -125,11 +125,11 @@ impl Figures {
                 if span > 0.0 { (of(&totals) - of(first)) as f64 / span } else { 0.0 }
             })
         };
-        // With a point always: tools read them as decimals.
+        // Always with a point: tools read them as decimals.
         format!("{:?} {:?} {:?}", rate(10), rate(60), rate(600))
     }
 
-    /// Put and got in all at the midnight before last and at the last one (UTC); 0 when the broker did not run then.
+    /// Totals of puts and gets at the midnight before last and at the last one (UTC); 0 if the broker did not run then.
     pub fn mornings(&self) -> [(u64, u64); 2] {
         self.history.lock().mornings
     }

@@ -1,4 +1,4 @@
-//! What has the broker done?
+//! How many messages has the broker stored and delivered, and how fast?
 
 pub mod figures;
 pub mod statistics;
@@ -8,20 +8,20 @@ use roxmq_env::clock::Clock;
 use statistics::{Counter, Moved, Statistics};
 use std::sync::Arc;
 
-/// All that is counted.
+/// All counters.
 pub struct Counts {
-    /// Of the whole broker, for its runtime information.
+    /// Those of the whole broker, for its runtime information.
     pub figures: Figures,
-    /// By topic, group and queue.
+    /// Those of topics and groups.
     pub statistics: Statistics,
-    /// What was stored in all.
+    /// Messages stored in all.
     pub broker_puts: Arc<Counter>,
-    /// What was pulled in all.
+    /// Messages pulled in all.
     pub broker_gets: Arc<Counter>,
 }
 
 impl Counts {
-    /// Counts from now on.
+    /// Counters at 0.
     pub fn new(clock: &Clock, cluster_name: &str) -> Counts {
         let statistics = Statistics::default();
         Counts {
@@ -32,7 +32,7 @@ impl Counts {
         }
     }
 
-    /// Takes the samples; called every ten seconds.
+    /// Samples the counters; called every ten seconds.
     pub fn sample(&self, clock: &Clock) {
         self.statistics.sample(clock.elapsed());
         self.figures.sample(clock);

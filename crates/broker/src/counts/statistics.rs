@@ -1,4 +1,6 @@
-//! How much moved, for topics, groups and the broker: over the last minute, hour and day (Java's `BrokerStatsManager`, `StatsItem`).
+//! How many messages and bytes went through topics, groups and the broker over the last minute, hour and day?
+//!
+//! Java: `BrokerStatsManager`, `StatsItem`.
 
 use parking_lot::{Mutex, RwLock};
 use roxmq_protocol::body::{BrokerStatsData, BrokerStatsItem};
@@ -7,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What moves, and is counted in messages and bytes.
+/// The movements that are counted, in messages and bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
     /// Stored, by topic.
     Puts,
     /// Pulled, by topic and group with an `@` between them.
     Gets,
-    /// Given back by consumers, by topic and group as well.
+    /// Sent back by consumers, by topic and group as well.
     SendBacks,
     /// Stored by the broker, by the name of its cluster.
     BrokerPuts,
@@ -22,7 +24,7 @@ pub enum Moved {
     BrokerGets,
 }
 
-/// How many kinds there are.
+/// The number of kinds.
 const KINDS: usize = Moved::BrokerGets as usize + 1;
 
 impl Moved {
@@ -30,14 +32,14 @@ impl Moved {
     const ALL: [Moved; KINDS] = [Moved::Puts, Moved::Gets, Moved::SendBacks, Moved::BrokerPuts, Moved::BrokerGets];
 }
 
-/// In what something that moved is told.
+/// The unit of a statistic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Messages,
     Bytes,
 }
 
-/// One of the figures that tools ask for with code 315.
+/// A statistic that tools request by name (315).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statistic(Moved, Unit);
 
@@ -63,7 +65,7 @@ impl Statistic {
     }
 }
 
-/// One count: how often, and how much in all. Messages and bytes are one, so that a message is looked up once to be counted.
+/// One counter. Messages and bytes share it, so that counting a message takes one lookup.
 #[derive(Default)]
 pub struct Counter {
     messages: AtomicU64,
@@ -73,7 +75,7 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Counts one occasion.
+    /// Counts one event.
     pub fn add(&self, messages: u64, bytes: u64) {
         self.messages.fetch_add(messages, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -125,8 +127,8 @@ const DAY: Window = Window { every: Duration::from_secs(3600), span: Duration::f
 const SLACK: Duration = Duration::from_millis(500);
 
 impl Window {
-    /// Where a counter begins: it was made within the interval that ends now, and had counted nothing at its begin. Java does the same, so
-    /// that what is counted before the first sample is in the figures.
+    /// The first sample of a counter: it was made within the interval that ends now, and was at 0 at its beginning. Java does the same, so
+    /// that events before the first sample count, too.
     fn begin(self, now: Duration) -> Sample {
         Sample { at: now.saturating_sub(self.every), ..Sample::default() }
     }
@@ -138,13 +140,13 @@ impl Window {
         if samples.back().is_some_and(|last| sample.at + SLACK >= last.at + self.every) {
             samples.push_back(sample);
         }
-        // The first one kept is where the span begins.
+        // The first sample in the window is where the span begins.
         while samples.get(1).is_some_and(|second| second.at + self.span <= sample.at + SLACK) {
             samples.pop_front();
         }
     }
 
-    /// What moved in the span that ends now.
+    /// The figures of the span that ends now.
     fn figures(self, samples: &VecDeque<Sample>, now: Sample, unit: Unit) -> BrokerStatsItem {
         let first = samples.front().copied().unwrap_or_else(|| self.begin(now.at));
         let sum = now.sum(unit).saturating_sub(first.sum(unit));
@@ -157,14 +159,14 @@ impl Window {
 /// All counters.
 #[derive(Default)]
 pub struct Statistics {
-    /// By what moved, as numbered, and key.
+    /// By kind, then by key.
     counters: RwLock<[HashMap<String, Arc<Counter>>; KINDS]>,
-    /// How often counters were dropped: whoever holds one has to look for another.
+    /// How often counters were dropped: a thread that holds one has to look it up again.
     forgotten: AtomicU64,
 }
 
 impl Statistics {
-    /// The counter, made when it is asked for first.
+    /// The counter, made on first use.
     pub fn counter(&self, moved: Moved, key: &str) -> Arc<Counter> {
         if let Some(counter) = self.counters.read()[moved as usize].get(key) {
             return Arc::clone(counter);
@@ -172,9 +174,9 @@ impl Statistics {
         Arc::clone(self.counters.write()[moved as usize].entry(key.to_owned()).or_default())
     }
 
-    /// Counts one occasion.
+    /// Counts one event.
     pub fn add(&self, moved: Moved, key: &str, messages: u64, bytes: u64) {
-        // Usually it is there, and is not cloned: shards that count the same would take turns at its reference count.
+        // It usually exists, and is not cloned: shards that count the same would contend for its reference count.
         let counters = self.counters.read();
         if let Some(counter) = counters[moved as usize].get(key) {
             return counter.add(messages, bytes);
@@ -183,7 +185,7 @@ impl Statistics {
         self.counter(moved, key).add(messages, bytes);
     }
 
-    /// Takes the samples; called every 10 s with the time since the broker started.
+    /// Samples the counters; called every 10 s with the time since the broker started.
     pub fn sample(&self, now: Duration) {
         for counter in self.counters.read().iter().flat_map(HashMap::values) {
             let sample = counter.sample(now);
@@ -194,7 +196,7 @@ impl Statistics {
         }
     }
 
-    /// The figures of one counter, if it was ever used.
+    /// The figures of one counter, if it exists.
     pub fn figures(&self, statistic: Statistic, key: &str, now: Duration) -> Option<BrokerStatsData> {
         let Statistic(moved, unit) = statistic;
         let counter = self.counters.read()[moved as usize].get(key).cloned()?;
@@ -207,12 +209,12 @@ impl Statistics {
         })
     }
 
-    /// Occasions a second over the last minute, 0 for a counter that was never used.
+    /// The rate per second over the last minute; 0 for a counter that was never used.
     pub fn rate(&self, statistic: Statistic, key: &str, now: Duration) -> f64 {
         self.figures(statistic, key, now).map_or(0.0, |figures| figures.stats_minute.tps)
     }
 
-    /// Drops the counters of a topic. One of its name is counted from 0.
+    /// Drops the counters of a topic. A new topic of its name begins at 0.
     pub fn forget_topic(&self, topic: &str) {
         self.forget(|moved, key| match moved {
             Moved::Puts => key == topic,
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before_the_first_sample_is_counted() {
+    fn events_before_the_first_sample_count() {
         // Right after the start, and long after it; before the first sample, at it, and when its span is over.
         for start in [0, 3, 100_000] {
             let statistics = Statistics::default();
@@ -291,7 +293,7 @@ mod tests {
             assert_eq!(sums(&statistics, SECOND * (start + 90)), Some((0, 5, 5)), "{start}");
             sample(&statistics, start + 91..=start + 5000);
             assert_eq!(sums(&statistics, SECOND * (start + 5000)), Some((0, 0, 5)), "{start}");
-            // A burst after so long a time.
+            // A burst after a long pause.
             (0..600).for_each(|_| statistics.add(Moved::Puts, "t", 1, 10));
             sample(&statistics, start + 5001..=start + 5010);
             assert_eq!(sums(&statistics, SECOND * (start + 5010)), Some((600, 600, 605)), "{start}");
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn counting_begins_at_0_for_what_was_deleted() {
+    fn counters_of_deleted_topics_and_groups_begin_at_0() {
         let statistics = Statistics::default();
         let all = |key: &str| {
             let of = |statistic| statistics.figures(statistic, key, SECOND * 20).map(|figures| figures.stats_day.sum);

@@ -9,7 +9,7 @@
 //!  unary      = + unary | - unary | NOT unary | text | number | TRUE | FALSE | NULL | name | ( or )
 //! ```
 //!
-//! The first token that no rule wants ends the expression; it has to be a token, what stands behind it is not looked at.
+//! The first token that no rule wants ends the expression; it has to be a token, and the text behind it is not read.
 
 use super::node::{Comparison, Listed, Node, Search, Searched};
 use super::tokens::{ParseError, Sign, Token, Tokens, Word};
@@ -29,7 +29,7 @@ pub fn parse(text: &str) -> Result<Node, ParseError> {
 fn whole(text: &str) -> Parsed<Node> {
     let mut tokens = Tokens::new(text);
     if text.len() > EXPRESSION_BYTES_MAX {
-        let what = format!("an expression of {} bytes; it may have {EXPRESSION_BYTES_MAX}", text.len());
+        let what = format!("the expression has {} bytes; at most {EXPRESSION_BYTES_MAX} are allowed", text.len());
         return Err(tokens.error(0, what));
     }
     let (token, at) = tokens.next()?;
@@ -44,14 +44,14 @@ struct Parser<'a> {
     token: Token<'a>,
     /// Where it starts.
     at: usize,
-    /// Rules of `unary` that are under way.
+    /// How many rules of `unary` are under way.
     nesting: usize,
 }
 
 /// A part of an expression.
 struct Part {
     node: Node,
-    /// Of its tree.
+    /// The depth of its tree.
     depth: usize,
     /// Where it starts.
     from: usize,
@@ -108,11 +108,11 @@ impl Parser<'_> {
         let right = self.comparison()?;
         for side in [&left, &right] {
             if side.node == Node::Null {
-                return Err(self.tokens.error(side.from, "NULL is equal to nothing; IS NULL asks for it".to_owned()));
+                return Err(self.tokens.error(side.from, "nothing equals NULL; use IS NULL".to_owned()));
             }
         }
         if matches!((&left.node, &right.node), (Node::Truth(_), Node::Text(_) | Node::Number(_))) {
-            return Err(self.tokens.error(right.from, "TRUE and FALSE are compared with what is neither".to_owned()));
+            return Err(self.tokens.error(right.from, "TRUE and FALSE can only be compared with conditions".to_owned()));
         }
         let depth = left.depth.max(right.depth) + usize::from(negated);
         self.part(unless(negated, Node::Equal(Box::new((left.node, right.node)))), depth, left.from)
@@ -145,7 +145,7 @@ impl Parser<'_> {
         self.part(Node::Order(comparison, Box::new((left.node, right.node))), depth, left.from)
     }
 
-    /// What may follow `NOT` in a comparison.
+    /// A test that may follow `NOT` in a comparison.
     fn test(&mut self, left: Part, negated: bool) -> Parsed {
         match self.token {
             Token::Word(Word::Contains) => self.search(Search::Contains, left, negated),
@@ -254,7 +254,7 @@ impl Parser<'_> {
         Ok(text.replace("''", "'"))
     }
 
-    /// Of 32 bits if it fits there, since that decides how a text is read which it is compared with.
+    /// Of 32 bits if it fits: that decides how a text that is compared with it is read.
     fn whole_number(&self, digits: &str) -> Parsed<Number> {
         let number: i64 = digits
             .trim_end_matches(['l', 'L'])
@@ -263,7 +263,7 @@ impl Parser<'_> {
         Ok(i32::try_from(number).map_or(Number::Long(number), Number::Integer))
     }
 
-    /// Java 5.5.0 refuses zero, and what is so small that it is read as zero.
+    /// Java 5.5.0 refuses zero, and numbers so small that they are read as zero.
     fn floating_number(&self, digits: &str) -> Parsed<Number> {
         let number: f64 = digits.parse().map_err(|_| self.unexpected("a number"))?;
         if number.is_finite() {
@@ -277,14 +277,14 @@ impl Parser<'_> {
         let node = match part.node {
             Node::Property(name) => Node::IsTrue(name),
             Node::Text(_) | Node::Number(_) | Node::Negative(_) => {
-                return Err(self.tokens.error(part.from, "a value where a condition is wanted".to_owned()));
+                return Err(self.tokens.error(part.from, "expected a condition, found a value".to_owned()));
             }
             condition => condition,
         };
         Ok(Part { node, ..part })
     }
 
-    /// Only numbers, and what may turn out to be one, have an order.
+    /// Only numbers, and properties that may hold one, have an order.
     fn check_has_order(&self, part: &Part) -> Parsed<()> {
         match part.node {
             Node::Property(_) | Node::Number(_) | Node::Negative(_) => Ok(()),
@@ -299,7 +299,7 @@ impl Parser<'_> {
     }
 
     fn too_deep(&self, at: usize) -> Box<ParseError> {
-        self.tokens.error(at, format!("an expression nested more than {DEPTH_MAX} deep"))
+        self.tokens.error(at, format!("the expression is nested more than {DEPTH_MAX} deep"))
     }
 
     fn take(&mut self, wanted: Token<'_>) -> Parsed<bool> {
@@ -324,7 +324,7 @@ impl Parser<'_> {
             Token::End => "the end".to_owned(),
             _ => self.tokens.since(self.at).chars().take(FOUND_CHARS_MAX).collect(),
         };
-        self.tokens.error(self.at, format!("{wanted} is wanted, not {found}"))
+        self.tokens.error(self.at, format!("expected {wanted}, found {found}"))
     }
 }
 
@@ -332,5 +332,5 @@ fn unless(negated: bool, node: Node) -> Node {
     if negated { Node::Not(Box::new(node)) } else { node }
 }
 
-/// Of a token, as an error shows it.
+/// How much of a token an error shows.
 const FOUND_CHARS_MAX: usize = 40;

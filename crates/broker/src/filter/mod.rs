@@ -4,9 +4,9 @@
 //!  text --tokens.rs--> tokens --grammar.rs--> tree of conditions --node.rs--> yes or no for a message's properties
 //! ```
 //!
-//! What is accepted, and what it means, is what Java's `rocketmq-filter` does, odd corners included, because consumers move between
-//! brokers: three-valued logic, text that is read as a number where it meets one, `NOT` that binds tighter than `=`, and a parser that
-//! stops at the first token that cannot go on and ignores the rest. `tests/sql92` holds what Java answered, and where it is wrong.
+//! The language is that of Java's `rocketmq-filter`, odd corners included, because consumers move between brokers: three-valued logic,
+//! text that is read as a number where it meets one, `NOT` that binds tighter than `=`, and a parser that stops at the first token that
+//! cannot go on and ignores the rest. `tests/sql92` holds what Java answered, and where it is wrong.
 
 mod grammar;
 mod node;
@@ -27,7 +27,7 @@ pub struct Expression {
 }
 
 impl Expression {
-    /// Reads an expression as Java's `SelectorParser.parse` does: what it accepts is accepted, what it refuses is refused.
+    /// Reads an expression. Accepts and refuses the same texts as Java's `SelectorParser.parse`.
     ///
     /// # Errors
     /// When the text is no expression, has no truth value, is longer than [`grammar::EXPRESSION_BYTES_MAX`] or deeper than [`grammar::DEPTH_MAX`].
@@ -35,7 +35,7 @@ impl Expression {
         grammar::parse(text).map(|root| Expression { root })
     }
 
-    /// Is the expression true for these properties? Unknown is not, and neither is what cannot be evaluated
+    /// Is the expression true for these properties? Not if it is unknown or cannot be evaluated
     /// (`ExpressionMessageFilter.isMatchedByCommitLog`).
     pub fn matches(&self, properties: &Properties<'_>) -> bool {
         self.root.truth(properties) == Ok(Some(true))

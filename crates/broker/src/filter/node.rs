@@ -1,4 +1,4 @@
-//! What is an expression's truth value for a message's properties? Follows Java's classes of the package `expression`.
+//! Is an expression true for a message's properties? Follows Java's classes of the package `expression`.
 
 use super::values::{Number, Unevaluable, Value};
 use roxmq_protocol::properties::Properties;
@@ -168,7 +168,7 @@ fn outside([value, low, high]: &[Node; 3], properties: &Properties<'_>) -> Truth
 }
 
 impl Searched {
-    /// False, never unknown, for what is no text, and when nothing is searched for; `NOT` does not change that.
+    /// False, never unknown, if the value is not a text, or the wanted text is empty; `NOT` does not change that.
     fn is_found(&self, properties: &Properties<'_>) -> Result<bool, Unevaluable> {
         if self.wanted.is_empty() {
             return Ok(false);

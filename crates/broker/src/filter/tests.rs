@@ -76,15 +76,15 @@ fn answers_as_java_does() {
 #[test]
 fn says_where_and_what() {
     let error = |text: &str| Expression::parse(text).map(|_| ()).map_err(|error| error.to_string()).expect_err(text);
-    assert_eq!(error(""), "a value is wanted, not the end, at character 1");
-    assert_eq!(error("a = 1 AND"), "a value is wanted, not the end, at character 10");
-    assert_eq!(error("a * 2 = 4"), "'*' that nothing starts with, at character 3");
-    assert_eq!(error("名 = 1"), "'名' that nothing starts with, at character 1");
-    assert_eq!(error("t = '中' AND b = 'x"), "a text that does not end, at character 17");
-    assert_eq!(error("a IN (1)"), "a text in single quotes is wanted, not 1, at character 7");
+    assert_eq!(error(""), "expected a value, found the end, at character 1");
+    assert_eq!(error("a = 1 AND"), "expected a value, found the end, at character 10");
+    assert_eq!(error("a * 2 = 4"), "unexpected '*', at character 3");
+    assert_eq!(error("名 = 1"), "unexpected '名', at character 1");
+    assert_eq!(error("t = '中' AND b = 'x"), "an unterminated text, at character 17");
+    assert_eq!(error("a IN (1)"), "expected a text in single quotes, found 1, at character 7");
     assert_eq!(error("a > 'x'"), "a text has no order; only numbers have, at character 5");
-    assert_eq!(error("a = 1 OR 5"), "a value where a condition is wanted, at character 10");
-    assert_eq!(error("b = NULL"), "NULL is equal to nothing; IS NULL asks for it, at character 5");
+    assert_eq!(error("a = 1 OR 5"), "expected a condition, found a value, at character 10");
+    assert_eq!(error("b = NULL"), "nothing equals NULL; use IS NULL, at character 5");
     assert_eq!(error("a = 9223372036854775808"), "9223372036854775808 is greater than 9223372036854775807, at character 5");
 }
 

@@ -6,20 +6,20 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{what}, at character {position}")]
 pub struct ParseError {
-    /// Which character of the text is the first one in error; the first of all is 1.
+    /// The first character in error, counted from 1.
     pub position: usize,
-    /// What is wrong there.
+    /// The error.
     pub what: String,
 }
 
-/// A token, with what was written where that matters.
+/// A token, with its text where that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
     /// Reserved, in any case.
     Word(Word),
     /// Of a property; its case counts.
     Name(&'a str),
-    /// What stands between the quotes, with quotes in it still doubled.
+    /// The text between the quotes, with quotes in it still doubled.
     Text(&'a str),
     /// Digits, perhaps with an `L` behind them.
     Decimal(&'a str),
@@ -66,11 +66,11 @@ pub enum Sign {
     Minus,
 }
 
-/// The tokens of a text, one after the other. None is looked at before it is asked for: what follows the last one used is never read.
+/// The tokens of a text, one after the other. They are read on demand: text behind the last token used is never read.
 pub struct Tokens<'a> {
     text: &'a str,
     at: usize,
-    /// No line ends behind `at`, so that nobody looks for one again and again.
+    /// No line ends behind `at`; saves looking for one again and again.
     is_last_line: bool,
 }
 
@@ -90,8 +90,8 @@ impl<'a> Tokens<'a> {
         let rest = &self.text[from..];
         let Some((token, len)) = token(rest) else {
             let what = match rest.chars().next() {
-                Some('\'') => "a text that does not end".to_owned(),
-                Some(char) => format!("{char:?} that nothing starts with"),
+                Some('\'') => "an unterminated text".to_owned(),
+                Some(char) => format!("unexpected {char:?}"),
                 None => "nothing".to_owned(),
             };
             return Err(self.error(from, what));
@@ -115,7 +115,7 @@ impl<'a> Tokens<'a> {
             let rest = &self.text[self.at..];
             self.at += match rest.as_bytes() {
                 [b' ' | b'\t' | b'\n' | b'\r' | b'\x0c', ..] => 1,
-                // Without its line's end it is no comment but two minus signs.
+                // Without an end of its line it is not a comment but two minus signs.
                 [b'-', b'-', ..] if !self.is_last_line => match rest.find(['\n', '\r']) {
                     Some(end) => end + 1,
                     None => {

@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-/// Java throws while evaluating: the message is not wanted, whatever the rest of the expression says.
+/// Java throws while evaluating: the message is not wanted, even if the rest of the expression is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unevaluable;
 
@@ -158,7 +158,7 @@ fn without_suffix(text: &str) -> &str {
     text.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(text)
 }
 
-/// What stands behind `0x`: digits, perhaps with a point, and an exponent of two that must be there. Rounded to the nearest, ties to even.
+/// The text behind `0x`: digits, perhaps with a point, and an exponent of two that must be there. Rounded to the nearest, ties to even.
 fn hexadecimal(text: &str) -> Option<f64> {
     let (digits, exponent) = text.split_once(['p', 'P'])?;
     let (exponent_negative, exponent) = signed(without_suffix(exponent));
@@ -217,9 +217,9 @@ fn power_of_two(power: i64) -> f64 {
     f64::from_bits(bits)
 }
 
-/// Java's, of which the sign is known.
+/// Java's `NaN`, with its sign.
 const NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0000);
-/// More than any text's digits can make up for.
+/// More than the digits of any text can balance.
 const EXPONENT_MAX: i64 = 1 << 40;
 /// The zeros of all scripts of the basic plane that have decimal digits (Unicode 13, as Java 17 knows them).
 const DIGIT_ZEROS: [u16; 37] = [

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A queue that somebody waits for.
+/// A queue for which pulls are held.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueKey {
     /// The topic.
@@ -20,13 +20,13 @@ type ShardsByQueue = HashMap<u32, Vec<usize>>;
 /// The table of waiting shards.
 #[derive(Default)]
 pub struct Arrivals {
-    /// How many queues are waited for; looked at before the table is locked.
+    /// How many queues have held pulls; read before the table is locked.
     count: AtomicUsize,
     waiting: Mutex<HashMap<Arc<str>, ShardsByQueue>>,
 }
 
 impl Arrivals {
-    /// From now on `shard` is told of messages of the queue. It looks once more afterwards: a message may just have come.
+    /// From now on `shard` is notified of messages in the queue. It has to look once more afterwards: a message may just have come.
     pub fn wait(&self, queue: &QueueKey, shard: usize) {
         let mut waiting = self.waiting.lock();
         let shards = waiting.entry(Arc::clone(&queue.topic)).or_default().entry(queue.queue_id).or_default();
@@ -38,7 +38,7 @@ impl Arrivals {
         }
     }
 
-    /// `shard` has nobody left who waits for the queue.
+    /// `shard` holds no more pulls for the queue.
     pub fn leave(&self, queue: &QueueKey, shard: usize) {
         let mut waiting = self.waiting.lock();
         let Some(queues) = waiting.get_mut(&queue.topic) else { return };
@@ -54,19 +54,19 @@ impl Arrivals {
         }
     }
 
-    /// Is nobody waiting for anything?
+    /// Is no pull held anywhere?
     pub fn is_empty(&self) -> bool {
         self.count.load(Ordering::SeqCst) == 0
     }
 
-    /// All queues of a topic that somebody waits for, with the shards to tell.
+    /// All queues of a topic for which pulls are held, with the shards to notify.
     pub fn of_topic(&self, topic: &str) -> Vec<(QueueKey, Vec<usize>)> {
         let waiting = self.waiting.lock();
         let Some((topic, queues)) = waiting.get_key_value(topic) else { return Vec::new() };
         queues.iter().map(|(queue_id, shards)| (QueueKey { topic: Arc::clone(topic), queue_id: *queue_id }, shards.clone())).collect()
     }
 
-    /// The shards to tell of a message of the queue, and the queue's shared name.
+    /// The shards to notify of a message in the queue, and the queue's shared name.
     pub fn waiting(&self, topic: &str, queue_id: u32) -> Option<(QueueKey, Vec<usize>)> {
         if self.is_empty() {
             return None;
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shards_are_told_until_they_leave() {
+    fn shards_are_notified_until_they_leave() {
         let arrivals = Arrivals::default();
         let queue = QueueKey { topic: "t".into(), queue_id: 1 };
         assert_eq!(arrivals.waiting("t", 1), None);

@@ -1,4 +1,4 @@
-//! How do shards hear of what happened elsewhere?
+//! How do other threads reach shards?
 
 pub mod arrivals;
 pub mod shards;

@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Inbox {
     /// Queues that got a message.
     pub arrived: Mutex<Vec<QueueKey>>,
-    /// What may be read has changed.
+    /// Read permissions have changed.
     pub recheck: AtomicBool,
-    /// Whether the new topics that sends wait for are durable.
-    pub settled: Mutex<Option<Result<(), Refusal>>>,
+    /// Are the new topics that sends wait for durable?
+    pub topics_durable: Mutex<Option<Result<(), Refusal>>>,
 }
 
 /// The link to one shard.
@@ -56,7 +56,7 @@ impl Shards {
         self.links.read().iter().for_each(|link| link.handle.wake());
     }
 
-    /// What may be read has changed: held pulls that may no longer read are refused.
+    /// Read permissions have changed: held pulls that may no longer read are refused.
     pub fn recheck(&self) {
         for link in self.links.read().iter() {
             link.inbox.recheck.store(true, Ordering::Release);

@@ -138,7 +138,7 @@ pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) ->
         other => other,
     })?;
     if mode.mode == MessageRequestMode::Pop {
-        return Err(Refusal::NotYetHere("POP"));
+        return Err(Refusal::Unsupported("POP"));
     }
     info!(group = mode.consumer_group, topic = mode.topic, mode = ?mode.mode, "a tool said how a group gets its messages");
     broker.tables.request_modes.put(mode);

@@ -4,7 +4,7 @@
 //! connection, and stored too unless `storeReplyMessageEnable` is off. A reply that reaches nobody is refused, so that its sender knows.
 
 use crate::broker::Broker;
-use crate::error::{Refusal, taken};
+use crate::error::{Refusal, outcome_of};
 use crate::message::bodies;
 use crate::names;
 use crate::requests::relay::Later;
@@ -97,7 +97,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
             return Ok(told("0".into(), pushed.queue_id, 0));
         }
         let writing = Arc::clone(&broker);
-        let stored = broker.pool.written(move || taken(|| store(&writing, &pushed, &body, &sender))).await;
+        let stored = broker.pool.written(move || outcome_of(|| store(&writing, &pushed, &body, &sender))).await;
         stored.unwrap_or(Err(Refusal::Busy("too many such requests wait")))
     }))
 }
@@ -107,7 +107,7 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
 fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> Result<i32, Refusal> {
     let config = broker.config();
     if now < config.accept_sends_from_ms as i64 {
-        return Err(Refusal::NotYet(config.accept_sends_from_ms as i64));
+        return Err(Refusal::SendsNotYetAccepted(Timestamp(config.accept_sends_from_ms as i64)));
     }
     names::check_topic(&request.topic)?;
     if names::is_send_forbidden(&request.topic) {

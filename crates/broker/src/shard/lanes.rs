@@ -3,7 +3,7 @@
 use super::BrokerShard;
 use crate::announce::changing;
 use crate::announce::pending::PendingAnswer;
-use crate::error::{Refusal, answered, taken};
+use crate::error::{Refusal, answer_of, outcome_of};
 use crate::routes::{ChangeHandler, Handler, RelayHandler};
 use crate::waiting::transaction::decide;
 use crate::waiting::transaction::decisions::{Asked, Pushed};
@@ -24,7 +24,7 @@ impl BrokerShard {
     pub(super) fn run_at_once(&self, from: &Rc<Connection>, request: &Incoming<'_>, handler: Handler) {
         let peer = from.peer();
         let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
-        from.answer(request.ticket(), answered(|| handler(&self.broker, &call)));
+        from.answer(request.ticket(), answer_of(|| handler(&self.broker, &call)));
     }
 
     pub(super) fn run_on_pool(&self, from: &Rc<Connection>, request: &Incoming<'_>, handler: Handler, threads: Threads) {
@@ -33,7 +33,7 @@ impl BrokerShard {
         let work = move || {
             let header = request.header();
             let call = Call { header: &header, body: request.body(), peer: &peer };
-            peer.answer(ticket, answered(|| handler(&broker, &call)));
+            peer.answer(ticket, answer_of(|| handler(&broker, &call)));
         };
         let is_queued = match threads {
             Threads::LookUp => self.broker.pool.look_up(work),
@@ -51,7 +51,7 @@ impl BrokerShard {
         let work = move || {
             let header = request.header();
             let call = Call { header: &header, body: request.body(), peer: &peer };
-            match taken(|| handler(&broker, &call)) {
+            match outcome_of(|| handler(&broker, &call)) {
                 Ok(changed) => changing::answer(&broker, PendingAnswer { peer, ticket, changed }),
                 Err(refusal) => peer.answer(ticket, refusal.answer()),
             }
@@ -80,7 +80,7 @@ impl BrokerShard {
     pub(super) fn relay(&self, from: &Rc<Connection>, request: &Incoming<'_>, handler: RelayHandler) {
         let (peer, ticket) = (from.peer(), request.ticket());
         let call = Call { header: &request.header, body: request.frame.body, peer: &peer };
-        let answer = match taken(|| handler(&self.broker, &call)) {
+        let answer = match outcome_of(|| handler(&self.broker, &call)) {
             Ok(answer) => answer,
             Err(refusal) => return from.answer(ticket, refusal.answer()),
         };

@@ -2,7 +2,7 @@
 
 use super::BrokerShard;
 use super::held::{Held, HeldPull, Turn, deadline};
-use crate::error::{Refusal, answered};
+use crate::error::{Refusal, answer_of};
 use crate::notify::arrivals::QueueKey;
 use crate::requests::pull::answer::refused;
 use crate::requests::pull::read::{answer_from_disk, serve};
@@ -80,7 +80,7 @@ impl BrokerShard {
     fn serve_from_disk(&self, pull: HeldPull) {
         let HeldPull { from, ticket, pull, .. } = pull;
         let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-        let read = move || peer.answer(ticket, answered(|| answer_from_disk(&broker, &pull, peer.met_as())));
+        let read = move || peer.answer(ticket, answer_of(|| answer_from_disk(&broker, &pull, peer.met_as())));
         let is_queued = self.broker.pool.read_old(read);
         if !is_queued {
             refuse(&from, ticket, &Refusal::Busy("too many reads of old messages wait"));

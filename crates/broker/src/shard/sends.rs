@@ -3,7 +3,7 @@
 use super::BrokerShard;
 use super::pending::{Appended, Defer, DeferredSend, Gathered, NewTopicAnswer, Pending, Waited};
 use crate::announce::{changing, registration};
-use crate::error::{Refusal, taken};
+use crate::error::{Refusal, outcome_of};
 use crate::message::fate::Fate;
 use crate::notify::arrivals::QueueKey;
 use crate::requests::send::flow::Sender;
@@ -73,12 +73,12 @@ impl BrokerShard {
         }
         let (broker, inbox, number) = (Arc::clone(&self.broker), Arc::clone(&self.inbox), self.number);
         let settle = move || {
-            let settled = taken(|| changing::settle_to(&broker, owed));
-            *inbox.settled.lock() = Some(settled);
+            let settled = outcome_of(|| changing::settle_to(&broker, owed));
+            *inbox.topics_durable.lock() = Some(settled);
             broker.shards.wake(number);
         };
         if !self.broker.pool.write(settle) {
-            *self.inbox.settled.lock() = Some(Err(Refusal::Busy("too many writing requests wait")));
+            *self.inbox.topics_durable.lock() = Some(Err(Refusal::Busy("too many writing requests wait")));
         }
     }
 
@@ -87,7 +87,7 @@ impl BrokerShard {
         if !self.deferred.borrow().is_settling() {
             return;
         }
-        let Some(settled) = self.inbox.settled.lock().take() else { return };
+        let Some(settled) = self.inbox.topics_durable.lock().take() else { return };
         let sends = self.deferred.borrow_mut().take();
         let mut gathered = self.gathered.borrow_mut();
         for send in sends {

@@ -51,7 +51,7 @@ pub const OF_TOPICS: &[Attribute] = &[
     },
     Attribute {
         name: "reserve.time",
-        values: Values::None(&["-1"], "messages of all topics are kept as long as `fileReservedTime` says"),
+        values: Values::None(&["-1"], "messages of all topics are retained for `fileReservedTime`"),
         fixed: None,
     },
     Attribute { name: "lite.topic.expiration", values: Values::None(&["-1"], LITE), fixed: None },

@@ -59,7 +59,7 @@ struct Incarnation {
 /// Where a connection reads: an incarnation of a topic, a group, a queue. The group is empty where a client only asked about the queue.
 type Place = (IncarnationId, String, i32);
 
-/// What a connection knows of the present incarnation.
+/// A connection's knowledge of the present incarnation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     /// An answer gave it this offset.

@@ -88,7 +88,7 @@ impl Journal {
             written.wants_saving = !is_sound || !contents.changes.is_empty();
             let file = disk.open(&path, Open::Write)?;
             if !contents.changes.is_empty() {
-                // An earlier life may have failed to make them durable. Then they are read, and a sync saves only what is written again.
+                // An earlier process may have failed to sync them. They can be read, but only bytes that are written again are synced.
                 file.write_at(0, &bytes[..contents.end])?;
                 file.sync_data()?;
             }

@@ -189,9 +189,9 @@ pub fn prepare_one(
 /// Does the broker take sends now? Asked before a topic is made for one. What was begun before comes by another way: retries (36),
 /// replies, decisions, what falls due.
 fn check_open(config: &BrokerConfig, now: Timestamp) -> Result<(), Refusal> {
-    let from = config.accept_sends_from_ms as i64;
-    if now.0 < from {
-        return Err(Refusal::NotYet(from));
+    let from = Timestamp(config.accept_sends_from_ms as i64);
+    if now < from {
+        return Err(Refusal::SendsNotYetAccepted(from));
     }
     match Permission(config.broker_permission as i32).is_writable() {
         true => Ok(()),
