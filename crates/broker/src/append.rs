@@ -48,9 +48,6 @@ impl Broker {
     /// Waits until everything before `end` is confirmed.
     pub fn wait_confirmed(&self, end: LogOffset) -> Confirmation {
         let timeout = Duration::from_millis(self.config().sync_flush_timeout_ms);
-        match self.flush_watch.wait(&self.store, end, timeout) {
-            true => Confirmation::Confirmed,
-            false => self.store.fenced().map_or(Confirmation::TimedOut, Confirmation::Fenced),
-        }
+        self.flush_watch.wait(&self.store, end, timeout)
     }
 }

@@ -23,8 +23,8 @@ impl FlushWatch {
         FlushWatch(watch)
     }
 
-    /// Is everything before `end` confirmed within `timeout`?
-    pub fn wait(&self, store: &Store, end: LogOffset, timeout: Duration) -> bool {
+    /// Waits until everything before `end` is confirmed, at most for `timeout`.
+    pub fn wait(&self, store: &Store, end: LogOffset, timeout: Duration) -> Confirmation {
         if !store.config().background && store.confirmed() < end {
             // No other thread flushes.
             let _ = store.flush();
@@ -32,7 +32,10 @@ impl FlushWatch {
         let (mutex, flushed) = &*self.0;
         let is_waiting = |_: &mut ()| store.confirmed() < end && store.fenced().is_none();
         flushed.wait_while_for(&mut mutex.lock(), is_waiting, timeout);
-        store.confirmed() >= end
+        match store.confirmed() >= end {
+            true => Confirmation::Confirmed,
+            false => store.fenced().map_or(Confirmation::TimedOut, Confirmation::Fenced),
+        }
     }
 }
 

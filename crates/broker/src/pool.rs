@@ -34,9 +34,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 pub struct Pool {
     runtime: Mutex<Option<Runtime>>,
     threads: Threads,
-    lookups: Arc<Lane>,
-    writes: Arc<Lane>,
-    old_reads: Arc<Lane>,
+    lookups: Arc<Workers>,
+    writes: Arc<Workers>,
+    old_reads: Arc<Workers>,
     relays: Arc<Count>,
 }
 
@@ -51,8 +51,8 @@ enum Threads {
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Work of one kind, on a few threads.
-struct Lane {
+/// The threads for one kind of work, and the work that waits for them.
+struct Workers {
     at_once: usize,
     count: Arc<Count>,
     queue: Mutex<Queue>,
@@ -121,13 +121,13 @@ impl Threads {
     }
 }
 
-impl Lane {
-    fn new(name: &'static str, at_once: usize) -> Arc<Lane> {
-        Arc::new(Lane { at_once, count: Count::new(name, WAITING_MAX), queue: Mutex::default() })
+impl Workers {
+    fn new(name: &'static str, at_once: usize) -> Arc<Workers> {
+        Arc::new(Workers { at_once, count: Count::new(name, WAITING_MAX), queue: Mutex::default() })
     }
 
     /// False if too much waits already.
-    fn run(self: &Arc<Lane>, threads: &Threads, work: impl FnOnce() + Send + 'static) -> bool {
+    fn run(self: &Arc<Workers>, threads: &Threads, work: impl FnOnce() + Send + 'static) -> bool {
         let Some(place) = self.count.place() else { return false };
         let needs_thread = {
             let mut queue = self.queue.lock();
@@ -137,9 +137,9 @@ impl Lane {
             needs_thread
         };
         if needs_thread {
-            let lane = Arc::clone(self);
+            let workers = Arc::clone(self);
             threads.run(move || {
-                while let Some((work, _place)) = lane.next() {
+                while let Some((work, _place)) = workers.next() {
                     work();
                 }
             });
@@ -182,9 +182,9 @@ impl Pool {
         Pool {
             runtime: Mutex::new(runtime),
             threads,
-            lookups: Lane::new("requests", LOOKUPS_AT_ONCE),
-            writes: Lane::new("writing requests", WRITES_AT_ONCE),
-            old_reads: Lane::new("reads of old messages", OLD_READS_AT_ONCE),
+            lookups: Workers::new("requests", LOOKUPS_AT_ONCE),
+            writes: Workers::new("writing requests", WRITES_AT_ONCE),
+            old_reads: Workers::new("reads of old messages", OLD_READS_AT_ONCE),
             relays: Count::new("relayed requests", WAITING_MAX),
         }
     }

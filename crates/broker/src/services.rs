@@ -15,8 +15,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "services sleep by the runtime's clock, so they read that one")]
 
-use crate::announce::elsewhere;
-use crate::announce::registering;
+use crate::announce::{elsewhere, registering};
 use crate::broker::Broker;
 use crate::saving;
 use crate::waiting::clearing;

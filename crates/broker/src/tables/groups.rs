@@ -2,13 +2,13 @@
 //!
 //! File: `config/subscriptionGroup.json`, Java's shape; changes since it was written are in the journal.
 
+use super::attributes::without_signs;
 use super::changes::Change;
 use super::file::TableFile;
 use super::journal::Journal;
 use crate::error::Refusal;
 use crate::names;
 use crate::settings::BrokerConfig;
-use crate::tables::attributes::without_signs;
 use parking_lot::RwLock;
 use roxmq_env::clock::Clock;
 use roxmq_protocol::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
@@ -92,22 +92,16 @@ impl Groups {
         self.table.read().groups.get(group).cloned()
     }
 
-    /// The group; if there is none and `create` allows it, a new one with the default settings.
-    pub fn find_or_add(&self, group: &str, create: bool) -> Option<Arc<SubscriptionGroupConfig>> {
-        if let Some(known) = self.find(group) {
-            return Some(known);
-        }
-        if !create {
-            return None;
-        }
+    /// The group; if there is none, a new one with the default settings.
+    fn find_or_add(&self, group: &str) -> Arc<SubscriptionGroupConfig> {
         let mut table = self.table.write();
         if let Some(known) = table.groups.get(group) {
-            return Some(Arc::clone(known));
+            return Arc::clone(known);
         }
         let added = Arc::new(SubscriptionGroupConfig { group_name: group.to_owned(), ..Default::default() });
         table.groups.insert(group.to_owned(), Arc::clone(&added));
         self.group_changed(&mut table, group);
-        Some(added)
+        added
     }
 
     /// Checks the name of a group. One that is longer than all clients can read is let in only if it is there already.
@@ -127,8 +121,11 @@ impl Groups {
     /// The group's settings. It is made on first use where that is allowed.
     pub fn admit(&self, config: &BrokerConfig, group: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
         self.check_name(group)?;
-        let create = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
-        self.find_or_add(group, create).ok_or_else(|| Refusal::no_group(group))
+        if let Some(known) = self.find(group) {
+            return Ok(known);
+        }
+        let is_created = config.auto_create_group || (config.create_system_groups && names::is_system_group(group));
+        if is_created { Ok(self.find_or_add(group)) } else { Err(Refusal::no_group(group)) }
     }
 
     fn is_light(&self, group: &str) -> bool {
