@@ -10,7 +10,7 @@ pub enum Node {
     Property(Box<str>),
     Text(Box<str>),
     Number(Number),
-    /// `-`: of a number that number negated, of anything else nothing.
+    /// `-`: negates a number; anything else gets no value.
     Negative(Box<Node>),
     /// `TRUE` and `FALSE`.
     Truth(bool),

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn written_changes_are_read() {
         let (file, starts) = journal(&some());
         let expected = Contents { changes: some(), end: *starts.last().unwrap(), ..Contents::default() };
         assert_eq!(read(&file), expected);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_to_be_durable_may_be_missing() {
+    fn changes_not_known_to_be_durable_may_be_missing() {
         let (mut file, starts) = journal(&some());
         file[DURABLE_AT..DURABLE_AT + 8].copy_from_slice(&durable_before(starts[3]));
         file[starts[3]] ^= 1;

@@ -253,72 +253,72 @@ mod tests {
 
     /// A topic that `g` read was deleted and made again.
     fn made_again() -> Incarnations {
-        let table = Incarnations::default();
-        table.ended("t", 10);
-        table.was_read("t", [("g".to_owned(), 0)].into());
-        table.began("t", true, 20);
-        table
+        let incarnations = Incarnations::default();
+        incarnations.ended("t", 10);
+        incarnations.was_read("t", [("g".to_owned(), 0)].into());
+        incarnations.began("t", true, 20);
+        incarnations
     }
 
     #[test]
-    fn who_heard_of_none_of_two_new_table_is_doubted_in_the_second() {
-        let table = made_again();
-        table.ended("t", 20);
-        table.was_read("t", HashSet::new());
-        table.began("t", true, 20);
-        assert!(!table.may_read(claim(OLD, "g", 2), START) && !table.may_commit(claim(OLD, "g", 2), START));
-        assert!(table.may_read(claim(OLD, "other", 2), START), "it read neither");
-        assert!(table.may_read(claim(OLD, "g", 0), START) && table.may_read(claim(OLD, "g", 2), START));
+    fn a_client_that_missed_two_deletions_is_doubted_after_the_second() {
+        let incarnations = made_again();
+        incarnations.ended("t", 20);
+        incarnations.was_read("t", HashSet::new());
+        incarnations.began("t", true, 20);
+        assert!(!incarnations.may_read(claim(OLD, "g", 2), START) && !incarnations.may_commit(claim(OLD, "g", 2), START));
+        assert!(incarnations.may_read(claim(OLD, "other", 2), START), "it read neither");
+        assert!(incarnations.may_read(claim(OLD, "g", 0), START) && incarnations.may_read(claim(OLD, "g", 2), START));
     }
 
     #[test]
     fn an_old_connection_is_doubted_until_it_reads_from_where_it_was_sent() {
-        let table = made_again();
-        assert!(!table.may_read(claim(OLD, "g", 2), START) && !table.may_commit(claim(OLD, "g", 2), START));
-        assert!(!table.may_read(claim(15, "g", 2), START), "it came while the topic was gone");
-        assert!(table.may_commit(claim(OLD, "g", 0), START));
-        assert!(table.may_read(claim(OLD, "g", 0), START));
-        assert!(table.may_read(claim(OLD, "g", 2), START) && table.may_commit(claim(OLD, "g", 2), START));
-        assert!(!table.may_read(claim(OLD + 1, "g", 2), START), "another of its group has not heard");
-        assert!(table.may_read(claim(NEW, "g", 2), START) && table.may_commit(claim(NEW, "g", 2), START));
-        assert!(table.may_read(claim(OLD, "h", 2), START), "it had read nothing");
-        assert!(table.may_read(Claim { queue_id: 1, ..claim(OLD, "g", 2) }, START));
-        assert!(table.may_read(Claim { topic: "u", ..claim(OLD, "g", 2) }, START));
+        let incarnations = made_again();
+        assert!(!incarnations.may_read(claim(OLD, "g", 2), START) && !incarnations.may_commit(claim(OLD, "g", 2), START));
+        assert!(!incarnations.may_read(claim(15, "g", 2), START), "it came while the topic was gone");
+        assert!(incarnations.may_commit(claim(OLD, "g", 0), START));
+        assert!(incarnations.may_read(claim(OLD, "g", 0), START));
+        assert!(incarnations.may_read(claim(OLD, "g", 2), START) && incarnations.may_commit(claim(OLD, "g", 2), START));
+        assert!(!incarnations.may_read(claim(OLD + 1, "g", 2), START), "another of its group has not heard");
+        assert!(incarnations.may_read(claim(NEW, "g", 2), START) && incarnations.may_commit(claim(NEW, "g", 2), START));
+        assert!(incarnations.may_read(claim(OLD, "h", 2), START), "it had read nothing");
+        assert!(incarnations.may_read(Claim { queue_id: 1, ..claim(OLD, "g", 2) }, START));
+        assert!(incarnations.may_read(Claim { topic: "u", ..claim(OLD, "g", 2) }, START));
     }
 
     #[test]
     fn an_offset_from_an_answer_is_believed() {
-        let table = made_again();
-        table.answered(claim(OLD, "g", 3));
-        assert!(!table.may_read(claim(OLD, "g", 2), START) && table.may_commit(claim(OLD, "g", 3), START));
-        assert!(table.may_read(claim(OLD, "g", 3), START));
+        let incarnations = made_again();
+        incarnations.answered(claim(OLD, "g", 3));
+        assert!(!incarnations.may_read(claim(OLD, "g", 2), START) && incarnations.may_commit(claim(OLD, "g", 3), START));
+        assert!(incarnations.may_read(claim(OLD, "g", 3), START));
         // The end of the queue, by a request that names no group.
-        let table = made_again();
-        table.answered(claim(OLD, "", 7));
+        let incarnations = made_again();
+        incarnations.answered(claim(OLD, "", 7));
         assert!(
-            !table.may_read(claim(OLD, "g", 6), START)
-                && table.may_read(claim(OLD, "g", 7), START)
-                && table.may_read(claim(OLD, "g", 9), START)
+            !incarnations.may_read(claim(OLD, "g", 6), START)
+                && incarnations.may_read(claim(OLD, "g", 7), START)
+                && incarnations.may_read(claim(OLD, "g", 9), START)
         );
     }
 
     #[test]
     fn after_a_restart_all_connections_from_before_are_doubted() {
-        let table = Incarnations::default();
-        assert!(table.may_read(claim(OLD, "g", 2), START));
-        table.began("t", false, 20);
-        assert_eq!(table.of("t"), None);
-        table.began("t", true, 20);
-        assert!(table.of("t").is_some());
-        assert!(!table.may_read(claim(OLD, "h", 2), START) && table.may_read(claim(NEW, "h", 2), START));
-        assert!(table.may_read(claim(OLD, "h", 0), START) && table.may_read(claim(OLD, "h", 2), START));
+        let incarnations = Incarnations::default();
+        assert!(incarnations.may_read(claim(OLD, "g", 2), START));
+        incarnations.began("t", false, 20);
+        assert_eq!(incarnations.of("t"), None);
+        incarnations.began("t", true, 20);
+        assert!(incarnations.of("t").is_some());
+        assert!(!incarnations.may_read(claim(OLD, "h", 2), START) && incarnations.may_read(claim(NEW, "h", 2), START));
+        assert!(incarnations.may_read(claim(OLD, "h", 0), START) && incarnations.may_read(claim(OLD, "h", 2), START));
         // Deleted once more, it is another incarnation.
-        let before = table.of("t");
-        table.ended("t", 40);
-        table.was_read("t", [("h".to_owned(), 0)].into());
-        assert!(table.of("t") != before && !table.may_read(claim(OLD, "h", 2), START));
-        table.answered(claim(OLD, "h", 2));
-        table.connection_lost(OLD);
-        assert_eq!(table.table.read().reader_count, 0);
+        let before = incarnations.of("t");
+        incarnations.ended("t", 40);
+        incarnations.was_read("t", [("h".to_owned(), 0)].into());
+        assert!(incarnations.of("t") != before && !incarnations.may_read(claim(OLD, "h", 2), START));
+        incarnations.answered(claim(OLD, "h", 2));
+        incarnations.connection_lost(OLD);
+        assert_eq!(incarnations.table.read().reader_count, 0);
     }
 }

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn members_agree_again_when_the_other_one_is_gone_or_has_changed_its_mind() {
+    fn members_agree_again_after_the_other_one_leaves_or_subscribes_alike() {
         let mut interests = Interests::default();
         let push = ConsumeType::ConsumePassively;
         interests.update("first", &[wants("t", "TAG", "a || b")], push);
@@ -125,24 +125,23 @@ mod tests {
     }
 
     #[test]
-    fn disagreements_are_said_once_per_change() {
+    fn disagreements_are_reported_once_per_change() {
         let mut interests = Interests::default();
-        let mut heard = |client: &str, topic: &str, kind: &str, expression: &str| -> Vec<String> {
-            let found = interests.update(client, &[wants(topic, kind, expression)], ConsumeType::ConsumePassively);
-            found
-                .iter()
+        let mut found = |client: &str, topic: &str, kind: &str, expression: &str| -> Vec<String> {
+            let new = interests.update(client, &[wants(topic, kind, expression)], ConsumeType::ConsumePassively);
+            new.iter()
                 .map(|d| format!("{} {}={} {}={}", d.topic, d.client_id, d.expression, d.other_client_id, d.other_expression))
                 .collect()
         };
         let none: [&str; 0] = [];
-        assert_eq!(heard("one", "T", "TAG", "a || b"), none);
-        assert_eq!(heard("two", "T", "", "b||a"), none);
-        assert_eq!(heard("two", "T", "TAG", "b"), ["T two=b one=a || b"]);
-        assert_eq!(heard("two", "T", "TAG", "b"), none);
-        assert_eq!(heard("one", "T", "TAG", "a||b"), none);
-        assert_eq!(heard("two", "T", "SQL92", "a > 1"), ["T two=SQL92: a > 1 one=a || b"]);
-        assert_eq!(heard("two", "T", "TAG", "a || b"), none);
-        assert_eq!(heard("two", "U", "TAG", "*"), ["T two=nothing one=a || b", "U two=* one=nothing"]);
+        assert_eq!(found("one", "T", "TAG", "a || b"), none);
+        assert_eq!(found("two", "T", "", "b||a"), none);
+        assert_eq!(found("two", "T", "TAG", "b"), ["T two=b one=a || b"]);
+        assert_eq!(found("two", "T", "TAG", "b"), none);
+        assert_eq!(found("one", "T", "TAG", "a||b"), none);
+        assert_eq!(found("two", "T", "SQL92", "a > 1"), ["T two=SQL92: a > 1 one=a || b"]);
+        assert_eq!(found("two", "T", "TAG", "a || b"), none);
+        assert_eq!(found("two", "U", "TAG", "*"), ["T two=nothing one=a || b", "U two=* one=nothing"]);
         interests.remove("one");
         assert!(interests.update("two", &[wants("T", "TAG", "c")], ConsumeType::ConsumePassively).is_empty());
         // Pullers may read different topics.
