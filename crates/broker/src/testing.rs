@@ -149,5 +149,9 @@ pub fn checks_of(broker: &Broker, offset: i64) -> u32 {
 
 /// The offsets in the half queue of what is open.
 pub fn open_offsets(broker: &Broker) -> Vec<i64> {
-    broker.waiting.transactions.known(&broker.store).map_or(Vec::new(), |state| state.open.keys().map(|offset| offset.0).collect())
+    broker
+        .waiting
+        .transactions
+        .known(&broker.store)
+        .map_or(Vec::new(), |state| state.all_open().iter().map(|(offset, _)| offset.0).collect())
 }

@@ -2,7 +2,7 @@
 
 use crate::names;
 use crate::tables::{changes, journal};
-use crate::waiting::delay::levels;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::transaction::open;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::body::{
@@ -106,13 +106,13 @@ impl Table<'_> {
     fn delayed(&mut self) {
         let Some(table) = self.parsed::<DelayOffsetSerializeWrapper>() else { return };
         for (level, cursor) in table.offset_table {
-            self.within(&format!("delay level {level}"), names::DELAY_TOPIC, levels::queue_of(level) as i32, QueueOffset(cursor));
+            self.within(&format!("delay level {level}"), names::DELAY_TOPIC, DelayLevel(level).queue_id() as i32, QueueOffset(cursor));
         }
     }
 
     fn transactions(&mut self) {
         let Some(cursors) = self.parsed::<open::Cursors>() else { return };
-        self.within("the cursor of half messages", names::HALF_TOPIC, 0, QueueOffset(cursors.half));
-        self.within("the cursor of op records", names::OP_TOPIC, 0, QueueOffset(cursors.op));
+        self.within("the cursor of half messages", names::HALF_TOPIC, 0, cursors.half);
+        self.within("the cursor of op records", names::OP_TOPIC, 0, cursors.op);
     }
 }

@@ -1,7 +1,7 @@
 //! What becomes of a message: is it delivered at once, or does it wait, and where?
 
 use crate::names::{DELAY_TOPIC, HALF_TOPIC, TIMER_TOPIC};
-use crate::waiting::delay::levels;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::redraft;
 use crate::waiting::timer::timers::Timers;
 use crate::waiting::transaction::checks;
@@ -15,7 +15,7 @@ pub enum Fate {
     /// It goes to the dead letters of its group: it was tried as often as allowed, or cannot be tried again.
     DeadLetter,
     /// It waits for this delay level.
-    Level(i32),
+    Level(DelayLevel),
     /// It waits for this time.
     At(Timestamp),
     /// It waits for its producer's decision.
@@ -35,7 +35,7 @@ impl Fate {
     pub fn place<'a>(self, timers: &Timers, topic: &'a str, queue_id: u32, now: Timestamp) -> (&'a str, u32) {
         match self {
             Fate::Now | Fate::DeadLetter => (topic, queue_id),
-            Fate::Level(level) => (DELAY_TOPIC, levels::queue_of(level)),
+            Fate::Level(level) => (DELAY_TOPIC, level.queue_id()),
             Fate::At(due) => (TIMER_TOPIC, timers.queue_of(due, now)),
             Fate::Decision => (HALF_TOPIC, 0),
         }
@@ -46,7 +46,7 @@ impl Fate {
         match self {
             Fate::Now | Fate::DeadLetter => {}
             Fate::Level(_) => *properties = redraft::waiting_properties(properties, topic, queue_id),
-            Fate::At(due) => *properties = redraft::timed_properties(properties, topic, queue_id, due.0),
+            Fate::At(due) => *properties = redraft::timed_properties(properties, topic, queue_id, due),
             Fate::Decision => *properties = checks::never_checked(&redraft::waiting_properties(properties, topic, queue_id)),
         }
     }

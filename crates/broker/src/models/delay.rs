@@ -10,7 +10,7 @@ use crate::names;
 use crate::settings::FlushDiskType;
 use crate::testing::{QUEUE, TOPIC};
 use crate::waiting::delay::deliver::deliver_due;
-use crate::waiting::delay::levels::queue_of;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::redraft::waiting_properties;
 use proptest::prelude::*;
 use roxmq_protocol::properties::name;
@@ -167,7 +167,7 @@ fn send(world: &World, level: i32, bodies: &[String]) -> Vec<Option<i64>> {
 fn store_poison(world: &World, level: i32, bodies: &[String]) -> Vec<Option<i64>> {
     let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), &poison::topic(), QUEUE);
     let messages: Vec<_> = bodies.iter().map(|body| (body.clone(), properties.clone())).collect();
-    match poison::store(world.broker(), names::DELAY_TOPIC, queue_of(level), &messages) {
+    match poison::store(world.broker(), names::DELAY_TOPIC, DelayLevel(level).queue_id(), &messages) {
         Ok(offsets) => offsets.into_iter().map(Some).collect(),
         Err(_) => vec![None; bodies.len()],
     }

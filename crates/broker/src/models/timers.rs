@@ -238,12 +238,12 @@ fn send(world: &World, due_ms: i64, bodies: &[String]) -> Vec<Stored> {
 
 fn store_poison(world: &World, due_ms: i64, bodies: &[String]) -> Vec<Stored> {
     let (broker, topic) = (world.broker(), poison::topic());
-    let properties = |body: &String| timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), &topic, QUEUE, due_ms);
+    let properties = |body: &String| timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), &topic, QUEUE, Timestamp(due_ms));
     let messages: Vec<_> = bodies.iter().map(|body| (body.clone(), properties(body))).collect();
     let queue_id = broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(broker.clock.now_ms()));
     match poison::store(broker, TIMER_TOPIC, queue_id, &messages) {
         Ok(offsets) => {
-            let handles = bodies.iter().map(|body| handle(&broker.config().broker_name, &topic, due_ms, body));
+            let handles = bodies.iter().map(|body| handle(&broker.config().broker_name, &topic, Timestamp(due_ms), body));
             offsets.into_iter().zip(handles).map(Some).collect()
         }
         Err(_) => vec![None; bodies.len()],

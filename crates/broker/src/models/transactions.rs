@@ -9,7 +9,7 @@ use crate::settings::FlushDiskType;
 use crate::testing::{QUEUE, TOPIC, commit_of};
 use crate::testing::{checks_of, open_offsets};
 use crate::waiting::delay::deliver::deliver_due;
-use crate::waiting::transaction::check_back::ask_all;
+use crate::waiting::transaction::check_back::check_all;
 use crate::waiting::transaction::decide::{COMMIT, ROLLBACK};
 use proptest::prelude::*;
 use roxmq_protocol::body::{HeartbeatData, ProducerData};
@@ -235,7 +235,7 @@ impl Model {
     /// Whom it asks, and whom it lays aside.
     fn round(&mut self) -> (BTreeSet<i64>, BTreeSet<i64>) {
         let open: Vec<i64> = open_offsets(self.world.broker());
-        ask_all(self.world.broker());
+        check_all(self.world.broker());
         let mut asked = BTreeSet::new();
         for request in self.world.heard(self.producer) {
             let header = request.header();

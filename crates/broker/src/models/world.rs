@@ -7,6 +7,7 @@ use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::shard::BrokerShard;
 use crate::testing::{self, try_open_with};
+use crate::waiting::clearance::Outcome;
 use crate::waiting::clearing;
 use proptest::prelude::*;
 use roxmq_env::clock::Clock;
@@ -333,7 +334,7 @@ impl World {
 
     fn tick(&self) {
         self.broker().store.tick();
-        while clearing::clear(self.broker()) {
+        while clearing::clear(self.broker()) == Outcome::Cleared {
             self.broker().store.tick();
         }
     }

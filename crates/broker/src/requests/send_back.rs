@@ -12,7 +12,7 @@ use crate::counts::statistics::Moved;
 use crate::error::Refusal;
 use crate::names;
 use crate::requests::send::retries::{group_of, limit};
-use crate::waiting::delay::levels;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::parking::{self, Parked};
 use crate::waiting::redraft::redelivered;
 use roxmq_protocol::position::LogOffset;
@@ -69,7 +69,8 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
             waiting.set(name::REAL_TOPIC, &retry_topic);
             waiting.set(name::REAL_QID, &broker.randomness.below(queues as u32).to_string());
             waiting.set(name::DELAY, &level.to_string());
-            let draft = redelivered(&record, broker.identity.advertised, names::DELAY_TOPIC, levels::queue_of(level), waiting.as_str());
+            let draft =
+                redelivered(&record, broker.identity.advertised, names::DELAY_TOPIC, DelayLevel(level).queue_id(), waiting.as_str());
             parking::try_push(broker, again(draft), &mut batch)
         }
     };

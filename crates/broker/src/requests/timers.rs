@@ -25,7 +25,7 @@ use roxmq_store::{KeyKind, KeyQuery};
 /// Code 61.
 pub fn metrics(broker: &Broker, _: &Call<'_>, _: request::TimerMetrics) -> Result<Answer, Refusal> {
     let time_stamp = broker.clock.now_ms();
-    let waiting = broker.waiting.timers.counts.all().into_iter();
+    let waiting = broker.waiting.timers.counts().all().into_iter();
     let timing_count = waiting.map(|(topic, count)| (topic, TimerCount { count, time_stamp })).collect();
     Ok(Answer::body(json::to_vec(&TimerMetricsBody { timing_count, data_version: None }, Dialect::Fastjson)))
 }
@@ -45,8 +45,8 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
     if !config.recall_messages {
         return Err(Refusal::Forbidden("recall failed, operation is forbidden".into()));
     }
-    let now_ms = broker.clock.now_ms();
-    if now_ms < config.accept_sends_from_ms as i64 {
+    let now = Timestamp(broker.clock.now_ms());
+    if now.0 < config.accept_sends_from_ms as i64 {
         return Err(Refusal::RecallClosed);
     }
     if !Permission(config.broker_permission as i32).is_writable() && !config.recall_when_draining {
@@ -63,17 +63,17 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
     if handle.broker != config.broker_name {
         return Err(illegal("the message is at another broker"));
     }
-    if handle.due_ms <= now_ms || handle.due_ms - now_ms > (config.timer_max_delay_s as i64).saturating_mul(1000) {
+    if handle.due <= now || handle.due.ms_since(now) > (config.timer_max_delay_s as i64).saturating_mul(1000) {
         return Err(illegal("timestamp invalid: the message is due already, or further ahead than messages can be"));
     }
-    take_back(broker, &handle, now_ms)?;
+    take_back(broker, &handle, now)?;
     Ok(handle.unique_key)
 }
 
-pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Refusal> {
+pub fn take_back(broker: &Broker, handle: &Handle, now: Timestamp) -> Result<(), Refusal> {
     // Held until the recall is in the log: a message is either delivered or recalled.
     let mut queue = broker.waiting.timers.queue();
-    if queue.catch_up(&broker.store, Timestamp(now_ms)) == Reached::Unreadable {
+    if queue.catch_up(&broker.store, now) == Reached::Unreadable {
         return Err(Refusal::Failed("recall failed, what was delivered cannot be read from the disk now".into()));
     }
     let timer = find(broker, handle).ok_or_else(|| Refusal::IllegalOperation("recall failed, no such message waits".into()))?;
@@ -91,16 +91,16 @@ pub fn take_back(broker: &Broker, handle: &Handle, now_ms: i64) -> Result<(), Re
     let properties: String = properties.iter().map(|(name, value)| format!("{name}\u{1}{value}\u{2}")).collect();
     batch.push(Draft::own(
         TIMER_TOPIC,
-        broker.waiting.timers.queue_of(timer.due, Timestamp(now_ms)),
+        broker.waiting.timers.queue_of(timer.due, now),
         broker.identity.advertised,
-        Timestamp(now_ms),
+        now,
         b"0",
         &properties,
     ))?;
     broker.append_atomic(&mut batch)?;
     queue.recall(timer);
     drop(queue);
-    broker.waiting.timers.counts.add(&handle.topic, -1);
+    broker.waiting.timers.left(&handle.topic);
     broker.confirm(&batch).into_result()
 }
 
@@ -112,7 +112,7 @@ fn find(broker: &Broker, handle: &Handle) -> Option<(Timer, LogOffset)> {
     found.iter().find_map(|bytes| {
         let (record, _) = Record::parse(bytes).ok()?;
         let entry = Entry::of(&record).filter(|entry| entry.kind == EntryKind::Message)?;
-        let is_it = entry.timer.due.0 == handle.due_ms && record.properties().find(name::REAL_TOPIC) == Some(&*handle.topic);
+        let is_it = entry.timer.due == handle.due && record.properties().find(name::REAL_TOPIC) == Some(&*handle.topic);
         is_it.then_some((entry.timer, record.log_offset))
     })
 }

@@ -1,6 +1,6 @@
-//! How much of the log is not needed any more?
+//! How much of the log is cleared for deletion?
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_store::Reason;
 use std::collections::BTreeMap;
@@ -8,44 +8,86 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How much of the log is not needed any more. What is stored later lies behind it, so these only grow.
+/// How much of the log is cleared for deletion. New messages lie behind it, so it only grows.
 #[derive(Default)]
 pub struct Clearance {
-    pub asked: Mutex<Option<(LogOffset, Reason)>>,
-    /// Rung when something is asked that was answered with no.
-    pub bell: Notify,
-    /// Before it lies nothing that waits for a level or a decision.
-    pub decided_to: AtomicI64,
-    /// Before it lies no timed message that was not stored again.
-    pub rolled_to: AtomicI64,
-    pub rolling: Mutex<Rolling>,
+    /// The end of the log's part that the store wants to delete, and why.
+    asked: Mutex<Option<(LogOffset, Reason)>>,
+    /// Notified when `asked` is set.
+    question: Notify,
+    /// No message before this log offset waits for a delay level or a decision.
+    delivered_to: AtomicI64,
+    /// Every timed message before this log offset is delivered, or stored again behind it.
+    rolled_to: AtomicI64,
+    rolling: Mutex<Rolling>,
 }
 
-/// A part of the log that is being prepared.
+/// The part of the log whose timed messages are being stored again.
 #[derive(Default)]
 pub struct Rolling {
     pub progress: RollProgress,
-    /// Up to where it did not work the last time, and since when.
-    pub fails: Option<(LogOffset, Duration)>,
+    pub failing: Option<Failing>,
 }
 
-/// How far the log was rolled before an end that it is about to lose: by queue of the timer topic, the next offset to look at. What was
-/// stored again once is not stored again because a later one could not be.
+/// Timed messages before `end` cannot be stored again.
+#[derive(Clone, Copy)]
+pub struct Failing {
+    pub end: LogOffset,
+    /// Since when, in time since the broker's start.
+    pub since: Duration,
+}
+
+/// How far the timed messages before `end` are stored again: the next offset of each queue of the timer topic. A failure does not undo
+/// it, so that no message is stored again twice.
 #[derive(Debug, Default)]
 pub struct RollProgress {
     pub end: LogOffset,
     pub next: BTreeMap<u32, QueueOffset>,
 }
 
+/// The outcome of an attempt to clear a part of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing in it is needed.
+    Cleared,
+    /// Something in it may be needed, or no part was asked for.
+    NotCleared,
+}
+
 impl Clearance {
-    /// May the log before `end` be deleted? If not, it is asked for, and prepared.
-    pub fn may(&self, end: LogOffset, reason: Reason) -> bool {
-        let is_before = |mark: &AtomicI64| end.0 <= mark.load(Ordering::Acquire);
-        let may = is_before(&self.rolled_to) && (reason == Reason::NoRoom || is_before(&self.decided_to));
-        if !may {
+    /// May the log before `end` be deleted? If not, a service is notified to clear it.
+    pub fn allows(&self, end: LogOffset, reason: Reason) -> bool {
+        let is_before = |cleared_to: &AtomicI64| end.0 <= cleared_to.load(Ordering::Acquire);
+        let allows = is_before(&self.rolled_to) && (reason == Reason::NoRoom || is_before(&self.delivered_to));
+        if !allows {
             *self.asked.lock() = Some((end, reason));
-            self.bell.notify_one();
+            self.question.notify_one();
         }
-        may
+        allows
+    }
+
+    /// Returns when the store has asked for a part that is not cleared.
+    pub async fn wait_until_asked(&self) {
+        self.question.notified().await;
+    }
+
+    /// The end of the part that was asked for last, and why.
+    pub fn take_asked(&self) -> Option<(LogOffset, Reason)> {
+        self.asked.lock().take()
+    }
+
+    /// No message before `end` waits for a delay level or a decision.
+    pub fn delivered(&self, end: LogOffset) {
+        self.delivered_to.fetch_max(end.0, Ordering::AcqRel);
+    }
+
+    /// Every timed message before `end` is delivered or stored again.
+    pub fn rolled(&self, end: LogOffset) {
+        self.rolled_to.fetch_max(end.0, Ordering::AcqRel);
+    }
+
+    /// The state of storing again. One thread at a time does that.
+    pub fn rolling(&self) -> MutexGuard<'_, Rolling> {
+        self.rolling.lock()
     }
 }

@@ -1,69 +1,71 @@
-//! May the oldest part of the log be deleted?
+//! How is the oldest part of the log cleared for deletion?
 //!
-//! The store's threads ask, and do not wait for the answer: they write index files too, and look for room. They are told no, a service
-//! of the broker sees to it that nothing is needed of that part any more, and has them ask again.
+//! The store's threads ask before they delete, and do not wait for the answer: they also write index files and watch the free space.
+//! They are refused at first. A service of the broker then clears that part, and has them ask again.
 //!
-//! What waits for a level or a decision keeps its part of the log, however long the broker was down; unless there is no room, since then
-//! nothing could be delivered either. Timed messages are stored again at the end of the log.
+//! A part expires only when no message in it waits for a delay level or a decision, however long the broker was down. Without room on
+//! the disk it goes all the same: nothing could be delivered then. Timed messages are stored again at the end of the log.
 
 use crate::broker::Broker;
-use crate::waiting::timer::roll::roll;
+use crate::waiting::clearance::{Failing, Outcome};
+use crate::waiting::timer::roll::{OnUnreadable, roll};
 use roxmq_protocol::position::LogOffset;
 use roxmq_store::Reason;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::error;
 
-/// After this time what cannot be read in a part of the log does not keep it any more.
+/// After this time, records that cannot be read no longer hold up the deletion of their part.
 const GIVES_UP_AFTER: Duration = Duration::from_secs(600);
 
 /// Has the store ask before it deletes.
 pub fn watch(broker: &Arc<Broker>) {
     let weak = Arc::downgrade(broker);
-    broker.store.ask_before_deletion(move |end, reason| weak.upgrade().is_some_and(|broker| broker.waiting.clearance.may(end, reason)));
+    broker.store.ask_before_deletion(move |end, reason| weak.upgrade().is_some_and(|broker| broker.waiting.clearance.allows(end, reason)));
 }
 
-/// Answers for as long as the broker lives.
+/// Clears what the store asks for, for as long as the broker lives.
 pub async fn run(broker: Arc<Broker>) {
     loop {
-        broker.waiting.clearance.bell.notified().await;
+        broker.waiting.clearance.wait_until_asked().await;
         let working = Arc::clone(&broker);
         if tokio::task::spawn_blocking(move || clear(&working)).await.is_err() {
-            error!("preparing a deletion failed inside the broker; the store asks again");
+            error!("clearing the oldest part of the log panicked; it is retried when the store asks again");
         }
     }
 }
 
-/// Sees to it that the part of the log that was asked for last is not needed any more. May it be deleted now?
-pub fn clear(broker: &Broker) -> bool {
+/// Clears the part of the log that was asked for last.
+pub fn clear(broker: &Broker) -> Outcome {
     let clearance = &broker.waiting.clearance;
-    let Some((end, reason)) = clearance.asked.lock().take() else { return false };
+    let Some((end, reason)) = clearance.take_asked() else { return Outcome::NotCleared };
     if reason == Reason::Expired {
-        let waits = |from: Option<LogOffset>| from.is_some_and(|from| from < end);
-        if waits(broker.waiting.delay_cursors.waits_from(&broker.store)) || waits(broker.waiting.transactions.waits_from(&broker.store)) {
-            return false;
+        let delayed = broker.waiting.delay_cursors.oldest_waiting(&broker.store);
+        let holds = |oldest: Option<LogOffset>| oldest.is_some_and(|oldest| oldest < end);
+        if holds(delayed) || holds(broker.waiting.transactions.oldest_open(&broker.store)) {
+            return Outcome::NotCleared;
         }
-        clearance.decided_to.fetch_max(end.0, Ordering::AcqRel);
+        clearance.delivered(end);
     }
-    let mut rolling = clearance.rolling.lock();
+    let mut rolling = clearance.rolling();
     let now = broker.clock.elapsed();
-    let since = rolling.fails.filter(|(of, _)| *of == end).map_or(now, |(_, since)| since);
-    if !roll(broker, end, now - since >= GIVES_UP_AFTER, &mut rolling.progress) {
-        rolling.fails = Some((end, since));
-        return false;
+    let since = rolling.failing.filter(|failing| failing.end == end).map_or(now, |failing| failing.since);
+    let on_unreadable = if now - since >= GIVES_UP_AFTER { OnUnreadable::Skip } else { OnUnreadable::Fail };
+    if roll(broker, end, on_unreadable, &mut rolling.progress) == Outcome::NotCleared {
+        rolling.failing = Some(Failing { end, since });
+        return Outcome::NotCleared;
     }
-    rolling.fails = None;
-    clearance.rolled_to.fetch_max(end.0, Ordering::AcqRel);
+    rolling.failing = None;
+    clearance.rolled(end);
     broker.store.ask_again();
-    true
+    Outcome::Cleared
 }
 
-/// Deletes what has expired, as a tool asks for it. Waits for the disk.
+/// Deletes what has expired, for a tool. Waits for the disk.
 pub fn delete_expired(broker: &Broker) {
     loop {
         broker.store.delete_expired();
-        if !clear(broker) {
+        if clear(broker) == Outcome::NotCleared {
             return;
         }
     }

@@ -1,9 +1,9 @@
-//! What becomes of messages that wait: for a delay level, a time, or a decision of their producer?
+//! Messages that wait: for a delay level, a time, or a decision of their producer. Which wait, and how far are they carried on?
 
 pub mod clearance;
 pub mod clearing;
 pub mod delay;
-pub mod destination;
+pub mod delivery;
 pub mod marks;
 pub mod parking;
 pub mod redraft;
@@ -19,7 +19,7 @@ use roxmq_store::Store;
 use std::io;
 use std::path::Path;
 
-/// All that waits, and how far it was carried on.
+/// The messages that wait, and how far they are carried on.
 pub struct Waiting {
     pub delay_cursors: delay::cursors::DelayCursors,
     pub timers: timer::timers::Timers,
@@ -29,7 +29,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Loads from the folder how far everything was carried on, as far as the log has it.
+    /// Loads from the folder how far messages are carried on. A cursor that is ahead of the log is moved back.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -43,13 +43,13 @@ impl Waiting {
             clearance: clearance::Clearance::default(),
         };
         let end = |topic, queue_id| queue_end(store, topic, queue_id);
-        waiting.delay_cursors.limit_to_ends(|level| end(names::DELAY_TOPIC, delay::levels::queue_of(level)).0);
+        waiting.delay_cursors.limit_to_ends(|level| end(names::DELAY_TOPIC, level.queue_id()));
         let checks = end(names::PROGRESS_TOPIC, transaction::checks::CHECKS_QUEUE);
         waiting.transactions.limit_to_ends(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0), checks);
         Ok(waiting)
     }
 
-    /// Writes how far everything was carried on, where that changed.
+    /// Writes how far messages are carried on, where that has changed.
     ///
     /// # Errors
     /// When the disk refuses.

@@ -1,16 +1,24 @@
-//! What of a message is written again when it goes from one queue to another?
+//! Which parts of a message change when it goes from one queue to another?
 
 use crate::waiting::timer::times::ORIGIN;
-use roxmq_protocol::properties::{PropertiesBuf, name};
+use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, Record};
+use roxmq_protocol::time::Timestamp;
 use std::net::SocketAddr;
 
-/// The property string of a message that waits elsewhere: it says where it really goes.
+/// The properties of a message that waits in a system topic: they say where it goes afterwards.
 pub fn waiting_properties(properties: &str, topic: &str, queue_id: u32) -> String {
     let mut waiting = PropertiesBuf::from_text(properties);
     waiting.set(name::REAL_TOPIC, topic).set(name::REAL_QID, &queue_id.to_string());
-    // That one is the broker's to give.
+    // Only the broker sets it.
     waiting.remove(ORIGIN);
+    waiting.into_string()
+}
+
+/// The properties of a message that waits for a time of its own.
+pub fn timed_properties(properties: &str, topic: &str, queue_id: u32, due: Timestamp) -> String {
+    let mut waiting = PropertiesBuf::from_text(&waiting_properties(properties, topic, queue_id));
+    waiting.set(name::TIMER_OUT_MS, &due.to_string());
     waiting.into_string()
 }
 
@@ -31,17 +39,15 @@ pub fn redelivered<'a>(record: &Record<'a>, store_host: SocketAddr, topic: &'a s
     }
 }
 
-/// The topic may have fewer queues than when the message was sent: nobody would read what goes to the others.
+/// The queue that a waiting message names; the first if it names none.
+pub fn real_queue_id(properties: Properties<'_>) -> u32 {
+    properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0)
+}
+
+/// A queue that consumers read: the topic may have fewer queues now than when the message was sent.
 pub fn queue_that_is_read(queue_id: u32, queues: i32) -> u32 {
     match u32::try_from(queues) {
         Ok(queues) if queues > 0 => queue_id % queues,
         _ => queue_id,
     }
-}
-
-/// The property string of a message that waits for a time.
-pub fn timed_properties(properties: &str, topic: &str, queue_id: u32, due_ms: i64) -> String {
-    let mut waiting = PropertiesBuf::from_text(&waiting_properties(properties, topic, queue_id));
-    waiting.set(name::TIMER_OUT_MS, &due_ms.to_string());
-    waiting.into_string()
 }

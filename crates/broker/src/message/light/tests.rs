@@ -2,7 +2,7 @@ use super::*;
 use crate::names;
 use crate::requests::topics::deleting;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, put, try_open};
-use crate::waiting::delay::levels;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::{delay, redraft, timer};
 
 use roxmq_env::clock::Clock;
@@ -28,10 +28,10 @@ fn what_waits_goes_into_light_queues_when_it_is_delivered() {
     let broker = try_open(&disk, &clock, config()).unwrap();
     put(&broker, TOPIC, QUEUE, BOTH, "now");
     let waiting = redraft::waiting_properties(&format!("{BOTH}DELAY\u{1}1\u{2}"), TOPIC, QUEUE);
-    put(&broker, names::DELAY_TOPIC, levels::queue_of(1), &waiting, "in 1 s");
-    let due_ms = NOW_MS + 2000;
-    let timed = redraft::timed_properties(&format!("{BOTH}UNIQ_KEY\u{1}k\u{2}"), TOPIC, QUEUE, due_ms);
-    put(&broker, names::TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(NOW_MS)), &timed, "in 2 s");
+    put(&broker, names::DELAY_TOPIC, DelayLevel(1).queue_id(), &waiting, "in 1 s");
+    let due = Timestamp(NOW_MS + 2000);
+    let timed = redraft::timed_properties(&format!("{BOTH}UNIQ_KEY\u{1}k\u{2}"), TOPIC, QUEUE, due);
+    put(&broker, names::TIMER_TOPIC, broker.waiting.timers.queue_of(due, Timestamp(NOW_MS)), &timed, "in 2 s");
     put(&broker, names::HALF_TOPIC, 0, &waiting, "half");
     put(&broker, &names::retry_topic("g"), 0, BOTH, "again");
     put(&broker, &names::dead_letter_topic("g"), 0, BOTH, "dead");

@@ -5,7 +5,7 @@ use crate::broker::Broker;
 use crate::counts::statistics::Statistic;
 use crate::error::Refusal;
 use crate::names;
-use crate::waiting::delay::levels;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::transaction;
 use roxmq_protocol::body::{HaRuntimeInfo, KVTable};
 use roxmq_protocol::json::{self, Dialect};
@@ -101,9 +101,9 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     put("EndTransactionThreadPoolQueueCapacity", transaction::decisions::WAITING_MAX.to_string());
     // As in Java, levels that nothing ever waited in are left out.
     for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
-        let max = broker.store.bounds(names::DELAY_TOPIC, levels::queue_of(level)).map_or(0, |(_, max)| max.0);
+        let max = broker.store.bounds(names::DELAY_TOPIC, DelayLevel(level).queue_id()).map_or(0, |(_, max)| max.0);
         if max > 0 {
-            put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.waiting.delay_cursors.cursor(level)));
+            put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.waiting.delay_cursors.cursor(DelayLevel(level))));
         }
     }
     // What waits is read when it comes near, so nothing is ever behind.

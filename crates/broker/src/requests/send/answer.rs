@@ -54,7 +54,7 @@ pub fn write(flow: &mut Flow, ticket: Ticket, met_as: SocketAddr, prepared: &Pre
             if let Fate::At(due) = prepared.fate
                 && !topic.starts_with(names::RETRY_PREFIX)
             {
-                sink.text("recallHandle", &handle::handle(&config.broker_name, topic, due.0, prepared.unique_key.as_str()));
+                sink.text("recallHandle", &handle::handle(&config.broker_name, topic, due, prepared.unique_key.as_str()));
             }
         },
         b"",

@@ -4,7 +4,7 @@ use crate::error::Refusal;
 use crate::message::bodies;
 use crate::message::fate::Fate;
 use crate::settings::BrokerConfig;
-use crate::waiting::delay::levels;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::timer::times::Times;
 use roxmq_protocol::properties::{Properties, name};
 use roxmq_protocol::time::Timestamp;
@@ -52,9 +52,9 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// When the level or the time is none.
     pub fn fate(&self, config: &BrokerConfig, is_dead_letter: bool, reconsume_times: i32, now: Timestamp) -> Result<Fate, Refusal> {
-        let level = levels::level_asked(self.delay, config.delay_ladder.levels_ms().len())?;
+        let level = DelayLevel::asked(self.delay, config.delay_ladder.levels_ms().len())?;
         let due = match level {
-            None if !is_dead_letter => self.times.due(now.0, config)?,
+            None if !is_dead_letter => self.times.due(now, config)?,
             _ => None,
         };
         // A retry that a consumer sends itself carries on what its first producer asked for.
@@ -63,7 +63,7 @@ impl<'a> Asked<'a> {
             _ if is_half => Fate::Decision,
             _ if is_dead_letter => Fate::DeadLetter,
             (Some(level), _) => Fate::Level(level),
-            (None, Some(due)) => Fate::At(Timestamp(due)),
+            (None, Some(due)) => Fate::At(due),
             (None, None) => Fate::Now,
         })
     }
@@ -86,7 +86,7 @@ impl<'a> Asked<'a> {
 
     /// Whether it asks to wait for a time or a decision, or to have another message wait no longer. A time that is over asks too.
     pub fn waits(&self, config: &BrokerConfig) -> bool {
-        let level = levels::level_asked(self.delay, config.delay_ladder.levels_ms().len());
+        let level = DelayLevel::asked(self.delay, config.delay_ladder.levels_ms().len());
         self.is_half() || self.is_deletion || self.times.is_asked() || level.map_or(true, |level| level.is_some())
     }
 }

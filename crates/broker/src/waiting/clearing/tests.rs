@@ -3,7 +3,7 @@ use crate::names::{self, TIMER_TOPIC};
 use crate::settings::BrokerConfig;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, try_open, try_put};
 use crate::waiting::delay;
-use crate::waiting::delay::levels;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::redraft;
 use crate::waiting::timer;
 use roxmq_env::clock::Clock;
@@ -19,13 +19,14 @@ fn days(days: i64) -> Duration {
 }
 
 fn wait(broker: &Broker, after_days: i64, body: &str) {
-    let due_ms = broker.clock.now_ms() + after_days * DAY_MS;
-    let properties = redraft::timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
-    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(broker.clock.now_ms())), &properties, body);
+    let now = Timestamp(broker.clock.now_ms());
+    let due = now.plus_ms(after_days * DAY_MS);
+    let properties = redraft::timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due);
+    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due, now), &properties, body);
 }
 
 #[test]
-fn a_full_disk_with_far_timers_is_emptied() {
+fn a_full_disk_with_far_timers_makes_room() {
     let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
     let config = BrokerConfig { disk_reserve_bytes: RESERVE_BYTES, ..testing::config() };
     let broker = Arc::new(try_open(&sim.disk(), &clock, config).unwrap());
@@ -36,12 +37,12 @@ fn a_full_disk_with_far_timers_is_emptied() {
     }
     clock.advance(days(5));
     let space = sim.disk().space(Path::new("/")).unwrap();
-    // Less is left than the reserve, which is what may still be used.
+    // Less room is left than the reserve.
     sim.set_capacity(Some(space.total - space.free + RESERVE_BYTES - 4096));
     broker.store.tick();
     assert!(broker.store.disk_full());
     assert!(try_put(&broker, TOPIC, QUEUE + 1, "", "refused").is_err());
-    // As its threads do it: they ask, the broker prepares, they look again.
+    // As the threads do it: the store asks, the broker clears, the store asks again.
     for _ in 0..100 {
         clear(&broker);
         broker.store.tick();
@@ -52,19 +53,19 @@ fn a_full_disk_with_far_timers_is_emptied() {
     sim.set_capacity(None);
     clock.advance(days(40));
     timer::deliver::deliver_due(&broker);
-    assert_eq!(delivered(&broker), (0..30).map(|n| format!("{n:02}")).collect::<Vec<_>>(), "nothing that waits was lost");
+    assert_eq!(delivered(&broker), (0..30).map(|n| format!("{n:02}")).collect::<Vec<_>>(), "no waiting message is lost");
     close(Arc::into_inner(broker).unwrap());
 }
 
 #[test]
-fn what_cannot_be_read_now_is_neither_taken_for_delivered_nor_deleted() {
+fn unreadable_messages_are_not_taken_for_delivered_and_not_deleted() {
     let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
     let open = || try_open(&sim.disk(), &clock, testing::config()).unwrap();
     let broker = open();
     wait(&broker, 1, "tomorrow");
     wait(&broker, 40, "far");
     let delayed = redraft::waiting_properties("DELAY\u{1}18\u{2}", TOPIC, QUEUE);
-    put(&broker, names::DELAY_TOPIC, levels::queue_of(18), &delayed, "in 2 h");
+    put(&broker, names::DELAY_TOPIC, DelayLevel(18).queue_id(), &delayed, "in 2 h");
     for _ in 0..40 {
         put(&broker, TOPIC, QUEUE + 1, "", &"x".repeat(1000));
     }
@@ -76,15 +77,15 @@ fn what_cannot_be_read_now_is_neither_taken_for_delivered_nor_deleted() {
     clock.advance(days(5));
     timer::deliver::deliver_due(&broker);
     delay::deliver::deliver_due(&broker);
-    let keep_house = || {
+    let housekeeping = || {
         for _ in 0..5 {
             clock.advance(Duration::from_secs(60));
             broker.store.tick();
             clear(&broker);
         }
     };
-    keep_house();
-    assert_eq!(broker.store.min_log_offset(), LogOffset(0), "it is kept");
+    housekeeping();
+    assert_eq!(broker.store.min_log_offset(), LogOffset(0), "it is retained");
     assert_eq!(delivered(&broker), Vec::<String>::new());
     sim.allow(&first);
     timer::deliver::deliver_due(&broker);
@@ -92,8 +93,8 @@ fn what_cannot_be_read_now_is_neither_taken_for_delivered_nor_deleted() {
     let mut there = delivered(&broker);
     there.sort();
     assert_eq!(there, ["in 2 h", "tomorrow"]);
-    keep_house();
-    assert!(broker.store.min_log_offset() > LogOffset(0), "and goes when it can");
+    housekeeping();
+    assert!(broker.store.min_log_offset() > LogOffset(0), "it is deleted once it is cleared");
     clock.advance(days(40));
     timer::deliver::deliver_due(&broker);
     assert_eq!(delivered(&broker).len(), 3);
@@ -101,7 +102,7 @@ fn what_cannot_be_read_now_is_neither_taken_for_delivered_nor_deleted() {
 }
 
 #[test]
-fn what_can_never_be_read_does_not_keep_the_log_for_ever() {
+fn unreadable_messages_do_not_hold_up_a_deletion_for_ever() {
     let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
     let broker = try_open(&sim.disk(), &clock, testing::config()).unwrap();
     wait(&broker, 40, "far");
@@ -115,16 +116,16 @@ fn what_can_never_be_read_does_not_keep_the_log_for_ever() {
     clock.advance(days(5));
     for _ in 0..4 {
         broker.store.tick();
-        assert!(!clear(&broker));
+        assert_eq!(clear(&broker), Outcome::NotCleared);
         clock.advance(Duration::from_secs(150));
     }
     broker.store.tick();
-    assert!(clear(&broker), "what is in it is given up");
+    assert_eq!(clear(&broker), Outcome::Cleared, "its messages are given up");
     close(Arc::into_inner(broker).unwrap());
 }
 
 #[test]
-fn who_asks_does_not_wait_and_is_told_no_until_it_is_safe() {
+fn the_store_does_not_wait_and_is_refused_until_the_part_is_cleared() {
     let (sim, clock) = (SimDisk::new(1), Clock::manual(NOW_MS));
     let broker = Arc::new(try_open(&sim.disk(), &clock, testing::config()).unwrap());
     watch(&broker);
@@ -134,14 +135,14 @@ fn who_asks_does_not_wait_and_is_told_no_until_it_is_safe() {
     }
     clock.advance(days(5));
     let before = broker.store.watermarks().written();
-    // Somebody delivers, and waits for the disk meanwhile.
+    // A delivery is under way, and waits for the disk.
     let delivering = broker.waiting.timers.queue();
     broker.store.tick();
     assert_eq!(broker.store.min_log_offset(), LogOffset(0));
     assert_eq!(broker.store.watermarks().written(), before, "housekeeping appends nothing itself");
     drop(delivering);
-    assert!(clear(&broker));
-    assert!(!clear(&broker), "nothing else is asked");
+    assert_eq!(clear(&broker), Outcome::Cleared);
+    assert_eq!(clear(&broker), Outcome::NotCleared, "nothing else is asked for");
     broker.store.tick();
     assert!(broker.store.min_log_offset() > LogOffset(0));
     close(Arc::into_inner(broker).unwrap());

@@ -1,6 +1,6 @@
 //! How far is each delay level delivered?
 
-use super::levels::{level_of, levels, queue_of};
+use super::levels::DelayLevel;
 use crate::names;
 use crate::outages::Outages;
 use crate::tables::file::TableFile;
@@ -16,82 +16,85 @@ use std::io;
 use std::time::Duration;
 use tracing::warn;
 
-/// How far each level is delivered.
+/// The delivery cursors of the delay levels.
 pub struct DelayCursors {
     file: TableFile,
-    cursors: Mutex<BTreeMap<i32, i64>>,
-    /// Levels whose next message was stored by a clock that was ahead of what it shows now.
-    ahead: Mutex<BTreeMap<i32, Ahead>>,
-    /// Levels of which nothing can be stored.
-    pub refused: Outages<i32>,
+    cursors: Mutex<BTreeMap<DelayLevel, QueueOffset>>,
+    /// Levels whose next message was stored by a clock that has stepped back since.
+    stepped_back: Mutex<BTreeMap<DelayLevel, SteppedBack>>,
+    /// Levels whose deliveries the store refuses.
+    pub refused: Outages<DelayLevel>,
 }
 
-/// What was stored by a clock that has gone back since: when that was noticed, and up to which offset.
+/// The clock stepped back: the store times of a level's messages before an offset are in the future.
 #[derive(Clone, Copy)]
-pub struct Ahead {
-    pub since: Duration,
-    pub before: i64,
+pub struct SteppedBack {
+    /// When the broker noticed, in time since its start.
+    pub noticed: Duration,
+    pub before: QueueOffset,
 }
 
 impl DelayCursors {
-    /// Loads the cursors: the file's, or the newest mark's, which is never behind it.
+    /// Loads the cursors from their file, or from the newest marks where these are ahead of it.
     ///
     /// # Errors
-    /// When their file cannot be read.
+    /// When the file cannot be read.
     pub fn load(file: TableFile, store: &Store) -> io::Result<DelayCursors> {
-        let loaded: Option<DelayOffsetSerializeWrapper> = file.load()?;
-        let mut cursors = loaded.unwrap_or_default().offset_table;
-        for queue_id in 0..marks::OTHERS_FROM_QUEUE {
-            if let Some(marked) = marks::newest(store, queue_id) {
-                let cursor = cursors.entry(level_of(queue_id)).or_default();
+        let loaded: DelayOffsetSerializeWrapper = file.load()?.unwrap_or_default();
+        let loaded = loaded.offset_table.into_iter();
+        let mut cursors: BTreeMap<_, _> = loaded.map(|(level, cursor)| (DelayLevel(level), QueueOffset(cursor))).collect();
+        for level in DelayLevel::all() {
+            if let Some(marked) = marks::newest(store, level.queue_id()) {
+                let cursor = cursors.entry(level).or_default();
                 if marked > *cursor {
                     *cursor = marked;
                     file.touch();
                 }
             }
         }
-        Ok(DelayCursors { file, cursors: Mutex::new(cursors), ahead: Mutex::default(), refused: Outages::default() })
+        Ok(DelayCursors { file, cursors: Mutex::new(cursors), stepped_back: Mutex::default(), refused: Outages::default() })
     }
 
-    /// The next offset to be delivered of a level.
-    pub fn cursor(&self, level: i32) -> i64 {
-        self.cursors.lock().get(&level).copied().unwrap_or(0)
+    /// The next offset to deliver of a level.
+    pub fn cursor(&self, level: DelayLevel) -> QueueOffset {
+        self.cursors.lock().get(&level).copied().unwrap_or_default()
     }
 
     /// All cursors.
     pub fn all(&self) -> DelayOffsetSerializeWrapper {
-        DelayOffsetSerializeWrapper { data_version: None, offset_table: self.cursors.lock().clone() }
+        let offset_table = self.cursors.lock().iter().map(|(level, cursor)| (level.0, cursor.0)).collect();
+        DelayOffsetSerializeWrapper { data_version: None, offset_table }
     }
 
-    /// Moves cursors back to the ends of their queues: beyond are messages that a crash took away, and others will get their offsets.
-    pub fn limit_to_ends(&self, max: impl Fn(i32) -> i64) {
+    /// Moves cursors back to the ends of their queues. A crash lost the messages beyond, and new ones will get their offsets.
+    pub fn limit_to_ends(&self, end: impl Fn(DelayLevel) -> QueueOffset) {
         for (level, cursor) in self.cursors.lock().iter_mut() {
-            let max = max(*level);
-            if *cursor > max {
-                warn!(level, cursor, max, "a delay level's cursor was ahead of the log");
-                *cursor = max;
+            let end = end(*level);
+            if *cursor > end {
+                warn!(%level, %cursor, %end, "moved back a delivery cursor that was ahead of the log");
+                *cursor = end;
                 self.file.touch();
             }
         }
     }
 
-    /// Since when it is known that the level's messages before an offset were stored by a clock that was ahead.
-    pub fn ahead(&self, level: i32, next: &Record<'_>, max: i64, clock: &Clock) -> Option<Ahead> {
-        let mut ahead = self.ahead.lock();
+    /// Has the clock stepped back since `next`, the next message of a level, was stored? The queue of the level ends at `end`.
+    pub fn clock_stepped_back(&self, level: DelayLevel, next: &Record<'_>, end: QueueOffset, clock: &Clock) -> Option<SteppedBack> {
+        let mut stepped_back = self.stepped_back.lock();
         if next.store_timestamp.0 <= clock.now_ms() {
-            ahead.remove(&level);
+            stepped_back.remove(&level);
             return None;
         }
-        let noticed = Ahead { since: clock.elapsed(), before: max };
-        let known = ahead.entry(level).or_insert(noticed);
-        if known.before <= next.queue_offset.0 {
+        let noticed = SteppedBack { noticed: clock.elapsed(), before: end };
+        let known = stepped_back.entry(level).or_insert(noticed);
+        if known.before <= next.queue_offset {
             *known = noticed;
         }
         Some(*known)
     }
 
     /// Everything before this offset of the level is delivered.
-    pub fn advance(&self, level: i32, to: i64) {
+    pub fn advance(&self, level: DelayLevel, to: QueueOffset) {
         self.cursors.lock().insert(level, to);
         self.file.touch();
     }
@@ -104,21 +107,21 @@ impl DelayCursors {
         self.file.save_behind(store, || self.all())
     }
 
-    /// Where the oldest message lies in the log that waits for its level.
-    pub fn waits_from(&self, store: &Store) -> Option<LogOffset> {
-        let oldest = |level: i32| {
-            let (min, max) = store.bounds(names::DELAY_TOPIC, queue_of(level))?;
-            let first = min.max(QueueOffset(self.cursor(level)));
-            // Where it cannot be read, or damage was not passed over yet, anything may wait.
-            let found = || store.index_entry(names::DELAY_TOPIC, queue_of(level), first).map_or(LogOffset(0), |entry| entry.log_offset);
+    /// Where the oldest delayed message is in the log.
+    pub fn oldest_waiting(&self, store: &Store) -> Option<LogOffset> {
+        let oldest = |level: DelayLevel| {
+            let (min, max) = store.bounds(names::DELAY_TOPIC, level.queue_id())?;
+            let first = min.max(self.cursor(level));
+            // An entry that cannot be read, or damage that is not skipped yet, may hide one anywhere.
+            let found = || store.index_entry(names::DELAY_TOPIC, level.queue_id(), first).map_or(LogOffset(0), |entry| entry.log_offset);
             (first < max).then(found)
         };
-        levels().filter_map(oldest).min()
+        DelayLevel::all().filter_map(oldest).min()
     }
 
-    /// The end of a level's queue, if it has messages that were not delivered.
-    pub fn waiting_end(&self, store: &Store, level: i32) -> Option<QueueOffset> {
-        let (min, max) = store.bounds(names::DELAY_TOPIC, queue_of(level))?;
-        (max.0 > self.cursor(level).max(min.0)).then_some(max)
+    /// The end of a level's queue, if messages wait in it.
+    pub fn waiting_end(&self, store: &Store, level: DelayLevel) -> Option<QueueOffset> {
+        let (min, max) = store.bounds(names::DELAY_TOPIC, level.queue_id())?;
+        (max > self.cursor(level).max(min)).then_some(max)
     }
 }

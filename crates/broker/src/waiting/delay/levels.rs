@@ -2,30 +2,43 @@
 
 use crate::error::Refusal;
 use crate::waiting::marks::OTHERS_FROM_QUEUE;
+use std::fmt;
 
-/// The level a message asks for: `DELAY` above 0, at most the last level there is.
-///
-/// # Errors
-/// When it is no number: such a message would come too early.
-pub fn level_asked(delay: Option<&str>, levels: usize) -> Result<Option<i32>, Refusal> {
-    let Some(text) = delay.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let level: i32 = text.parse().map_err(|_| Refusal::Message(format!("the delay level {text:?} is no whole number")))?;
-    Ok((level > 0).then(|| level.min(levels as i32)))
+/// A delay level, counted from 1 as clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DelayLevel(pub i32);
+
+impl DelayLevel {
+    /// The level that a message asks for: `DELAY` above 0, at most the last of `levels`.
+    ///
+    /// # Errors
+    /// When `DELAY` is no number: without a level the message would come too early.
+    pub fn asked(delay: Option<&str>, levels: usize) -> Result<Option<DelayLevel>, Refusal> {
+        let Some(text) = delay.filter(|text| !text.is_empty()) else { return Ok(None) };
+        let level: i32 = text.parse().map_err(|_| Refusal::Message(format!("the delay level {text:?} is no whole number")))?;
+        Ok((level > 0).then(|| DelayLevel(level.min(levels as i32))))
+    }
+
+    /// All levels that have a queue. Those beyond the settings are among them: messages in them wait as long as in the last one.
+    pub fn all() -> impl Iterator<Item = DelayLevel> {
+        (0..OTHERS_FROM_QUEUE).map(DelayLevel::of_queue)
+    }
+
+    /// The level that waits in a queue.
+    pub fn of_queue(queue_id: u32) -> DelayLevel {
+        DelayLevel(queue_id as i32 + 1)
+    }
+
+    /// The queue in which the level waits.
+    pub fn queue_id(self) -> u32 {
+        (self.0 - 1).max(0) as u32
+    }
 }
 
-/// Every level there can be: also what waits in one that the settings do not have any more is delivered, after the last one's time.
-pub fn levels() -> impl Iterator<Item = i32> {
-    (0..OTHERS_FROM_QUEUE).map(level_of)
-}
-
-/// The queue in which a level waits.
-pub fn queue_of(level: i32) -> u32 {
-    (level - 1).max(0) as u32
-}
-
-/// The level that waits in a queue.
-pub fn level_of(queue_id: u32) -> i32 {
-    queue_id as i32 + 1
+impl fmt::Display for DelayLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 #[cfg(test)]
@@ -33,16 +46,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_above_the_last_wait_in_the_last() {
-        assert_eq!(level_asked(None, 18).unwrap(), None);
-        assert_eq!(level_asked(Some("0"), 18).unwrap(), None);
-        assert_eq!(level_asked(Some("-1"), 18).unwrap(), None);
-        assert_eq!(level_asked(Some(""), 18).unwrap(), None);
-        for none in ["x", "1e3", " 3 ", "99999999999"] {
-            assert_eq!(level_asked(Some(none), 18).unwrap_err().code(), 13, "{none}");
+    fn a_level_above_the_last_waits_as_the_last() {
+        let asked = |delay| DelayLevel::asked(delay, 18);
+        for none in [None, Some("0"), Some("-1"), Some("")] {
+            assert_eq!(asked(none), Ok(None), "{none:?}");
         }
-        assert_eq!(level_asked(Some("3"), 18).unwrap(), Some(3));
-        assert_eq!(level_asked(Some("99"), 18).unwrap(), Some(18));
-        assert_eq!((queue_of(1), queue_of(18)), (0, 17));
+        for bad in ["x", "1e3", " 3 ", "99999999999"] {
+            assert_eq!(asked(Some(bad)).unwrap_err().code(), 13, "{bad}");
+        }
+        assert_eq!(asked(Some("3")), Ok(Some(DelayLevel(3))));
+        assert_eq!(asked(Some("99")), Ok(Some(DelayLevel(18))));
+        assert_eq!([1, 18].map(|level| DelayLevel(level).queue_id()), [0, 17]);
     }
 }

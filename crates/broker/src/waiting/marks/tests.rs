@@ -5,7 +5,7 @@ use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, delivered, try_open, try_put};
 use crate::waiting::delay;
-use crate::waiting::delay::levels;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::redraft;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};
@@ -16,7 +16,7 @@ fn run(broker: &Broker, clock: &Clock, sent: &mut Vec<String>) -> Result<(), Ref
     for n in 0..4 {
         for (level, body) in [(1, format!("{n} first")), (2, format!("{n} second")), (1, format!("{n} third"))] {
             let properties = redraft::waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), TOPIC, QUEUE);
-            try_put(broker, names::DELAY_TOPIC, levels::queue_of(level), &properties, &body)?;
+            try_put(broker, names::DELAY_TOPIC, DelayLevel(level).queue_id(), &properties, &body)?;
             sent.push(body);
             clock.advance(Duration::from_millis(400));
             delay::deliver::deliver_due(broker);

@@ -13,12 +13,12 @@ use crate::settings::BrokerConfig;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
 use crate::waiting::clearing;
 use crate::waiting::delay;
-use crate::waiting::delay::levels;
-use crate::waiting::destination::UNSAID;
+use crate::waiting::delay::levels::DelayLevel;
+use crate::waiting::delivery::NO_TOPIC;
 use crate::waiting::parking;
 use crate::waiting::redraft;
 use crate::waiting::timer;
-use crate::waiting::transaction::check_back::check_open;
+use crate::waiting::transaction::check_back::{Asked, check_open};
 use crate::waiting::transaction::decide::decide;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
@@ -88,7 +88,7 @@ fn what_waits_for_a_topic_that_was_deleted_goes_with_it() {
     let broker = place.open();
     for topic in ["deleted", "%RETRY%gone", "%RETRY%there", TOPIC] {
         let properties = redraft::waiting_properties("DELAY\u{1}1\u{2}", topic, 0);
-        put(&broker, DELAY_TOPIC, levels::queue_of(1), &properties, topic);
+        put(&broker, DELAY_TOPIC, DelayLevel(1).queue_id(), &properties, topic);
     }
     broker.tables.groups.put(SubscriptionGroupConfig { group_name: "there".into(), ..SubscriptionGroupConfig::default() });
     place.clock.advance(ms(1000));
@@ -108,11 +108,11 @@ fn a_level_goes_on_behind_what_it_cannot_deliver() {
     let broker = place.open();
     let wait = |topic: &str, body: &str| {
         let properties = redraft::waiting_properties("DELAY\u{1}1\u{2}", topic, QUEUE);
-        put(&broker, DELAY_TOPIC, levels::queue_of(1), &properties, body);
+        put(&broker, DELAY_TOPIC, DelayLevel(1).queue_id(), &properties, body);
     };
     wait(TOPIC, "before");
     wait(&impossible_topic(), "impossible");
-    put(&broker, DELAY_TOPIC, levels::queue_of(1), "DELAY\u{1}1\u{2}", "to nowhere");
+    put(&broker, DELAY_TOPIC, DelayLevel(1).queue_id(), "DELAY\u{1}1\u{2}", "to nowhere");
     wait("deleted", "deleted");
     wait(TOPIC, "behind");
     place.clock.advance(ms(1000));
@@ -121,7 +121,7 @@ fn a_level_goes_on_behind_what_it_cannot_deliver() {
     let parked = seen_in(&broker, PARKING_TOPIC, 0);
     assert_eq!(parked.iter().map(|(body, _)| &**body).collect::<Vec<_>>(), ["impossible", "to nowhere"]);
     assert!(reason_of(&parked[0].1).starts_with("the topic has 307 bytes"), "{}", parked[0].1);
-    assert_eq!(reason_of(&parked[1].1), UNSAID);
+    assert_eq!(reason_of(&parked[1].1), NO_TOPIC);
     assert_eq!(find(&parked[0].1, name::REAL_TOPIC), Some(impossible_topic()));
     assert_eq!(broker.counts.figures.parked_messages(), 2);
     assert!(broker.tables.topics.find(PARKING_TOPIC).is_some_and(|topic| topic.perm == Permission::READ_WRITE), "operators can read it");
@@ -134,9 +134,10 @@ fn a_level_goes_on_behind_what_it_cannot_deliver() {
 }
 
 fn wait_for_time(broker: &Broker, topic: &str, after_ms: i64, properties: &str, body: &str) -> Placed {
-    let due_ms = broker.clock.now_ms() + after_ms;
-    let properties = redraft::timed_properties(properties, topic, QUEUE, due_ms);
-    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(broker.clock.now_ms())), &properties, body)
+    let now = Timestamp(broker.clock.now_ms());
+    let due = now.plus_ms(after_ms);
+    let properties = redraft::timed_properties(properties, topic, QUEUE, due);
+    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due, now), &properties, body)
 }
 
 #[test]
@@ -164,7 +165,7 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
     let config = BrokerConfig { light_queues: true, multi_dispatch: true, ..testing::config() };
     let broker = place.open_with(SEGMENT_BYTES, config);
     // As a release let it in that left no room: full when it is stored, and full but for its offset in a light queue.
-    let waiting = redraft::timed_properties("", TOPIC, QUEUE, NOW_MS + 1000).len();
+    let waiting = redraft::timed_properties("", TOPIC, QUEUE, Timestamp(NOW_MS + 1000)).len();
     wait_for_time(&broker, TOPIC, 1000, &filled("", PROPERTIES_BYTES_MAX - waiting), "full");
     let named = "INNER_MULTI_DISPATCH\u{1}%LMQ%a\u{2}";
     let light_bytes = light::asked(&broker.config(), TOPIC, Some("%LMQ%a")).unwrap().unwrap().1;
@@ -181,7 +182,7 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
 fn what_cannot_be_stored_again_does_not_keep_the_log() {
     let place = Place::new();
     let broker = place.open();
-    let waiting = redraft::timed_properties("", TOPIC, QUEUE, NOW_MS + 40 * DAY_MS).len();
+    let waiting = redraft::timed_properties("", TOPIC, QUEUE, Timestamp(NOW_MS + 40 * DAY_MS)).len();
     let full = filled("", PROPERTIES_BYTES_MAX - waiting);
     wait_for_time(&broker, TOPIC, 40 * DAY_MS, &full, "full");
     wait_for_time(&broker, TOPIC, 40 * DAY_MS, "", &"long".repeat(10_000));
@@ -255,7 +256,7 @@ fn an_undecided_half_message_is_parked_however_long_it_is() {
     let broker = place.open_with(16 << 10, testing::config());
     for _ in 0..=broker.config().transaction_checks_max {
         place.clock.advance(ms(3_600_000));
-        check_open(&broker, |_, _| true);
+        check_open(&broker, |_, _| Asked::Asked);
     }
     assert_eq!(testing::open_offsets(&broker), Vec::<i64>::new());
     let parked = seen_in(&broker, UNDECIDED_TOPIC, 0);
@@ -353,7 +354,7 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
         }
     }
     let half = seen_half(&broker);
-    check_open(&broker, |_, _| true);
+    check_open(&broker, |_, _| Asked::Asked);
     assert_eq!(decide(&broker, &half), Ok(()));
     place.clock.advance(ms(2000));
     delay::deliver::deliver_due(&broker);
@@ -405,7 +406,7 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     let broker = place.open();
     let long = "l".repeat(4000);
     let properties = redraft::waiting_properties("DELAY\u{1}1\u{2}", TOPIC, QUEUE);
-    put(&broker, DELAY_TOPIC, levels::queue_of(1), &properties, &long);
+    put(&broker, DELAY_TOPIC, DelayLevel(1).queue_id(), &properties, &long);
     wait_for_time(&broker, TOPIC, 1000, "", &long);
     let half = put_half(&broker, "", &long);
     let read = put(&broker, TOPIC, QUEUE + 1, "", &long);

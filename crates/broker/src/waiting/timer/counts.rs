@@ -1,6 +1,6 @@
-//! How many messages of each topic wait for a time (61).
+//! How many timed messages wait for each topic (61)?
 //!
-//! Counted while serving; what waited before is counted once after a start. Java: `TimerMetrics`.
+//! Messages are counted as they come and go; those that waited before a start are counted once after it. Java: `TimerMetrics`.
 
 use super::due_queue::{DueQueue, Entry, EntryKind};
 use crate::names::TIMER_TOPIC;
@@ -12,17 +12,17 @@ use roxmq_store::Store;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Messages that wait, by the topic they go to.
+/// How many messages wait, by the topic they go to.
 #[derive(Default)]
 pub struct Counts(Mutex<BTreeMap<String, i64>>);
 
 impl Counts {
-    /// Of each topic for which any wait.
+    /// The counts of all topics for which messages wait.
     pub fn all(&self) -> BTreeMap<String, i64> {
         self.0.lock().iter().filter(|(_, count)| **count > 0).map(|(topic, count)| (topic.clone(), *count)).collect()
     }
 
-    /// So many more.
+    /// Counts `more` messages for a topic, or fewer if it is negative.
     pub fn add(&self, topic: &str, more: i64) {
         let mut counts = self.0.lock();
         match counts.get_mut(topic) {
@@ -31,21 +31,21 @@ impl Counts {
         }
     }
 
-    /// Of all topics.
+    /// The sum over all topics.
     pub fn total(&self) -> i64 {
         self.0.lock().values().sum()
     }
 }
 
-/// Counts what was waiting when the log ended at `end`; what is delivered meanwhile is taken off by who delivers it.
-pub fn count_from_before(store: &Store, counts: &Counts, end: LogOffset, mut then: DueQueue) {
-    // Where the disk refuses, the count is off until the next start; nothing depends on it.
+/// Counts the messages that waited when the log ended at `end`. Deliveries meanwhile take off their own.
+pub fn count_at_start(store: &Store, counts: &Counts, end: LogOffset, mut then: DueQueue) {
+    // Where the disk refuses, the count is wrong until the next start; nothing depends on it.
     let _ = then.read_marks(store, end);
     let mut topics: Vec<Arc<str>> = Vec::new();
-    for queue in store.queues_of(TIMER_TOPIC) {
+    for queue_id in store.queues_of(TIMER_TOPIC) {
         let mut open: HashMap<LogOffset, Arc<str>> = HashMap::new();
         let mut recalled = Vec::new();
-        let _ = SystemQueue::new(TIMER_TOPIC, queue, QueueOffset(0)).read_on(store, |record| {
+        let _ = SystemQueue::new(TIMER_TOPIC, queue_id, QueueOffset(0)).read_on(store, |record| {
             let Some(entry) = Entry::of(record).filter(|_| record.log_offset < end) else { return };
             if entry.kind == EntryKind::Recall {
                 recalled.push(entry.timer.origin);
@@ -60,7 +60,7 @@ pub fn count_from_before(store: &Store, counts: &Counts, end: LogOffset, mut the
     }
 }
 
-/// One copy of each name is enough.
+/// One shared copy of each topic's name.
 fn shared(topics: &mut Vec<Arc<str>>, topic: &str) -> Arc<str> {
     match topics.binary_search_by(|known| (**known).cmp(topic)) {
         Ok(at) => Arc::clone(&topics[at]),

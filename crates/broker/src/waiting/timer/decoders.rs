@@ -1,4 +1,4 @@
-//! What timers read from files and requests, as functions of bytes: see `crate::decoders`.
+//! Decoders of timed messages, as functions of bytes: see `crate::decoders`.
 
 use super::due_queue::{Done, Entry, named_in};
 use super::handle::Handle;
@@ -11,7 +11,7 @@ pub fn table(bytes: &[u8]) {
     let _ = json::from_slice::<Done>(bytes).map(|done| hour_of(done.due));
 }
 
-/// Marks, records of the timer topic, and handles of messages that are to be taken back.
+/// Delivery marks, records of the timer topic, and recall handles.
 pub fn marks(bytes: &[u8]) {
     named_in(bytes).for_each(drop);
     if let Ok((record, _)) = Record::parse(bytes) {

@@ -1,14 +1,13 @@
-//! Delivery of what is due.
+//! How are timed messages delivered?
 
-use super::counts::count_from_before;
+use super::counts::count_at_start;
 use super::due_queue::{DueQueue, MARKS_QUEUE, Progress, PutOff, Timer, mark};
+use super::timers::AtStart;
 use super::times::ORIGIN;
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::names::{PARKING_TOPIC, PROGRESS_TOPIC};
-use crate::waiting::destination::{Destination, Dropped, UNSAID, destination};
-use crate::waiting::parking;
-use crate::waiting::redraft::redelivered;
+use crate::names::PROGRESS_TOPIC;
+use crate::waiting::delivery::{Undelivered, carry_on};
 use crate::waiting::system_queue::Reached;
 use roxmq_protocol::light::light_room_of;
 use roxmq_protocol::position::LogOffset;
@@ -20,9 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info, warn};
 
-/// How often is looked for what came in, when the bell is not rung.
+/// The longest time between two rounds, when no arrival is notified.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
-/// Between two looks: much that comes in at once is delivered at once.
+/// The shortest time between two rounds: messages that arrive together are delivered together.
 const PAUSE: Duration = Duration::from_millis(2);
 /// Messages, and bytes, delivered with one append.
 const AT_ONCE: usize = 128;
@@ -32,8 +31,9 @@ const BYTES_AT_ONCE: usize = 1 << 20;
 pub async fn run(broker: Arc<Broker>) {
     let working = Arc::clone(&broker);
     drop(tokio::task::spawn_blocking(move || {
-        if let Some((end, done)) = working.waiting.timers.at_open.lock().take() {
-            count_from_before(&working.store, &working.waiting.timers.counts, end, DueQueue::after(done));
+        let timers = &working.waiting.timers;
+        if let Some(AtStart { log_end, done }) = timers.take_at_start() {
+            count_at_start(&working.store, timers.counts(), log_end, DueQueue::after(done));
         }
     }));
     loop {
@@ -41,68 +41,91 @@ pub async fn run(broker: Arc<Broker>) {
         let next_due = match tokio::task::spawn_blocking(move || deliver_due(&working)).await {
             Ok(next_due) => next_due,
             Err(_) => {
-                error!("delivering timed messages failed inside the broker; it goes on");
+                error!("retrying timed messages: their delivery panicked");
                 None
             }
         };
         tokio::time::sleep(PAUSE).await;
         let left = next_due.map(|due| due.since(Timestamp(broker.clock.now_ms())));
         let wait = left.map_or(LOOK_PERIOD, |left| LOOK_PERIOD.min(left));
-        // A second without the bell, or its sound: both mean to look.
-        let _ = tokio::time::timeout(wait, broker.waiting.timers.bell.notified()).await;
+        // An arrival and the end of the wait both start a round.
+        let _ = tokio::time::timeout(wait, broker.waiting.timers.wait_for_arrival()).await;
     }
 }
 
-/// Delivers everything that is due now. When the next one is due, as far as is known.
+/// Delivers everything that is due now. Returns when the next message is due, as far as is known.
 pub fn deliver_due(broker: &Broker) -> Option<Timestamp> {
+    let timers = &broker.waiting.timers;
     let now = Timestamp(broker.clock.now_ms());
     let log_end = broker.store.visible_end();
     let marks_end = broker.store.queue_next(PROGRESS_TOPIC, MARKS_QUEUE).unwrap_or_default();
     let mut batch = broker.store.batch();
-    broker.waiting.timers.queue().retry();
+    timers.queue().retry();
     loop {
-        // Let go after each batch, so that a recall never waits for long.
-        let mut queue = broker.waiting.timers.queue();
+        // Released after each batch, so that a recall never waits for long.
+        let mut queue = timers.queue();
         let reached = queue.catch_up(&broker.store, now);
         let due = queue.due(now, AT_ONCE);
         if due.is_empty() {
             if reached == Reached::Unreadable || queue.has_put_off() {
-                // Not all that was due is delivered. It is tried again in a second.
+                // Something due is not delivered. The next round, in a second, retries it.
                 return None;
             }
             if queue.all_done(now, log_end, marks_end) == Progress::WorthSaving {
-                broker.waiting.timers.file.touch();
+                timers.want_saving();
             }
-            broker.waiting.timers.pass(queue.done().due);
+            timers.pass(queue.done().due);
             return queue.next_due();
         }
         if let Err(refusal) = deliver(broker, &mut queue, &due, &mut batch) {
-            if broker.waiting.timers.refused.begins(()) {
-                warn!(%refusal, "timed messages wait: the store takes nothing");
+            if timers.refused.begins(()) {
+                warn!(%refusal, "retrying timed messages: the store refuses them");
             }
             return None;
         }
-        if broker.waiting.timers.refused.ends(&()) {
-            info!("timed messages go on");
+        if timers.refused.ends(&()) {
+            info!("recovered: timed messages are delivered again");
         }
         drop(queue);
-        // What is appended is delivered, even if it is not yet durable: a crash takes it away together with its mark. Waited for all the
-        // same, so that no more is ahead of the disk than this.
+        // Appended is delivered, even if it is not confirmed in time: a crash loses the messages together with their mark. The wait
+        // keeps deliveries from running ahead of the disk by more than one batch.
         broker.confirm(&batch);
         batch.clear();
     }
 }
 
-/// A message on its way.
+/// A message that is being delivered.
 struct Delivery {
     timer: Timer,
     bytes: Vec<u8>,
 }
 
-/// Delivers the first of `due`, as many as go into one append.
+/// Delivers the first of `due`, as many as go into one append. An error means that nothing was appended.
 fn deliver(broker: &Broker, queue: &mut DueQueue, due: &[(Timer, LogOffset)], batch: &mut Batch) -> Result<(), Refusal> {
+    let deliveries = read(broker, queue, due);
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    batch.clear();
+    let delivered = mark(deliveries.iter().map(|delivery| delivery.timer));
+    batch.push(broker.own(PROGRESS_TOPIC, MARKS_QUEUE, delivered.as_bytes(), ""))?;
+    let mut undelivered = Undelivered::default();
+    let mut topics = Vec::new();
+    for (record, _) in deliveries.iter().filter_map(|delivery| Record::parse(&delivery.bytes).ok()) {
+        topics.push(record.properties().find(name::REAL_TOPIC).unwrap_or_default());
+        carry_on(broker, &record, &delivered_properties(&record, broker.clock.now_ms()), batch, &mut undelivered);
+    }
+    broker.append_atomic(batch)?;
+    deliveries.iter().for_each(|delivery| queue.close(delivery.timer));
+    topics.iter().for_each(|topic| broker.waiting.timers.left(topic));
+    undelivered.log(broker);
+    Ok(())
+}
+
+/// Reads the first of `due`, as many as go into one append. One that cannot be read is put off, or closed if it is gone.
+fn read(broker: &Broker, queue: &mut DueQueue, due: &[(Timer, LogOffset)]) -> Vec<Delivery> {
     let mut deliveries = Vec::new();
-    // One append is one whole batch, which has to fit into a segment.
+    // One append is one atomic batch, which has to fit into a segment.
     let bytes_max = BYTES_AT_ONCE.min(broker.store.record_bytes_max() / 2);
     let mut size = 0;
     for (timer, at) in due {
@@ -119,7 +142,7 @@ fn deliver(broker: &Broker, queue: &mut DueQueue, due: &[(Timer, LogOffset)], ba
             // It may just have been stored again, and its old copy deleted.
             match queue.catch_up(&broker.store, timer.due) {
                 Reached::End if queue.newest(*timer).is_none_or(|newest| newest == *at) => {
-                    error!(due = %timer.due, log_offset = %at, "a timed message is gone from the log");
+                    error!(due = %timer.due, log_offset = %at, "lost a timed message: it is gone from the log");
                     queue.close(*timer);
                 }
                 Reached::End => {}
@@ -133,36 +156,10 @@ fn deliver(broker: &Broker, queue: &mut DueQueue, due: &[(Timer, LogOffset)], ba
         }
         deliveries.push(Delivery { timer: *timer, bytes });
     }
-    if deliveries.is_empty() {
-        return Ok(());
-    }
-    batch.clear();
-    let delivered = mark(deliveries.iter().map(|delivery| delivery.timer));
-    batch.push(broker.own(PROGRESS_TOPIC, MARKS_QUEUE, delivered.as_bytes(), ""))?;
-    let mut parked = Vec::new();
-    let mut dropped = Dropped::default();
-    let mut topics = Vec::new();
-    for (record, _) in deliveries.iter().filter_map(|delivery| Record::parse(&delivery.bytes).ok()) {
-        topics.push(record.properties().find(name::REAL_TOPIC).unwrap_or_default().to_owned());
-        match destination(broker, &record) {
-            Destination::Queue(topic, queue_id) => {
-                let properties = delivered_properties(&record, broker.clock.now_ms());
-                let draft = redelivered(&record, broker.identity.advertised, &topic, queue_id, &properties);
-                parked.extend(parking::push(broker, &record, draft, batch));
-            }
-            Destination::Deleted(topic) => dropped.add(topic),
-            Destination::Unsaid => parked.push(parking::park(broker, &record, PARKING_TOPIC, UNSAID, batch)),
-        }
-    }
-    broker.append_atomic(batch)?;
-    deliveries.iter().for_each(|delivery| queue.close(delivery.timer));
-    topics.iter().for_each(|topic| broker.waiting.timers.counts.add(topic, -1));
-    parking::log(broker, parked);
-    dropped.log();
-    Ok(())
+    deliveries
 }
 
-/// What consumers see: as the producer sent it, with the times of its waiting where there is room for them.
+/// The properties that consumers see: as the producer sent them, with the times of the wait where there is room.
 fn delivered_properties(record: &Record<'_>, now_ms: i64) -> String {
     let mut properties = PropertiesBuf::from_text(record.properties);
     properties.remove(ORIGIN);

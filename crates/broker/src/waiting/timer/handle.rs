@@ -4,23 +4,25 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE};
+use roxmq_protocol::time::Timestamp;
 
 const VERSION: &str = "v1";
-/// As Java's decoder, with padding or without.
+/// Like Java's decoder, with padding or without.
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&alphabet::URL_SAFE, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
-/// What a handle says.
+/// The message that a handle names.
 pub struct Handle {
     pub topic: String,
     pub broker: String,
-    pub due_ms: i64,
+    /// When it is due; -1, long ago, if the handle does not say.
+    pub due: Timestamp,
     pub unique_key: String,
 }
 
-/// The handle of a message that waits: base64url of `v1 topic broker time id`.
-pub fn handle(broker_name: &str, topic: &str, due_ms: i64, unique_key: &str) -> String {
-    URL_SAFE.encode(format!("{VERSION} {topic} {broker_name} {due_ms} {unique_key}"))
+/// The handle of a timed message: base64url of `v1 topic broker time id`.
+pub fn handle(broker_name: &str, topic: &str, due: Timestamp, unique_key: &str) -> String {
+    URL_SAFE.encode(format!("{VERSION} {topic} {broker_name} {due} {unique_key}"))
 }
 
 impl Handle {
@@ -31,7 +33,7 @@ impl Handle {
         Some(Handle {
             topic: topic.to_owned(),
             broker: broker.to_owned(),
-            due_ms: due_ms.parse().unwrap_or(-1),
+            due: Timestamp(due_ms.parse().unwrap_or(-1)),
             unique_key: unique_key.to_owned(),
         })
     }

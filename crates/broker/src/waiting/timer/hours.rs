@@ -1,10 +1,9 @@
-//! In which queue of the timer topic does an hour wait?
+//! In which queue of the timer topic do the messages of an hour wait?
 
 use roxmq_protocol::time::Timestamp;
 
-/// Length of an hour.
 pub const HOUR_MS: i64 = 3_600_000;
-/// Hours that have a queue of their own. Later hours share queues with nearer ones, and are skipped until their turn comes.
+/// Hours that have queues of their own. Later hours share queues with nearer ones; their messages are skipped until then.
 pub const HOURS: i64 = 16_384;
 
 /// The queue of an hour.

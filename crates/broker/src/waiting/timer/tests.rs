@@ -20,10 +20,10 @@ use std::time::Duration;
 const CONFIG_MAX_MS: i64 = 34_560_000_000;
 
 fn wait(broker: &Broker, due_ms: i64, body: &str) {
-    let now_ms = broker.clock.now_ms();
-    let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due_ms);
-    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(now_ms)), &properties, body);
-    broker.waiting.timers.arrived(TOPIC, Timestamp(due_ms));
+    let (now, due) = (Timestamp(broker.clock.now_ms()), Timestamp(due_ms));
+    let properties = timed_properties(&format!("UNIQ_KEY\u{1}{body}\u{2}"), TOPIC, QUEUE, due);
+    put(broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due, now), &properties, body);
+    broker.waiting.timers.arrived(TOPIC, due);
 }
 
 fn ms(ms: i64) -> Duration {
@@ -33,18 +33,19 @@ fn ms(ms: i64) -> Duration {
 #[test]
 fn times_that_are_asked_for() {
     let config = BrokerConfig::default();
-    let now = NOW_MS;
+    let now = Timestamp(NOW_MS);
+    let at = |after_ms| Ok(Some(now.plus_ms(after_ms)));
     let times = |text: &'static str| Times::of(Properties::new(text)).due(now, &config);
-    let far = format!("TIMER_DELIVER_MS\u{1}{}", now + CONFIG_MAX_MS);
-    let too_far = format!("TIMER_DELIVER_MS\u{1}{}", now + CONFIG_MAX_MS + 1);
+    let far = format!("TIMER_DELIVER_MS\u{1}{}", now.plus_ms(CONFIG_MAX_MS));
+    let too_far = format!("TIMER_DELIVER_MS\u{1}{}", now.plus_ms(CONFIG_MAX_MS + 1));
     assert_eq!(times(""), Ok(None));
-    assert_eq!(times("TIMER_DELAY_SEC\u{1}3\u{2}"), Ok(Some(now + 3000)));
-    assert_eq!(times("TIMER_DELAY_MS\u{1}3\u{2}TIMER_DELIVER_MS\u{1}1\u{2}"), Ok(Some(now + 3)));
-    assert_eq!(times("TIMER_DELIVER_MS\u{1}1\u{2}TIMER_DELAY_MS\u{1}9\u{2}TIMER_DELAY_SEC\u{1} 1 \u{2}"), Ok(Some(now + 1000)));
+    assert_eq!(times("TIMER_DELAY_SEC\u{1}3\u{2}"), at(3000));
+    assert_eq!(times("TIMER_DELAY_MS\u{1}3\u{2}TIMER_DELIVER_MS\u{1}1\u{2}"), at(3));
+    assert_eq!(times("TIMER_DELIVER_MS\u{1}1\u{2}TIMER_DELAY_MS\u{1}9\u{2}TIMER_DELAY_SEC\u{1} 1 \u{2}"), at(1000));
     assert_eq!(times("TIMER_DELIVER_MS\u{1}1\u{2}"), Ok(None), "the past is now");
     assert_eq!(times("TIMER_DELAY_SEC\u{1}-1\u{2}"), Ok(None));
     assert_eq!(times("TIMER_DELAY_SEC\u{1}3\u{2}TIMER_OUT_MS\u{1}1\u{2}"), Ok(None), "it has waited already");
-    assert_eq!(Times::of(Properties::new(&far)).due(now, &config), Ok(Some(now + CONFIG_MAX_MS)));
+    assert_eq!(Times::of(Properties::new(&far)).due(now, &config), at(CONFIG_MAX_MS));
     assert!(Times::of(Properties::new(&too_far)).due(now, &config).is_err());
     for bad in ["TIMER_DELAY_SEC\u{1} \u{2}", "TIMER_DELAY_MS\u{1}soon\u{2}", "TIMER_DELAY_SEC\u{1}9223372036854775807\u{2}"] {
         assert!(matches!(times(bad), Err(Refusal::TimerIllegal { .. })), "{bad}");
@@ -58,25 +59,25 @@ fn times_that_are_asked_for() {
 fn no_producer_says_which_message_its_own_is_a_copy_of() {
     let (disk, clock) = (SimDisk::new(2).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);
-    let due_ms = NOW_MS + 1000;
+    let due = Timestamp(NOW_MS + 1000);
     let send = |given: &str, body: &str| {
         put(
             &broker,
             TIMER_TOPIC,
-            broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(NOW_MS)),
-            &timed_properties(given, TOPIC, QUEUE, due_ms),
+            broker.waiting.timers.queue_of(due, Timestamp(NOW_MS)),
+            &timed_properties(given, TOPIC, QUEUE, due),
             body,
         );
-        broker.waiting.timers.arrived(TOPIC, Timestamp(due_ms));
+        broker.waiting.timers.arrived(TOPIC, due);
     };
     send("", "first");
     for (n, origin) in ["x", "1.5", " 1", "99999999999999999999", "5", "5", "0"].into_iter().enumerate() {
         send(&format!("TIMER_ORIGIN\u{1}{origin}\u{2}"), &format!("{n}"));
     }
     // As an older version stored it.
-    let unreadable = format!("{}TIMER_ORIGIN\u{1}x\u{2}", timed_properties("", TOPIC, QUEUE, due_ms));
-    put(&broker, TIMER_TOPIC, broker.waiting.timers.queue_of(Timestamp(due_ms), Timestamp(NOW_MS)), &unreadable, "unreadable");
-    broker.waiting.timers.arrived(TOPIC, Timestamp(due_ms));
+    let unreadable = format!("{}TIMER_ORIGIN\u{1}x\u{2}", timed_properties("", TOPIC, QUEUE, due));
+    put(&broker, TIMER_TOPIC, broker.waiting.timers.queue_of(due, Timestamp(NOW_MS)), &unreadable, "unreadable");
+    broker.waiting.timers.arrived(TOPIC, due);
     clock.advance(ms(1000));
     deliver_due(&broker);
     assert_eq!(delivered(&broker), ["first", "0", "1", "2", "3", "4", "5", "6", "unreadable"]);
@@ -224,8 +225,8 @@ fn what_was_recalled_is_not_delivered() {
         wait(&broker, NOW_MS + after, body);
     }
     let take_back = |broker: &Broker, body: &str, due_ms: i64| {
-        let handle = Handle::parse(&handle("any", TOPIC, due_ms, body)).unwrap();
-        take_back(broker, &handle, broker.clock.now_ms())
+        let handle = Handle::parse(&handle("any", TOPIC, Timestamp(due_ms), body)).unwrap();
+        take_back(broker, &handle, Timestamp(broker.clock.now_ms()))
     };
     assert_eq!(take_back(&broker, "soon", NOW_MS + 1000), Ok(()));
     assert_eq!(take_back(&broker, "far", NOW_MS + 50 * HOUR_MS), Ok(()));
@@ -246,10 +247,10 @@ fn what_was_recalled_is_not_delivered() {
 
 #[test]
 fn handles_are_what_java_writes() {
-    let text = handle("broker-a", "Orders", 1_800_000_000_001, "7F0000010BAD18B4AAC2");
+    let text = handle("broker-a", "Orders", Timestamp(1_800_000_000_001), "7F0000010BAD18B4AAC2");
     assert_eq!(text, "djEgT3JkZXJzIGJyb2tlci1hIDE4MDAwMDAwMDAwMDEgN0YwMDAwMDEwQkFEMThCNEFBQzI=");
     let parsed = Handle::parse(&text).unwrap();
-    assert_eq!((&*parsed.topic, &*parsed.broker, parsed.due_ms), ("Orders", "broker-a", 1_800_000_000_001));
+    assert_eq!((&*parsed.topic, &*parsed.broker, parsed.due), ("Orders", "broker-a", Timestamp(1_800_000_000_001)));
     assert!(Handle::parse(text.trim_end_matches('=')).is_some());
     for bad in ["", "x", "####", "djEgT3JkZXJz", "djIgT3JkZXJzIGJyb2tlci1hIDE4MDAwMDAwMDAwMDEgN0YwMDAwMDEwQkFEMThCNEFBQzI="] {
         assert!(Handle::parse(bad).is_none(), "{bad}");
@@ -258,10 +259,10 @@ fn handles_are_what_java_writes() {
 
 #[test]
 fn the_nearest_are_in_memory_and_the_others_are_read_again() {
-    let mut waiting = DueQueue::with_room(NOTHING_DONE, 8);
+    let mut queue = DueQueue::with_room(NOTHING_DONE, 8);
     for origin in 0..100 {
-        waiting.take(Timer { due: Timestamp(1000 - origin), origin: LogOffset(origin) }, LogOffset(origin));
-        assert!(waiting.near_count() <= 8, "{origin}");
+        queue.take(Timer { due: Timestamp(1000 - origin), origin: LogOffset(origin) }, LogOffset(origin));
+        assert!(queue.near_count() <= 8, "{origin}");
     }
-    assert_eq!(waiting.next_due(), Some(Timestamp(901)));
+    assert_eq!(queue.next_due(), Some(Timestamp(901)));
 }

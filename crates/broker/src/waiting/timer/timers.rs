@@ -1,4 +1,4 @@
-//! How far were timed messages delivered?
+//! What does the broker know of timed messages?
 
 use super::counts::Counts;
 use super::due_queue::{Done, DueQueue, LOOK_AHEAD_MS, NOTHING_DONE};
@@ -13,23 +13,29 @@ use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::Notify;
 
-/// What waits, and how far it was delivered.
+/// Timed messages: which are due next, how many wait, and how far they are delivered.
 pub struct Timers {
-    pub file: TableFile,
+    file: TableFile,
     queue: Mutex<DueQueue>,
-    pub counts: Counts,
-    /// Everything due up to then was delivered, in ms since 1970.
+    counts: Counts,
+    /// Everything due up to this time is delivered, in ms since 1970.
     passed_ms: AtomicI64,
-    /// Rung when something comes in that may be due soon.
-    pub bell: Notify,
-    /// How things were at the start, until what waited then is counted.
-    pub at_open: Mutex<Option<(LogOffset, Done)>>,
-    /// Nothing can be stored.
+    /// Notified when a message arrives that may be due soon.
+    arrival: Notify,
+    /// The state at the start, until the messages that waited then are counted.
+    at_start: Mutex<Option<AtStart>>,
+    /// The store refuses deliveries.
     pub refused: Outages<()>,
 }
 
+/// The state at the start.
+pub struct AtStart {
+    pub log_end: LogOffset,
+    pub done: Done,
+}
+
 impl Timers {
-    /// Loads how far things were delivered; the log ends at `log_end`.
+    /// Loads how far timed messages are delivered; the log ends at `log_end`.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -40,13 +46,13 @@ impl Timers {
             queue: Mutex::new(DueQueue::after(done)),
             counts: Counts::default(),
             passed_ms: AtomicI64::new(done.due.0),
-            bell: Notify::new(),
-            at_open: Mutex::new(Some((log_end, done))),
+            arrival: Notify::new(),
+            at_start: Mutex::new(Some(AtStart { log_end, done })),
             refused: Outages::default(),
         })
     }
 
-    /// Writes how far things were delivered, if that changed.
+    /// Writes how far timed messages are delivered, if that is worth it.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -54,9 +60,24 @@ impl Timers {
         self.file.save_behind(store, || self.queue.lock().done())
     }
 
+    /// Has the file written with the next [`Timers::save`].
+    pub fn want_saving(&self) {
+        self.file.touch();
+    }
+
     /// The queue of what is due next. While it is held, nothing is delivered, recalled or stored again.
     pub fn queue(&self) -> MutexGuard<'_, DueQueue> {
         self.queue.lock()
+    }
+
+    /// The state at the start, the first time.
+    pub fn take_at_start(&self) -> Option<AtStart> {
+        self.at_start.lock().take()
+    }
+
+    /// How many messages wait, by the topic they go to.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// How many messages wait.
@@ -64,12 +85,22 @@ impl Timers {
         self.counts.total().max(0)
     }
 
-    /// A message that waits was stored.
+    /// A message was stored that waits.
     pub fn arrived(&self, topic: &str, due: Timestamp) {
         self.counts.add(topic, 1);
         if due < self.passed().plus_ms(LOOK_AHEAD_MS) {
-            self.bell.notify_one();
+            self.arrival.notify_one();
         }
+    }
+
+    /// A message no longer waits: it was delivered, parked, dropped or recalled.
+    pub fn left(&self, topic: &str) {
+        self.counts.add(topic, -1);
+    }
+
+    /// Returns when a message has arrived that may be due soon.
+    pub async fn wait_for_arrival(&self) {
+        self.arrival.notified().await;
     }
 
     /// The queue in which a message waits. One that is overdue already waits in the hour that is delivered now.
@@ -77,12 +108,11 @@ impl Timers {
         queue_of_hour(hour_of(due.max(now).max(self.passed())))
     }
 
-    /// Everything due up to then was delivered.
     fn passed(&self) -> Timestamp {
         Timestamp(self.passed_ms.load(Ordering::Relaxed))
     }
 
-    /// Everything due up to this time was delivered.
+    /// Everything due up to this time is delivered.
     pub fn pass(&self, due: Timestamp) {
         self.passed_ms.store(due.0, Ordering::Relaxed);
     }

@@ -3,11 +3,12 @@
 use crate::error::Refusal;
 use crate::settings::BrokerConfig;
 use roxmq_protocol::properties::{Properties, name};
+use roxmq_protocol::time::Timestamp;
 
-/// The log offset of a message's first copy. Copies of one message are told by it to be the same.
+/// A property that the broker sets: the log offset of a message's first copy. Copies with one origin are one message.
 pub const ORIGIN: &str = "TIMER_ORIGIN";
 
-/// The times that a message asks for; of several the first here counts.
+/// The times that a message asks for. If there are several, the first of these fields counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times<'a> {
     /// `TIMER_DELAY_SEC`
@@ -20,8 +21,15 @@ pub struct Times<'a> {
     pub has_waited: bool,
 }
 
+/// The text that says when a message is due.
+struct Asked<'a> {
+    text: &'a str,
+    /// The time, if the text is a number.
+    due: Option<Timestamp>,
+}
+
 impl<'a> Times<'a> {
-    /// Those in a property string.
+    /// The times in a property string.
     pub fn of(properties: Properties<'a>) -> Times<'a> {
         let mut times = Times::default();
         for (name, value) in properties.iter() {
@@ -30,7 +38,7 @@ impl<'a> Times<'a> {
         times
     }
 
-    /// Takes a property if it is one of the three.
+    /// Takes a property if it is one of the four.
     pub fn note(&mut self, name: &str, value: &'a str) {
         match name {
             name::TIMER_DELAY_SEC => self.delay_s = Some(value),
@@ -41,45 +49,44 @@ impl<'a> Times<'a> {
         }
     }
 
-    /// Whether there is any, of a message that has not waited already.
+    /// Does the message ask for a time? One that has waited already does not.
     pub fn is_asked(&self) -> bool {
         !self.has_waited && (self.delay_s.is_some() || self.delay_ms.is_some() || self.deliver_ms.is_some())
     }
 
-    /// When the message is due, in ms since 1970; `None` if at once.
+    /// When a new message is due; `None` if that is now.
     ///
     /// # Errors
-    /// When that is no time, is too far ahead, or the broker has no timers.
-    pub fn due(self, now_ms: i64, config: &BrokerConfig) -> Result<Option<i64>, Refusal> {
-        let Some((text, due)) = self.time(now_ms) else { return Ok(None) };
+    /// When the text is no time or the time is too far ahead, and when timed messages are switched off.
+    pub fn due(self, now: Timestamp, config: &BrokerConfig) -> Result<Option<Timestamp>, Refusal> {
+        let Some(Asked { text, due }) = self.asked(now) else { return Ok(None) };
         if !config.timer {
             return Err(Refusal::Failed("accurate timer message is not enabled, timerWheelEnable is false".into()));
         }
         let max_ms = (config.timer_max_delay_s as i64).saturating_mul(1000);
         match due {
-            Some(due) if due <= now_ms => Ok(None),
-            Some(due) if due - now_ms <= max_ms => Ok(Some(due)),
+            Some(due) if due <= now => Ok(None),
+            Some(due) if due.ms_since(now) <= max_ms => Ok(Some(due)),
             _ => Err(Refusal::TimerIllegal { max_ms, asked: text.chars().take(64).collect() }),
         }
     }
 
-    /// The same for a message that was accepted before: the settings may have changed since, and it is delivered all the same.
-    pub fn due_of_accepted(self, now_ms: i64) -> Option<i64> {
-        self.time(now_ms).and_then(|(_, due)| due).filter(|due| *due > now_ms)
+    /// The same for a message that was accepted before. It is delivered even if the settings of today would refuse it.
+    pub fn due_of_accepted(self, now: Timestamp) -> Option<Timestamp> {
+        self.asked(now)?.due.filter(|due| *due > now)
     }
 
-    /// The text that says when, and the time, if it is one.
-    fn time(self, now_ms: i64) -> Option<(&'a str, Option<i64>)> {
+    fn asked(self, now: Timestamp) -> Option<Asked<'a>> {
         if self.has_waited {
             return None;
         }
-        let (text, unit_ms, from_ms) = match (self.delay_s, self.delay_ms, self.deliver_ms) {
-            (Some(seconds), _, _) => (seconds, 1000, now_ms),
-            (None, Some(ms), _) => (ms, 1, now_ms),
-            (None, None, Some(at)) => (at, 1, 0),
+        let (text, unit_ms, from) = match (self.delay_s, self.delay_ms, self.deliver_ms) {
+            (Some(seconds), _, _) => (seconds, 1000, now),
+            (None, Some(ms), _) => (ms, 1, now),
+            (None, None, Some(at)) => (at, 1, Timestamp(0)),
             (None, None, None) => return None,
         };
         let number: Option<i64> = text.trim().parse().ok();
-        Some((text, number.map(|number| number.saturating_mul(unit_ms).saturating_add(from_ms))))
+        Some(Asked { text, due: number.map(|number| from.plus_ms(number.saturating_mul(unit_ms))) })
     }
 }

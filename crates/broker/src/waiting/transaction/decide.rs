@@ -1,4 +1,4 @@
-//! Closing half messages as their producers decide (37).
+//! How are decisions of producers carried out (37)?
 
 use super::checks::with_times;
 use super::open::State;
@@ -7,9 +7,9 @@ use crate::error::Refusal;
 use crate::message::fate::Fate;
 use crate::names::{HALF_TOPIC, OP_TOPIC};
 use crate::settings::BrokerConfig;
-use crate::waiting::delay::levels;
+use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::parking::{self, Parked};
-use crate::waiting::redraft::{queue_that_is_read, redelivered};
+use crate::waiting::redraft::{queue_that_is_read, real_queue_id, redelivered};
 use crate::waiting::timer::times::Times;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
@@ -21,18 +21,18 @@ use roxmq_store::Batch;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Tag of an op record that closes half messages (`TransactionalMessageUtil.REMOVE_TAG`).
+/// The tag of an op record (`TransactionalMessageUtil.REMOVE_TAG`).
 const OP_TAG: &str = "d";
-/// How the request spells that the message is to be delivered.
+/// The request's word for a commit.
 pub const COMMIT: i32 = 8;
-/// The half message is to be forgotten.
+/// The request's word for a rollback.
 pub const ROLLBACK: i32 = 12;
-/// Bytes appended for them together.
+/// Bytes appended together.
 const BYTES_AT_ONCE: usize = 1 << 20;
-/// An op record has fewer, and a committed record hardly more than its half message.
+/// An op record has fewer bytes, and a committed record hardly more than its half message.
 const OP_BYTES_MAX: usize = 1024;
 
-/// Takes decisions until none waits.
+/// Carries out decisions until none waits.
 pub fn serve(broker: &Broker) {
     while let Some(asked) = broker.waiting.decisions.next() {
         let headers: Vec<_> = asked.iter().map(|asked| asked.request.header()).collect();
@@ -40,18 +40,18 @@ pub fn serve(broker: &Broker) {
             let requests = headers.iter().map(|header| request::EndTransaction::read(&header.fields).map_err(Refusal::from));
             decide_all(broker, requests.collect())
         }));
-        let failed = || vec![Err(Refusal::Failed("deciding failed inside the broker; its log says where".into())); asked.len()];
+        let failed = || vec![Err(Refusal::Failed("the decision failed inside the broker; its log says where".into())); asked.len()];
         let answers = taken.unwrap_or_else(|_| failed());
-        let mut settled: HashMap<ConnectionId, (&Peer, usize)> = HashMap::new();
+        let mut answered: HashMap<ConnectionId, (&Peer, usize)> = HashMap::new();
         for (asked, outcome) in asked.iter().zip(answers) {
             asked.peer.answer(asked.ticket, outcome.map_or_else(|refusal| refusal.answer(), |()| Answer::ok()));
-            settled.entry(asked.peer.id()).or_insert((&asked.peer, 0)).1 += 1;
+            answered.entry(asked.peer.id()).or_insert((&asked.peer, 0)).1 += 1;
         }
-        settled.values().for_each(|(peer, count)| peer.finished(*count));
+        answered.values().for_each(|(peer, count)| peer.finished(*count));
     }
 }
 
-/// Closes a half message as its producer wants it. One that is closed stays as it is, and that is no error.
+/// Carries out one decision. See [`decide_all`].
 ///
 /// # Errors
 /// When there is no such half message of the group, or the store refuses.
@@ -60,22 +60,22 @@ pub fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<
     decide_all(broker, vec![Ok(request.clone())]).swap_remove(0)
 }
 
-/// Closes half messages as their producers want it; one outcome for each request. One that is closed stays as it is, and that is no
-/// error.
+/// Closes half messages as their producers decide, with one outcome for each request. A decision about a closed half message changes
+/// nothing, and is no error.
 pub fn decide_all(broker: &Broker, requests: Vec<Result<request::EndTransaction<'_>, Refusal>>) -> Vec<Result<(), Refusal>> {
     let halves: Vec<_> = requests.into_iter().map(|request| request.and_then(|request| Half::read(broker, &request))).collect();
     let mut outcomes = vec![Ok(()); halves.len()];
     let appended = {
-        // Held until all is in the log: two decisions about one half message come one after the other, and the second finds it closed.
+        // Held until the log has all of it: of two decisions about one half message, the second finds it closed.
         let Ok(mut state) = broker.waiting.transactions.known(&broker.store) else {
-            let unread = Refusal::Failed("what was decided before cannot be read now".into());
+            let unread = Refusal::Failed("the queues of transactions cannot be read now".into());
             return vec![Err(unread); halves.len()];
         };
         let mut closing = Closing::new(broker);
         for (number, half) in halves.iter().enumerate() {
             let half = match half {
                 Ok(Some(half)) => half,
-                // The producer does not know yet; it will be asked.
+                // The producer does not know yet; it will be checked back.
                 Ok(None) => continue,
                 Err(refusal) => {
                     outcomes[number] = Err(refusal.clone());
@@ -101,19 +101,26 @@ pub fn decide_all(broker: &Broker, requests: Vec<Result<request::EndTransaction<
     outcomes
 }
 
-/// A half message, and what is to become of it.
+/// A half message and its decision.
 struct Half {
     bytes: Vec<u8>,
     offset: QueueOffset,
-    is_committed: bool,
+    decision: Decision,
+}
+
+enum Decision {
+    Commit,
+    Rollback,
 }
 
 impl Half {
-    /// The one that a request speaks of; none, if it does not say what is to become of it.
+    /// The half message that a request decides about; none if it decides nothing.
     fn read(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<Option<Half>, Refusal> {
-        if !matches!(request.commit_or_rollback, COMMIT | ROLLBACK) {
-            return Ok(None);
-        }
+        let decision = match request.commit_or_rollback {
+            COMMIT => Decision::Commit,
+            ROLLBACK => Decision::Rollback,
+            _ => return Ok(None),
+        };
         let bytes = broker.store.message_at(LogOffset(request.commit_log_offset));
         let bytes = bytes.ok_or_else(|| Refusal::Failed("Find prepared transaction message failed".into()))?;
         let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
@@ -124,29 +131,29 @@ impl Half {
         if offset.0 != request.tran_state_table_offset {
             return Err(Refusal::Failed("The transaction state table offset wrong".into()));
         }
-        Ok(Some(Half { offset, is_committed: request.commit_or_rollback == COMMIT, bytes }))
+        Ok(Some(Half { bytes, offset, decision }))
     }
 }
 
-/// Half messages that are being closed, as many as one append takes at a time.
+/// Half messages that are being closed, as many as go into one append.
 struct Closing {
     batch: Batch,
     all: Vec<Closed>,
-    /// What is in the log, and which of the requests wanted it.
+    /// Batches that are in the log, and the numbers of their requests.
     appended: Vec<(Batch, Vec<usize>)>,
 }
 
 struct Closed {
-    /// Which of the requests wants it.
+    /// The number of its request.
     number: usize,
     offset: QueueOffset,
     committed: Committed,
 }
 
-/// What else is to be done once a commit is in the log.
+/// What follows once a commit is in the log.
 #[derive(Default)]
 struct Committed {
-    /// Topic and due time, if the message waits for a time of its own.
+    /// Topic and due time, if it is a timed message.
     timed: Option<(String, Timestamp)>,
     parked: Option<Parked>,
 }
@@ -161,14 +168,14 @@ impl Closing {
         self.batch.bytes() + half.bytes.len() + OP_BYTES_MAX <= bytes_max
     }
 
-    /// Adds what closes one. A second decision about one that is closed already shares the outcome of the first.
+    /// Adds the records that close one. A second decision about it in the same append shares the outcome of the first.
     fn push(&mut self, broker: &Broker, number: usize, half: &Half, checks: u32) -> Result<(), Refusal> {
         let mut committed = Committed::default();
         if self.all.iter().all(|closed| closed.offset != half.offset) {
             let before = self.batch.len();
-            let pushed = push_op(broker, half.offset, &mut self.batch).and_then(|()| match half.is_committed {
-                true => push_committed(broker, half, checks, &mut self.batch),
-                false => Ok(Committed::default()),
+            let pushed = push_op(broker, half.offset, &mut self.batch).and_then(|()| match half.decision {
+                Decision::Commit => push_committed(broker, half, checks, &mut self.batch),
+                Decision::Rollback => Ok(Committed::default()),
             });
             committed = pushed.inspect_err(|_| self.batch.truncate(before))?;
         }
@@ -187,8 +194,8 @@ impl Closing {
         }
         let numbers = self.all.iter().map(|closed| closed.number).collect();
         for Closed { offset, committed, .. } in self.all.drain(..) {
-            // Decided, even if it is not yet durable: a second decision must find it so.
-            state.open.remove(&offset);
+            // Closed, even if it is not yet confirmed: a second decision must find it so.
+            state.close(offset);
             if let Some((topic, due)) = committed.timed {
                 broker.waiting.timers.arrived(&topic, due);
             }
@@ -198,23 +205,23 @@ impl Closing {
     }
 }
 
-/// The message as consumers will see it, or as it waits for its delay level or its time.
+/// Pushes the committed message: as consumers will see it, or as it waits for a delay level or a time.
 fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) -> Result<Committed, Refusal> {
     let (half, _) = &Record::parse(&half.bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
     let mut properties = PropertiesBuf::from_text(&with_times(half.properties, checks));
     let topic = properties.find(name::REAL_TOPIC).unwrap_or_default().to_owned();
-    let queue_id: u32 = properties.find(name::REAL_QID).and_then(|queue_id| queue_id.parse().ok()).unwrap_or(0);
+    let queue_id = real_queue_id(half.properties());
     let Some(found) = broker.tables.topics.find(&topic) else { return Err(Refusal::no_topic(&topic)) };
     let config = broker.config();
-    let now_ms = broker.clock.now_ms();
-    let fate = committed_fate(&properties, half.properties(), &config, now_ms);
+    let now = Timestamp(broker.clock.now_ms());
+    let fate = committed_fate(&properties, half.properties(), &config, now);
     match fate {
         Fate::At(due) => drop(properties.set(name::TIMER_OUT_MS, &due.to_string())),
         Fate::Now | Fate::DeadLetter => drop(properties.remove(name::REAL_TOPIC).remove(name::REAL_QID)),
         Fate::Level(_) | Fate::Decision => {}
     }
     let queue_id = if fate.waits() { queue_id } else { queue_that_is_read(queue_id, found.read_queue_nums) };
-    let (to, queue) = fate.place(&broker.waiting.timers, &topic, queue_id, Timestamp(now_ms));
+    let (to, queue) = fate.place(&broker.waiting.timers, &topic, queue_id, now);
     let mut draft = redelivered(half, broker.identity.advertised, to, queue, properties.as_str());
     draft.sys_flag = sys_flag::with_transaction(half.sys_flag, sys_flag::TRANSACTION_COMMIT);
     draft.prepared_transaction_offset = half.log_offset.0;
@@ -226,12 +233,12 @@ fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) 
     Ok(Committed { timed, parked })
 }
 
-/// What becomes of a half message that is committed. What it asks for was checked when it was sent; the settings may have changed since.
-fn committed_fate(properties: &PropertiesBuf, of_half: Properties<'_>, config: &BrokerConfig, now_ms: i64) -> Fate {
-    let level = levels::level_asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
-    match (level, Times::of(of_half).due_of_accepted(now_ms)) {
+/// Where a committed message goes. Its properties were checked when it was sent; the settings may have changed since.
+fn committed_fate(properties: &PropertiesBuf, of_half: Properties<'_>, config: &BrokerConfig, now: Timestamp) -> Fate {
+    let level = DelayLevel::asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
+    match (level, Times::of(of_half).due_of_accepted(now)) {
         (Some(level), _) => Fate::Level(level),
-        (None, Some(due_ms)) => Fate::At(Timestamp(due_ms)),
+        (None, Some(due)) => Fate::At(due),
         (None, None) => Fate::Now,
     }
 }

@@ -1,8 +1,7 @@
-//! What producers say of their half messages: commit or rollback (37).
+//! Which decisions of producers wait to be carried out (37)?
 //!
-//! Most of them come without anybody who waits for an answer, so a refusal would not be heard, and the message would stay open until its
-//! producer is asked: they wait in a queue of their own, and what waits is decided together. A connection of which many wait is not read
-//! from meanwhile.
+//! Most decisions are oneway requests: no client hears a refusal, and the half message would stay open until the next check. So they
+//! wait in a queue of their own and are carried out together. While many of one connection wait, that connection is not read.
 
 use parking_lot::Mutex;
 use roxmq_remoting::{Peer, Received, Ticket};
@@ -11,10 +10,10 @@ use tracing::warn;
 
 /// Decisions that may wait. Java: `endTransactionPoolQueueCapacity`.
 pub const WAITING_MAX: usize = 100_000;
-/// Decisions taken together.
+/// Decisions carried out together.
 const AT_ONCE: usize = 512;
 
-/// Decisions that wait until they are taken: many at a time, with one append and one flush for all of them.
+/// Decisions that wait. They are taken many at a time, for one append and one flush.
 #[derive(Default)]
 pub struct Decisions {
     queue: Mutex<Queue>,
@@ -23,7 +22,7 @@ pub struct Decisions {
 #[derive(Default)]
 struct Queue {
     asked: VecDeque<Asked>,
-    /// A thread of the pool takes them.
+    /// A thread of the pool is carrying them out.
     is_served: bool,
     is_full: bool,
 }
@@ -32,31 +31,31 @@ struct Queue {
 pub struct Asked {
     /// The request.
     pub request: Received,
-    /// Who asks.
+    /// The connection it came from.
     pub peer: Peer,
-    /// What the answer needs.
+    /// The place of its answer.
     pub ticket: Ticket,
 }
 
-/// What became of a decision that came.
+/// Whether a decision waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
-    /// It waits, and is taken with others.
+    /// It waits, and a thread will take it.
     Waits,
-    /// It waits, and from now on the caller has to see that decisions are taken: see [`Decisions::next`].
+    /// It waits, and the caller must have a thread call [`Decisions::next`] until that returns none.
     Unserved,
-    /// Too many wait.
+    /// Too many decisions wait.
     Refused,
 }
 
 impl Decisions {
-    /// Lets a decision wait, if there is room.
+    /// Adds a decision, if there is room.
     pub fn push(&self, asked: Asked) -> Pushed {
         let mut queue = self.queue.lock();
         if queue.asked.len() >= WAITING_MAX {
-            // Said once until none waits.
+            // Logged once until the queue is empty.
             if !std::mem::replace(&mut queue.is_full, true) {
-                warn!(waiting = WAITING_MAX, "too many decisions about half messages wait; further ones are refused");
+                warn!(waiting = WAITING_MAX, "refused a decision about a half message: too many wait");
             }
             return Pushed::Refused;
         }
@@ -67,12 +66,12 @@ impl Decisions {
         }
     }
 
-    /// How many wait.
+    /// How many decisions wait.
     pub fn waiting_count(&self) -> usize {
         self.queue.lock().asked.len()
     }
 
-    /// The next ones that are taken together; none ends the serving.
+    /// The next decisions to carry out together; none ends the thread's work.
     pub fn next(&self) -> Option<Vec<Asked>> {
         let mut queue = self.queue.lock();
         let count = queue.asked.len().min(AT_ONCE);

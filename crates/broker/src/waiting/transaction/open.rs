@@ -12,60 +12,60 @@ use roxmq_store::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tracing::warn;
 
-/// Which half messages are open.
+/// The half messages that are open.
 pub struct Transactions {
     file: TableFile,
     state: Mutex<State>,
-    /// How many in the last round had no producer that could be asked.
-    pub unasked: AtomicU32,
-    /// Nothing can be stored of the checks.
+    /// How many had no connected producer in the last round of checks.
+    without_producer: AtomicU32,
+    /// The store refuses the counts of checks.
     pub uncounted: Outages<()>,
-    /// Nothing can be parked.
+    /// The store refuses to park.
     pub unparked: Outages<()>,
 }
 
-/// What is known of the queues of transactions.
+/// What was read from the queues of transactions.
 pub struct State {
     /// By offset in the half queue.
-    pub open: BTreeMap<QueueOffset, Open>,
+    open: BTreeMap<QueueOffset, Open>,
     halves: SystemQueue,
     ops: SystemQueue,
-    checked: SystemQueue,
-    /// Op records may be read before the half messages they close.
+    checks: SystemQueue,
+    /// Half messages whose op records were read before they were.
     closed_early: Vec<QueueOffset>,
 }
 
 /// A half message that is open.
 pub struct Open {
-    /// Where it lies.
+    /// Where it is in the log.
     pub log_offset: LogOffset,
     /// When it was stored.
     pub stored: Timestamp,
-    /// How often its producer was asked.
+    /// How often its producer was checked back.
     pub checks: u32,
-    /// Op records before this one were appended before the half message was looked at, so none of them closes it.
+    /// Op records before this offset were read before the half message, so none of them closes it.
     ops_before: QueueOffset,
-    /// Counts of checks before this one were written before the half message was looked at, so none of them is of it.
+    /// Counts of checks before this offset were read before the half message, so none of them is of it.
     checks_before: QueueOffset,
 }
 
-/// What was decided, or which half messages there are, cannot be read now.
+/// The disk refuses to read a queue of transactions now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
-/// The file: from where the queues are read after a restart.
+/// The file `config/transactions.json`: from where the queues are read after a restart.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Cursors {
-    /// Offset in the half queue.
-    pub half: i64,
-    /// Offset in the op queue.
-    pub op: i64,
-    /// Offset in the queue of counted checks.
-    pub checks: i64,
+    /// In the half queue.
+    pub half: QueueOffset,
+    /// In the op queue.
+    pub op: QueueOffset,
+    /// In the queue of the counts of checks.
+    pub checks: QueueOffset,
 }
 
 impl Transactions {
@@ -78,21 +78,21 @@ impl Transactions {
         Ok(Transactions {
             file,
             state: Mutex::new(State::at(&cursors)),
-            unasked: AtomicU32::new(0),
+            without_producer: AtomicU32::new(0),
             uncounted: Outages::default(),
             unparked: Outages::default(),
         })
     }
 
-    /// What is known, as of the last reading. Held until what follows from it is in the log.
+    /// The state as of the last reading. Hold it until the log has what follows from it.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 
-    /// What is known now. Held until what follows from it is in the log.
+    /// The state as of now. Hold it until the log has what follows from it.
     ///
     /// # Errors
-    /// Where the disk refuses: not all that is open, or closed, is known then.
+    /// When the disk refuses: a half message may be open, or closed, that is not known to be.
     pub fn known(&self, store: &Store) -> Result<MutexGuard<'_, State>, Unreadable> {
         let mut state = self.state.lock();
         let before = (state.halves, state.ops);
@@ -106,16 +106,21 @@ impl Transactions {
         }
     }
 
-    /// Where the oldest open half message lies in the log.
-    pub fn waits_from(&self, store: &Store) -> Option<LogOffset> {
+    /// Notes how many half messages had no connected producer in a round of checks. Returns how many there were in the round before.
+    pub fn note_without_producer(&self, count: u32) -> u32 {
+        self.without_producer.swap(count, Ordering::Relaxed)
+    }
+
+    /// Where the oldest open half message is in the log.
+    pub fn oldest_open(&self, store: &Store) -> Option<LogOffset> {
         match self.known(store) {
             Ok(state) => state.open.values().map(|open| open.log_offset).next(),
-            // Anything may be open.
+            // An open one may be anywhere.
             Err(Unreadable) => Some(LogOffset(0)),
         }
     }
 
-    /// Writes from where the queues are to be read, if that moved: the open half messages, and only few more, are found again from there.
+    /// Writes from where the queues are read after a restart, if that moved. The open half messages come from there on, with few others.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -123,24 +128,24 @@ impl Transactions {
         self.file.save_behind(store, || {
             let state = self.state.lock();
             let (half, op, checks) = match state.open.first_key_value() {
-                None => (state.halves.next, state.ops.next, state.checked.next),
-                // What is said of this one, or of one after it, comes after what had been read when it was met.
+                None => (state.halves.next, state.ops.next, state.checks.next),
+                // Records about this one, or a later one, come behind those that had been read when it was.
                 Some((first, open)) => (*first, open.ops_before, open.checks_before),
             };
-            Cursors { half: half.0, op: op.0, checks: checks.0 }
+            Cursors { half, op, checks }
         })
     }
 
-    /// Reads a queue from its end at the latest: what is beyond it are messages that a crash took away.
+    /// Moves cursors back to the ends of their queues. A crash lost the messages beyond, and new ones will get their offsets.
     pub fn limit_to_ends(&self, half_max: QueueOffset, op_max: QueueOffset, checks_max: QueueOffset) {
         let mut state = self.state.lock();
-        let State { halves, ops, checked, .. } = &mut *state;
-        let before = (*halves, *ops, *checked);
-        for (queue, max) in [(&mut *halves, half_max), (&mut *ops, op_max), (&mut *checked, checks_max)] {
+        let State { halves, ops, checks, .. } = &mut *state;
+        let before = (*halves, *ops, *checks);
+        for (queue, max) in [(&mut *halves, half_max), (&mut *ops, op_max), (&mut *checks, checks_max)] {
             queue.next = queue.next.min(max);
         }
-        if before != (*halves, *ops, *checked) {
-            warn!(%half_max, %op_max, %checks_max, "the offsets of transactions were ahead of the log");
+        if before != (*halves, *ops, *checks) {
+            warn!(%half_max, %op_max, %checks_max, "moved back the cursors of transactions that were ahead of the log");
             self.file.touch();
         }
     }
@@ -150,25 +155,40 @@ impl State {
     fn at(cursors: &Cursors) -> State {
         State {
             open: BTreeMap::new(),
-            halves: SystemQueue::new(HALF_TOPIC, 0, QueueOffset(cursors.half)),
-            ops: SystemQueue::new(OP_TOPIC, 0, QueueOffset(cursors.op)),
-            checked: SystemQueue::new(PROGRESS_TOPIC, CHECKS_QUEUE, QueueOffset(cursors.checks)),
+            halves: SystemQueue::new(HALF_TOPIC, 0, cursors.half),
+            ops: SystemQueue::new(OP_TOPIC, 0, cursors.op),
+            checks: SystemQueue::new(PROGRESS_TOPIC, CHECKS_QUEUE, cursors.checks),
             closed_early: Vec::new(),
         }
     }
 
-    /// Was the half message closed?
+    /// The open half messages: their offsets in the half queue, and where they are in the log.
+    pub fn all_open(&self) -> Vec<(QueueOffset, LogOffset)> {
+        self.open.iter().map(|(offset, open)| (*offset, open.log_offset)).collect()
+    }
+
+    /// A half message, if it is open.
+    pub fn open_mut(&mut self, offset: QueueOffset) -> Option<&mut Open> {
+        self.open.get_mut(&offset)
+    }
+
+    /// The half message is decided, parked or gone.
+    pub fn close(&mut self, offset: QueueOffset) {
+        self.open.remove(&offset);
+    }
+
+    /// Is the half message closed?
     pub fn is_closed(&self, offset: QueueOffset) -> bool {
         offset < self.halves.next && !self.open.contains_key(&offset)
     }
 
-    /// Reads what was added to the queues. Unless the end is reached, not all that is open, or closed, is known.
+    /// Reads the new records of the queues. Unless it reaches the end, a half message may be open, or closed, that is not known to be.
     fn catch_up(&mut self, store: &Store) -> Reached {
-        let State { open, halves, ops, checked, closed_early } = self;
-        let (ops_before, checks_before) = (ops.next, checked.next);
+        let State { open, halves, ops, checks, closed_early } = self;
+        let (ops_before, checks_before) = (ops.next, checks.next);
         let reached_halves = halves.read_on(store, |record| {
-            // Java stores a half message again for each check, and counts there.
-            let checks = checks::said_in(record);
+            // Java stores a half message again for each check, with its count.
+            let checks = checks::count_in(record);
             let (log_offset, stored) = (record.log_offset, record.store_timestamp);
             open.insert(record.queue_offset, Open { log_offset, stored, checks, ops_before, checks_before });
         });
@@ -182,8 +202,8 @@ impl State {
             }
         });
         closed_early.retain(|closed| open.remove(closed).is_none() && *closed >= half_read);
-        let reached_checks = checked.read_on(store, |record| {
-            for (offset, count) in checks::counted(record.body) {
+        let reached_checks = checks.read_on(store, |record| {
+            for (offset, count) in checks::counts_in(record.body) {
                 if let Some(open) = open.get_mut(&offset) {
                     open.checks = open.checks.max(count);
                 }
@@ -192,7 +212,7 @@ impl State {
         reached_halves.and(reached_ops).and(reached_checks)
     }
 
-    /// How often producers were asked about a half message that is open.
+    /// How often the producer of an open half message was checked back; 0 if it is closed.
     pub fn checks(&self, offset: QueueOffset) -> u32 {
         self.open.get(&offset).map_or(0, |open| open.checks)
     }

@@ -1,4 +1,4 @@
-use super::check_back::{ask_all, check_open};
+use super::check_back::{Asked, check_all, check_open};
 use super::decide::{ROLLBACK, decide, decide_all};
 use crate::broker::Broker;
 use crate::error::Refusal;
@@ -27,21 +27,21 @@ fn put_half(broker: &Broker, body: &str) -> request::EndTransaction<'static> {
 }
 
 #[test]
-fn what_nobody_can_be_asked_about_waits_for_its_producers_as_long_as_it_is_kept() {
+fn without_a_producer_a_half_message_waits_until_it_would_expire() {
     let (disk, clock) = (SimDisk::new(8).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);
     let undecided = put_half(&broker, "undecided");
     for _ in 0..100 {
         clock.advance(Duration::from_secs(30 * 60));
-        ask_all(&broker);
+        check_all(&broker);
     }
     assert_eq!(open_offsets(&broker), [0]);
     clock.advance(Duration::from_secs(15 * 3600));
-    ask_all(&broker);
+    check_all(&broker);
     assert_eq!(open_offsets(&broker), Vec::<i64>::new());
     decide(&broker, &undecided).unwrap();
     assert_eq!(delivered(&broker), Vec::<String>::new());
-    // It is laid aside, and can be taken up again.
+    // It is parked, and can be resumed.
     let mut bytes = Vec::new();
     let read = broker.store.read(
         &ReadRequest { topic: UNDECIDED_TOPIC, queue_id: 0, from: QueueOffset(0), limits: AT_ONCE },
@@ -56,19 +56,19 @@ fn what_nobody_can_be_asked_about_waits_for_its_producers_as_long_as_it_is_kept(
     close(broker);
 }
 
-/// Asks in one round. Whom, and the how manieth time it is.
+/// Checks back in one round: the half messages, and how often each was checked by now.
 fn asked_in_a_round(broker: &Broker, clock: &Clock) -> Vec<(i64, u32)> {
     clock.advance(Duration::from_secs(60));
     let mut asked = Vec::new();
     check_open(broker, |half, times| {
         asked.push((half.queue_offset.0, times));
-        true
+        Asked::Asked
     });
     asked
 }
 
 #[test]
-fn how_often_a_producer_was_asked_outlives_restarts() {
+fn counts_of_checks_outlive_restarts() {
     let (disk, clock) = (SimDisk::new(12).disk(), Clock::manual(NOW_MS));
     let config = BrokerConfig { transaction_checks_max: 3, ..testing::config() };
     let open = || try_open(&disk, &clock, config.clone()).unwrap();
@@ -81,7 +81,7 @@ fn how_often_a_producer_was_asked_outlives_restarts() {
     let broker = open();
     assert_eq!(asked_in_a_round(&broker, &clock), [(0, 3), (1, 2)]);
     close(broker);
-    // Nor does it matter what becomes of the file.
+    // The file does not matter.
     disk.remove(&config.store_root.join("config/transactions.json")).unwrap();
     let broker = open();
     assert_eq!(asked_in_a_round(&broker, &clock), [(1, 3)]);
@@ -97,7 +97,7 @@ fn times_in(properties: &str) -> Option<String> {
 }
 
 #[test]
-fn what_is_committed_says_how_often_its_producer_was_asked() {
+fn a_committed_message_says_how_often_its_producer_was_checked_back() {
     let (disk, clock) = (SimDisk::new(13).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);
     let at_once = put_half(&broker, "at once");
@@ -108,7 +108,7 @@ fn what_is_committed_says_how_often_its_producer_was_asked() {
     decide(&broker, &later).unwrap();
     let seen: Vec<_> = seen_in(&broker, TOPIC, QUEUE).into_iter().map(|(_, properties)| times_in(&properties)).collect();
     assert_eq!(seen, [None, Some("2".to_owned())]);
-    // A parked one begins anew when it is resumed.
+    // The count of a parked one starts again when it is resumed.
     put_half(&broker, "parked");
     (0..=broker.config().transaction_checks_max).for_each(|_| drop(asked_in_a_round(&broker, &clock)));
     let parked = broker.store.index_entry(UNDECIDED_TOPIC, 0, QueueOffset(0)).unwrap().log_offset;
@@ -118,12 +118,12 @@ fn what_is_committed_says_how_often_its_producer_was_asked() {
 }
 
 #[test]
-fn what_nobody_can_be_asked_about_is_logged_when_it_changes() {
+fn half_messages_without_a_producer_are_logged_when_their_number_changes() {
     let clock = Clock::manual(NOW_MS);
     let broker = open(&SimDisk::new(4).disk(), &clock);
     let round = || {
         clock.advance(Duration::from_secs(60));
-        crate::testing::logged(|| ask_all(&broker))
+        crate::testing::logged(|| check_all(&broker))
     };
     let decision = put_half(&broker, "one");
     let first = round();
@@ -165,7 +165,7 @@ fn decisions_hold_over_restarts() {
 
     let broker = open(&disk, &clock);
     assert_eq!((delivered(&broker), open_offsets(&broker)), (vec!["committed".to_owned()], vec![2, 3]));
-    // A decision that comes twice counts once; one against what was decided counts for nothing.
+    // A repeated decision counts once; a contrary one counts for nothing.
     decide(&broker, &commit).unwrap();
     decide(&broker, &rollback).unwrap();
     decide(&broker, &late).unwrap();
@@ -178,12 +178,12 @@ fn decisions_hold_over_restarts() {
     let wrong_group = request::EndTransaction { producer_group: "others".into(), ..undecided.clone() };
     let wrong_offset = request::EndTransaction { tran_state_table_offset: 1, ..undecided.clone() };
     let no_message = request::EndTransaction { commit_log_offset: 1, ..undecided.clone() };
-    let told = [wrong_group, wrong_offset, no_message].map(|wrong| {
+    let refused = [wrong_group, wrong_offset, no_message].map(|wrong| {
         let refusal = decide(&broker, &wrong).unwrap_err();
         (refusal.code(), refusal.to_string())
     });
     let expected = ["The producer group wrong", "The transaction state table offset wrong", "Find prepared transaction message failed"];
-    assert_eq!(told, expected.map(|what| (1, what.to_owned())));
+    assert_eq!(refused, expected.map(|what| (1, what.to_owned())));
     assert_eq!(open_offsets(&broker), [2]);
     decide(&broker, &undecided).unwrap();
     assert_eq!((delivered(&broker).len(), open_offsets(&broker)), (3, vec![]));
@@ -191,7 +191,7 @@ fn decisions_hold_over_restarts() {
 }
 
 #[test]
-fn many_decisions_are_taken_together_and_each_has_its_own_outcome() {
+fn decisions_are_carried_out_together_and_each_has_its_own_outcome() {
     let (disk, clock) = (SimDisk::new(11).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);
     let [first, second, third, left] = ["first", "second", "third", "left"].map(|body| put_half(&broker, body));
@@ -218,13 +218,13 @@ fn many_decisions_are_taken_together_and_each_has_its_own_outcome() {
     assert!(outcomes[1].contains("no-such-topic"), "{}", outcomes[1]);
     assert_eq!(outcomes[2], "decided");
     assert_eq!(outcomes[3], "The producer group wrong");
-    // It was committed just before, and that stands.
+    // The commit just before stands.
     assert_eq!(outcomes[4], "decided");
     assert_eq!(outcomes[5], Refusal::Busy("no").to_string());
     assert_eq!(outcomes[6], "decided");
     assert_eq!((delivered(&broker), open_offsets(&broker)), (vec!["first".to_owned(), "third".to_owned()], vec![3, 4]));
     close(broker);
-    // What one append closed is closed after a start, too.
+    // The half messages that one append closed are closed after a start, too.
     let broker = open(&disk, &clock);
     assert_eq!((delivered(&broker).len(), open_offsets(&broker)), (2, vec![3, 4]));
     close(broker);

@@ -9,7 +9,7 @@ fn never_early_once_each_and_in_order_over_restarts() {
     let (disk, clock) = (SimDisk::new(3).disk(), Clock::manual(NOW_MS));
     let wait = |broker: &Broker, level: i32, body: &str| {
         let properties = waiting_properties(&format!("DELAY\u{1}{level}\u{2}"), testing::TOPIC, QUEUE);
-        put(broker, names::DELAY_TOPIC, queue_of(level), &properties, body);
+        put(broker, names::DELAY_TOPIC, DelayLevel(level).queue_id(), &properties, body);
     };
     let broker = open(&disk, &clock);
     wait(&broker, 2, "5 s");
@@ -38,7 +38,7 @@ fn never_early_once_each_and_in_order_over_restarts() {
 }
 
 #[test]
-fn whoever_asks_whether_anything_waits_is_told_as_soon_as_it_does() {
+fn anything_waits_says_so_as_soon_as_it_does() {
     let (disk, clock) = (SimDisk::new(5).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);
     let mut waits = anything_waits();
@@ -46,7 +46,7 @@ fn whoever_asks_whether_anything_waits_is_told_as_soon_as_it_does() {
     put(&broker, testing::TOPIC, QUEUE, "", "at once");
     assert_eq!([waits(&broker), waits(&broker)], [false, false]);
     let properties = waiting_properties("DELAY\u{1}1\u{2}", testing::TOPIC, QUEUE);
-    put(&broker, names::DELAY_TOPIC, queue_of(1), &properties, "1 s");
+    put(&broker, names::DELAY_TOPIC, DelayLevel(1).queue_id(), &properties, "1 s");
     assert_eq!([waits(&broker), waits(&broker)], [true, true]);
     clock.advance(Duration::from_secs(1));
     deliver_due(&broker);
@@ -55,11 +55,11 @@ fn whoever_asks_whether_anything_waits_is_told_as_soon_as_it_does() {
 }
 
 #[test]
-fn what_is_delivered_says_how_long_it_waited() {
+fn a_delivered_message_says_how_long_it_waited() {
     let (disk, clock) = (SimDisk::new(4).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);
     let properties = waiting_properties("colour\u{1}red\u{2}DELAY\u{1}1\u{2}", testing::TOPIC, QUEUE);
-    put(&broker, names::DELAY_TOPIC, queue_of(1), &properties, "body");
+    put(&broker, names::DELAY_TOPIC, DelayLevel(1).queue_id(), &properties, "body");
     clock.advance(Duration::from_secs(1));
     deliver_due(&broker);
     let mut bytes = Vec::new();
