@@ -124,7 +124,7 @@ impl TableFile {
         }
         let bytes = sealed(json::to_vec(&table(), Dialect::Standard));
         let written = match may_be_written() {
-            false => Err(io::Error::other("the log, which its offsets are of, cannot be made durable")),
+            false => Err(io::Error::other("the log cannot be made durable, and the table must not be ahead of it")),
             true if self.damaged.load(Ordering::Acquire) => self.disk.replace_atomically(&self.path, &bytes),
             true => self.disk.replace_keeping(&self.path, &bytes, &backup_of(&self.path)),
         };
