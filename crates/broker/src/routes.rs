@@ -1,18 +1,18 @@
 //! Which request goes to which handler, how is it run, and who may send it? One row each.
 //!
 //! - `Send` and `Pull` are the hot paths: see `shard/`.
-//! - `Turn`: answered at once, on the shard. For handlers that look things up and wait for nothing.
+//! - `Turn`: answered at once, on the shard. For handlers that look things up and never wait.
 //! - `Pool`: copied to a small pool. For handlers that read the disk, walk whole tables or are rare.
 //! - `Write`: as `Pool`, on threads that may wait until something is written.
-//! - `Change`: as `Write`, and answered once the change is durable: see `announce/changing`.
+//! - `Change`: as `Write`, and answered once the change is confirmed: see `announce/changing`.
 //! - `Decide`: decisions about half messages, on the pool and many at a time.
-//! - `Relay`: a client, or a NameServer, has to answer first.
+//! - `Relay`: answered once a client or a NameServer has answered.
 
 use crate::announce::pending::Changed;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::requests::pull::PullForm;
-use crate::requests::relay::Later;
+use crate::requests::relay::FutureAnswer;
 use crate::requests::{
     admin, assignment, consumers, groups, offsets, order, progress, query, relay, reply, resets, send_back, timers, topics, transactions,
 };
@@ -23,10 +23,10 @@ pub use roxmq_protocol::request::SendForm;
 
 /// A handler that answers itself.
 pub type Handler = fn(&Broker, &Call<'_>) -> Result<Answer, Refusal>;
-/// A handler that changes what is in the journal of changes.
+/// A handler that changes tables that are journaled.
 pub type ChangeHandler = fn(&Broker, &Call<'_>) -> Result<Changed, Refusal>;
 /// A handler whose answer comes from a client.
-pub type RelayHandler = fn(&Arc<Broker>, &Call<'_>) -> Result<Later, Refusal>;
+pub type RelayHandler = fn(&Arc<Broker>, &Call<'_>) -> Result<FutureAnswer, Refusal>;
 
 /// How a request is run.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ pub enum Lane {
     Pool(Handler),
     /// On the pool's threads that may wait for a write.
     Write(Handler),
-    /// There too, answered when it is durable.
+    /// There too, answered once it is confirmed.
     Change(ChangeHandler),
     /// On the pool, many at a time.
     Decide,

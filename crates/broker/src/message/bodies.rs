@@ -1,17 +1,17 @@
 //! Is a body what its sys flag says: compressed, or an inner batch?
 //!
-//! Consumers take a compressed one apart before anybody sees it, together with the other messages of the same pull. One that cannot be taken apart
-//! costs Java's clients those behind it, and the C++ client its life: a message that nobody can read must not come in. Nobody here
-//! takes bodies apart; the first bytes tell what they are, and a body that was damaged behind them is its producer's own.
+//! Consumers decompress bodies as soon as they have pulled them. When one fails, Java's clients lose the messages behind it in the same
+//! pull, and the C++ client crashes: a message that no consumer can read must not come in. The broker does not decompress. It checks the
+//! first bytes of a body; damage behind them is the producer's.
 
 use crate::error::Refusal;
 use roxmq_protocol::record::sys_flag;
 
-/// Takes a body whose sys flag says nothing of it, and one that begins like what the sys flag names.
+/// Accepts a body that is not flagged as compressed, and one that begins as its flag says.
 ///
 /// # Errors
-/// When it begins like something else, when the kind is none that consumers know, and for inner batches: as in Java, only queues for them
-/// take them, of which there are none here.
+/// When it begins otherwise, when consumers do not know the compression, and for inner batches: as in Java, only queues of a kind that
+/// RoxMQ does not have take them.
 pub fn check(flag: i32, body: &[u8]) -> Result<(), Refusal> {
     if flag & sys_flag::INNER_BATCH != 0 {
         return Err(no_inner_batch());
@@ -29,7 +29,7 @@ pub fn check(flag: i32, body: &[u8]) -> Result<(), Refusal> {
     is_sound.then_some(()).ok_or_else(refused)
 }
 
-/// What is answered to a message that is an inner batch, or has the property of one.
+/// The refusal of a message that is an inner batch, or has the property of one.
 pub fn no_inner_batch() -> Refusal {
     Refusal::Message("an inner batch can be stored in a topic with queue.type=BatchCQ only, of which there are none.".into())
 }
@@ -39,7 +39,7 @@ fn is_zlib(body: &[u8]) -> bool {
     let &[method, flags, block, a, b, c, d, _, ..] = body else { return false };
     let is_header = method == DEFLATE_WINDOW_32K && u16::from_be_bytes([method, flags]).is_multiple_of(31) && flags & WITH_DICTIONARY == 0;
     let is_block = match block >> 1 & 3 {
-        // Stored as it is: the length, and its complement.
+        // Not compressed: the length, and its complement.
         0 => [a, b] == [!c, !d],
         1 | 2 => true,
         _ => false,
@@ -47,11 +47,11 @@ fn is_zlib(body: &[u8]) -> bool {
     is_header && is_block
 }
 
-/// First byte of a zlib stream: deflate with the window that all compressors take unless they are asked for a smaller one.
+/// First byte of a zlib stream: deflate with the default window of 32 KB.
 const DEFLATE_WINDOW_32K: u8 = 0x78;
-/// In the second byte: a dictionary is needed.
+/// In the second byte: the stream needs a dictionary.
 const WITH_DICTIONARY: u8 = 0x20;
-/// First bytes of an LZ4 frame, which is what Java's client reads and writes.
+/// First bytes of an LZ4 frame, the format of Java's client.
 const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4D, 0x18];
 /// First bytes of a Zstandard frame.
 const ZSTD_FRAME: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];

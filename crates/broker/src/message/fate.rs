@@ -1,4 +1,4 @@
-//! What becomes of a message: is it delivered at once, or does it wait, and where?
+//! Is a message delivered at once, or does it wait, and where?
 
 use crate::names::{DELAY_TOPIC, HALF_TOPIC, TIMER_TOPIC};
 use crate::waiting::delay::levels::DelayLevel;
@@ -7,12 +7,12 @@ use crate::waiting::timer::timers::Timers;
 use crate::waiting::transaction::checks;
 use roxmq_protocol::time::Timestamp;
 
-/// What becomes of a message when it is stored.
+/// Where a message goes when it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It goes to its queue.
     Now,
-    /// It goes to the dead letters of its group: it was tried as often as allowed, or cannot be tried again.
+    /// It is dead-lettered: it was tried as often as allowed, or cannot be tried again.
     DeadLetter,
     /// It waits for this delay level.
     Level(DelayLevel),
@@ -23,7 +23,7 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// Whether it is in a queue of the broker's own before it goes where it belongs.
+    /// Whether it lies in a queue of the broker's own before it goes to its own queue.
     pub fn waits(self) -> bool {
         match self {
             Fate::Now | Fate::DeadLetter => false,
@@ -31,7 +31,7 @@ impl Fate {
         }
     }
 
-    /// The topic and queue in which a message that belongs to these is stored.
+    /// The topic and queue in which a message for this topic and queue is stored.
     pub fn place<'a>(self, timers: &Timers, topic: &'a str, queue_id: u32, now: Timestamp) -> (&'a str, u32) {
         match self {
             Fate::Now | Fate::DeadLetter => (topic, queue_id),
@@ -41,7 +41,7 @@ impl Fate {
         }
     }
 
-    /// Writes into the properties of a new message what says where it goes after it has waited.
+    /// Adds to a new message's properties where it goes after it has waited.
     pub fn write_into(self, properties: &mut String, topic: &str, queue_id: u32) {
         match self {
             Fate::Now | Fate::DeadLetter => {}

@@ -1,13 +1,13 @@
-//! Is there room for what the broker will add to a message's properties, whatever becomes of it?
+//! Is there room for all properties that the broker may have to add to a message later?
 //!
-//! A property string has at most 32,767 bytes. A message that fills them can be stored, and then neither wait, nor be tried again, nor be
-//! given up, as each of these writes more into them. So a send leaves room for all of it.
+//! Properties have at most 32,767 bytes. A message that fills them could be stored, and then neither wait, nor be retried, nor be
+//! dead-lettered, as each of these adds some. So a send must leave room for them.
 
 use crate::error::Refusal;
 use crate::waiting::timer::times;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, name};
 
-/// What a topic's name takes at most that clients of every language can read, a group's retry topic included.
+/// The longest name of a topic that clients of every language can read, a group's retry topic included.
 const TOPIC_BYTES: usize = 127;
 /// A number of 64 bits in decimal digits.
 const NUMBER_BYTES: usize = 20;
@@ -21,33 +21,44 @@ const fn property(name: &str, value_bytes: usize) -> usize {
     name.len() + value_bytes + 2
 }
 
-/// What a message has more while it waits.
+/// Added while a message waits.
 const WAITING_BYTES: usize = property(name::REAL_TOPIC, TOPIC_BYTES) + property(name::REAL_QID, SMALL_NUMBER_BYTES);
-/// What is written into one that is given back, but for the name of the topic it was read from.
-const GIVEN_BACK_BYTES: usize = property(name::RETRY_TOPIC, 0)
+/// Added when a message is sent back, but for the name of the topic that it was read from.
+const SENT_BACK_BYTES: usize = property(name::RETRY_TOPIC, 0)
     + property(name::ORIGIN_MESSAGE_ID, MESSAGE_ID_BYTES)
     + property(name::WAIT, "false".len())
     + property(name::DELAY, SMALL_NUMBER_BYTES);
+/// Added to a timed message.
 const TIMED_BYTES: usize = property(name::TIMER_OUT_MS, NUMBER_BYTES)
     + property(name::TIMER_ENQUEUE_MS, NUMBER_BYTES)
     + property(name::TIMER_DEQUEUE_MS, NUMBER_BYTES)
     + property(name::TIMER_ROLL_TIMES, NUMBER_BYTES)
     + property(times::ORIGIN, NUMBER_BYTES);
+/// Added when a producer is asked about its half message.
 const CHECKED_BYTES: usize = property(name::TRANSACTION_CHECK_TIMES, NUMBER_BYTES);
 
-/// What the broker writes at once into a retry that a consumer sends itself: a unique key, its own marks, where it goes.
-pub const AGAIN_BYTES: usize = WAITING_BYTES + 128;
+/// Added at once to a retry that a consumer sends itself: a unique key, the broker's stamp, where the message goes.
+pub const RETRY_BYTES: usize = WAITING_BYTES + 128;
 
-/// What may be added to the properties of a message to this topic after its send.
-pub fn later_bytes(topic: &str, is_timed: bool, is_half: bool) -> usize {
-    let of_its_way = if is_timed { TIMED_BYTES } else { 0 } + if is_half { CHECKED_BYTES } else { 0 };
-    WAITING_BYTES + GIVEN_BACK_BYTES + topic.len() + of_its_way
+/// What a message may wait for after its send.
+#[derive(Clone, Copy, Default)]
+pub struct WaitsFor {
+    /// A time of its own.
+    pub time: bool,
+    /// The decision of its producer.
+    pub decision: bool,
 }
 
-/// Refuses stored properties if so much could not be added to them later.
+/// Bytes that may be added to the properties of a message to this topic after its send.
+pub fn later_bytes(topic: &str, waits_for: WaitsFor) -> usize {
+    let for_its_wait = if waits_for.time { TIMED_BYTES } else { 0 } + if waits_for.decision { CHECKED_BYTES } else { 0 };
+    WAITING_BYTES + SENT_BACK_BYTES + topic.len() + for_its_wait
+}
+
+/// Refuses properties that leave no room for so many bytes.
 ///
 /// # Errors
-/// When they are too long, with the sizes.
+/// When they are too long; it says the sizes.
 pub fn check(bytes: usize, light_bytes: usize, later_bytes: usize) -> Result<(), Refusal> {
     if bytes + light_bytes + later_bytes <= PROPERTIES_BYTES_MAX {
         return Ok(());

@@ -1,7 +1,7 @@
-//! Sharing out queues for consumers that leave it to the broker (400), and how groups get their messages (401).
+//! Which queues does a consumer get that leaves the choice to the broker (400), and does it pull (401)?
 //!
 //! A member of a group asks one broker for its queues of a topic on all brokers; which ones there are the broker asks the NameServers.
-//! All members get shares that fit together since every broker knows all members and sorts both lists. Follows Java's
+//! The shares of all members fit together, since every broker knows all members and sorts both lists. Follows Java's
 //! `QueryAssignmentProcessor`, `TopicRouteInfoManager` and `AllocateMessageQueueAveragely`.
 
 use crate::announce::pending::Changed;
@@ -9,7 +9,7 @@ use crate::announce::route::Found;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
-use crate::requests::relay::Later;
+use crate::requests::relay::FutureAnswer;
 use roxmq_protocol::body::{
     MessageModel, MessageQueue, MessageQueueAssignment, MessageRequestMode, QueryAssignmentRequestBody, QueryAssignmentResponseBody,
     QueueData, SetMessageRequestModeRequestBody,
@@ -22,10 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// How long a route is taken for the present one. The members of a group ask one after the other and shall hear of the same queues.
+/// How long a route is taken for the present one. The members of a group ask one after the other, and should hear of the same queues.
 const ROUTE_LIFE: Duration = Duration::from_secs(2);
 /// Code 400.
-pub fn query(broker: &Arc<Broker>, call: &Call<'_>, _: request::QueryAssignment) -> Result<Later, Refusal> {
+pub fn query(broker: &Arc<Broker>, call: &Call<'_>, _: request::QueryAssignment) -> Result<FutureAnswer, Refusal> {
     let asked: QueryAssignmentRequestBody = json::from_slice(call.body)?;
     let broker = Arc::clone(broker);
     Ok(Box::pin(async move {
@@ -48,7 +48,7 @@ fn mode(broker: &Broker, asked: &QueryAssignmentRequestBody) -> MessageRequestMo
     MessageRequestMode::Pull
 }
 
-/// The queues of one member; `None` when nothing can be said and it shall keep what it has.
+/// The queues of one member; `None` when they are not known, and the member should go on with those it has.
 async fn assigned(broker: &Broker, asked: &QueryAssignmentRequestBody) -> Option<Vec<MessageQueue>> {
     let queues = queues_of(broker, &asked.topic).await?;
     if asked.message_model == MessageModel::Broadcasting || !broker.config().assign_queues {
@@ -59,7 +59,7 @@ async fn assigned(broker: &Broker, asked: &QueryAssignmentRequestBody) -> Option
     share(&asked.strategy_name, &asked.client_id, &queues, &members)
 }
 
-/// One member's share; `None` for an unknown strategy, and when there is nobody or nothing to share.
+/// One member's share; `None` for an unknown strategy, and without members or queues.
 fn share(strategy: &str, member: &str, queues: &[MessageQueue], members: &[String]) -> Option<Vec<MessageQueue>> {
     if member.trim().is_empty() || queues.is_empty() || members.is_empty() {
         return None;
@@ -72,7 +72,7 @@ fn share(strategy: &str, member: &str, queues: &[MessageQueue], members: &[Strin
     }
 }
 
-/// Neighbouring queues; the first members get one more when they cannot be shared out evenly.
+/// Neighbouring queues; the first members get one more if the number does not divide evenly.
 fn average(place: usize, queues: &[MessageQueue], members: usize) -> Vec<MessageQueue> {
     let (each, over) = (queues.len() / members, queues.len() % members);
     let first = place * each + place.min(over);
@@ -140,7 +140,7 @@ pub fn set_mode(broker: &Broker, call: &Call<'_>, _: request::SetRequestMode) ->
     if mode.mode == MessageRequestMode::Pop {
         return Err(Refusal::Unsupported("POP"));
     }
-    info!(group = mode.consumer_group, topic = mode.topic, mode = ?mode.mode, "a tool said how a group gets its messages");
+    info!(group = mode.consumer_group, topic = mode.topic, mode = ?mode.mode, "changed request mode");
     broker.tables.request_modes.put(mode);
     Ok(Changed::answer(Answer::ok()))
 }

@@ -1,5 +1,4 @@
-//! Subscription groups: made and changed (200, 225), listed (201, 352), kept from a topic (353), deleted (207). Java:
-//! `SubscriptionGroupManager`.
+//! How are consumer groups set (200, 225, 353), listed (201, 352) and deleted (207)? Java: `SubscriptionGroupManager`.
 
 use crate::announce::pending::Changed;
 use crate::broker::Broker;
@@ -28,13 +27,13 @@ pub fn update(broker: &Broker, call: &Call<'_>, _: request::UpdateGroup) -> Resu
 /// Code 225.
 pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateGroups) -> Result<Changed, Refusal> {
     let sent: SubscriptionGroupList = json::from_slice(call.body)?;
-    // All of them are taken, or none.
+    // All of them are valid, or none is set.
     let groups = sent.group_config_list.into_iter().map(|group| checked(broker, group)).collect::<Result<Vec<_>, _>>()?;
     groups.into_iter().for_each(|group| put(broker, group));
     Ok(Changed::answer(Answer::ok()))
 }
 
-/// The group as it will be: of its attributes the request has the changes.
+/// The group after the request, which has only the changes of its attributes.
 fn checked(broker: &Broker, sent: SubscriptionGroupConfig) -> Result<SubscriptionGroupConfig, Refusal> {
     broker.tables.groups.check_name(&sent.group_name)?;
     let known = broker.tables.groups.find(&sent.group_name);
@@ -54,7 +53,7 @@ pub fn readable(broker: &Broker, _: &Call<'_>, request: request::GroupReadable<'
         names::check_topic(&request.topic)?;
         broker.tables.groups.set_readable(&request.group, &request.topic, readable);
         broker.shards.recheck();
-        info!(group = %request.group, topic = %request.topic, readable, "a tool said what a group may read");
+        info!(group = %request.group, topic = %request.topic, readable, "changed what a group may read");
     }
     let body = GroupForbidden {
         readable: Some(broker.tables.groups.may_read(&request.group, &request.topic)),
@@ -84,11 +83,11 @@ pub fn one(broker: &Broker, _: &Call<'_>, request: request::GroupConfig<'_>) -> 
 /// Code 207.
 pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteGroup<'_>) -> Result<Changed, Refusal> {
     forget(broker, &request.group_name, request.clean_offset == Some(true));
-    info!(group = %request.group_name, "deleted a group");
+    info!(group = %request.group_name, "deleted group");
     Ok(Changed::answer(Answer::ok()))
 }
 
-/// Takes everything about a group away. How far it has come, and what it was to try again, only if that is asked for; its dead letters stay.
+/// Deletes everything about a group: its offsets and its retry topic only on request. Its dead letters stay.
 fn forget(broker: &Broker, group: &str, with_offsets: bool) {
     broker.tables.groups.remove(group);
     broker.tables.request_modes.forget_group(group);

@@ -1,4 +1,4 @@
-//! What is answered to each request? One file for each group of request codes; `routes.rs` says which handler takes which code.
+//! How is each request answered? One file or folder for each group of request codes; `routes.rs` says which handler takes which code.
 
 pub mod admin;
 pub mod assignment;

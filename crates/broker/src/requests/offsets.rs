@@ -1,4 +1,4 @@
-//! Offsets: of queues (29-32), of groups (14, 15, 43), copied (314).
+//! Which offsets do queues (29-32) and groups (14, 15, 43) have, and how are they committed and copied (314)?
 //!
 //! Follows Java's `ConsumerManageProcessor` and `AdminBrokerProcessor`.
 
@@ -18,15 +18,15 @@ pub fn bounds(broker: &Broker, topic: &str, queue_id: i32) -> (QueueOffset, Queu
     u32::try_from(queue_id).ok().and_then(|queue_id| broker.store.bounds(topic, queue_id)).unwrap_or_default()
 }
 
-/// Where a group begins on a queue of which it knows nothing yet: where it has committed, or else at the oldest message.
+/// Where a group begins with a queue: at its committed offset if that is still there, or else at the oldest message.
 pub fn beginning(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> QueueOffset {
     let (min, max) = bounds(broker, topic, queue_id);
     let committed = broker.tables.offsets.find(group, topic, queue_id);
     committed.filter(|offset| (min..=max).contains(offset)).unwrap_or(min)
 }
 
-/// Answers with an offset of a queue, for a group or without one.
-fn told(broker: &Broker, call: &Call<'_>, topic: &str, queue_id: i32, group: &str, offset: QueueOffset) -> Answer {
+/// Answers with an offset of a queue, for a group or without one, and remembers that its client has it from this topic.
+fn answer(broker: &Broker, call: &Call<'_>, topic: &str, queue_id: i32, group: &str, offset: QueueOffset) -> Answer {
     broker.tables.incarnations.answered(Claim { topic, queue_id, group, connection: call.peer.id(), offset });
     Answer::with(OffsetReply { offset: offset.0 })
 }
@@ -34,13 +34,13 @@ fn told(broker: &Broker, call: &Call<'_>, topic: &str, queue_id: i32, group: &st
 /// Code 30. An unknown queue is an empty one, as in Java.
 pub fn max(broker: &Broker, call: &Call<'_>, request: request::MaxOffset<'_>) -> Result<Answer, Refusal> {
     let offset = bounds(broker, &request.topic, request.queue_id).1;
-    Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
+    Ok(answer(broker, call, &request.topic, request.queue_id, "", offset))
 }
 
 /// Code 31.
 pub fn min(broker: &Broker, call: &Call<'_>, request: request::MinOffset<'_>) -> Result<Answer, Refusal> {
     let offset = bounds(broker, &request.topic, request.queue_id).0;
-    Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
+    Ok(answer(broker, call, &request.topic, request.queue_id, "", offset))
 }
 
 /// Code 29.
@@ -51,7 +51,7 @@ pub fn by_time(broker: &Broker, call: &Call<'_>, request: request::SearchOffsetB
         Ok(queue_id) => broker.store.offset_by_time(&request.topic, queue_id, request.timestamp, boundary),
         Err(_) => QueueOffset(0),
     };
-    Ok(told(broker, call, &request.topic, request.queue_id, "", offset))
+    Ok(answer(broker, call, &request.topic, request.queue_id, "", offset))
 }
 
 /// Code 32.
@@ -61,27 +61,28 @@ pub fn earliest_time(broker: &Broker, _: &Call<'_>, request: request::EarliestSt
     Ok(Answer::with(TimestampReply { timestamp: timestamp.map_or(-1, |time| time.0) }))
 }
 
-/// Code 14. Without a committed offset a group begins at 0 where the queue still has its first message, or none at all: nothing can be
-/// skipped by that. Otherwise the client decides by its own `consumeFromWhere`.
+/// Code 14. Without a committed offset a group begins at 0 if the queue still has its first message, or is empty: that skips no message.
+/// Otherwise the client decides by its own `consumeFromWhere`.
 pub fn committed(broker: &Broker, call: &Call<'_>, request: request::QueryConsumerOffset<'_>) -> Result<Answer, Refusal> {
-    let told = |offset| Ok(told(broker, call, &request.topic, request.queue_id, &request.consumer_group, offset));
+    let answer = |offset| Ok(answer(broker, call, &request.topic, request.queue_id, &request.consumer_group, offset));
     if let Some(offset) = broker.tables.offsets.find(&request.consumer_group, &request.topic, request.queue_id) {
-        return told(offset);
+        return answer(offset);
     }
     if request.set_zero_if_not_found == Some(false) {
         return Err(Refusal::NotFound("Not found, do not set to zero, maybe this group boot first".into()));
     }
     let (min, _) = bounds(broker, &request.topic, request.queue_id);
     if min.0 <= 0 && broker.tables.topics.find(&request.topic).is_some() {
-        return told(QueueOffset(0));
+        return answer(QueueOffset(0));
     }
     Err(Refusal::NotFound("Not found, maybe this group consumer boot first".into()))
 }
 
-/// Code 15. Nobody can have consumed what the queue does not have yet: an offset beyond its end is from before its topic was deleted and
-/// made again, or from before a crash, and the group would pass over what comes up to there.
+/// Code 15. No group can have consumed messages that the queue does not have yet: an offset beyond its end is from before its topic was
+/// deleted and made again, or from before a crash, and would make the group skip messages.
 pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumerOffset<'_>) -> Result<Answer, Refusal> {
-    let request::UpdateConsumerOffset { consumer_group: group, topic, queue_id, commit_offset: offset } = request;
+    let request::UpdateConsumerOffset { consumer_group: group, topic, queue_id, commit_offset } = request;
+    let offset = QueueOffset(commit_offset);
     loop {
         let deletions = broker.tables.incarnations.deletions();
         if broker.tables.groups.find(&group).is_none() {
@@ -90,22 +91,18 @@ pub fn commit(broker: &Broker, call: &Call<'_>, request: request::UpdateConsumer
         let Some(config) = broker.tables.topics.find(&topic) else { return Err(Refusal::no_topic(&topic)) };
         let (_, max) = bounds(broker, &topic, queue_id);
         let has_queue = (0..config.read_queue_nums.max(config.write_queue_nums)).contains(&queue_id) || (queue_id >= 0 && max.0 > 0);
-        if !has_queue || !(0..=max.0).contains(&offset) {
-            let text = format!("queue {queue_id} of {topic} cannot be committed at offset {offset}: it ends at {}", max.0);
+        if !has_queue || !(QueueOffset(0)..=max).contains(&offset) {
+            let text = format!("queue {queue_id} of {topic} cannot be committed at offset {offset}: it ends at {max}");
             return Err(Refusal::Argument(text));
         }
-        let claim = Claim { topic: &topic, queue_id, group: &group, connection: call.peer.id(), offset: QueueOffset(offset) };
+        let claim = Claim { topic: &topic, queue_id, group: &group, connection: call.peer.id(), offset };
         if !broker.tables.incarnations.may_commit(claim, beginning(broker, &group, &topic, queue_id)) {
             return Err(Refusal::Argument(format!(
                 "offset {offset} of queue {queue_id} is from before {topic} was deleted and made again"
             )));
         }
-        // Once more if a topic, perhaps this one, has just been deleted.
-        if broker
-            .tables
-            .offsets
-            .commit(&group, &topic, queue_id, QueueOffset(offset), || broker.tables.incarnations.deletions() == deletions)
-        {
+        // It fails if a topic, perhaps this one, has just been deleted; then all is checked again.
+        if broker.tables.offsets.commit(&group, &topic, queue_id, offset, || broker.tables.incarnations.deletions() == deletions) {
             return Ok(Answer::ok());
         }
     }
@@ -123,9 +120,9 @@ pub fn copy(broker: &Broker, _: &Call<'_>, request: request::CloneOffset<'_>) ->
         Some(topic) => vec![topic.to_owned()],
         None => broker.tables.offsets.topics_of(&request.src_group),
     };
-    // What a living group does not subscribe to is left, unless it is called offline.
-    let living = broker.tables.clients.consumer_group(&request.src_group).filter(|_| request.offline != Some(true));
-    let is_read = |topic: &str| living.as_ref().is_none_or(|group| group.subscriptions.contains_key(topic));
+    // Topics that a connected group does not subscribe to are left out, unless the tool says that it is offline.
+    let connected = broker.tables.clients.consumer_group(&request.src_group).filter(|_| request.offline != Some(true));
+    let is_read = |topic: &str| connected.as_ref().is_none_or(|group| group.subscriptions.contains_key(topic));
     for topic in topics.iter().filter(|topic| broker.tables.topics.find(topic).is_some() && is_read(topic)) {
         broker.tables.offsets.copy(&request.src_group, &request.dest_group, topic);
     }

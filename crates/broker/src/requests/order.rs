@@ -1,4 +1,4 @@
-//! Locking queues for consumers that keep order (41, 42). Follows Java's `AdminBrokerProcessor.lockBatchMQ`.
+//! Which queues does a consumer lock that consumes in order (41, 42)? Follows Java's `AdminBrokerProcessor.lockBatchMQ`.
 
 use crate::broker::Broker;
 use crate::error::Refusal;
@@ -18,7 +18,7 @@ fn sent(call: &Call<'_>) -> Result<LockBatchRequestBody, Refusal> {
     Ok(sent)
 }
 
-/// Code 41. Members that share the queues take each one from the others. Members that broadcast read all of them, each for itself.
+/// Code 41. In a group that shares queues a lock excludes the other members. Members that broadcast read all queues, each for itself.
 pub fn lock(broker: &Broker, call: &Call<'_>, _: request::LockQueues) -> Result<Answer, Refusal> {
     let LockBatchRequestBody { client_id, consumer_group, mq_set, .. } = sent(call)?;
     let broker_name = mq_set.first().map(|queue| queue.broker_name.clone()).unwrap_or_default();

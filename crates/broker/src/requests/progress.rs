@@ -1,4 +1,4 @@
-//! How far topics and groups are (202, 208, 300, 303, 317, 343, 345). Follows Java's `AdminBrokerProcessor`.
+//! How far are topics and groups (202, 208, 300, 303, 317, 343, 345)? Follows Java's `AdminBrokerProcessor`.
 
 use crate::broker::Broker;
 use crate::counts::statistics::Statistic;
@@ -48,7 +48,7 @@ fn stats(broker: &Broker, group: &str, topics: &[String]) -> ConsumeStats {
     let mut stats = ConsumeStats::default();
     for name in topics {
         let Some(topic) = broker.tables.topics.find(name) else { continue };
-        // What an online group does not subscribe to any more is no lag of it. Its retry topic always counts.
+        // A topic that a connected group does not subscribe to any more is no lag. Its retry topic always counts.
         let subscribed = online.as_ref().is_none_or(|group| group.subscriptions.contains_key(name));
         if !subscribed && !name.starts_with(RETRY_PREFIX) {
             continue;

@@ -1,4 +1,4 @@
-//! Finding messages: by key (12), by their place in the log (33), by their place in a queue (321).
+//! How are messages found by key (12), by log offset (33), and by their place in a queue (321)?
 //!
 //! Follows Java's `QueryMessageProcessor`.
 
@@ -14,11 +14,11 @@ use roxmq_protocol::request::{self, QueryMessageReply};
 use roxmq_remoting::{Answer, Call};
 use roxmq_store::{KeyKind, KeyQuery};
 
-/// Bytes of records in one answer; the newest are kept.
+/// Bytes of records in one answer; the newest come first.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What `indexType` says when the key is a tag (Java's `MessageConst.INDEX_TAG_TYPE`).
 const TAG_INDEX: &str = "T";
-/// Queue entries that one query by tag looks at; older messages are not found by it.
+/// Queue entries that one query by tag reads; it does not find older messages.
 const TAG_ENTRIES_MAX: usize = 1_000_000;
 /// Queue entries in one answer to 321.
 const ENTRIES_MAX: i32 = 1000;
@@ -27,7 +27,7 @@ const ENTRIES_MAX: i32 = 1000;
 pub fn by_key(broker: &Broker, call: &Call<'_>, request: request::QueryMessage<'_>) -> Result<Answer, Refusal> {
     let config = broker.config();
     let kind = if request.unique_key == Some(true) { KeyKind::Unique } else { KeyKind::Any };
-    // Java takes its own limit for a unique key, whatever is asked for.
+    // Java has a fixed limit for unique keys, whatever the request says.
     let asked = match kind {
         KeyKind::Unique => config.query_messages_default as i32,
         KeyKind::Any => request.max_num,
@@ -57,7 +57,7 @@ pub fn by_key(broker: &Broker, call: &Call<'_>, request: request::QueryMessage<'
     Ok(Answer::body(body).fields(reply))
 }
 
-/// Messages with a tag: the queues' entries know its hash, the record the tag itself. The newest of each queue, oldest first.
+/// The newest messages with a tag, oldest first. Index entries have its hash, records the tag itself.
 fn by_tag(broker: &Broker, request: &request::QueryMessage<'_>, max: usize) -> Vec<Vec<u8>> {
     let wanted = tags_code(&request.key);
     let queues = broker.tables.topics.find(&request.topic).map_or(0, |topic| topic.read_queue_nums.max(topic.write_queue_nums)) as u32;
@@ -100,7 +100,7 @@ pub fn queue_entries(broker: &Broker, _: &Call<'_>, request: request::QueryQueue
     let Some((queue_id, (min, max))) = bounds else {
         return Err(Refusal::Failed(format!("{}@{topic} is not exist!", request.queue_id)));
     };
-    // Without a living subscription nothing is judged and no message shown, as in Java.
+    // As in Java, entries are judged and messages shown only for a subscription of connected members.
     let subscription = broker.tables.clients.subscription(group, topic).and_then(|(_, subscription)| subscription);
     let is_offline = !group.is_empty() && subscription.is_none();
     let first = request.index.clamp(min.0, max.0);

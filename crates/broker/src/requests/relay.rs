@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An answer that a client still has to give.
-pub type Later = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send>>;
+/// An answer that another client still has to give.
+pub type FutureAnswer = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send>>;
 
 /// How long a client may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ fn member(broker: &Broker, group: &str, client_id: &str) -> Result<Member, Refus
 }
 
 /// The client's answer as it is: code, remark and body.
-fn passed_on(received: Result<Received, CallError>) -> Result<Answer, Refusal> {
+fn relayed_answer(received: Result<Received, CallError>) -> Result<Answer, Refusal> {
     let received = received?;
     let header = received.header();
     let mut answer = Answer::body(received.body().to_vec());
@@ -34,18 +34,18 @@ fn passed_on(received: Result<Received, CallError>) -> Result<Answer, Refusal> {
 }
 
 /// Code 307.
-pub fn running_info(broker: &Broker, _: &Call<'_>, request: request::ConsumerRunningInfo<'_>) -> Result<Later, Refusal> {
+pub fn running_info(broker: &Broker, _: &Call<'_>, request: request::ConsumerRunningInfo<'_>) -> Result<FutureAnswer, Refusal> {
     let member = member(broker, &request.consumer_group, &request.client_id)?;
     let relayed = request::ConsumerRunningInfo {
         consumer_group: request.consumer_group.into_owned().into(),
         client_id: request.client_id.into_owned().into(),
         jstack_enable: request.jstack_enable,
     };
-    Ok(Box::pin(async move { passed_on(member.peer.call(relayed, Vec::new(), TIMEOUT).await) }))
+    Ok(Box::pin(async move { relayed_answer(member.peer.call(relayed, Vec::new(), TIMEOUT).await) }))
 }
 
 /// Code 309. The broker adds the message, found by its offset id.
-pub fn consume_directly(broker: &Arc<Broker>, _: &Call<'_>, request: request::ConsumeDirectly<'_>) -> Result<Later, Refusal> {
+pub fn consume_directly(broker: &Arc<Broker>, _: &Call<'_>, request: request::ConsumeDirectly<'_>) -> Result<FutureAnswer, Refusal> {
     let client_id = request.client_id.as_deref().unwrap_or_default();
     let member = member(broker, &request.consumer_group, client_id)?;
     let id = request.msg_id.as_deref().unwrap_or_default();
@@ -65,11 +65,11 @@ pub fn consume_directly(broker: &Arc<Broker>, _: &Call<'_>, request: request::Co
     };
     let broker = Arc::clone(broker);
     Ok(Box::pin(async move {
-        // It may have to be read from the disk.
+        // The message may have to be read from the disk.
         let reading = Arc::clone(&broker);
         let record = broker.pool.found(move || reading.store.message_at(place.log_offset)).await;
         let mut record = record.ok_or(Refusal::Busy("too many such requests wait"))?.ok_or(unknown)?;
         set_store_host(&mut record, met_as);
-        passed_on(member.peer.call(relayed, record, TIMEOUT).await)
+        relayed_answer(member.peer.call(relayed, record, TIMEOUT).await)
     }))
 }

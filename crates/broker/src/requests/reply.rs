@@ -1,16 +1,17 @@
-//! Request-reply: a consumer's reply goes to the client that asked (324, 325, pushed with 326). Java: `ReplyMessageProcessor`.
+//! How does a consumer's reply reach the client that sent the request (324, 325, pushed with 326)? Java: `ReplyMessageProcessor`.
 //!
 //! The reply is an ordinary send to `<cluster>_REPLY_TOPIC` that names the client in `REPLY_TO_CLIENT`. It is pushed to that client's
-//! connection, and stored too unless `storeReplyMessageEnable` is off. A reply that reaches nobody is refused, so that its sender knows.
+//! connection, and stored too unless `storeReplyMessageEnable` is off. A reply that reaches no client is refused, so that its sender knows.
 
 use crate::broker::Broker;
 use crate::error::{Refusal, outcome_of};
 use crate::message::bodies;
 use crate::names;
-use crate::requests::relay::Later;
-use crate::requests::send::{self, answer, stamp};
+use crate::requests::relay::FutureAnswer;
+use crate::requests::send::{self, answer as send_answer, stamp};
 use roxmq_protocol::code;
 use roxmq_protocol::message_id::MessageId;
+use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::Draft;
 use roxmq_protocol::request::{PushReply, SendMessage, SendReply, SendReplyV1, SendReplyV2, SendStamp};
@@ -20,56 +21,56 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What may be added to a reply's properties when it is stored: the address of its sender.
+/// Added to a reply's properties when it is stored: the address of its sender.
 const BORN_HOST_BYTES: usize = 80;
-/// How long the client that asked may take to accept the reply.
+/// How long the client may take to accept the reply.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Code 324.
-pub fn long(broker: &Arc<Broker>, call: &Call<'_>, request: SendReplyV1<'_>) -> Result<Later, Refusal> {
-    Ok(marked(broker, push(broker, call, request.0)))
+pub fn long(broker: &Arc<Broker>, call: &Call<'_>, request: SendReplyV1<'_>) -> Result<FutureAnswer, Refusal> {
+    Ok(stamped(broker, push(broker, call, request.0)))
 }
 
 /// Code 325.
-pub fn short(broker: &Arc<Broker>, call: &Call<'_>, request: SendReplyV2<'_>) -> Result<Later, Refusal> {
-    Ok(marked(broker, push(broker, call, request.0)))
+pub fn short(broker: &Arc<Broker>, call: &Call<'_>, request: SendReplyV2<'_>) -> Result<FutureAnswer, Refusal> {
+    Ok(stamped(broker, push(broker, call, request.0)))
 }
 
-/// The answer with what every answer to a send says, whatever becomes of the reply.
-fn marked(broker: &Broker, pushed: Result<Stored, Refusal>) -> Later {
+/// The answer, with the fields that all answers to sends have.
+fn stamped(broker: &Broker, pushed: Result<FutureReply, Refusal>) -> FutureAnswer {
     let config = broker.config();
     Box::pin(async move {
-        let stored = match pushed {
-            Ok(stored) => stored.await,
+        let answered = match pushed {
+            Ok(reply) => reply.await,
             Err(refusal) => Err(refusal),
         };
-        Ok(match stored {
+        Ok(match answered {
             Ok(reply) => {
-                let SendStamp { region_id, trace_on } = answer::stamp(&config);
+                let SendStamp { region_id, trace_on } = send_answer::stamp(&config);
                 Answer::with(SendReply { region_id, trace_on, ..reply })
             }
-            Err(refusal) => answer::refused(&config, &refusal),
+            Err(refusal) => send_answer::refused(&config, &refusal),
         })
     })
 }
 
-/// What is answered to a reply once it was pushed.
-type Stored = Pin<Box<dyn Future<Output = Result<SendReply<'static>, Refusal>> + Send>>;
+/// The answer to a reply that is being pushed.
+type FutureReply = Pin<Box<dyn Future<Output = Result<SendReply<'static>, Refusal>> + Send>>;
 
-fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Result<Stored, Refusal> {
-    let now = broker.clock.now_ms();
+fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Result<FutureReply, Refusal> {
+    let now = Timestamp(broker.clock.now_ms());
     let queue_id = check(broker, &request, call.body, now)?;
     let mut properties = PropertiesBuf::from_text(&request.properties);
     properties.set(name::PUSH_REPLY_TIME, &now.to_string());
     if properties.as_str().len() + BORN_HOST_BYTES > PROPERTIES_BYTES_MAX {
         return Err(Refusal::Message(format!("msg properties length {} B, msg properties length limit 32KB.", properties.as_str().len())));
     }
-    let asked = properties.find(name::REPLY_TO_CLIENT).unwrap_or_default().to_owned();
+    let client = properties.find(name::REPLY_TO_CLIENT).unwrap_or_default().to_owned();
     let member = broker
         .tables
         .clients
-        .producer(&asked)
-        .ok_or_else(|| Refusal::Failed(format!("push reply message fail, channel of <{asked}> not found.")))?;
+        .producer(&client)
+        .ok_or_else(|| Refusal::Failed(format!("push reply message fail, channel of <{client}> not found.")))?;
     let pushed = PushReply {
         producer_group: request.producer_group.into_owned().into(),
         topic: request.topic.into_owned().into(),
@@ -84,17 +85,17 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
         unit_mode: request.unit_mode,
         born_host: format!("/{}", call.peer.remote()).into(),
         store_host: format!("/{}", member.peer.met_as()).into(),
-        store_timestamp: Timestamp(now),
+        store_timestamp: now,
     };
     let (broker, body, sender) = (Arc::clone(broker), call.body.to_vec(), call.peer.clone());
     Ok(Box::pin(async move {
         let answered = member.peer.call(pushed.clone(), body.clone(), TIMEOUT).await;
         let accepted = answered.is_ok_and(|answer| answer.header().code == code::SUCCESS);
         if !accepted {
-            return Err(Refusal::Failed(format!("push reply message to {asked} fail.")));
+            return Err(Refusal::Failed(format!("push reply message to {client} fail.")));
         }
         if !broker.config().store_replies {
-            return Ok(told("0".into(), pushed.queue_id, 0));
+            return Ok(answer("0".into(), pushed.queue_id, QueueOffset(0)));
         }
         let writing = Arc::clone(&broker);
         let stored = broker.pool.written(move || outcome_of(|| store(&writing, &pushed, &body, &sender))).await;
@@ -102,11 +103,11 @@ fn push(broker: &Arc<Broker>, call: &Call<'_>, request: SendMessage<'_>) -> Resu
     }))
 }
 
-/// What may not be stored is not pushed either. The queue it goes to. A broker that takes no sends passes replies on all the same: they
-/// belong to a request that was taken.
-fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: i64) -> Result<i32, Refusal> {
+/// Refuses a reply that could not be stored; it is not pushed either. Returns its queue. A broker that takes no sends passes replies on
+/// all the same: they belong to a request that it took.
+fn check(broker: &Broker, request: &SendMessage<'_>, body: &[u8], now: Timestamp) -> Result<i32, Refusal> {
     let config = broker.config();
-    if now < config.accept_sends_from_ms as i64 {
+    if now.0 < config.accept_sends_from_ms as i64 {
         return Err(Refusal::SendsNotYetAccepted(Timestamp(config.accept_sends_from_ms as i64)));
     }
     names::check_topic(&request.topic)?;
@@ -147,9 +148,9 @@ fn store(broker: &Broker, pushed: &PushReply<'_>, body: &[u8], sender: &Peer) ->
     broker.append_and_confirm(&mut batch)?;
     let place = batch.placed(0);
     let msg_id = MessageId { store_host: sender.met_as(), log_offset: place.log_offset }.to_string();
-    Ok(told(msg_id, pushed.queue_id, place.queue_offset.0))
+    Ok(answer(msg_id, pushed.queue_id, place.queue_offset))
 }
 
-fn told(msg_id: String, queue_id: i32, queue_offset: i64) -> SendReply<'static> {
-    SendReply { msg_id: msg_id.into(), queue_id, queue_offset, transaction_id: None, region_id: None, trace_on: None }
+fn answer(msg_id: String, queue_id: i32, queue_offset: QueueOffset) -> SendReply<'static> {
+    SendReply { msg_id: msg_id.into(), queue_id, queue_offset: queue_offset.0, transaction_id: None, region_id: None, trace_on: None }
 }

@@ -1,17 +1,17 @@
-//! Moving a group's offsets (222, and 220 to its clients), and asking its clients how far they are (223, 221).
+//! How are a group's offsets moved (222, and 220 to its clients), and how far are its clients (223, 221)?
 //!
 //! ```text
 //!                       useServerSideResetOffset=true             =false
 //! tool --222--> broker: offset set; the next pull of the queue    220 to every client, which sleeps 10 s, moves its own offset,
 //!               is answered with 21 and the new offset            commits it and pulls from there
 //! ```
-//! Follows Java's `AdminBrokerProcessor.resetOffset` and `Broker2Client`. A pull that waits when its group's offset moves is answered at
-//! once; in Java it waits on.
+//! Follows Java's `AdminBrokerProcessor.resetOffset` and `Broker2Client`. A pull that is held when its group's offset moves is
+//! answered at once; in Java it waits on.
 
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::requests::offsets::bounds;
-use crate::requests::relay::Later;
+use crate::requests::relay::FutureAnswer;
 use crate::tables::clients::Member;
 use crate::tables::incarnations::Claim;
 use roxmq_protocol::body::{GetConsumerStatusBody, MessageQueue, MessageQueueForC, ResetOffsetBody, ResetOffsetBodyForC, TopicConfig};
@@ -44,11 +44,11 @@ pub fn reset(broker: &Broker, _: &Call<'_>, request: request::ResetOffset<'_>) -
         true => move_here(broker, &request, &topic)?,
         false => move_at_clients(broker, &request, &topic)?,
     };
-    info!(group = %request.group, topic = %request.topic, ?offset_table, "a tool moved a group's offsets");
+    info!(group = %request.group, topic = %request.topic, ?offset_table, "reset offsets");
     Ok(Answer::body(json::to_vec(&ResetOffsetBody { offset_table }, Dialect::Fastjson)))
 }
 
-/// Sets the offsets in the table; the group's next pulls are told.
+/// Sets the offsets in the table; the group's next pulls are answered with them.
 fn move_here(broker: &Broker, request: &request::ResetOffset<'_>, topic: &TopicConfig) -> Result<OffsetTable, Refusal> {
     if broker.tables.groups.find(&request.group).is_none() {
         return Err(Refusal::NoGroup(format!("Group {} does not exist", request.group)));
@@ -71,33 +71,33 @@ fn queues(request: &request::ResetOffset<'_>, topic: &TopicConfig) -> Result<Ran
 
 fn targets(broker: &Broker, request: &request::ResetOffset<'_>, queues: Range<i32>) -> Result<OffsetTable, Refusal> {
     let broker_name = broker.config().broker_name.clone();
-    let target = |queue_id| Ok((MessageQueue::new(&*request.topic, &*broker_name, queue_id), target(broker, request, queue_id)?));
+    let target = |queue_id| Ok((MessageQueue::new(&*request.topic, &*broker_name, queue_id), target(broker, request, queue_id)?.0));
     queues.map(target).collect()
 }
 
-/// Where one queue's offset is moved to.
-fn target(broker: &Broker, request: &request::ResetOffset<'_>, queue_id: i32) -> Result<i64, Refusal> {
+/// The new offset of one queue.
+fn target(broker: &Broker, request: &request::ResetOffset<'_>, queue_id: i32) -> Result<QueueOffset, Refusal> {
     let (min, max) = bounds(broker, &request.topic, queue_id);
-    if let Some(offset) = request.offset.filter(|offset| *offset >= 0 && request.queue_id >= 0) {
-        if !(min.0..=max.0).contains(&offset) {
-            let text = format!("Target offset {offset} not in consume queue range [{}-{}]", min.0, max.0);
+    if let Some(offset) = request.offset.map(QueueOffset).filter(|offset| offset.0 >= 0 && request.queue_id >= 0) {
+        if !(min..=max).contains(&offset) {
+            let text = format!("Target offset {offset} not in consume queue range [{min}-{max}]");
             return Err(Refusal::Failed(text));
         }
         return Ok(offset);
     }
     let wanted = match request.timestamp {
-        ..0 => max.0,
-        time => broker.store.offset_by_time(&request.topic, queue_id as u32, Timestamp(time), Boundary::Lower).0,
+        ..0 => max,
+        time => broker.store.offset_by_time(&request.topic, queue_id as u32, Timestamp(time), Boundary::Lower),
     };
-    // Without force a group only goes back.
+    // Without force a group only moves back.
     let committed = broker.tables.offsets.find(&request.group, &request.topic, queue_id);
     Ok(match committed {
-        Some(committed) if !request.is_force && committed.0 < wanted => committed.0,
+        Some(committed) if !request.is_force && committed < wanted => committed,
         _ => wanted,
     })
 }
 
-/// Tells the group's clients to move. Java: `Broker2Client.resetOffset`.
+/// Sends the new offsets to the group's clients. Java: `Broker2Client.resetOffset`.
 fn move_at_clients(broker: &Broker, request: &request::ResetOffset<'_>, topic: &TopicConfig) -> Result<OffsetTable, Refusal> {
     let queues = 0..topic.write_queue_nums;
     if queues.clone().any(|queue_id| broker.tables.offsets.find(&request.group, &request.topic, queue_id).is_none()) {
@@ -128,7 +128,7 @@ fn move_at_clients(broker: &Broker, request: &request::ResetOffset<'_>, topic: &
             timestamp: request.timestamp,
             is_force: request.is_force,
         };
-        // Java goes by the tool's language, and Java's clients then get a list that they cannot read.
+        // Java looks at the tool's language instead: its clients may get a list that they cannot read.
         member.peer.send_oneway(&push, if member.language == Language::Cpp { &list } else { &plain });
     }
     Ok(offsets)
@@ -147,7 +147,7 @@ fn bodies(offsets: &OffsetTable) -> (Vec<u8>, Vec<u8>) {
     (json::to_vec(&plain, Dialect::Fastjson), json::to_vec(&list, Dialect::Fastjson))
 }
 
-/// The group's members; `None` when nobody is there.
+/// The group's members; `None` when none is connected.
 fn members(broker: &Broker, group: &str) -> Option<Vec<Member>> {
     broker.tables.clients.consumer_group(group).map(|group| group.members.into_values().collect())
 }
@@ -160,9 +160,9 @@ fn check_versions(members: &[Member]) -> Result<(), Refusal> {
 }
 
 /// Code 223. Clients that do not answer are left out, as in Java.
-pub fn status(broker: &Arc<Broker>, _: &Call<'_>, request: request::ConsumerStatus<'_>) -> Result<Later, Refusal> {
-    let nobody = || Refusal::Failed(format!("No Any Consumer online in the consumer group: [{}]", request.group));
-    let members = members(broker, &request.group).ok_or_else(nobody)?;
+pub fn status(broker: &Arc<Broker>, _: &Call<'_>, request: request::ConsumerStatus<'_>) -> Result<FutureAnswer, Refusal> {
+    let offline = || Refusal::Failed(format!("No Any Consumer online in the consumer group: [{}]", request.group));
+    let members = members(broker, &request.group).ok_or_else(offline)?;
     check_versions(&members)?;
     let only = request.client_addr.as_deref().filter(|id| !id.trim().is_empty());
     let asked: Vec<Member> = members.into_iter().filter(|member| only.is_none_or(|id| id == member.client_id)).collect();

@@ -1,4 +1,4 @@
-//! What becomes of a message that a consumer could not handle and sends back (36)? It is tried again later, and at last dead-lettered.
+//! How is a message retried that a consumer could not handle and sends back (36)? It comes again later, and is dead-lettered at last.
 //!
 //! ```text
 //! topic --consume fails--> 36 --level 3 + times--> SCHEDULE_TOPIC_XXXX --due--> %RETRY%group --consume fails--> 36 ...
@@ -28,15 +28,20 @@ const FIRST_LEVEL: i32 = 3;
 
 /// Code 36.
 pub fn send_back(broker: &Broker, call: &Call<'_>, request: request::ConsumerSendBack<'_>) -> Result<Answer, Refusal> {
-    take_back(broker, &request, call.header.version, call.peer.met_as())?;
+    retry_or_dead_letter(broker, &request, call.header.version, call.peer.met_as())?;
     Ok(Answer::ok())
 }
 
-/// Has a message come again later, or lays it aside. Who gives it back meets the broker as `met_as`.
+/// Delivers a message again later, or dead-letters it. The consumer that sends it back reaches the broker at `met_as`.
 ///
 /// # Errors
 /// When the group or the message is unknown, or the store refuses; it may be stored all the same.
-pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, version: i32, met_as: SocketAddr) -> Result<(), Refusal> {
+pub fn retry_or_dead_letter(
+    broker: &Broker,
+    request: &request::ConsumerSendBack<'_>,
+    version: i32,
+    met_as: SocketAddr,
+) -> Result<(), Refusal> {
     let config = broker.config();
     let group = group_of(broker, &request.group)?;
     if group.retry_queue_nums <= 0 {
@@ -48,11 +53,11 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
     }
     let bytes = broker.store.message_at(LogOffset(request.offset));
     let mut bytes = bytes.ok_or_else(|| Refusal::Failed(format!("look message by offset failed, {}", request.offset)))?;
-    // The id of its first copy, which it carries from now on, is the one that its consumers know.
+    // The message carries the id of its first copy from now on; it has to be the one that consumers know.
     set_store_host(&mut bytes, met_as);
     let (record, _) = Record::parse(&bytes).map_err(|error| Refusal::Failed(error.to_string()))?;
 
-    let mut properties = given_back(&record);
+    let mut properties = sent_back(&record);
     let is_over = record.reconsume_times >= limit(request.max_reconsume_times, version, &group) || request.delay_level < 0;
     let mut batch = broker.store.batch();
     let mut parked = None;
@@ -61,7 +66,7 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
         false => {
             let asked = if request.delay_level == 0 { FIRST_LEVEL.saturating_add(record.reconsume_times) } else { request.delay_level };
             let level = asked.clamp(1, config.delay_ladder.levels_ms().len() as i32);
-            // The group's settings may ask for more queues than the topic was made with: nobody would read those.
+            // The group's settings may ask for more queues than the topic was made with: no consumer would read those.
             let topic = topics::add_retry_topic(broker, &request.group, group.retry_queue_nums);
             let queues = group.retry_queue_nums.min(topic.read_queue_nums).max(1);
             topics::confirm(broker, &retry_topic)?;
@@ -71,17 +76,17 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
             waiting.set(name::DELAY, &level.to_string());
             let draft =
                 redelivered(&record, broker.identity.advertised, names::DELAY_TOPIC, DelayLevel(level).queue_id(), waiting.as_str());
-            parking::try_push(broker, again(draft), &mut batch)
+            parking::try_push(broker, with_one_more_try(draft), &mut batch)
         }
     };
     if let Err(reason) = retried {
         properties.set(name::DELAY, "0");
         let dead_letters = topics::add_dead_letter_topic(broker, &request.group);
         let draft = redelivered(&record, broker.identity.advertised, &dead_letters, 0, properties.as_str());
-        parked = match parking::try_push(broker, again(draft), &mut batch) {
+        parked = match parking::try_push(broker, with_one_more_try(draft), &mut batch) {
             Ok(()) if is_over => None,
             Ok(()) => Some(Parked::new(&record, &dead_letters, &reason)),
-            // What was stored once can be stored as it is.
+            // It was stored once, so it can be stored as it is.
             Err(_) => Some(parking::park(broker, &record, &dead_letters, &reason, &mut batch)),
         };
     }
@@ -93,13 +98,13 @@ pub fn take_back(broker: &Broker, request: &request::ConsumerSendBack<'_>, versi
     Ok(())
 }
 
-/// Tried once more.
-fn again(draft: Draft<'_>) -> Draft<'_> {
+/// The draft, with one more try counted.
+fn with_one_more_try(draft: Draft<'_>) -> Draft<'_> {
     Draft { reconsume_times: draft.reconsume_times.saturating_add(1), ..draft }
 }
 
-/// What a message says of itself once it was given back: where it came from first, and that nobody waits for its store.
-fn given_back(record: &Record<'_>) -> PropertiesBuf {
+/// The properties of a message that was sent back: where it came from first, and that no producer waits for it to be stored.
+fn sent_back(record: &Record<'_>) -> PropertiesBuf {
     let mut properties = PropertiesBuf::from_text(record.properties);
     properties.set_if_absent(name::RETRY_TOPIC, record.topic);
     properties.set_if_absent(name::ORIGIN_MESSAGE_ID, &record.message_id().to_string());

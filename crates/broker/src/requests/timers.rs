@@ -1,4 +1,4 @@
-//! Timed messages: taken back before they are due (370), and counted (61).
+//! How are timed messages recalled before they are due (370), and counted (61)?
 //!
 //! Follows Java's `RecallMessageProcessor`. Java answers that a message was recalled whether there is one or
 //! not; here what cannot be recalled any more is refused.
@@ -40,7 +40,7 @@ pub fn recall(broker: &Broker, _: &Call<'_>, request: request::RecallMessage<'_>
     })
 }
 
-/// The unique key of the message that was taken back.
+/// Checks and recalls. The unique key of the message.
 fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMessage<'_>) -> Result<String, Refusal> {
     if !config.recall_messages {
         return Err(Refusal::Forbidden("recall failed, operation is forbidden".into()));
@@ -63,15 +63,16 @@ fn recalled(broker: &Broker, config: &BrokerConfig, request: request::RecallMess
     if handle.broker != config.broker_name {
         return Err(illegal("the message is at another broker"));
     }
-    if handle.due <= now || handle.due.ms_since(now) > (config.timer_max_delay_s as i64).saturating_mul(1000) {
+    let due_in_ms = handle.due.ms_since(now);
+    if due_in_ms <= 0 || due_in_ms > (config.timer_max_delay_s as i64).saturating_mul(1000) {
         return Err(illegal("timestamp invalid: the message is due already, or further ahead than messages can be"));
     }
-    take_back(broker, &handle, now)?;
+    recall_message(broker, &handle, now)?;
     Ok(handle.unique_key)
 }
 
-pub fn take_back(broker: &Broker, handle: &Handle, now: Timestamp) -> Result<(), Refusal> {
-    // Held until the recall is in the log: a message is either delivered or recalled.
+pub fn recall_message(broker: &Broker, handle: &Handle, now: Timestamp) -> Result<(), Refusal> {
+    // Locked until the recall is in the log: a message is either delivered or recalled.
     let mut queue = broker.waiting.timers.queue();
     if queue.catch_up(&broker.store, now) == Reached::Unreadable {
         return Err(Refusal::Failed("recall failed, what was delivered cannot be read from the disk now".into()));
@@ -104,7 +105,7 @@ pub fn take_back(broker: &Broker, handle: &Handle, now: Timestamp) -> Result<(),
     broker.confirm(&batch).into_result()
 }
 
-/// The message that waits, and where its newest copy is.
+/// The waiting message, and the log offset of its newest copy.
 fn find(broker: &Broker, handle: &Handle) -> Option<(Timer, LogOffset)> {
     let stored = Timestamp(0)..=Timestamp::MAX;
     let query = KeyQuery { topic: TIMER_TOPIC, key: &handle.unique_key, kind: KeyKind::Unique, stored, max: COPIES_MAX };
@@ -117,5 +118,5 @@ fn find(broker: &Broker, handle: &Handle) -> Option<(Timer, LogOffset)> {
     })
 }
 
-/// Copies of one message that are looked at; there are two while it is stored again.
+/// Copies of one message that are read; there are two while it is stored again.
 const COPIES_MAX: usize = 64;

@@ -1,4 +1,4 @@
-//! Half messages that were parked are taken up again (323).
+//! How does a parked half message become open again (323)?
 
 use crate::broker::Broker;
 use crate::error::Refusal;
@@ -11,7 +11,7 @@ use roxmq_protocol::record::Record;
 use roxmq_protocol::request;
 use roxmq_remoting::{Answer, Call};
 
-/// Code 323: a parked half message is asked about again.
+/// Code 323: the producer of a parked half message is asked again.
 pub fn resume(broker: &Broker, _: &Call<'_>, request: request::ResumeTransaction<'_>) -> Result<Answer, Refusal> {
     put_back(broker, &request.msg_id)?;
     Ok(Answer::ok())

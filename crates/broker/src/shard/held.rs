@@ -55,7 +55,7 @@ struct Due {
 /// Is a held pull the only one of its queue?
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Held {
-    /// It is: the shard has to be notified of the queue's messages from now on.
+    /// It is: the shard must be notified of the queue's messages from now on.
     First,
     /// There are others.
     Another,
@@ -68,7 +68,7 @@ pub(super) struct Released {
     pub(super) were_last: bool,
 }
 
-/// What is to be done about queues that got messages.
+/// The next step for queues that got messages.
 pub(super) enum Turn {
     /// None has.
     Nothing,
@@ -160,7 +160,7 @@ impl HeldPulls {
         self.by_queue.keys().cloned().collect()
     }
 
-    /// The queues for which a connection has pulls here.
+    /// The queues for which a connection has held pulls.
     pub(super) fn queues_of(&self, connection: ConnectionId) -> Vec<QueueKey> {
         self.queues_with(|pull| pull.from.id == connection)
     }

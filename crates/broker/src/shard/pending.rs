@@ -1,7 +1,7 @@
 //! Where is a send between its request and its answer?
 //!
 //! ```text
-//! request -> Deferred     its topic is not durable yet
+//! request -> Deferred     its topic is not confirmed yet
 //!         -> Gathered     its drafts are in the batch of the turn, which is appended at the end of the turn
 //!         -> Unconfirmed  it is in the log, and not as durable yet as the settings promise
 //!         -> Unannounced  its topic is new, and NameServers do not know it yet
@@ -54,7 +54,7 @@ impl Gathered {
 pub(super) struct Appended {
     /// Where its last record ends.
     pub(super) end: LogOffset,
-    /// When its sender is told that the flush takes too long.
+    /// When its sender is answered that the flush takes too long.
     pub(super) deadline: Duration,
     pub(super) send: Pending,
     pub(super) places: SmallVec<[Placed; 1]>,
@@ -101,7 +101,7 @@ impl Unconfirmed {
     }
 }
 
-/// An answer that tells of a new topic.
+/// The answer to a send that has made a topic.
 pub(super) struct NewTopicAnswer {
     pub(super) from: Rc<Connection>,
     pub(super) frames: Vec<u8>,
@@ -131,7 +131,7 @@ impl Unannounced {
     }
 }
 
-/// A send that cannot be prepared before its topic is durable, see [`crate::requests::send::Unprepared::TopicIsNew`].
+/// A send that cannot be prepared before its topic is confirmed, see [`crate::requests::send::Unprepared::TopicIsNew`].
 pub(super) struct DeferredSend {
     pub(super) from: Rc<Connection>,
     pub(super) request: Received,
@@ -141,13 +141,13 @@ pub(super) struct DeferredSend {
     pub(super) change: Option<u64>,
 }
 
-/// What is to be done for a send that was to be deferred.
+/// The outcome of deferring a send.
 pub(super) enum Defer {
-    /// Nothing: the topics of such sends are being made durable.
+    /// It waits; the pool is confirming topics already.
     Waits,
-    /// The journal is to be made durable.
+    /// It waits, and is the first: the pool has to start.
     FirstOne,
-    /// It is refused: there are too many.
+    /// It has to be refused: there are too many.
     Full(DeferredSend),
 }
 
@@ -156,7 +156,7 @@ pub(super) enum Defer {
 pub(super) struct Deferred {
     sends: VecDeque<DeferredSend>,
     bytes: usize,
-    /// The pool is making the journal durable for them.
+    /// The pool is confirming their topics.
     is_settling: bool,
 }
 

@@ -76,7 +76,7 @@ impl BrokerShard {
         }
     }
 
-    /// Has the pool read what is not in memory, so that nothing else on this shard waits for the disk.
+    /// Lets the pool read messages that are not in memory, so that nothing else on this shard waits for the disk.
     fn serve_from_disk(&self, pull: HeldPull) {
         let HeldPull { from, ticket, pull, .. } = pull;
         let (broker, peer) = (Arc::clone(&self.broker), from.peer());

@@ -37,8 +37,8 @@ impl BrokerShard {
         match self.prepare(from, &request.header, request.frame.body, form, &mut gathered.batch) {
             Ok(prepared) => gathered.sends.push(Pending { from: Rc::clone(from), ticket, prepared }),
             Err(Unprepared::Refused(refusal)) => from.answer(ticket, answer::refused(&self.flow.borrow().config, &refusal)),
-            Err(Unprepared::TopicIsNew { owed, change }) => {
-                self.defer(DeferredSend { from: Rc::clone(from), request: request.copy(), form, ticket, change }, owed);
+            Err(Unprepared::TopicIsNew { unconfirmed, change }) => {
+                self.defer(DeferredSend { from: Rc::clone(from), request: request.copy(), form, ticket, change }, unconfirmed);
             }
         }
         if gathered.batch.bytes() >= BATCH_BYTES_MAX {
@@ -63,8 +63,8 @@ impl BrokerShard {
         send.from.answer(send.ticket, answer::refused(&self.flow.borrow().config, refusal));
     }
 
-    /// Makes the send wait while the pool makes its topic durable.
-    fn defer(&self, send: DeferredSend, owed: u64) {
+    /// Makes the send wait until the pool has confirmed its topic.
+    fn defer(&self, send: DeferredSend, unconfirmed: u64) {
         let deferred = self.deferred.borrow_mut().push(send);
         match deferred {
             Defer::Waits => return,
@@ -73,7 +73,7 @@ impl BrokerShard {
         }
         let (broker, inbox, number) = (Arc::clone(&self.broker), Arc::clone(&self.inbox), self.number);
         let settle = move || {
-            let settled = outcome_of(|| changing::settle_to(&broker, owed));
+            let settled = outcome_of(|| changing::settle_to(&broker, unconfirmed));
             *inbox.topics_durable.lock() = Some(settled);
             broker.shards.wake(number);
         };
@@ -98,9 +98,9 @@ impl BrokerShard {
                     gathered.sends.push(Pending { from: Rc::clone(&send.from), ticket: send.ticket, prepared });
                 }
                 Err(Unprepared::Refused(refusal)) => self.refuse_deferred(&send, &refusal),
-                Err(Unprepared::TopicIsNew { owed, .. }) => match &settled {
+                Err(Unprepared::TopicIsNew { unconfirmed, .. }) => match &settled {
                     // A topic that was made after the others.
-                    Ok(()) => self.defer(send, owed),
+                    Ok(()) => self.defer(send, unconfirmed),
                     Err(refusal) => self.refuse_deferred(&send, refusal),
                 },
             }

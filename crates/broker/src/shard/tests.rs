@@ -1,4 +1,4 @@
-//! What a panic in a handler costs, on whichever thread it runs: its own request, and nobody else.
+//! What does a panic in a handler cost, on any thread? Its own request, and no other.
 
 use crate::broker::Setup;
 use crate::routes::planted;
@@ -31,7 +31,7 @@ fn start() -> RunningBroker {
 }
 
 /// The code and the remark of the answer.
-fn ask(stream: &mut TcpStream, code: i32) -> (i32, String) {
+fn request(stream: &mut TcpStream, code: i32) -> (i32, String) {
     let mut out = Vec::new();
     header::write_frame(&mut out, Encoding::Json, Top::request(7, code, false), |_| (), b"");
     stream.write_all(&out).unwrap();
@@ -61,10 +61,10 @@ fn a_handler_that_panics_is_answered_and_its_neighbours_notice_nothing() {
     for round in 0..5 {
         for code in [planted::TURN, planted::POOL, planted::CHANGE, planted::RELAY, planted::RELAY_LATER] {
             let failed = (code::SYSTEM_ERROR, "the request failed inside the server; its log says where".to_owned());
-            assert_eq!(ask(&mut stream, code), failed, "{code} in round {round}");
+            assert_eq!(request(&mut stream, code), failed, "{code} in round {round}");
         }
         for stream in [&mut stream, &mut neighbour] {
-            assert_eq!(ask(stream, code_of_all_topics()).0, code::SUCCESS);
+            assert_eq!(request(stream, code_of_all_topics()).0, code::SUCCESS);
         }
     }
     broker.stop();

@@ -1,5 +1,4 @@
-//! What does the broker count and measure? Its figures for tools (28, 315) and its replication, of which there is none (907). Follows
-//! Java's `AdminBrokerProcessor`.
+//! Which figures does the broker show to tools (28, 315, 907)? Follows Java's `AdminBrokerProcessor`.
 
 use crate::broker::Broker;
 use crate::counts::statistics::Statistic;
@@ -51,7 +50,7 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     put("putMessageFailedTimes", totals.put_failures.to_string());
     put("putMessageSizeTotal", totals.put_bytes.to_string());
     put("putMessageAverageSize", format!("{:.1}", totals.put_bytes as f64 / totals.put_messages.max(1) as f64));
-    // Times inside the store are not kept one by one: a mutex is held for microseconds, and nothing queues before it.
+    // Times inside the store are not measured: its mutex is held for microseconds, and no queue forms before it.
     put("putMessageDistributeTime", DISTRIBUTION_EMPTY.into());
     for key in ["putMessageEntireTimeMax", "getMessageEntireTimeMax", "pageCacheLockTimeMills", "dispatchMaxBuffer"] {
         put(key, "0".into());
@@ -61,7 +60,7 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
 
     put("commitLogMinOffset", broker.store.min_log_offset().0.to_string());
     put("commitLogMaxOffset", broker.store.visible_end().0.to_string());
-    // Not one of Java's: what the start did not find of the log.
+    // Not one of Java's: bytes of the log that were missing at the start.
     put("commitLogMissingBytes", broker.store.missing().bytes().to_string());
     put("dispatchBehindBytes", "0".to_owned());
     put("remainHowManyDataToFlush", shown_bytes((watermarks.written().0 - watermarks.flushed().0).max(0) as u64));
@@ -84,7 +83,7 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     put("msgGetTotalTodayMorning", today.1.to_string());
     put("msgGetTotalTodayNow", totals.got_messages.to_string());
 
-    // There are no queues before threads here: a request is acted upon in the turn in which it is read.
+    // There are no queues before threads here: a request is handled in the turn in which it is read.
     let capacities = [
         ("send", config.sends_waiting_max),
         ("pull", config.pulls_waiting_max),
@@ -99,14 +98,14 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     }
     put("EndTransactionQueueSize", broker.waiting.decisions.waiting_count().to_string());
     put("EndTransactionThreadPoolQueueCapacity", transaction::decisions::WAITING_MAX.to_string());
-    // As in Java, levels that nothing ever waited in are left out.
+    // As in Java, levels that were never used are left out.
     for level in 1..=config.delay_ladder.levels_ms().len() as i32 {
         let max = broker.store.bounds(names::DELAY_TOPIC, DelayLevel(level).queue_id()).map_or(0, |(_, max)| max.0);
         if max > 0 {
             put(&format!("scheduleMessageOffset_{level}"), format!("{},{max}", broker.waiting.delay_cursors.cursor(DelayLevel(level))));
         }
     }
-    // What waits is read when it comes near, so nothing is ever behind.
+    // Timed messages are read when they are nearly due, so reading is never behind.
     for key in ["timerReadBehind", "timerOffsetBehind"] {
         put(key, "0".into());
     }
@@ -116,9 +115,9 @@ fn runtime_table(broker: &Broker) -> BTreeMap<String, String> {
     }
     put("topicCount", broker.tables.topics.count().to_string());
     put("groupCount", broker.tables.groups.count().to_string());
-    // Not one of Java's: what could not be carried on, and lies where operators find it.
+    // Not one of Java's: messages that were parked.
     put("messagesParked", broker.counts.figures.parked_messages().to_string());
-    // Not one of Java's: whose members subscribe differently at this moment.
+    // Not one of Java's: groups whose members subscribe differently at this moment.
     put("groupsSubscribedDifferently", broker.tables.clients.groups_at_odds().to_string());
     table
 }

@@ -1,4 +1,4 @@
-//! The broker itself, as operators see it.
+//! How do operators see and set the broker itself?
 
 pub mod figures;
 pub mod settings;

@@ -21,10 +21,10 @@ pub fn current(broker: &Broker, _: &Call<'_>, _: request::BrokerConfig) -> Resul
     Ok(Answer::body(broker.config().to_properties().into_bytes()).fields(VersionReply { version: version.into() }))
 }
 
-/// Code 25. The remark says what takes effect later or never.
+/// Code 25. The remark names settings that take effect later or never.
 pub fn update(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerConfig) -> Result<Answer, Refusal> {
     let text = std::str::from_utf8(call.body).map_err(|_| Refusal::Failed("the settings are not UTF-8".into()))?;
-    // The file is written before the settings are in force, and nobody who looks them up waits for that.
+    // The file is written before the settings are in force; reading settings does not wait for that.
     let _turn = broker.settings.turn.lock();
     let config = broker.config();
     let update: Update<BrokerConfig> = Update::parse(&*config, text).map_err(|error| match error {
@@ -34,21 +34,21 @@ pub fn update(broker: &Broker, call: &Call<'_>, _: request::UpdateBrokerConfig) 
     if let Some(path) = &config.config_path {
         save(broker, path, &update).map_err(|error| Refusal::Failed(error.to_string()))?;
     }
-    info!(changed = ?update.changed, after_restart = ?update.after_restart, "a tool changed settings");
+    info!(changed = ?update.changed, after_restart = ?update.after_restart, "changed settings");
     update.notices.iter().for_each(|notice| warn!("{notice}"));
     let mut answer = Answer::ok();
     answer.remark = update.remark().map(Into::into);
-    take(broker, update.running);
+    put_in_force(broker, update.running);
     let mut version = broker.settings.version.lock();
     *version = version.next(broker.clock.now_ms(), 0);
     Ok(answer)
 }
 
-/// Has settings be in force, and all that follows from them.
-fn take(broker: &Broker, settings: BrokerConfig) {
+/// Puts settings into force, with all that follows from them.
+fn put_in_force(broker: &Broker, settings: BrokerConfig) {
     broker.store.set_retention(retention(&settings));
     broker.store.set_flush_interval(Duration::from_millis(settings.flush_interval_ms));
-    // Some system topics are there only with a setting.
+    // Some system topics exist only with a setting.
     system::add_system_topics(&broker.tables.topics, &settings);
     broker.settings.put(settings);
     // The permission, order and limits of topics travel with the registration.
@@ -57,7 +57,7 @@ fn take(broker: &Broker, settings: BrokerConfig) {
     broker.shards.recheck();
 }
 
-/// Keeps the changes in the file that the broker was started with.
+/// Writes the changes into the file that the broker was started with.
 fn save(broker: &Broker, path: &Path, update: &Update<BrokerConfig>) -> io::Result<()> {
     let unreadable = |what: String| io::Error::other(format!("{}: {what}", path.display()));
     let text = String::from_utf8(broker.disk.read(path)?.unwrap_or_default()).map_err(|error| unreadable(error.to_string()))?;

@@ -34,7 +34,7 @@ fn connection(member: &Member) -> Connection {
     }
 }
 
-/// A client's version as a number that tools have a name for: Java's look it up in a table (`MQVersion`), and end where there is none.
+/// A client's version as a number that tools have a name for: Java's tools look it up in a table (`MQVersion`), and fail beyond its end.
 fn version_shown(member: &Member) -> i32 {
     member.version.clamp(0, VERSION_MAX)
 }

@@ -26,6 +26,7 @@ pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Res
     if groups > GROUPS_PER_HEARTBEAT_MAX {
         return Err(Refusal::Argument(format!("a heartbeat names at most {GROUPS_PER_HEARTBEAT_MAX} groups, not {groups}")));
     }
+    // Not the wall clock: it may jump, and then clients would seem to have been silent.
     let now = broker.clock.elapsed();
     let member = Member {
         peer: call.peer.clone(),
@@ -50,7 +51,7 @@ pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Res
         let unchanged = |group: &ConsumerData| {
             broker.tables.clients.consumer_unchanged(&group.group_name, call.peer.id(), data.heartbeat_fingerprint, now)
         };
-        // Every group is visited: each visit also says that the client is alive.
+        // Every group is visited: each visit also notes that the client is alive.
         let changed = data.consumer_data_set.iter().filter(|group| !unchanged(group)).count() > 0;
         return refused.map_or_else(|| Ok(heartbeat_reply(changed)), Err);
     }
@@ -58,7 +59,7 @@ pub fn heartbeat(broker: &Broker, call: &Call<'_>, _: request::Heartbeat) -> Res
         let seen = consumer_seen(broker, group, Member { message_model: group.message_model, ..member.clone() });
         refused = seen.err().or(refused);
     }
-    // The client's other groups are there all the same.
+    // A refused group does not affect the client's other groups.
     refused.map_or_else(|| Ok(heartbeat_reply(true)), Err)
 }
 
@@ -66,12 +67,12 @@ fn heartbeat_reply(subscription_changed: bool) -> Answer {
     Answer::with(HeartbeatReply { supports_v2: Some(true), subscription_changed: Some(subscription_changed) })
 }
 
-/// Refuses a name that no group can have.
+/// Notes a member of a consumer group. Refuses a name that no group can have.
 fn consumer_seen(broker: &Broker, data: &ConsumerData, member: Member) -> Result<(), Refusal> {
     let group = match broker.tables.groups.admit(&broker.config(), &data.group_name) {
         Ok(group) => group,
         Err(refusal @ Refusal::Name(_)) => return Err(refusal),
-        // A group that may not be made is left out, as Java does: the client learns it from its pulls.
+        // A group that may not be created is left out, as in Java: the client learns that from its pulls.
         Err(_) => return Ok(()),
     };
     topics::add_retry_topic(broker, &data.group_name, group.retry_queue_nums);
@@ -81,7 +82,7 @@ fn consumer_seen(broker: &Broker, data: &ConsumerData, member: Member) -> Result
     Ok(())
 }
 
-/// Tells the members of a group to look at their queues again.
+/// Notifies the members of a group that they have to share out its queues again.
 fn notify(broker: &Broker, group: &str, model: MessageModel, audience: Audience) {
     let wanted = broker.tables.groups.find(group).is_none_or(|group| group.notify_consumer_ids_changed_enable);
     if !wanted || model == MessageModel::Broadcasting || !broker.config().notify_consumer_changes {
@@ -100,21 +101,21 @@ pub fn unregister(broker: &Broker, call: &Call<'_>, request: request::Unregister
     if let Some(group) = request.consumer_group.as_deref()
         && let Some(departure) = broker.tables.clients.consumer_left(group, call.peer.id())
     {
-        left(broker, departure);
+        client_left(broker, departure);
     }
     Ok(Answer::ok())
 }
 
-/// A connection is gone, and with it the client.
+/// A connection has ended, and with it the client.
 pub fn connection_lost(broker: &Broker, connection: ConnectionId) {
     broker.tables.incarnations.connection_lost(connection);
     for departure in broker.tables.clients.connection_lost(connection) {
-        left(broker, departure);
+        client_left(broker, departure);
     }
 }
 
-/// What a client held in order is free at once, and the others share its queues.
-fn left(broker: &Broker, departure: Departure) {
+/// Frees the locks of a client that has left, and notifies the others, which share out its queues.
+fn client_left(broker: &Broker, departure: Departure) {
     broker.tables.locks.client_left(&departure.group, &departure.client_id);
     notify(broker, &departure.group, departure.message_model, departure.audience);
 }

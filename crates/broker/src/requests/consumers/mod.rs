@@ -1,4 +1,4 @@
-//! Clients and their groups.
+//! Which clients are there, and how do they come and go?
 
 pub mod connections;
 pub mod heartbeats;

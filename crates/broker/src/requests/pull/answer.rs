@@ -1,4 +1,4 @@
-//! What is a pull answered with?
+//! How is a pull answered?
 
 use super::PreparedPull;
 use crate::error::Refusal;
@@ -7,7 +7,7 @@ use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::request::PullReply;
 use roxmq_store::{ReadResult, ReadStatus};
 
-/// The fields of an answer to a pull that was refused before the queue was looked at. Java's clients read them of every answer.
+/// The fields of an answer to a pull that is refused before its queue is read. Java's clients expect them in every answer.
 pub fn refused(refusal: &Refusal) -> PullReply {
     PullReply {
         suggest_which_broker_id: 0,
@@ -20,22 +20,22 @@ pub fn refused(refusal: &Refusal) -> PullReply {
     }
 }
 
-/// What a pull gives, beside its body.
+/// The answer to a pull, without its body.
 pub struct PullResult {
     /// Response code.
     pub code: i32,
-    /// The store's word for it.
+    /// The name of the store's result.
     pub remark: &'static str,
     /// Messages in its body.
     pub messages: u32,
     /// Fields of the answer.
     pub reply: PullReply,
-    /// Whether the next message is not in memory, and the disk was not to be waited for.
+    /// Whether the next message is not in memory, and the read did not wait for the disk.
     pub needs_disk: bool,
 }
 
 impl PullResult {
-    /// The answer to what was read.
+    /// The answer after a read.
     pub(super) fn of(pull: &PreparedPull, read: &ReadResult) -> PullResult {
         let (code, remark) = code(pull, read.status);
         PullResult {

@@ -1,4 +1,4 @@
-//! Reading messages by offset (11, 361): what a pull asks for, and whether it may. Follows Java's `PullMessageProcessor`.
+//! What does a pull ask for (11, 361), and may it? Follows Java's `PullMessageProcessor`.
 
 pub mod answer;
 pub mod read;
@@ -31,9 +31,9 @@ const JAVA_INDEX_ENTRY_BYTES: u32 = 20;
 
 /// A checked pull.
 pub struct PreparedPull {
-    /// Group that pulls, with its settings as they were then.
+    /// The group that pulls, with its settings when the pull came.
     pub group: Arc<SubscriptionGroupConfig>,
-    /// Queue to read.
+    /// The queue to read.
     pub queue: QueueKey,
     /// Where to start.
     pub from: QueueOffset,
@@ -84,7 +84,7 @@ pub fn prepare(
     form: PullForm,
 ) -> Result<PreparedPull, Refusal> {
     let request = Pull::read(fields)?;
-    // Before anything is looked up: what is deleted in between is then looked for once more.
+    // Read before anything is looked up: after a deletion in between, the topic is looked up once more.
     let deletions = broker.tables.incarnations.deletions();
     if !Permission(config.broker_permission as i32).is_readable() {
         return Err(Refusal::BrokerNotReadable(config.broker_name.clone()));
@@ -147,8 +147,8 @@ fn check_queue(topic: &TopicConfig, queue_id: i32) -> Result<(), Refusal> {
     }
 }
 
-/// Is a pull that waits still allowed? Somebody may have switched off or deleted its group, its topic or its queue meanwhile. Java finds
-/// that out when the pull is looked at again.
+/// Is a held pull still allowed? Its group, its topic or its queue may have been switched off or deleted. Java finds that out when the
+/// pull is served again.
 ///
 /// # Errors
 /// What forbids the pull now.
@@ -170,7 +170,7 @@ pub fn recheck(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
 /// # Errors
 /// When it was deleted since the pull came, and not made again.
 pub fn check_there(broker: &Broker, pull: &PreparedPull) -> Result<(), Refusal> {
-    // Usually none was.
+    // Usually no topic was deleted.
     if pull.deletions == broker.tables.incarnations.deletions() { Ok(()) } else { find_topic(broker, &pull.queue.topic).map(drop) }
 }
 

@@ -1,4 +1,4 @@
-//! What does a pull find? A read of the store, which changes nothing else, and what is remembered of it.
+//! What does a pull find? It reads the store, and notes how far its group has come.
 
 use super::answer::PullResult;
 use super::subscription::is_still_wanted;
@@ -20,25 +20,26 @@ use roxmq_remoting::Answer;
 use roxmq_store::{EntryFilter, Filter, Patience, ReadLimits, ReadRequest, ReadResult, ReadStatus};
 use std::net::SocketAddr;
 
-/// What was read last for pulls of a queue. Those who wait for the same message usually ask for the same, and get the same: it is read and
+/// The last read for pulls of a queue. Pulls that wait for the same message usually ask for the same and get the same: it is read and
 /// checked once for all of them.
 #[derive(Default)]
 pub struct SharedRead {
     body: Vec<u8>,
-    /// Where all messages in it say that they are stored, if that is known.
+    /// The store host of all messages in it, if it is set.
     stored_at: Option<SocketAddr>,
+    /// Where it began, and how.
     found: Option<(QueueOffset, ReadLimits, ReadResult)>,
     counter_name: String,
 }
 
 impl SharedRead {
-    /// Lets the next pull be looked after by itself: it is of another queue, or something may have come.
+    /// The next pull needs a read of its own: it is for another queue, or a message may have come.
     pub fn forget(&mut self) {
         self.found = None;
     }
 
-    /// The messages that belong to a result, for somebody who meets the broker as `met_as`. Most know it by the same address as the one
-    /// before, and the bytes are good as they are.
+    /// The messages of a result, for a client that reaches the broker at `met_as`. It is mostly the address of the client before, and the
+    /// bytes can stay.
     pub fn body(&mut self, result: &PullResult, met_as: SocketAddr) -> &[u8] {
         if result.code != code::SUCCESS {
             return &[];
@@ -51,16 +52,15 @@ impl SharedRead {
     }
 }
 
-/// What a pull finds.
+/// The find of a pull.
 enum Found {
-    /// It has to begin elsewhere: its offset is from before its topic was deleted and made again.
+    /// It has to begin at another offset: its own is from before its topic was deleted and made again.
     Elsewhere(QueueOffset),
-    /// What the store has for it.
+    /// The store has been read.
     Read(ReadResult),
 }
 
-/// Answers the pull as far as this much patience goes. What it finds is in `shared`, and is remembered: how far the group has come,
-/// and what it got.
+/// Serves the pull with this much patience. Its messages are in `shared`. Notes how far the group has come, and counts.
 pub fn serve(broker: &Broker, pull: &PreparedPull, patience: Patience, shared: &mut SharedRead) -> PullResult {
     let QueueKey { topic, queue_id } = &pull.queue;
     if let Some(offset) = broker.tables.offsets.take_reset(pull.group_name(), topic, *queue_id as i32) {
@@ -72,7 +72,7 @@ pub fn serve(broker: &Broker, pull: &PreparedPull, patience: Patience, shared: &
         Found::Elsewhere(offset) => return moved(broker, pull, offset),
         Found::Read(read) => read,
     };
-    // What rides on a pull is never ahead of it, unless it is from before the topic was deleted.
+    // The offset that rides on a pull is never ahead of it, unless it is from before the topic was deleted.
     let end = if incarnation.is_some() { read.max.min(pull.from) } else { read.max };
     let commit = pull.commit.take().filter(|offset| (QueueOffset(0)..=end).contains(offset));
     let is_current = || broker.tables.incarnations.deletions() == deletions;
@@ -90,7 +90,7 @@ fn find(broker: &Broker, pull: &PreparedPull, incarnation: Option<IncarnationId>
         return Found::Elsewhere(offset);
     }
     let limits = ReadLimits { patience, ..pull.limits };
-    // Only here the settings are asked for, which all threads share.
+    // Only for a retry topic the settings are read here, which all threads share.
     let filters_retries = topic.starts_with(RETRY_PREFIX) && broker.config().filter_retries;
     let is_for_all = matches!(pull.subscription.wanted, Wanted::All) && !filters_retries;
     let known = shared.found.filter(|(from, with, _)| is_for_all && *from == pull.from && *with == limits);
@@ -104,8 +104,8 @@ fn find(broker: &Broker, pull: &PreparedPull, incarnation: Option<IncarnationId>
             read
         }
     };
-    // The end of the log is shorter after a crash, and that is where a pull from beyond it goes on. But one from before the topic was
-    // deleted has to begin again; where it cannot be told, nothing may be passed over.
+    // A crash may have shortened the queue; a pull from beyond its end goes on there. But one from before the topic was deleted has to
+    // begin again. Where the two cannot be told apart, it begins again, so that no message is missed.
     let is_from_before = read.status == ReadStatus::OffsetOverflowBadly
         && broker.store.was_deleted(topic)
         && !broker.tables.incarnations.reads(pull.claim(pull.from));
@@ -160,7 +160,7 @@ fn count(broker: &Broker, pull: &PreparedPull, read: &ReadResult, shared: &mut S
     }
 }
 
-/// Reads what the pull wants, also from the disk, for somebody who meets the broker as `met_as`.
+/// Reads what the pull wants, also from the disk, for a client that reaches the broker at `met_as`.
 ///
 /// # Errors
 /// When its topic was deleted.

@@ -10,7 +10,7 @@ use roxmq_protocol::record::Record;
 use roxmq_protocol::request::{PULL_SUBSCRIPTION, Pull};
 use std::sync::Arc;
 
-/// What the pull wants: as it says itself, or as its group said in a heartbeat.
+/// The subscription that the pull brings, or that its group sent in a heartbeat.
 pub(super) fn subscription(
     broker: &Broker,
     config: &BrokerConfig,
@@ -48,7 +48,7 @@ pub(super) fn subscription(
     }
 }
 
-/// What a client wants to subscribe to, if that can be done.
+/// A client's subscription, if it is valid.
 ///
 /// # Errors
 /// When there is no such kind of filter here, or the expression cannot be read.
@@ -67,7 +67,7 @@ fn check_kind(config: &BrokerConfig, kind: &str) -> Result<(), Refusal> {
     if is_known { Ok(()) } else { Err(Refusal::ExpressionKind(kind.to_owned())) }
 }
 
-/// May the group's members read the topic, and read it in their way?
+/// May the group's members read the topic, and may they broadcast if they do?
 pub(super) fn check_reader(
     broker: &Broker,
     group: &SubscriptionGroupConfig,

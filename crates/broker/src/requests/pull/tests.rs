@@ -57,7 +57,7 @@ fn committed(broker: &Broker) -> Option<i64> {
 }
 
 #[test]
-fn a_pull_that_came_before_its_topic_was_deleted_begins_anew() {
+fn a_pull_that_came_before_its_topic_was_deleted_begins_again() {
     let broker = open(&SimDisk::new(7).disk(), &Clock::manual(NOW_MS));
     make(&broker, 5);
     let [waits, at_0, other] = [5, 0, 5].map(|from| pull(&broker, 0, from, from).unwrap());
@@ -66,7 +66,7 @@ fn a_pull_that_came_before_its_topic_was_deleted_begins_anew() {
     deleting::forget(&broker, TOPIC);
     assert_eq!(check_there(&broker, &waits).unwrap_err().code(), code::TOPIC_NOT_EXIST);
     make(&broker, 7);
-    // It is no offset that anybody may go on from, though there is a message at it.
+    // No pull may go on from that offset, though there is a message at it.
     for late in [&waits, &other] {
         assert!(check_there(&broker, late).is_ok());
         assert_eq!(seen(&broker, late), (code::PULL_OFFSET_MOVED, 0, 0));
@@ -77,7 +77,7 @@ fn a_pull_that_came_before_its_topic_was_deleted_begins_anew() {
 }
 
 #[test]
-fn what_rides_on_a_pull_is_never_beyond_the_end() {
+fn the_offset_that_rides_on_a_pull_is_never_beyond_the_end() {
     let broker = open(&SimDisk::new(7).disk(), &Clock::manual(NOW_MS));
     make(&broker, 5);
     for (commit, kept) in [(3, Some(3)), (6, Some(3)), (-1, Some(3)), (i64::MAX, Some(3)), (5, Some(5)), (0, Some(0))] {

@@ -1,4 +1,4 @@
-//! What is a send answered with?
+//! How is a send answered?
 
 use super::Prepared;
 use super::flow::Flow;
@@ -16,18 +16,17 @@ use roxmq_remoting::{Answer, Ticket};
 use roxmq_store::Placed;
 use std::net::SocketAddr;
 
-/// What is answered to a send that is refused. Java sets region and trace switch before it checks anything, and hooks of its client read
-/// them.
+/// The answer to a send that is refused. Java sets region and trace switch before it checks anything, and hooks of its client read them.
 pub fn refused(config: &BrokerConfig, refusal: &Refusal) -> Answer {
     refusal.answer().fields(stamp(config))
 }
 
-/// What every answer to a send says.
+/// The fields of every answer to a send.
 pub fn stamp(config: &BrokerConfig) -> SendStamp<'static> {
     SendStamp { region_id: Some(config.region_id.clone().into()), trace_on: Some(shown(config.trace_on).into()) }
 }
 
-/// Appends the answer to a stored send to `out`, for somebody who meets the broker as `met_as`.
+/// Appends the answer to a stored send to `out`, for a client that reaches the broker at `met_as`.
 pub fn write(flow: &mut Flow, ticket: Ticket, met_as: SocketAddr, prepared: &Prepared, places: &[Placed], code: i32, out: &mut Vec<u8>) {
     let Some(first) = places.first() else { return };
     let Flow { config, stamp, msg_id, .. } = flow;
@@ -61,7 +60,7 @@ pub fn write(flow: &mut Flow, ticket: Ticket, met_as: SocketAddr, prepared: &Pre
     );
 }
 
-/// Counts what was stored.
+/// Counts the messages of a send.
 pub fn count_stored(broker: &Broker, prepared: &Prepared, places: &[Placed]) {
     let bytes: u64 = places.iter().map(|place| place.size as u64).sum();
     let count = places.len() as u64;

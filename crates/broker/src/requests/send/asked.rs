@@ -9,7 +9,7 @@ use crate::waiting::timer::times::Times;
 use roxmq_protocol::properties::{Properties, name};
 use roxmq_protocol::time::Timestamp;
 
-/// What a producer's properties ask of the broker, found in one walk through them.
+/// The wishes of a producer, found in one walk through its properties.
 #[derive(Default)]
 pub struct Asked<'a> {
     pub unique_key: Option<&'a str>,
@@ -23,7 +23,7 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// What these properties ask for.
+    /// The wishes in these properties.
     pub fn of(given: Properties<'a>) -> Asked<'a> {
         let mut asked = Asked::default();
         for (name, value) in given.iter() {
@@ -41,23 +41,23 @@ impl<'a> Asked<'a> {
         asked
     }
 
-    /// Whether it asks to be half of a transaction.
+    /// Whether the message is to be half of a transaction.
     fn is_half(&self) -> bool {
         self.transactional.is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// What becomes of the message. A half message waits for its decision first; a dead letter waits for nothing; a delay level wins
-    /// over a time.
+    /// Whether the message waits. A half message waits for its decision first; a dead letter does not wait; a delay level wins over a
+    /// time.
     ///
     /// # Errors
-    /// When the level or the time is none.
+    /// When the level or the time is invalid.
     pub fn fate(&self, config: &BrokerConfig, is_dead_letter: bool, reconsume_times: i32, now: Timestamp) -> Result<Fate, Refusal> {
         let level = DelayLevel::asked(self.delay, config.delay_ladder.levels_ms().len())?;
         let due = match level {
             None if !is_dead_letter => self.times.due(now, config)?,
             _ => None,
         };
-        // A retry that a consumer sends itself carries on what its first producer asked for.
+        // A retry that a consumer sends itself still has the properties of the first send.
         let is_half = self.is_half() && !(reconsume_times > 0 && level.is_some());
         Ok(match (level, due) {
             _ if is_half => Fate::Decision,
@@ -68,7 +68,7 @@ impl<'a> Asked<'a> {
         })
     }
 
-    /// Refuses what no send may ask for.
+    /// Refuses wishes that no send may have.
     pub fn check(&self, config: &BrokerConfig, is_batch: bool) -> Result<(), Refusal> {
         if self.is_deletion {
             return Err(Refusal::Message(
@@ -84,14 +84,14 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Whether it asks to wait for a time or a decision, or to have another message wait no longer. A time that is over asks too.
+    /// Whether the message is to wait for a time, also one that is over, or for a decision, or is to end the wait of another message.
     pub fn waits(&self, config: &BrokerConfig) -> bool {
         let level = DelayLevel::asked(self.delay, config.delay_ladder.levels_ms().len());
         self.is_half() || self.is_deletion || self.times.is_asked() || level.map_or(true, |level| level.is_some())
     }
 }
 
-/// What is answered to a batch of which a member asks to wait.
+/// The refusal of a batch with a member that is to wait.
 pub fn batch_waits() -> Refusal {
     Refusal::Message("the messages of a batch can wait neither for a time nor for a decision.".into())
 }

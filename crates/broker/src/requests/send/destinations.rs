@@ -1,7 +1,7 @@
-//! Where do a shard's sends go?
+//! To which topics does a shard send?
 //!
-//! Topics as the shard saw them last: a send then looks into one table instead of two, which no other shard locks, and shares no count
-//! of references with others. As soon as any topic has changed, each is looked up again before it is believed.
+//! The shard remembers topics as it saw them last. A send then reads one table instead of two, which no other shard locks, and shares no
+//! reference count with other shards. As soon as any topic has changed, each is looked up again before it is used.
 
 use crate::broker::Broker;
 use crate::counts::statistics::{Counter, Moved};
@@ -15,13 +15,13 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A topic that is sent to. All that a send needs of it lies together: with very many topics each is in no cache of the core, and every
-/// place to look at costs as much as reading a header.
+/// A topic that is sent to. All that a send needs of it lies together: with very many topics none is in a cache of the core, and every
+/// further place in memory costs as much as reading a header.
 pub struct Destination {
     name: SmallVec<[u8; 32]>,
     /// [`changes`] when it was looked up.
     as_of: u64,
-    /// Those of its settings that a send asks for, as in [`TopicConfig`].
+    /// The settings that a send needs, as in [`TopicConfig`].
     pub perm: Permission,
     pub read_queue_nums: i32,
     pub write_queue_nums: i32,
@@ -48,33 +48,33 @@ impl Destination {
         std::str::from_utf8(&self.name).unwrap_or_default()
     }
 
-    /// Counts what was stored.
+    /// Counts stored messages.
     pub fn count(&self, broker: &Broker, messages: u64, bytes: u64) {
         let puts = self.puts.get_or_init(|| broker.counts.statistics.counter(Moved::Puts, self.name()));
         puts.add(messages, bytes);
     }
 
-    /// What the store said of a queue of this topic.
+    /// The store's last hint about a queue of this topic.
     pub fn hint(&self, queue_id: u32) -> Option<QueueHint> {
         self.queues.borrow().of(queue_id)
     }
 
-    /// Keeps what the store says of one.
+    /// Remembers the store's hint about one.
     pub fn note(&self, queue_id: u32, hint: QueueHint) {
         self.queues.borrow_mut().note(queue_id, hint);
     }
 }
 
-/// How often anything has changed that a destination tells.
+/// How often anything has changed that a destination contains.
 fn changes(broker: &Broker) -> u64 {
     broker.tables.topics.changes() + broker.counts.statistics.forgotten()
 }
 
-/// The topics that a shard has sent to lately.
+/// Topics that a shard has sent to lately.
 #[derive(Default)]
 pub struct Destinations {
     hashes: RandomState,
-    /// By the hash of its name. Of two with the same hash the one is kept that was sent to last.
+    /// By the hash of its name. Of two with the same hash, the one that was sent to last stays.
     known: HashMap<u64, Rc<Destination>, BuildHasherDefault<Hashed>>,
 }
 
@@ -84,7 +84,7 @@ const KNOWN_MAX: usize = 1 << 15;
 impl Destinations {
     /// The topic, if there is one.
     pub fn find(&mut self, broker: &Broker, topic: &str) -> Option<Rc<Destination>> {
-        // Before the look into the tables: what changes in between is then looked up once more.
+        // Read before the tables: a topic that changes in between is then looked up once more.
         let as_of = changes(broker);
         let hash = self.hashes.hash_one(topic);
         match self.known.get(&hash) {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_kept() {
+    fn the_number_of_destinations_is_bounded() {
         let config = crate::settings::BrokerConfig { light_queues: true, multi_dispatch: true, ..testing::config() };
         let broker = try_open(&SimDisk::new(8).disk(), &Clock::manual(NOW_MS), config).unwrap();
         let mut destinations = Destinations::default();

@@ -14,19 +14,19 @@ use std::sync::Arc;
 pub struct Sender {
     /// Its address.
     pub address: SocketAddr,
-    /// What it knows the broker by.
+    /// The address at which it reaches the broker.
     pub met_as: SocketAddr,
     /// Its version.
     pub version: i32,
 }
 
-/// What sends of a shard use one after the other.
+/// Settings and buffers that sends of a shard use one after the other.
 pub struct Flow {
-    /// The settings: looking them up anew for each send would have the shards' threads wait for each other.
+    /// The settings: if each send looked them up, the shards' threads would wait for each other.
     pub config: Arc<BrokerConfig>,
-    /// What follows from them.
+    /// The stamp that follows from them.
     pub(super) stamp: Stamp,
-    /// How often the settings had changed when they were looked up.
+    /// How often the settings had changed when they were read.
     pub(super) as_of: u64,
     pub(super) given: String,
     pub(super) properties: String,
@@ -52,7 +52,7 @@ impl Flow {
         }
     }
 
-    /// Takes the settings as they are now. A client that was told that they changed finds them changed.
+    /// Takes the present settings. A client whose change of settings was answered finds them changed.
     pub fn refresh(&mut self, broker: &Broker) {
         let as_of = broker.settings.changes();
         if self.as_of != as_of {
@@ -63,7 +63,7 @@ impl Flow {
     }
 }
 
-/// A unique key. Those that clients make have 32 bytes, and ask for no memory.
+/// A unique key. Those of clients have 32 bytes, and need no allocation.
 pub struct UniqueKey(SmallVec<[u8; 32]>);
 
 impl UniqueKey {

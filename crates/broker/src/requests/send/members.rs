@@ -5,14 +5,15 @@ use super::flow::{Flow, Sender};
 use super::stamp;
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::message::{bodies, light, room};
+use crate::message::room::{self, WaitsFor};
+use crate::message::{bodies, light};
 use crate::waiting::parking;
 use roxmq_protocol::batch_body::batch_items;
 use roxmq_protocol::properties::{Properties, name};
 use roxmq_protocol::record::Draft;
 use roxmq_store::Batch;
 
-/// Puts every member of a client's batch into `batch`, or none of them. The light queues that they are in.
+/// Puts all members of a client's batch into `batch`, or none of them. Returns the light queues that they are in.
 pub fn push(
     broker: &Broker,
     sender: Sender,
@@ -58,7 +59,7 @@ fn push_members(
             light_queues.push(named);
             light_bytes = bytes;
         }
-        room::check(flow.properties.len(), light_bytes, room::later_bytes(draft.topic, false, false))?;
+        room::check(flow.properties.len(), light_bytes, room::later_bytes(draft.topic, WaitsFor::default()))?;
         let draft = Draft { flag: item.flag, body: item.body, properties: &flow.properties, ..draft };
         parking::try_push(broker, draft, batch).map_err(Refusal::Message)?;
     }

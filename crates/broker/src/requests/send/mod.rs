@@ -1,4 +1,4 @@
-//! Storing messages: checks, what becomes of them, the draft (10, 310, 320).
+//! How is a message that a client sends checked, and turned into a record (10, 310, 320)?
 //!
 //! Follows Java's `SendMessageProcessor` and `AbstractSendMessageProcessor.msgCheck`.
 
@@ -15,7 +15,8 @@ use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::message::fate::Fate;
-use crate::message::{bodies, light, room};
+use crate::message::room::{self, WaitsFor};
+use crate::message::{bodies, light};
 use crate::names;
 use crate::settings::BrokerConfig;
 use crate::waiting::parking;
@@ -43,15 +44,15 @@ pub struct Prepared {
     pub destination: Rc<Destination>,
     /// Which queue.
     pub queue_id: u32,
-    /// What becomes of it: what waits is in a queue of the broker's own meanwhile.
+    /// Whether it waits: then it lies in a queue of the broker's own.
     pub fate: Fate,
     /// The light queues that the messages are in as well, separated by commas.
     pub light_queues: String,
     /// What the answer calls the transaction: the unique key.
     pub unique_key: UniqueKey,
-    /// Does the sender wait until the messages are durable?
+    /// Does the sender wait until the messages are confirmed?
     pub waits: bool,
-    /// The topic is new: the change that NameServers are told of before the sender is answered.
+    /// The topic is new: the change that is announced before the sender is answered.
     pub change: Option<u64>,
 }
 
@@ -60,11 +61,11 @@ pub struct Prepared {
 pub enum Unprepared {
     /// It is not stored, for this reason.
     Refused(Refusal),
-    /// It waits for its delivery to a topic that is too new for that: once this change of the journal is durable, it can be prepared again.
+    /// It is to wait for its delivery to a topic that is not confirmed yet. Once the change is, it can be prepared again.
     TopicIsNew {
-        /// The change that has to become durable.
-        owed: u64,
-        /// The topic was made by this send: the change that NameServers are told of before the sender is answered.
+        /// The change that has to be confirmed.
+        unconfirmed: u64,
+        /// This send has made the topic: the change that is announced before the sender is answered.
         change: Option<u64>,
     },
 }
@@ -95,7 +96,7 @@ pub fn prepare(
     prepared
 }
 
-/// As [`prepare`], of a request that is read already.
+/// As [`prepare`], for a request that is read already.
 pub fn prepare_one(
     broker: &Broker,
     sender: Sender,
@@ -117,7 +118,7 @@ pub fn prepare_one(
         Some(_) => 0,
         None => queue(&broker.randomness, &request.topic, request.queue_id, destination.read_queue_nums, destination.write_queue_nums)?,
     };
-    // A retry was let in before, by the settings of then, and would hold up what its group has to handle next. It was delivered before.
+    // A retry was accepted before, perhaps under other settings. Refused, it would come again and hold up its group.
     let is_new = !request.topic.starts_with(names::RETRY_PREFIX) || request.reconsume_times <= 0;
     if is_new {
         check_body(&config, &request, body)?;
@@ -131,17 +132,17 @@ pub fn prepare_one(
     }
     asked.check(&config, request.batch)?;
     if fate.waits()
-        && let Some(owed) = topics::unconfirmed(broker, destination.name())
+        && let Some(unconfirmed) = topics::unconfirmed(broker, destination.name())
     {
-        return Err(Unprepared::TopicIsNew { owed, change });
+        return Err(Unprepared::TopicIsNew { unconfirmed, change });
     }
     let (stored_topic, stored_queue) = fate.place(&broker.waiting.timers, destination.name(), queue_id, now);
     let draft = Draft {
         topic: stored_topic,
         queue_id: stored_queue,
         flag: request.flag,
-        // A half message is an ordinary record of its queue; what it is shows when it is decided. Of any other message these bits would
-        // only say that it is in no queue.
+        // A half message is an ordinary record of its queue until it is decided. In any other message these bits would keep the record
+        // out of its queue.
         sys_flag: sys_flag::with_transaction(request.sys_flag, sys_flag::TRANSACTION_NOT),
         born_timestamp: request.born_timestamp,
         born_host: born_host(&config, sender.address),
@@ -163,8 +164,8 @@ pub fn prepare_one(
         stamp::write_stored(sender, given, unique_key.as_str(), flow);
         let light = light::asked(&config, destination.name(), asked.light_queues)?;
         if is_new {
-            let later_bytes = room::later_bytes(&request.topic, asked.times.is_asked(), fate == Fate::Decision);
-            room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes), later_bytes)?;
+            let waits_for = WaitsFor { time: asked.times.is_asked(), decision: fate == Fate::Decision };
+            room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes), room::later_bytes(&request.topic, waits_for))?;
         }
         match fate {
             Fate::DeadLetter => flow.properties = retries::dead_letter_properties(&flow.properties),
@@ -172,7 +173,7 @@ pub fn prepare_one(
         }
         if let Some((named, _)) = light {
             light::reserve(broker, &config, &[named])?;
-            // What waits is in none yet.
+            // A message that waits is in none yet.
             light_queues.push_str(if fate.waits() { "" } else { named });
         }
         let pushed = parking::try_push(broker, Draft { properties: &flow.properties, ..draft }, batch);
@@ -186,8 +187,8 @@ pub fn prepare_one(
     Ok(Prepared { range: first..batch.len(), destination, queue_id, fate, light_queues, unique_key, waits, change })
 }
 
-/// Does the broker take sends now? Asked before a topic is made for one. What was begun before comes by another way: retries (36),
-/// replies, decisions, what falls due.
+/// Does the broker take sends now? Checked before a topic is made for one. Messages of earlier sends take other ways: retries (36),
+/// replies, decisions, deliveries.
 fn check_open(config: &BrokerConfig, now: Timestamp) -> Result<(), Refusal> {
     let from = Timestamp(config.accept_sends_from_ms as i64);
     if now < from {
@@ -211,7 +212,7 @@ fn check_name(request: &SendMessage<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Is the body one that consumers can read? Members of a batch are looked at one by one.
+/// Can consumers read the body? The members of a batch are checked one by one.
 fn check_body(config: &BrokerConfig, request: &SendMessage<'_>, body: &[u8]) -> Result<(), Refusal> {
     if body.is_empty() {
         return Err(Refusal::BodyEmpty);
@@ -220,7 +221,7 @@ fn check_body(config: &BrokerConfig, request: &SendMessage<'_>, body: &[u8]) -> 
     if request.batch { Ok(()) } else { bodies::check(request.sys_flag, body) }
 }
 
-/// The topic, and the number of the change when it had to be made.
+/// The topic, and the number of the change if the send has made it.
 fn destination(
     broker: &Broker,
     request: &SendMessage<'_>,
@@ -236,7 +237,7 @@ fn destination(
     Ok((known.find(broker, &topic.topic_name).ok_or_else(unknown)?, change))
 }
 
-/// The queue meant, of so many that are read and written; a negative one leaves it to the broker.
+/// The queue, in a topic with so many to read and to write; a negative one leaves the choice to the broker.
 ///
 /// # Errors
 /// When the topic has fewer.
@@ -248,10 +249,10 @@ pub fn queue(randomness: &Randomness, topic: &str, queue_id: i32, read: i32, wri
     Ok(u32::try_from(queue_id).unwrap_or_else(|_| randomness.below(written.max(1) as u32)))
 }
 
-/// Is the body, as it is sent, no longer than bodies may be now? What was stored under another limit is kept, and carried on.
+/// Is the body, as it is sent, within the present limit? Messages that were stored under another limit stay, and are carried on.
 ///
 /// # Errors
-/// When it is.
+/// When it is longer.
 pub fn check_length(config: &BrokerConfig, body: &[u8]) -> Result<(), Refusal> {
     let (length, limit) = (body.len(), config.max_message_bytes);
     if length as u64 > limit {

@@ -1,4 +1,4 @@
-//! Which topic does a first send make?
+//! Which topic does the first send to a new name make?
 
 use crate::announce::topics;
 use crate::broker::Broker;
@@ -8,9 +8,7 @@ use roxmq_protocol::request::SendMessage;
 use std::sync::Arc;
 use tracing::info;
 
-/// The topic of a send, made if its name is new and the settings allow it.
-///
-/// With the number of the change that NameServers have to be told of, when it is new.
+/// The topic of a send, made if its name is new and the settings allow that. With the number of the change to announce if it is new.
 pub fn create(broker: &Broker, request: &SendMessage<'_>) -> Option<(Arc<TopicConfig>, Option<u64>)> {
     if !broker.config().auto_create_topic {
         return None;
@@ -23,12 +21,12 @@ pub fn create(broker: &Broker, request: &SendMessage<'_>) -> Option<(Arc<TopicCo
     if !is_new {
         return Some((topic, None));
     }
-    info!(topic = topic.topic_name, queues = topic.write_queue_nums, "made a topic on its first send");
+    info!(topic = topic.topic_name, queues = topic.write_queue_nums, "auto-created topic");
     let change = topics::announce_new(broker, &topic.topic_name);
     Some((topic, Some(change)))
 }
 
-/// Makes a topic on the first send to it, from the settings of the topic that the producer names.
+/// The topic that the first send to it makes, from the settings of the topic that the producer names.
 /// Java: `TopicConfigManager.createTopicInSendMessageMethod`.
 fn auto_created(request: &SendMessage<'_>, default: &TopicConfig) -> Option<TopicConfig> {
     if !default.perm.is_inherited() {

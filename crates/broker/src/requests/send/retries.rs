@@ -1,4 +1,4 @@
-//! May a message be tried once more? Asked for one that is sent back (36), and for one that a consumer sends to its retry topic itself.
+//! May a message be retried? It is sent back (36), or its consumer sends it to the retry topic itself.
 
 use crate::announce::topics;
 use crate::broker::Broker;
@@ -10,7 +10,7 @@ use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::request::SendMessage;
 use std::sync::Arc;
 
-/// Clients from this version on say themselves how often they want a message (`V3_4_9`).
+/// Clients from this version on say how often they want a message (`V3_4_9`).
 const VERSION_WITH_LIMIT: i32 = 121;
 /// How often a message of the group may be tried.
 pub fn limit(asked: Option<i32>, version: i32, group: &SubscriptionGroupConfig) -> i32 {
@@ -20,14 +20,14 @@ pub fn limit(asked: Option<i32>, version: i32, group: &SubscriptionGroupConfig) 
     }
 }
 
-/// The group that a message is retried for. Like every use of a group this makes it, where groups are made by their use.
+/// The group that a message is retried for. It is made if the settings allow that.
 pub fn group_of(broker: &Broker, name: &str) -> Result<Arc<SubscriptionGroupConfig>, Refusal> {
     broker.tables.groups.admit(&broker.config(), name).map_err(|_| Refusal::no_group(name))
 }
 
-/// Properties of a message that is laid aside while its consumer means it for the retry topic, after a delay.
+/// Properties of a message that is dead-lettered although its consumer has sent it to the retry topic.
 ///
-/// What clients and brokers have written into them since goes first, where there is no room for all.
+/// Where there is no room for all of them, those go first that clients and brokers have added since its first send.
 pub fn dead_letter_properties(stored: &str) -> String {
     let mut properties = PropertiesBuf::from_text(stored);
     properties.set(name::DELAY, "-1");
@@ -40,14 +40,14 @@ pub fn dead_letter_properties(stored: &str) -> String {
     properties.into_string()
 }
 
-/// A consumer that could not give a message back sends it to its retry topic itself; when it was tried too often, or its group keeps
-/// order, it is laid aside instead. The dead-letter topic in that case.
+/// A consumer that fails to send a message back sends it to its retry topic itself. If it was tried too often, or its group consumes in
+/// order, it is dead-lettered instead: the dead-letter topic in that case.
 pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: i32) -> Result<Option<String>, Refusal> {
     let Some(name) = request.topic.strip_prefix(names::RETRY_PREFIX) else { return Ok(None) };
     let group = group_of(broker, name)?;
     let is_over = request.reconsume_times > limit(request.max_reconsume_times, version, &group);
-    // It could not wait for its next turn.
-    let is_over = is_over || request.properties.len() + room::AGAIN_BYTES > PROPERTIES_BYTES_MAX;
+    // There is no room for the properties of a message that waits for its next try.
+    let is_over = is_over || request.properties.len() + room::RETRY_BYTES > PROPERTIES_BYTES_MAX;
     if is_over || broker.tables.locks.is_ordered(name, broker.clock.elapsed()) {
         return Ok(Some(topics::add_dead_letter_topic(broker, name)));
     }

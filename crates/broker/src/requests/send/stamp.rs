@@ -1,15 +1,15 @@
-//! What does the broker write into every stored message?
+//! Which properties does the broker write into every stored message?
 
 use super::flow::{Flow, Sender};
 use crate::settings::BrokerConfig;
 use roxmq_protocol::properties::{NAME_END, Properties, VALUE_END, name};
 use std::net::{Ipv4Addr, SocketAddr};
 
-/// What the broker writes into every stored message, and tells every sender.
+/// Properties that the broker writes into every stored message, and repeats in every answer to a send.
 pub struct Stamp {
     pub region: String,
     pub trace_on: &'static str,
-    /// They and the cluster's name, as they stand in each message.
+    /// They and the cluster's name, in the form in which they stand in each message.
     pub properties: String,
 }
 
@@ -32,8 +32,8 @@ pub fn shown(on: bool) -> &'static str {
 
 /// The address of a client as it stands in its messages.
 ///
-/// Readers that know nothing of IPv6 take sixteen bytes for four and find nonsense behind them: the Node.js client sees nothing of the
-/// topic any more, the C++ one ends. So they are given no address, and those who want it find it in a property.
+/// Readers without IPv6 take sixteen bytes for four and read nonsense behind them: the Node.js client gets no more messages of the topic,
+/// the C++ client crashes. So IPv6 addresses are left out here, and stand in a property.
 pub fn born_host(config: &BrokerConfig, client: SocketAddr) -> SocketAddr {
     if is_hidden(config, client) { SocketAddr::from((Ipv4Addr::UNSPECIFIED, client.port())) } else { client }
 }
@@ -49,10 +49,10 @@ fn is_hidden(config: &BrokerConfig, client: SocketAddr) -> bool {
     client.is_ipv6() && !config.ipv6_born_hosts
 }
 
-/// What is stored, in `flow.properties`: what the producer gave without `POP_CK`, with its unique key, or `or_key` if it gave none, and
-/// the broker's stamp.
+/// Writes the properties to store into `flow.properties`: the producer's without `POP_CK`, its unique key, or `or_key` if it has none,
+/// and the broker's stamp.
 ///
-/// Whether there is any property that may ask for what a batch cannot have.
+/// Returns whether there is any property that a message of a batch may not have.
 pub fn write_stored(sender: Sender, given: Properties<'_>, or_key: &str, flow: &mut Flow) -> bool {
     let out = &mut flow.properties;
     out.clear();

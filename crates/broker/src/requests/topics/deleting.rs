@@ -1,4 +1,4 @@
-//! What is deleted by hand? Topics (215), what belongs to no topic (316, 306), segments whose time is over (329).
+//! How are topics (215), queues without a topic (316, 306) and expired segments (329) deleted by hand?
 //!
 //! Follows Java's `AdminBrokerProcessor`.
 
@@ -23,26 +23,26 @@ pub fn delete(broker: &Broker, _: &Call<'_>, request: request::DeleteTopic<'_>) 
     if broker.config().guard_system_topics && names::is_system_topic(&request.topic) {
         return Err(Refusal::SystemTopic(request.topic.into_owned()));
     }
-    // Before it goes, so that no send makes it again in between.
+    // Noted before it goes, so that no send makes it again in between.
     if broker.tables.topics.find(&request.topic).is_some() {
         broker.tables.deleted.note(&request.topic);
     }
     let change = forget(broker, &request.topic);
     if change.is_some() {
         if elsewhere::may_be_elsewhere(broker, &request.topic) {
-            info!(topic = %request.topic, "deleted a topic; others may have it, so sends do not make it again for 5 minutes");
+            info!(topic = %request.topic, "deleted topic; other brokers may have it, so sends do not create it again for 5 minutes");
         } else {
             broker.tables.deleted.forget(&request.topic);
-            info!(topic = %request.topic, "deleted a topic");
+            info!(topic = %request.topic, "deleted topic");
         }
     }
-    // A client that asks a NameServer right after this answer is not sent here.
+    // A client that asks a NameServer right after this answer must not be sent here.
     Ok(Changed::announced(change))
 }
 
-/// Takes everything about a topic away; on the disk too before it returns, but for what is in the journal of changes. What waits under
-/// another topic to be delivered to it is dropped when it is due, unless the topic is there again by then. The number of the change that
-/// NameServers are told of, if it was there.
+/// Deletes everything about a topic, on the disk too before it returns, but for changes that are journaled. Messages that wait for their
+/// delivery to it are dropped when they are due, unless the topic is there again by then. Returns the number of the change to announce,
+/// if the topic was there.
 pub fn forget(broker: &Broker, topic: &str) -> Option<u64> {
     forget_all(broker, &[topic])
 }
@@ -52,7 +52,7 @@ fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
     for topic in topics {
         let was_there = broker.tables.topics.remove(topic);
         if was_there || broker.tables.topics.is_light(topic) || !broker.store.queues_of(topic).is_empty() {
-            // Before its offsets go: whoever commits one looks whether a topic was deleted meanwhile.
+            // Before its offsets go: a commit checks whether a topic was deleted in between.
             broker.tables.incarnations.ended(topic, next_connection());
         }
         broker.tables.incarnations.was_read(topic, broker.tables.offsets.forget_topic(topic));
@@ -61,7 +61,7 @@ fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
         broker.tables.locks.forget_topic(topic);
         were_there |= was_there;
     }
-    // Who was made again meanwhile has its messages.
+    // A topic that was made again in between keeps its messages.
     broker.store.delete_topics(
         topics.iter().copied().filter(|topic| broker.tables.topics.is_light(topic) || broker.tables.topics.find(topic).is_none()),
     );
@@ -73,7 +73,7 @@ fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
     were_there.then(|| broker.announce.registration.changed())
 }
 
-/// Code 316: forgets topics that are in no table but have queues, which can only come from a log that knows more than the table, or offsets.
+/// Code 316: deletes queues and offsets whose topic is in no table. A log may know more topics than the table.
 pub fn clean_unused(broker: &Broker, _: &Call<'_>, _: request::CleanUnusedTopic) -> Result<Answer, Refusal> {
     let mut gone: BTreeSet<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
     gone.extend(broker.tables.offsets.topics());
@@ -84,7 +84,7 @@ pub fn clean_unused(broker: &Broker, _: &Call<'_>, _: request::CleanUnusedTopic)
     Ok(Answer::ok())
 }
 
-/// Code 306: index entries go with their segment, so that there is never one too many.
+/// Code 306: index entries go with their segment, so there is nothing to clean.
 pub fn clean_expired(_: &Broker, _: &Call<'_>, _: request::CleanExpiredQueues) -> Result<Answer, Refusal> {
     Ok(Answer::ok())
 }

@@ -18,7 +18,7 @@ use roxmq_protocol::request;
 use roxmq_remoting::{Answer, Call};
 use std::collections::BTreeMap;
 
-/// Queues a topic may have. Java has no limit, and dies of a typing error.
+/// Queues that a topic may have. Java has no limit, and dies of a typing error.
 const QUEUES_MAX: i32 = 65_535;
 /// Topics in one answer to 21 when the caller asks for pages.
 const PAGE_MAX: i32 = 2000;
@@ -47,7 +47,7 @@ pub fn update(broker: &Broker, _: &Call<'_>, request: request::UpdateTopic<'_>) 
 /// Code 18.
 pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateTopics) -> Result<Changed, Refusal> {
     let sent: CreateTopicListRequestBody = json::from_slice(call.body)?;
-    // All of them are taken, or none.
+    // All of them are valid, or none is set.
     let checked = sent.topic_config_list.into_iter().map(|mut topic| {
         let attributes = std::mem::take(&mut topic.attributes);
         checked(broker, topic, &attributes)
@@ -56,7 +56,7 @@ pub fn update_many(broker: &Broker, call: &Call<'_>, _: request::UpdateTopics) -
     Ok(Changed::announced(topics.into_iter().filter_map(|topic| put(broker, topic)).last()))
 }
 
-/// The topic as it will be.
+/// The topic after the request.
 fn checked(broker: &Broker, sent: TopicConfig, changes: &Attributes) -> Result<TopicConfig, Refusal> {
     let config = broker.config();
     match broker.tables.topics.find(&sent.topic_name) {

@@ -22,12 +22,12 @@ fn a_second_of(every: Duration) -> (u32, Duration) {
 }
 
 #[test]
-fn nobody_waits_below_the_rate_and_above_it_the_rate_is_kept() {
+fn no_pull_waits_below_the_rate_and_above_it_the_rate_holds() {
     assert_eq!(a_second_of(us(100)), (10_000, Duration::ZERO));
     assert_eq!(a_second_of(us(25)), (40_000, Duration::ZERO));
     let (given, longest) = a_second_of(us(5));
     assert!((40_000..=40_041).contains(&given), "{given}");
-    assert!(longest <= PLACE, "{longest:?}");
+    assert!(longest <= SLOT, "{longest:?}");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn many_at_once_wait_no_longer_than_the_most() {
     }
     assert_eq!(now, all_since + WAIT_MAX);
     assert!((400..=441).contains(&at_once), "{at_once}");
-    assert_eq!(pace.wait(now, now), Some(WAIT_MAX - AHEAD_MAX), "and those who come then wait no longer for it");
+    assert_eq!(pace.wait(now, now), Some(WAIT_MAX - AHEAD_MAX), "later ones wait no longer for it");
 }
 
 #[test]
@@ -63,5 +63,5 @@ fn answers_with_many_messages_neither_wait_nor_make_others_wait() {
     for (found, waits) in [(0, false), (1, true), (7, true), (8, false), (32, false), (-5, false)] {
         assert_eq!(pace.is_ahead_of(now, || found), waits, "{found}");
     }
-    assert!(!Pace::default().is_ahead_of(now, || panic!("nobody need count while nobody waits")));
+    assert!(!Pace::default().is_ahead_of(now, || panic!("nothing is counted while no pull waits")));
 }

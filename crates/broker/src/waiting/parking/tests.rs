@@ -284,7 +284,11 @@ fn what_has_no_room_for_a_retry_is_a_dead_letter() {
     let broker = place.open();
     for bytes in [PROPERTIES_BYTES_MAX - 300, PROPERTIES_BYTES_MAX - 120, PROPERTIES_BYTES_MAX - 60, PROPERTIES_BYTES_MAX] {
         let placed = put(&broker, TOPIC, QUEUE, &filled("UNIQ_KEY\u{1}key\u{2}", bytes), &bytes.to_string());
-        assert_eq!(send_back::take_back(&broker, &send_back(placed.log_offset), 0, broker.identity.advertised), Ok(()), "{bytes}");
+        assert_eq!(
+            send_back::retry_or_dead_letter(&broker, &send_back(placed.log_offset), 0, broker.identity.advertised),
+            Ok(()),
+            "{bytes}"
+        );
     }
     place.clock.advance(ms(100_000));
     delay::deliver::deliver_due(&broker);
@@ -345,7 +349,8 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
     let marks = seen_in_plain_send(&broker).len();
     let half = "TRAN_MSG\u{1}true\u{2}PGROUP\u{1}producers\u{2}";
     for (asks, way) in [("", "plain"), ("DELAY\u{1}1\u{2}", "level"), ("TIMER_DELAY_MS\u{1}1000\u{2}", "timer"), (half, "half")] {
-        let most = PROPERTIES_BYTES_MAX - room::later_bytes(TOPIC, way == "timer", way == "half") - marks;
+        let most =
+            PROPERTIES_BYTES_MAX - room::later_bytes(TOPIC, room::WaitsFor { time: way == "timer", decision: way == "half" }) - marks;
         assert!(most > 32_200, "{way}: what applications have is far from the limit");
         send(&broker, TOPIC, &(filled(asks, most) + key), way.as_bytes(), 0).unwrap();
         for too_long in [most + 1, PROPERTIES_BYTES_MAX - marks, PROPERTIES_BYTES_MAX, PROPERTIES_BYTES_MAX + 5000] {
@@ -369,7 +374,7 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
     for round in 0..4 {
         for offset in given_back.drain(..) {
             let request = ConsumerSendBack { group: group.as_str().into(), max_reconsume_times: Some(3), ..send_back(offset) };
-            send_back::take_back(&broker, &request, 500, broker.identity.advertised).unwrap();
+            send_back::retry_or_dead_letter(&broker, &request, 500, broker.identity.advertised).unwrap();
         }
         place.clock.advance(ms(3_600_000));
         delay::deliver::deliver_due(&broker);
@@ -420,7 +425,7 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     timer::deliver::deliver_due(&broker);
     assert_eq!(decide(&broker, &half), Ok(()));
     assert_eq!(delivered(&broker).len(), 3);
-    assert_eq!(send_back::take_back(&broker, &send_back(read.log_offset), 0, broker.identity.advertised), Ok(()));
+    assert_eq!(send_back::retry_or_dead_letter(&broker, &send_back(read.log_offset), 0, broker.identity.advertised), Ok(()));
     // What a consumer sends back itself, to be tried again, and as a dead letter.
     let retry_topic = names::retry_topic(GROUP);
     send(&broker, &retry_topic, "DELAY\u{1}1\u{2}", long.as_bytes(), 1).unwrap();

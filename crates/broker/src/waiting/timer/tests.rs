@@ -6,7 +6,7 @@ use super::times::Times;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::TIMER_TOPIC;
-use crate::requests::timers::take_back;
+use crate::requests::timers::recall_message;
 use crate::settings::BrokerConfig;
 use crate::testing::{NOW_MS, QUEUE, TOPIC, close, delivered, open, put};
 use crate::waiting::redraft::timed_properties;
@@ -224,19 +224,19 @@ fn what_was_recalled_is_not_delivered() {
     for (body, after) in [("soon", 1000), ("kept", 1000), ("far", 50 * HOUR_MS), ("far and kept", 50 * HOUR_MS)] {
         wait(&broker, NOW_MS + after, body);
     }
-    let take_back = |broker: &Broker, body: &str, due_ms: i64| {
+    let recall = |broker: &Broker, body: &str, due_ms: i64| {
         let handle = Handle::parse(&handle("any", TOPIC, Timestamp(due_ms), body)).unwrap();
-        take_back(broker, &handle, Timestamp(broker.clock.now_ms()))
+        recall_message(broker, &handle, Timestamp(broker.clock.now_ms()))
     };
-    assert_eq!(take_back(&broker, "soon", NOW_MS + 1000), Ok(()));
-    assert_eq!(take_back(&broker, "far", NOW_MS + 50 * HOUR_MS), Ok(()));
-    assert!(take_back(&broker, "soon", NOW_MS + 1000).is_err(), "twice");
-    assert!(take_back(&broker, "kept", NOW_MS + 1001).is_err(), "another time");
-    assert!(take_back(&broker, "unknown", NOW_MS + 1000).is_err());
+    assert_eq!(recall(&broker, "soon", NOW_MS + 1000), Ok(()));
+    assert_eq!(recall(&broker, "far", NOW_MS + 50 * HOUR_MS), Ok(()));
+    assert!(recall(&broker, "soon", NOW_MS + 1000).is_err(), "twice");
+    assert!(recall(&broker, "kept", NOW_MS + 1001).is_err(), "another time");
+    assert!(recall(&broker, "unknown", NOW_MS + 1000).is_err());
     assert_eq!(broker.waiting.timers.waiting_count(), 2);
     clock.advance(ms(1000));
     deliver_due(&broker);
-    assert!(take_back(&broker, "kept", NOW_MS + 1000).is_err(), "it was delivered");
+    assert!(recall(&broker, "kept", NOW_MS + 1000).is_err(), "it was delivered");
     close(broker);
     let broker = open(&disk, &clock);
     clock.advance(ms(60 * HOUR_MS));
