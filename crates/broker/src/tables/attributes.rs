@@ -176,10 +176,6 @@ fn failed<T>(what: String) -> Result<T, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOW_MS, close, open};
-    use roxmq_env::clock::Clock;
-    use roxmq_env::disk::SimDisk;
-    use roxmq_protocol::body::{SubscriptionGroupConfig, TopicConfig};
 
     fn of(pairs: &[(&str, &str)]) -> Attributes {
         pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
@@ -210,28 +206,5 @@ mod tests {
         // An unknown attribute can be removed, but not set.
         assert_eq!(changed(OF_GROUPS, Some(&clean), &of(&[("-bogus", "")])), Ok(of(&[("priority.factor", "50")])));
         assert!(changed(OF_GROUPS, Some(&clean), &of(&[("+bogus", "1")])).is_err());
-    }
-
-    #[test]
-    fn an_older_folder_is_read() {
-        for is_journal in [false, true] {
-            let (sim, clock) = (SimDisk::new(9), Clock::manual(NOW_MS));
-            let broker = open(&sim.disk(), &clock);
-            let attributes = of(&[("+priority.factor", "50"), ("+bogus", "1")]);
-            broker.tables.groups.put(SubscriptionGroupConfig { group_name: "g".into(), attributes, ..Default::default() });
-            let compacted = of(&[("cleanup.policy", "COMPACTION")]);
-            broker.tables.topics.put(TopicConfig { topic_name: "old".into(), attributes: compacted.clone(), ..Default::default() });
-            if is_journal {
-                broker.tables.journal.sync(broker.tables.journal.noted(), || Ok(())).unwrap();
-                drop(broker);
-                sim.crash();
-            } else {
-                close(broker);
-            }
-            let broker = open(&sim.disk(), &clock);
-            assert_eq!(broker.tables.groups.find("g").unwrap().attributes, of(&[("priority.factor", "50"), ("bogus", "1")]));
-            assert_eq!(broker.tables.topics.find("old").unwrap().attributes, compacted);
-            close(broker);
-        }
     }
 }

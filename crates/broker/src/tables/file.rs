@@ -187,8 +187,6 @@ const TAIL_BYTES: usize = 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
-    use roxmq_env::clock::Clock;
     use roxmq_env::disk::SimDisk;
     use roxmq_protocol::body::DelayOffsetSerializeWrapper;
 
@@ -236,34 +234,6 @@ mod tests {
         sim.disk().open(&file.path, roxmq_env::disk::Open::Write).unwrap().set_len(10).unwrap();
         sim.disk().open(&backup_of(&file.path), roxmq_env::disk::Open::Write).unwrap().set_len(10).unwrap();
         assert_eq!(file.load::<Table>().unwrap_err().kind(), io::ErrorKind::InvalidData);
-    }
-
-    #[test]
-    fn a_start_names_the_file_that_it_cannot_read() {
-        let files = [
-            "lock",
-            "store.checkpoint",
-            "store.flushed",
-            "commitlog/00000000000000000000",
-            "config/topics.json",
-            "config/subscriptionGroup.json",
-            "config/consumerOffset.json",
-            "config/messageRequestMode.json",
-            "config/delayOffset.json",
-            "config/timers.json",
-            "config/transactions.json",
-            "config/changes.log",
-        ];
-        for file in files {
-            let (sim, clock) = (SimDisk::new(1), Clock::manual(testing::NOW_MS));
-            let broker = testing::open(&sim.disk(), &clock);
-            testing::put(&broker, testing::TOPIC, 0, "", "body");
-            let path = broker.config().store_root.join(file);
-            testing::close(broker);
-            sim.forbid(&path);
-            let refused = testing::try_open(&sim.disk(), &clock, testing::config()).err().map(|error| error.to_string());
-            assert!(refused.as_ref().is_some_and(|refused| refused.contains(&*path.to_string_lossy())), "{file}: {refused:?}");
-        }
     }
 
     #[test]

@@ -115,3 +115,6 @@ impl Tables {
 pub fn queue_end(store: &Store, topic: &str, queue_id: u32) -> QueueOffset {
     store.bounds(topic, queue_id).unwrap_or_default().1
 }
+
+#[cfg(test)]
+mod tests;
