@@ -212,6 +212,11 @@ impl World {
         self.clock.now_ms()
     }
 
+    /// Writes and syncs so far.
+    pub fn operations(&self) -> u64 {
+        self.sim.operations()
+    }
+
     /// Where the log ends.
     pub fn log_end(&self) -> i64 {
         self.broker().store.watermarks().written().0
