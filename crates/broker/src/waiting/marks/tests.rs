@@ -11,7 +11,7 @@ use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};
 use std::time::Duration;
 
-/// Sends and delivers until the power goes; what was acknowledged is in `sent`.
+/// Sends and delivers until the power goes; `sent` has the acknowledged messages.
 fn run(broker: &Broker, clock: &Clock, sent: &mut Vec<String>) -> Result<(), Refusal> {
     for n in 0..4 {
         for (level, body) in [(1, format!("{n} first")), (2, format!("{n} second")), (1, format!("{n} third"))] {
@@ -29,7 +29,7 @@ fn run(broker: &Broker, clock: &Clock, sent: &mut Vec<String>) -> Result<(), Ref
     Ok(())
 }
 
-/// Cuts the power at operation `at`, or nowhere; everything acknowledged is delivered once, whatever became of the file.
+/// Cuts the power at operation `at`, or nowhere. Every acknowledged message is delivered once, with or without the file.
 fn cut_at(at: Option<u64>, file: &str) -> u64 {
     let (sim, clock) = (SimDisk::new(at.unwrap_or(0)), Clock::manual(NOW_MS));
     let config = BrokerConfig { flush_disk_type: FlushDiskType::SyncFlush, ..testing::config() };

@@ -1,8 +1,8 @@
-//! What becomes of a message that waits and cannot be carried on?
+//! How is a message parked that cannot be carried on?
 //!
-//! It was let in under other settings, by an older release or another broker, and is now too long for a record or a log file, or does not
-//! say where it goes. It never holds up what is behind it: it is parked in `rmq_sys_parked`, as it lies, with the reason in
-//! `PARKED_REASON`. That is logged once, and counted in the runtime information (28, `messagesParked`).
+//! It was accepted under other settings, by an older release or another broker. Now it is too long for a record or a log file, or names
+//! no topic. It never holds up the messages behind it: it is parked in `rmq_sys_parked` as it is, with the reason in `PARKED_REASON`.
+//! That is logged once, and counted in the runtime information (28, `messagesParked`).
 
 use crate::announce::topics;
 use crate::broker::Broker;
@@ -14,12 +14,12 @@ use roxmq_protocol::record::{Draft, Record, sys_flag};
 use roxmq_store::Batch;
 use tracing::warn;
 
-/// Why a message is in the parking topic.
+/// The property that says why a message is parked.
 pub const REASON: &str = "PARKED_REASON";
 
-/// A message that is parked by the batch it was pushed into.
+/// A message that is parked by the batch that it was pushed into.
 #[derive(Debug)]
-#[must_use = "it is told of once it is stored"]
+#[must_use = "it is logged once the batch is stored"]
 pub struct Parked {
     topic: String,
     log_offset: LogOffset,
@@ -27,7 +27,7 @@ pub struct Parked {
     parked_in: String,
 }
 
-/// Pushes what carries a waiting message on. If the log cannot take that, the message is parked instead.
+/// Pushes the draft that carries a waiting message on. If the log cannot take the draft, parks the message instead.
 pub fn push(broker: &Broker, waiting: &Record<'_>, draft: Draft<'_>, batch: &mut Batch) -> Option<Parked> {
     try_push(broker, draft, batch).err().map(|reason| park(broker, waiting, PARKING_TOPIC, &reason, batch))
 }
@@ -35,7 +35,7 @@ pub fn push(broker: &Broker, waiting: &Record<'_>, draft: Draft<'_>, batch: &mut
 /// Pushes a draft if the log can take it.
 ///
 /// # Errors
-/// Why not, in words. The batch is as it was.
+/// The reason, if it cannot. The batch is unchanged then.
 pub fn try_push(broker: &Broker, draft: Draft<'_>, batch: &mut Batch) -> Result<(), String> {
     let before = batch.len();
     batch.push(draft).map_err(|error| error.to_string())?;
@@ -47,10 +47,10 @@ pub fn try_push(broker: &Broker, draft: Draft<'_>, batch: &mut Batch) -> Result<
     Ok(())
 }
 
-/// Pushes a waiting message as it lies into a topic where operators find it.
+/// Pushes a waiting message as it is into a topic where operators find it.
 ///
-/// Its properties were stored before, so they can be again, with the reason if there is room for it. A record that is longer than
-/// today's log files leaves its body behind: what is parked then says where it lies.
+/// Its properties were stored before, so they fit again; the reason is added if there is room for it. The body of a record that is
+/// longer than today's log files is replaced by a note that says where the record is.
 pub fn park(broker: &Broker, waiting: &Record<'_>, topic: &str, reason: &str, batch: &mut Batch) -> Parked {
     topics::add_parking_topic(broker, topic);
     let mut with_reason = PropertiesBuf::from_text(waiting.properties);
@@ -66,7 +66,7 @@ pub fn park(broker: &Broker, waiting: &Record<'_>, topic: &str, reason: &str, ba
     ];
     let is_pushed = candidates.into_iter().any(|(properties, body)| {
         let draft = redelivered(waiting, broker.identity.advertised, topic, 0, properties);
-        // A note is no compressed body, whatever the message was.
+        // A note is not compressed, whatever the body was.
         let sys_flag = if body == waiting.body { draft.sys_flag } else { draft.sys_flag & !sys_flag::OF_BODY };
         try_push(broker, Draft { body, sys_flag, ..draft }, batch).is_ok()
     });
@@ -75,14 +75,14 @@ pub fn park(broker: &Broker, waiting: &Record<'_>, topic: &str, reason: &str, ba
 }
 
 impl Parked {
-    /// A message that goes into `parked_in` instead of where it should.
+    /// A message that goes to the topic `parked_in` instead of its own.
     pub fn new(waiting: &Record<'_>, parked_in: &str, reason: &str) -> Parked {
         let topic = waiting.properties().find(name::REAL_TOPIC).unwrap_or(waiting.topic);
         Parked { topic: topic.to_owned(), log_offset: waiting.log_offset, reason: reason.to_owned(), parked_in: parked_in.to_owned() }
     }
 }
 
-/// Says it of messages that were stored where they cannot go on.
+/// Logs and counts messages that are parked now.
 pub fn log(broker: &Broker, parked: impl IntoIterator<Item = Parked>) {
     for Parked { topic, log_offset, reason, parked_in } in parked {
         warn!(topic, %log_offset, parked_in, reason, "parked a message that cannot be delivered");
@@ -90,7 +90,7 @@ pub fn log(broker: &Broker, parked: impl IntoIterator<Item = Parked>) {
     }
 }
 
-/// The properties by which operators know a message.
+/// The properties by which operators recognize a message.
 fn few_of(properties: Properties<'_>, reason: &str) -> PropertiesBuf {
     let mut few = PropertiesBuf::new();
     for name in [name::UNIQ_KEY, name::REAL_TOPIC, name::REAL_QID, name::PGROUP] {
@@ -100,7 +100,7 @@ fn few_of(properties: Properties<'_>, reason: &str) -> PropertiesBuf {
     few
 }
 
-/// The longest value that is taken along where there is little room.
+/// The longest value that is copied where there is little room.
 const FEW_BYTES_MAX: usize = 128;
 
 #[cfg(test)]

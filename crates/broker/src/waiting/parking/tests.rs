@@ -1,4 +1,4 @@
-//! On every way on which a message may wait: one that cannot be carried on, and others behind it.
+//! For each kind of waiting: a message that cannot be carried on, and others behind it.
 
 use crate::announce::changing;
 use crate::announce::topics;
@@ -83,7 +83,7 @@ fn find(properties: &str, name: &str) -> Option<String> {
 }
 
 #[test]
-fn what_waits_for_a_topic_that_was_deleted_goes_with_it() {
+fn messages_that_wait_for_a_deleted_topic_are_dropped() {
     let place = Place::new();
     let broker = place.open();
     for topic in ["deleted", "%RETRY%gone", "%RETRY%there", TOPIC] {
@@ -103,7 +103,7 @@ fn what_waits_for_a_topic_that_was_deleted_goes_with_it() {
 }
 
 #[test]
-fn a_level_goes_on_behind_what_it_cannot_deliver() {
+fn a_level_delivers_the_messages_behind_one_that_it_parks() {
     let place = Place::new();
     let broker = place.open();
     let wait = |topic: &str, body: &str| {
@@ -141,7 +141,7 @@ fn wait_for_time(broker: &Broker, topic: &str, after_ms: i64, properties: &str, 
 }
 
 #[test]
-fn timers_go_on_behind_what_they_cannot_deliver() {
+fn timers_deliver_the_messages_behind_one_that_they_park() {
     let place = Place::new();
     let broker = place.open();
     wait_for_time(&broker, TOPIC, 1000, "", "before");
@@ -164,7 +164,7 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
     let place = Place::new();
     let config = BrokerConfig { light_queues: true, multi_dispatch: true, ..testing::config() };
     let broker = place.open_with(SEGMENT_BYTES, config);
-    // As a release let it in that left no room: full when it is stored, and full but for its offset in a light queue.
+    // A release that left no room accepted them: one is full when it is stored, one but for its offset in a light queue.
     let waiting = redraft::timed_properties("", TOPIC, QUEUE, Timestamp(NOW_MS + 1000)).len();
     wait_for_time(&broker, TOPIC, 1000, &filled("", PROPERTIES_BYTES_MAX - waiting), "full");
     let named = "INNER_MULTI_DISPATCH\u{1}%LMQ%a\u{2}";
@@ -179,7 +179,7 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
 }
 
 #[test]
-fn what_cannot_be_stored_again_does_not_keep_the_log() {
+fn a_message_that_cannot_be_stored_again_does_not_hold_up_a_deletion() {
     let place = Place::new();
     let broker = place.open();
     let waiting = redraft::timed_properties("", TOPIC, QUEUE, Timestamp(NOW_MS + 40 * DAY_MS)).len();
@@ -188,7 +188,7 @@ fn what_cannot_be_stored_again_does_not_keep_the_log() {
     wait_for_time(&broker, TOPIC, 40 * DAY_MS, "", &"long".repeat(10_000));
     wait_for_time(&broker, TOPIC, 40 * DAY_MS, "", "far");
     close(broker);
-    // Log files are smaller now than what waits.
+    // Log files are smaller now than the messages that wait.
     let broker = Arc::new(place.open_with(16 << 10, testing::config()));
     clearing::watch(&broker);
     let fill = |bytes: u64| {
@@ -279,7 +279,7 @@ fn send_back(offset: LogOffset) -> ConsumerSendBack<'static> {
 }
 
 #[test]
-fn what_has_no_room_for_a_retry_is_a_dead_letter() {
+fn a_message_without_room_for_a_retry_is_a_dead_letter() {
     let place = Place::new();
     let broker = place.open();
     for bytes in [PROPERTIES_BYTES_MAX - 300, PROPERTIES_BYTES_MAX - 120, PROPERTIES_BYTES_MAX - 60, PROPERTIES_BYTES_MAX] {
@@ -340,7 +340,7 @@ fn send(broker: &Broker, topic: &str, properties: &str, body: &[u8], reconsume_t
     Ok(batch.placed(0))
 }
 
-/// What is accepted at all can go every way, also with the longest names there are.
+/// A message that is accepted can go every way, even with the longest names.
 #[test]
 fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
     let place = Place::new();
@@ -367,26 +367,26 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
     let mut came = delivered(&broker);
     came.sort();
     assert_eq!(came, ["half", "level", "plain", "timer"]);
-    // Each is given back until it is given up, by a group with the longest name.
+    // Each is sent back until it is a dead letter, by a group with the longest name.
     let group = "g".repeat(120);
     let first: Vec<LogOffset> = log_offsets(&broker, TOPIC, QUEUE);
-    let mut given_back = first;
+    let mut sent_back = first;
     for round in 0..4 {
-        for offset in given_back.drain(..) {
+        for offset in sent_back.drain(..) {
             let request = ConsumerSendBack { group: group.as_str().into(), max_reconsume_times: Some(3), ..send_back(offset) };
             send_back::retry_or_dead_letter(&broker, &request, 500, broker.identity.advertised).unwrap();
         }
         place.clock.advance(ms(3_600_000));
         delay::deliver::deliver_due(&broker);
-        given_back = log_offsets(&broker, &names::retry_topic(&group), 0).into_iter().skip(4 * round).collect();
-        assert_eq!(given_back.len(), if round < 3 { 4 } else { 0 }, "round {round}");
+        sent_back = log_offsets(&broker, &names::retry_topic(&group), 0).into_iter().skip(4 * round).collect();
+        assert_eq!(sent_back.len(), if round < 3 { 4 } else { 0 }, "round {round}");
     }
     assert_eq!(seen_in(&broker, &names::dead_letter_topic(&group), 0).len(), 4);
     assert_eq!(broker.counts.figures.parked_messages(), 0);
     close(broker);
 }
 
-/// What the broker stores with a message that has nothing but a unique key.
+/// The properties that the broker stores with a message that has only a unique key.
 fn seen_in_plain_send(broker: &Broker) -> String {
     let placed = send(broker, "another", "UNIQ_KEY\u{1}key\u{2}", b"x", 0).unwrap();
     let bytes = broker.store.message_at(placed.log_offset).unwrap();
@@ -404,7 +404,7 @@ fn log_offsets(broker: &Broker, topic: &str, queue_id: u32) -> Vec<LogOffset> {
     (min.0..max.0).map(entry).collect()
 }
 
-/// `maxMessageSize` is a limit of new messages, and so is room: what was let in before goes on.
+/// `maxMessageSize` and room for later properties are limits of new messages: those that were accepted before are carried on.
 #[test]
 fn a_lowered_limit_is_one_for_new_messages_only() {
     let place = Place::new();
@@ -426,7 +426,7 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     assert_eq!(decide(&broker, &half), Ok(()));
     assert_eq!(delivered(&broker).len(), 3);
     assert_eq!(send_back::retry_or_dead_letter(&broker, &send_back(read.log_offset), 0, broker.identity.advertised), Ok(()));
-    // What a consumer sends back itself, to be tried again, and as a dead letter.
+    // A consumer sends one to the retry topic itself, to be tried again and as a dead letter.
     let retry_topic = names::retry_topic(GROUP);
     send(&broker, &retry_topic, "DELAY\u{1}1\u{2}", long.as_bytes(), 1).unwrap();
     send(&broker, &retry_topic, "DELAY\u{1}1\u{2}", long.as_bytes(), 4).unwrap();

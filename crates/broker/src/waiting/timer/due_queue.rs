@@ -221,7 +221,7 @@ impl DueQueue {
             None => hour_of(self.done.due) - 1,
         };
         if last - first >= HOURS {
-            // What was delivered when is not known, or is years ago: every queue there is may hold something.
+            // It is not known since when messages are delivered, or that is years ago: every queue may hold some.
             first = last - (HOURS - 1);
             let all = store.queues_of(TIMER_TOPIC);
             self.reading = all.into_iter().map(|queue| (queue, Reading::new(queue, start_of(last + 1)))).collect();

@@ -177,7 +177,7 @@ fn never_early_in_order_and_once_over_restarts() {
 }
 
 #[test]
-fn what_comes_after_the_first_look_is_found() {
+fn messages_that_arrive_after_the_first_round_are_delivered() {
     let (disk, clock) = (SimDisk::new(4).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);
     deliver_due(&broker);
@@ -218,7 +218,7 @@ fn a_lost_file_delivers_nothing_again() {
 }
 
 #[test]
-fn what_was_recalled_is_not_delivered() {
+fn a_recalled_message_is_not_delivered() {
     let (disk, clock) = (SimDisk::new(3).disk(), Clock::manual(NOW_MS));
     let broker = open(&disk, &clock);
     for (body, after) in [("soon", 1000), ("kept", 1000), ("far", 50 * HOUR_MS), ("far and kept", 50 * HOUR_MS)] {
