@@ -7,7 +7,7 @@
 //! | delayed messages | 50 ms, if any wait | delivers those that are due |
 //! | timed messages | when the next is due, at least every second | delivers those that are due |
 //! | transactions | `transactionCheckInterval` | checks back on open half messages |
-//! | deletions | when the store may not delete yet | appends timed messages in the oldest part of the log again |
+//! | clearing | when the store may not delete yet | appends timed messages in the oldest part of the log again |
 //! | journal | 50 ms, if there are any | syncs changes of topics, groups and request modes that no request waits for; now and then saves these tables |
 //! | offsets | `flushConsumerOffsetInterval` | saves committed offsets, delivery cursors and the like |
 //! | clients | 10 s | closes connections of silent clients |

@@ -6,7 +6,7 @@ use crate::announce::pending::PendingAnswer;
 use crate::error::{Refusal, answer_of, outcome_of};
 use crate::routes::{ChangeHandler, Handler, RelayHandler};
 use crate::waiting::transaction::decide;
-use crate::waiting::transaction::decisions::{Asked, Pushed};
+use crate::waiting::transaction::decisions::{PendingDecision, Pushed};
 use roxmq_remoting::{Call, Connection, Incoming, guarded_later};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,8 +64,8 @@ impl BrokerShard {
     /// Queues a decision about a half message, and has the pool serve the queue unless it does so already.
     pub(super) fn decide(&self, from: &Rc<Connection>, request: &Incoming<'_>) {
         let ticket = request.ticket();
-        let asked = Asked { request: request.copy(), peer: from.peer(), ticket };
-        match self.broker.waiting.decisions.push(asked) {
+        let decision = PendingDecision { request: request.copy(), peer: from.peer(), ticket };
+        match self.broker.waiting.decisions.push(decision) {
             Pushed::Waits => from.owes(),
             Pushed::Unserved => {
                 from.owes();

@@ -34,18 +34,18 @@ const OP_BYTES_MAX: usize = 1024;
 
 /// Carries out decisions until none waits.
 pub fn serve(broker: &Broker) {
-    while let Some(asked) = broker.waiting.decisions.next() {
-        let headers: Vec<_> = asked.iter().map(|asked| asked.request.header()).collect();
+    while let Some(pending) = broker.waiting.decisions.next() {
+        let headers: Vec<_> = pending.iter().map(|decision| decision.request.header()).collect();
         let taken = catch_unwind(AssertUnwindSafe(|| {
             let requests = headers.iter().map(|header| request::EndTransaction::read(&header.fields).map_err(Refusal::from));
             decide_all(broker, requests.collect())
         }));
-        let failed = || vec![Err(Refusal::Failed("the decision failed inside the broker; its log says where".into())); asked.len()];
+        let failed = || vec![Err(Refusal::Failed("the decision failed inside the broker; its log says where".into())); pending.len()];
         let answers = taken.unwrap_or_else(|_| failed());
         let mut answered: HashMap<ConnectionId, (&Peer, usize)> = HashMap::new();
-        for (asked, outcome) in asked.iter().zip(answers) {
-            asked.peer.answer(asked.ticket, outcome.map_or_else(|refusal| refusal.answer(), |()| Answer::ok()));
-            answered.entry(asked.peer.id()).or_insert((&asked.peer, 0)).1 += 1;
+        for (decision, outcome) in pending.iter().zip(answers) {
+            decision.peer.answer(decision.ticket, outcome.map_or_else(|refusal| refusal.answer(), |()| Answer::ok()));
+            answered.entry(decision.peer.id()).or_insert((&decision.peer, 0)).1 += 1;
         }
         answered.values().for_each(|(peer, count)| peer.finished(*count));
     }

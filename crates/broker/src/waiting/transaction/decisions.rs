@@ -21,14 +21,14 @@ pub struct Decisions {
 
 #[derive(Default)]
 struct Queue {
-    asked: VecDeque<Asked>,
+    decisions: VecDeque<PendingDecision>,
     /// A thread of the pool is carrying them out.
     is_served: bool,
     is_full: bool,
 }
 
 /// A request with code 37 whose answer is owed.
-pub struct Asked {
+pub struct PendingDecision {
     /// The request.
     pub request: Received,
     /// The connection it came from.
@@ -50,16 +50,16 @@ pub enum Pushed {
 
 impl Decisions {
     /// Adds a decision, if there is room.
-    pub fn push(&self, asked: Asked) -> Pushed {
+    pub fn push(&self, decision: PendingDecision) -> Pushed {
         let mut queue = self.queue.lock();
-        if queue.asked.len() >= WAITING_MAX {
+        if queue.decisions.len() >= WAITING_MAX {
             // Logged once until the queue is empty.
             if !std::mem::replace(&mut queue.is_full, true) {
                 warn!(waiting = WAITING_MAX, "refused a decision about a half message: too many wait");
             }
             return Pushed::Refused;
         }
-        queue.asked.push_back(asked);
+        queue.decisions.push_back(decision);
         match std::mem::replace(&mut queue.is_served, true) {
             true => Pushed::Waits,
             false => Pushed::Unserved,
@@ -68,15 +68,15 @@ impl Decisions {
 
     /// How many decisions wait.
     pub fn waiting_count(&self) -> usize {
-        self.queue.lock().asked.len()
+        self.queue.lock().decisions.len()
     }
 
     /// The next decisions to carry out together; none ends the thread's work.
-    pub fn next(&self) -> Option<Vec<Asked>> {
+    pub fn next(&self) -> Option<Vec<PendingDecision>> {
         let mut queue = self.queue.lock();
-        let count = queue.asked.len().min(AT_ONCE);
+        let count = queue.decisions.len().min(AT_ONCE);
         queue.is_served = count > 0;
         queue.is_full &= count > 0;
-        (count > 0).then(|| queue.asked.drain(..count).collect())
+        (count > 0).then(|| queue.decisions.drain(..count).collect())
     }
 }
