@@ -1,11 +1,11 @@
 //! Which parts make up a broker?
 
-use crate::announce::Announcements;
 use crate::confirm::FlushWatch;
 use crate::counts::Counts;
 use crate::identity::Identity;
 use crate::notify::shards::Shards;
 use crate::pool::Pool;
+use crate::registration::Announcements;
 use crate::settings::BrokerConfig;
 use crate::settings::in_force::Settings;
 use crate::settings::store::store_config;

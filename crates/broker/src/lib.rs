@@ -5,10 +5,12 @@
 //!
 //! - `requests`: handlers, one file for each group of request codes;
 //! - `shard`: the work of one thread: turns, unconfirmed sends, held pulls;
-//! - `waiting`: messages that wait for a delay level, a time or a decision;
-//! - `announce`: registration with NameServers, and answers that wait for it;
+//! - `delivery`: how messages that wait are carried on, parked, or decided;
+//! - `announce`: how changes are announced to NameServers;
 //! - `message`: rules about single messages;
 //! - `notify`: how other threads reach shards;
+//! - `waiting`: which messages wait for a delay level, a time or a decision: state over the store;
+//! - `registration`: what was announced, and which answers wait for that: state;
 //! - `tables`: state, each part with its own lock and file;
 //! - `counts`: counters and rates;
 //! - `settings`: the keys of `broker.conf`, and the settings in force;
@@ -25,6 +27,7 @@ mod confirm;
 mod counts;
 #[cfg(feature = "fuzzing")]
 pub mod decoders;
+mod delivery;
 mod error;
 mod filter;
 mod identity;
@@ -35,6 +38,7 @@ mod names;
 mod notify;
 mod outages;
 mod pool;
+mod registration;
 mod requests;
 mod routes;
 mod running;

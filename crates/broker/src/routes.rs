@@ -8,9 +8,9 @@
 //! - `Decide`: decisions about half messages, on the pool and many at a time.
 //! - `Relay`: answered once a client or a NameServer has answered.
 
-use crate::announce::pending::Changed;
 use crate::broker::Broker;
 use crate::error::Refusal;
+use crate::registration::pending::Changed;
 use crate::requests::pull::PullForm;
 use crate::requests::relay::FutureAnswer;
 use crate::requests::{

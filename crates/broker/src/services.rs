@@ -15,13 +15,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "services sleep by the runtime's clock, so they read that one")]
 
-use crate::announce::{elsewhere, registering};
+use crate::announce::elsewhere;
+use crate::announce::registering;
 use crate::broker::Broker;
+use crate::delivery::check_back;
+use crate::delivery::clearing;
+use crate::delivery::delay;
+use crate::delivery::timer;
 use crate::saving;
-use crate::waiting::clearing;
-use crate::waiting::delay::deliver as delay;
-use crate::waiting::timer::deliver as timer;
-use crate::waiting::transaction::check_back;
 use roxmq_env::teeth::{Tooth, bites};
 use std::sync::Arc;
 use std::time::Duration;

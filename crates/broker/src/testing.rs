@@ -3,11 +3,11 @@
 use crate::broker::Broker;
 use crate::broker::Setup;
 use crate::broker::StartError;
+use crate::delivery::decide::COMMIT;
 use crate::error::Refusal;
 use crate::pool::Pool;
 use crate::settings::store::store_config;
 use crate::settings::{BrokerConfig, FlushDiskType};
-use crate::waiting::transaction::decide::COMMIT;
 use parking_lot::Mutex;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;

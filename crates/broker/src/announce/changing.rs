@@ -8,9 +8,9 @@
 //! answer relies on anyway; a message that is stored elsewhere until it is due waits for its topic (`announce/topics.rs`). All of these
 //! are durable with the next change that is waited for, after 50 ms at the latest.
 
-use super::pending::{PendingAnswer, Pushed};
 use crate::broker::Broker;
 use crate::error::Refusal;
+use crate::registration::pending::{PendingAnswer, Pushed};
 use crate::tables::file::is_full;
 use roxmq_env::teeth::{Tooth, bites};
 

@@ -3,8 +3,8 @@
 //! While it is, producers with an old route still send to this broker. Such a send must not make the topic again: it is refused, and the
 //! client goes on to the other brokers. Once the topic is nowhere, a send makes it like any topic with a new name.
 
-use crate::announce::route::Found;
 use crate::broker::Broker;
+use crate::registration::route::Found;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -10,10 +10,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "what sleeps in the runtime's time asks for that time")]
 
-use super::changing;
-use super::registration::{Announcer, Contact, NameServer, PATIENCE};
-use super::topics;
+use crate::announce::changing;
+use crate::announce::topics;
 use crate::broker::Broker;
+use crate::registration::name_servers::{Announcer, Contact, NameServer, PATIENCE};
 use crate::settings::BrokerConfig;
 use roxmq_protocol::body::{
     KVTable, QueueData, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicRouteData, body_crc32,

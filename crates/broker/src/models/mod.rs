@@ -39,7 +39,7 @@ fn the_same_history_is_the_same_whenever_it_is_run() {
         for number in 0..60 {
             let message = message(crate::testing::TOPIC, number % 4, &number.to_string(), &[("DELAY", "1")]);
             answers.push(format!("{:?}", world.ask(ANYONE, &message, b"body")));
-            crate::waiting::delay::deliver::deliver_due(world.broker());
+            crate::delivery::delay::deliver_due(world.broker());
             let mishap = [Mishap::Save, Mishap::PowerCutAt(u64::from(number)), Mishap::NoSpaceAt(1), Mishap::Kill];
             world.meet(&mishap[number as usize % mishap.len()]);
             world.clock.advance(std::time::Duration::from_millis(300));

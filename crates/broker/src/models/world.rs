@@ -3,12 +3,12 @@
 use super::client::{Answered, Client};
 use super::poison;
 use crate::broker::Broker;
+use crate::delivery::clearing;
 use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::shard::BrokerShard;
 use crate::testing::{self, try_open_with};
 use crate::waiting::clearance::Outcome;
-use crate::waiting::clearing;
 use proptest::prelude::*;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::{Fault, SimDisk};

@@ -4,11 +4,11 @@
 //! The shares of all members fit together, since every broker knows all members and sorts both lists. Follows Java's
 //! `QueryAssignmentProcessor`, `TopicRouteInfoManager` and `AllocateMessageQueueAveragely`.
 
-use crate::announce::pending::Changed;
-use crate::announce::route::Found;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
+use crate::registration::pending::Changed;
+use crate::registration::route::Found;
 use crate::requests::relay::FutureAnswer;
 use roxmq_protocol::body::{
     MessageModel, MessageQueue, MessageQueueAssignment, MessageRequestMode, QueryAssignmentRequestBody, QueryAssignmentResponseBody,

@@ -1,9 +1,9 @@
 //! How are consumer groups set (200, 225, 353), listed (201, 352) and deleted (207)? Java: `SubscriptionGroupManager`.
 
-use crate::announce::pending::Changed;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
+use crate::registration::pending::Changed;
 use crate::requests::topics::deleting;
 use crate::tables::attributes;
 use roxmq_protocol::body::{GroupForbidden, SubscriptionGroupConfig, SubscriptionGroupList};

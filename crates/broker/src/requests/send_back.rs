@@ -9,11 +9,11 @@
 use crate::announce::topics;
 use crate::broker::Broker;
 use crate::counts::statistics::Moved;
+use crate::delivery::parking::{self, Parked};
 use crate::error::Refusal;
 use crate::names;
 use crate::requests::send::retries::{group_of, limit};
 use crate::waiting::delay::levels::DelayLevel;
-use crate::waiting::parking::{self, Parked};
 use crate::waiting::redraft::redelivered;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PropertiesBuf, name};

@@ -1,9 +1,9 @@
 //! How does a parked half message become open again (323)?
 
 use crate::broker::Broker;
+use crate::delivery::parking;
 use crate::error::Refusal;
 use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
-use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
 use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::properties::{PropertiesBuf, name};

@@ -2,10 +2,10 @@
 
 use super::BrokerShard;
 use crate::announce::changing;
-use crate::announce::pending::PendingAnswer;
+use crate::delivery::decide;
 use crate::error::{Refusal, answer_of, outcome_of};
+use crate::registration::pending::PendingAnswer;
 use crate::routes::{ChangeHandler, Handler, RelayHandler};
-use crate::waiting::transaction::decide;
 use crate::waiting::transaction::decisions::{PendingDecision, Pushed};
 use roxmq_remoting::{Call, Connection, Incoming, guarded_later};
 use std::rc::Rc;

@@ -2,12 +2,13 @@
 
 use super::BrokerShard;
 use super::pending::{Appended, Defer, DeferredSend, Gathered, NewTopicAnswer, Pending, Waited};
-use crate::announce::{changing, registration};
+use crate::announce::changing;
 use crate::error::{Refusal, outcome_of};
-use crate::message::fate::Fate;
 use crate::notify::arrivals::QueueKey;
+use crate::registration::name_servers;
 use crate::requests::send::flow::Sender;
 use crate::requests::send::{self, Prepared, Unprepared, answer};
+use crate::waiting::fate::Fate;
 use roxmq_protocol::code;
 use roxmq_protocol::header::Header;
 use roxmq_protocol::light::LIGHT_QUEUE_ID;
@@ -201,7 +202,7 @@ impl BrokerShard {
             Some(change) => {
                 let mut frames = Vec::new();
                 write(&mut frames);
-                let deadline = self.broker.clock.elapsed() + registration::PATIENCE;
+                let deadline = self.broker.clock.elapsed() + name_servers::PATIENCE;
                 self.unannounced.borrow_mut().push(NewTopicAnswer { from: Rc::clone(from), frames, change, deadline });
             }
         }

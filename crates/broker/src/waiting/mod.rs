@@ -1,11 +1,11 @@
-//! Messages that wait: for a delay level, a time, or a decision of their producer. Which wait, and how far are they carried on?
+//! Which messages wait for a delay level, a time, or a decision of their producer, and how far are they carried on?
+//!
+//! State over the store, which knows nothing of the broker. What is done about it is in `delivery`.
 
 pub mod clearance;
-pub mod clearing;
 pub mod delay;
-pub mod delivery;
+pub mod fate;
 pub mod marks;
-pub mod parking;
 pub mod redraft;
 pub mod system_queue;
 pub mod timer;

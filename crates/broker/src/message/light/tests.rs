@@ -3,7 +3,7 @@ use crate::names;
 use crate::requests::topics::deleting;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, put, try_open};
 use crate::waiting::delay::levels::DelayLevel;
-use crate::waiting::{delay, redraft, timer};
+use crate::waiting::redraft;
 
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
@@ -37,10 +37,10 @@ fn what_waits_goes_into_light_queues_when_it_is_delivered() {
     put(&broker, &names::dead_letter_topic("g"), 0, BOTH, "dead");
     assert_eq!((next(&broker, "%LMQ%a"), next(&broker, "%LMQ%b")), (Some(1), Some(1)));
     clock.advance(Duration::from_secs(1));
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     assert_eq!((next(&broker, "%LMQ%a"), next(&broker, "%LMQ%b")), (Some(2), Some(2)));
     clock.advance(Duration::from_secs(1));
-    timer::deliver::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
     assert_eq!((next(&broker, "%LMQ%a"), next(&broker, "%LMQ%b")), (Some(3), Some(3)));
     assert_eq!(testing::delivered(&broker), ["now", "in 1 s", "in 2 s"]);
     close(broker);

@@ -2,9 +2,9 @@
 
 use crate::error::Refusal;
 use crate::message::bodies;
-use crate::message::fate::Fate;
 use crate::settings::BrokerConfig;
 use crate::waiting::delay::levels::DelayLevel;
+use crate::waiting::fate::Fate;
 use crate::waiting::timer::times::Times;
 use roxmq_protocol::properties::{Properties, name};
 use roxmq_protocol::time::Timestamp;

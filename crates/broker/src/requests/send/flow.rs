@@ -4,6 +4,7 @@ use super::destinations::Destinations;
 use super::stamp::Stamp;
 use crate::broker::Broker;
 use crate::settings::BrokerConfig;
+use roxmq_protocol::properties::Properties;
 use roxmq_protocol::unique_key::UniqueKeys;
 use smallvec::SmallVec;
 use std::net::SocketAddr;
@@ -60,6 +61,11 @@ impl Flow {
             self.config = broker.config();
             self.stamp = Stamp::of(&self.config);
         }
+    }
+
+    /// Writes the properties of a message that is being stored to `properties`, see [`Stamp::write_stored`].
+    pub(super) fn write_stored(&mut self, sender: Sender, given: Properties<'_>, or_key: &str) -> bool {
+        self.stamp.write_stored(&mut self.properties, &self.config, sender.address, given, or_key)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::asked::{Asked, batch_waits};
 use super::flow::{Flow, Sender};
-use super::stamp;
 use crate::broker::Broker;
+use crate::delivery::parking;
 use crate::error::Refusal;
+use crate::message::bodies;
+use crate::message::light;
 use crate::message::room::{self, WaitsFor};
-use crate::message::{bodies, light};
-use crate::waiting::parking;
 use roxmq_protocol::batch_body::batch_items;
 use roxmq_protocol::properties::{Properties, name};
 use roxmq_protocol::record::Draft;
@@ -44,7 +44,7 @@ fn push_members(
         bodies::check(draft.sys_flag, item.body)?;
         let given = Properties::new(item.properties);
         // A member keeps the key its producer gave it; Java shows the batch's key for all of them.
-        let may_ask = stamp::write_stored(sender, given, unique_key, flow);
+        let may_ask = flow.write_stored(sender, given, unique_key);
         if may_ask {
             let asked = Asked::of(given);
             if asked.waits(&flow.config) {

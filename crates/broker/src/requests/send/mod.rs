@@ -13,13 +13,14 @@ pub mod stamp;
 
 use crate::announce::topics;
 use crate::broker::Broker;
+use crate::delivery::parking;
 use crate::error::Refusal;
-use crate::message::fate::Fate;
+use crate::message::bodies;
+use crate::message::light;
 use crate::message::room::{self, WaitsFor};
-use crate::message::{bodies, light};
 use crate::names;
 use crate::settings::BrokerConfig;
-use crate::waiting::parking;
+use crate::waiting::fate::Fate;
 use asked::Asked;
 use destinations::{Destination, Destinations};
 use flow::{Flow, Sender, UniqueKey};
@@ -161,7 +162,7 @@ pub fn prepare_one(
     if request.batch {
         light_queues = members::push(broker, sender, draft, unique_key.as_str(), flow, batch)?;
     } else {
-        stamp::write_stored(sender, given, unique_key.as_str(), flow);
+        flow.write_stored(sender, given, unique_key.as_str());
         let light = light::asked(&config, destination.name(), asked.light_queues)?;
         if is_new {
             let waits_for = WaitsFor { time: asked.times.is_asked(), decision: fate == Fate::Decision };

@@ -1,6 +1,5 @@
 //! Which properties does the broker write into every stored message?
 
-use super::flow::{Flow, Sender};
 use crate::settings::BrokerConfig;
 use roxmq_protocol::properties::{NAME_END, Properties, VALUE_END, name};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +21,29 @@ impl Stamp {
         append_property(&mut properties, name::TRACE_ON, trace_on);
         append_property(&mut properties, name::CLUSTER, &config.broker_cluster_name);
         Stamp { region, trace_on, properties }
+    }
+
+    /// Writes the properties to store into `out`: the producer's without `POP_CK`, its unique key, or `or_key` if it has none,
+    /// and the broker's stamp.
+    ///
+    /// Returns whether there is any property that a message of a batch may not have.
+    pub fn write_stored(&self, out: &mut String, config: &BrokerConfig, client: SocketAddr, given: Properties<'_>, or_key: &str) -> bool {
+        out.clear();
+        let (mut own_key, mut may_ask) = (None, false);
+        for (name, value) in given.iter() {
+            match name {
+                name::UNIQ_KEY => own_key = Some(value),
+                name::POP_CK | name::MSG_REGION | name::TRACE_ON | name::CLUSTER | name::ROXMQ_BORN_HOST => {}
+                _ => {
+                    may_ask |= matches!(name.as_bytes(), [b'D' | b'I' | b'T', ..]) && MAY_ASK.contains(&name);
+                    append_property(out, name, value);
+                }
+            }
+        }
+        append_property(out, name::UNIQ_KEY, own_key.unwrap_or(or_key));
+        out.push_str(&self.properties);
+        append_born_host(out, config, client);
+        may_ask
     }
 }
 
@@ -47,30 +69,6 @@ pub fn append_born_host(out: &mut String, config: &BrokerConfig, client: SocketA
 
 fn is_hidden(config: &BrokerConfig, client: SocketAddr) -> bool {
     client.is_ipv6() && !config.ipv6_born_hosts
-}
-
-/// Writes the properties to store into `flow.properties`: the producer's without `POP_CK`, its unique key, or `or_key` if it has none,
-/// and the broker's stamp.
-///
-/// Returns whether there is any property that a message of a batch may not have.
-pub fn write_stored(sender: Sender, given: Properties<'_>, or_key: &str, flow: &mut Flow) -> bool {
-    let out = &mut flow.properties;
-    out.clear();
-    let (mut own_key, mut may_ask) = (None, false);
-    for (name, value) in given.iter() {
-        match name {
-            name::UNIQ_KEY => own_key = Some(value),
-            name::POP_CK | name::MSG_REGION | name::TRACE_ON | name::CLUSTER | name::ROXMQ_BORN_HOST => {}
-            _ => {
-                may_ask |= matches!(name.as_bytes(), [b'D' | b'I' | b'T', ..]) && MAY_ASK.contains(&name);
-                append_property(out, name, value);
-            }
-        }
-    }
-    append_property(out, name::UNIQ_KEY, own_key.unwrap_or(or_key));
-    out.push_str(&flow.stamp.properties);
-    append_born_host(out, &flow.config, sender.address);
-    may_ask
 }
 
 /// Properties that may ask for a message to wait, or to be an inner batch.

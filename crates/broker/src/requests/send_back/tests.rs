@@ -1,6 +1,5 @@
 use super::*;
 use crate::testing::{NOW_MS, QUEUE, TOPIC, close, open, put};
-use crate::waiting::delay;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::body::SubscriptionGroupConfig;
@@ -66,7 +65,7 @@ fn a_retry_goes_to_a_queue_that_its_topic_has_also_after_a_crash() {
         retry_or_dead_letter(&broker, &request, 0, broker.identity.advertised).unwrap();
     }
     clock.advance(std::time::Duration::from_secs(1));
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     assert!(broker.store.queues().iter().all(|(topic, queue_id)| topic != "%RETRY%group" || *queue_id < 3));
     close(broker);
 }

@@ -3,12 +3,12 @@
 //! Follows Java's `AdminBrokerProcessor`.
 
 use crate::announce::elsewhere;
-use crate::announce::pending::Changed;
 use crate::broker::Broker;
+use crate::delivery::clearing;
 use crate::error::Refusal;
 use crate::names;
+use crate::registration::pending::Changed;
 use crate::saving;
-use crate::waiting::clearing;
 use roxmq_protocol::light::is_light;
 use roxmq_protocol::request;
 use roxmq_remoting::{Answer, Call, next_connection};

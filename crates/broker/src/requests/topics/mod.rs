@@ -4,11 +4,11 @@
 
 pub mod deleting;
 
-use crate::announce::pending::Changed;
 use crate::announce::topics;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names;
+use crate::registration::pending::Changed;
 use crate::tables::attributes::{self, Attributes};
 use roxmq_protocol::body::{
     CreateTopicListRequestBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigAndQueueMapping, TopicFilterType, TopicList,

@@ -6,5 +6,4 @@
 //! `config/delayOffset.json` repeats the cursors for tools, and for when retention has deleted the marks.
 
 pub mod cursors;
-pub mod deliver;
 pub mod levels;

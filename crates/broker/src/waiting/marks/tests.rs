@@ -4,7 +4,6 @@ use crate::names;
 use crate::saving;
 use crate::settings::{BrokerConfig, FlushDiskType};
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, delivered, try_open, try_put};
-use crate::waiting::delay;
 use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::redraft;
 use roxmq_env::clock::Clock;
@@ -19,7 +18,7 @@ fn run(broker: &Broker, clock: &Clock, sent: &mut Vec<String>) -> Result<(), Ref
             try_put(broker, names::DELAY_TOPIC, DelayLevel(level).queue_id(), &properties, &body)?;
             sent.push(body);
             clock.advance(Duration::from_millis(400));
-            delay::deliver::deliver_due(broker);
+            crate::delivery::delay::deliver_due(broker);
         }
         if n % 2 == 0 {
             saving::save_tables(broker);
@@ -48,7 +47,7 @@ fn cut_at(at: Option<u64>, file: &str) -> u64 {
     }
     let broker = try_open(&sim.disk(), &clock, config).unwrap();
     clock.advance(Duration::from_secs(10));
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     let mut there = delivered(&broker);
     there.sort();
     let unacknowledged = there.len().saturating_sub(sent.len());

@@ -13,10 +13,6 @@
 //!
 //! Follows Java's `TransactionalMessageBridge`, `TransactionalMessageServiceImpl` and `EndTransactionProcessor`.
 
-pub mod check_back;
 pub mod checks;
-pub mod decide;
 pub mod decisions;
 pub mod open;
-#[cfg(test)]
-mod tests;

@@ -1,11 +1,11 @@
 //! How are delayed messages delivered?
 
-use super::cursors::SteppedBack;
-use super::levels::DelayLevel;
 use crate::broker::Broker;
+use crate::delivery::carry_on::{Undelivered, carry_on};
 use crate::error::Refusal;
 use crate::names::{self, PROGRESS_TOPIC};
-use crate::waiting::delivery::{Undelivered, carry_on};
+use crate::waiting::delay::cursors::SteppedBack;
+use crate::waiting::delay::levels::DelayLevel;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Record, records};
 use roxmq_store::{Batch, Filter, Patience, ReadLimits, ReadRequest, ReadStatus};

@@ -1,6 +1,6 @@
 //! Which answers wait until a change is confirmed, or announced to the NameServers?
 
-use super::registration::{PATIENCE, Registration};
+use crate::registration::name_servers::{PATIENCE, Registration};
 use parking_lot::Mutex;
 use roxmq_remoting::{Answer, Peer, Ticket};
 use std::time::Duration;
@@ -12,9 +12,9 @@ const UNANNOUNCED_MAX: usize = 1024;
 
 /// What a request that changes something is answered with.
 pub struct Changed {
-    pub(super) answer: Answer,
+    pub(crate) answer: Answer,
     /// The change that is announced to the NameServers first.
-    pub(super) announced: Option<u64>,
+    pub(crate) announced: Option<u64>,
 }
 
 impl Changed {

@@ -7,8 +7,8 @@
 //! the disk it goes all the same: nothing could be delivered then. Timed messages are stored again at the end of the log.
 
 use crate::broker::Broker;
+use crate::delivery::roll::{OnUnreadable, roll};
 use crate::waiting::clearance::{Failing, Outcome};
-use crate::waiting::timer::roll::{OnUnreadable, roll};
 use roxmq_protocol::position::LogOffset;
 use roxmq_store::Reason;
 use std::sync::Arc;

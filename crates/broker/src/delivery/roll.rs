@@ -1,15 +1,15 @@
 //! How does a timed message outlive its part of the log? It is stored again at the end, before that part is deleted.
 
-use super::deliver::set_within;
-use super::due_queue::{DueQueue, Entry, EntryKind, MARKS_QUEUE, Timer, mark};
-use super::times::ORIGIN;
 use crate::broker::Broker;
+use crate::delivery::parking;
+use crate::delivery::timer::set_within;
 use crate::error::Refusal;
 use crate::names::{PARKING_TOPIC, PROGRESS_TOPIC, TIMER_TOPIC};
 use crate::waiting::clearance::{Outcome, RollProgress};
-use crate::waiting::parking;
 use crate::waiting::redraft::redelivered;
 use crate::waiting::system_queue::{AT_ONCE, Reached};
+use crate::waiting::timer::due_queue::{DueQueue, Entry, EntryKind, MARKS_QUEUE, Timer, mark};
+use crate::waiting::timer::times::ORIGIN;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
 use roxmq_protocol::record::{Record, records};

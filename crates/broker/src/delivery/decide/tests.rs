@@ -1,6 +1,6 @@
-use super::check_back::{Asked, check_all, check_open};
-use super::decide::{ROLLBACK, decide, decide_all};
 use crate::broker::Broker;
+use crate::delivery::check_back::{Asked, check_all, check_open};
+use crate::delivery::decide::{ROLLBACK, decide, decide_all};
 use crate::error::Refusal;
 use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
 use crate::requests::transactions::put_back;

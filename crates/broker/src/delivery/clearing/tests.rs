@@ -2,10 +2,8 @@ use super::*;
 use crate::names::{self, TIMER_TOPIC};
 use crate::settings::BrokerConfig;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, try_open, try_put};
-use crate::waiting::delay;
 use crate::waiting::delay::levels::DelayLevel;
 use crate::waiting::redraft;
-use crate::waiting::timer;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use roxmq_protocol::time::Timestamp;
@@ -52,7 +50,7 @@ fn a_full_disk_with_far_timers_makes_room() {
     put(&broker, TOPIC, QUEUE + 1, "", "taken again");
     sim.set_capacity(None);
     clock.advance(days(40));
-    timer::deliver::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
     assert_eq!(delivered(&broker), (0..30).map(|n| format!("{n:02}")).collect::<Vec<_>>(), "no waiting message is lost");
     close(Arc::into_inner(broker).unwrap());
 }
@@ -75,8 +73,8 @@ fn unreadable_messages_are_not_taken_for_delivered_and_not_deleted() {
     let first = broker.config().store_root.join("commitlog/00000000000000000000");
     sim.forbid(&first);
     clock.advance(days(5));
-    timer::deliver::deliver_due(&broker);
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     let housekeeping = || {
         for _ in 0..5 {
             clock.advance(Duration::from_secs(60));
@@ -88,15 +86,15 @@ fn unreadable_messages_are_not_taken_for_delivered_and_not_deleted() {
     assert_eq!(broker.store.min_log_offset(), LogOffset(0), "it is retained");
     assert_eq!(delivered(&broker), Vec::<String>::new());
     sim.allow(&first);
-    timer::deliver::deliver_due(&broker);
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     let mut there = delivered(&broker);
     there.sort();
     assert_eq!(there, ["in 2 h", "tomorrow"]);
     housekeeping();
     assert!(broker.store.min_log_offset() > LogOffset(0), "it is deleted once it is cleared");
     clock.advance(days(40));
-    timer::deliver::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
     assert_eq!(delivered(&broker).len(), 3);
     close(Arc::into_inner(broker).unwrap());
 }

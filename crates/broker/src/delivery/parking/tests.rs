@@ -3,6 +3,11 @@
 use crate::announce::changing;
 use crate::announce::topics;
 use crate::broker::Broker;
+use crate::delivery::carry_on::NO_TOPIC;
+use crate::delivery::check_back::{Asked, check_open};
+use crate::delivery::clearing;
+use crate::delivery::decide::decide;
+use crate::delivery::parking;
 use crate::message::light;
 use crate::message::room;
 use crate::names::{self, DELAY_TOPIC, HALF_TOPIC, PARKING_TOPIC, TIMER_TOPIC, UNDECIDED_TOPIC};
@@ -11,15 +16,8 @@ use crate::requests::send::{self, Unprepared};
 use crate::requests::send_back;
 use crate::settings::BrokerConfig;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, put, seen_in, try_open_with};
-use crate::waiting::clearing;
-use crate::waiting::delay;
 use crate::waiting::delay::levels::DelayLevel;
-use crate::waiting::delivery::NO_TOPIC;
-use crate::waiting::parking;
 use crate::waiting::redraft;
-use crate::waiting::timer;
-use crate::waiting::transaction::check_back::{Asked, check_open};
-use crate::waiting::transaction::decide::decide;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::SimDisk;
 use roxmq_env::randomness::Randomness;
@@ -92,7 +90,7 @@ fn messages_that_wait_for_a_deleted_topic_are_dropped() {
     }
     broker.tables.groups.put(SubscriptionGroupConfig { group_name: "there".into(), ..SubscriptionGroupConfig::default() });
     place.clock.advance(ms(1000));
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     let mut went_to: Vec<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
     went_to.retain(|topic| ![DELAY_TOPIC, names::PROGRESS_TOPIC].contains(&&**topic));
     went_to.sort();
@@ -116,7 +114,7 @@ fn a_level_delivers_the_messages_behind_one_that_it_parks() {
     wait("deleted", "deleted");
     wait(TOPIC, "behind");
     place.clock.advance(ms(1000));
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["before", "behind"]);
     let parked = seen_in(&broker, PARKING_TOPIC, 0);
     assert_eq!(parked.iter().map(|(body, _)| &**body).collect::<Vec<_>>(), ["impossible", "to nowhere"]);
@@ -128,7 +126,7 @@ fn a_level_delivers_the_messages_behind_one_that_it_parks() {
     close(broker);
 
     let broker = place.open();
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     assert_eq!((delivered(&broker).len(), seen_in(&broker, PARKING_TOPIC, 0).len()), (2, 2), "once, over a restart");
     close(broker);
 }
@@ -148,13 +146,13 @@ fn timers_deliver_the_messages_behind_one_that_they_park() {
     wait_for_time(&broker, &impossible_topic(), 1000, "", "impossible");
     wait_for_time(&broker, TOPIC, 1001, "", "behind");
     place.clock.advance(ms(2000));
-    timer::deliver::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["before", "behind"]);
     let parked = seen_in(&broker, PARKING_TOPIC, 0);
     assert!(parked.len() == 1 && parked[0].0 == "impossible" && reason_of(&parked[0].1).starts_with("the topic has"), "{parked:?}");
     close(broker);
     let broker = place.open();
-    timer::deliver::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
     assert_eq!((delivered(&broker).len(), seen_in(&broker, PARKING_TOPIC, 0).len()), (2, 1), "once, over a restart");
     close(broker);
 }
@@ -171,7 +169,7 @@ fn a_timed_message_whose_properties_are_full_is_delivered() {
     let light_bytes = light::asked(&broker.config(), TOPIC, Some("%LMQ%a")).unwrap().unwrap().1;
     wait_for_time(&broker, TOPIC, 1000, &filled(named, PROPERTIES_BYTES_MAX - waiting - light_bytes), "light");
     place.clock.advance(ms(1000));
-    timer::deliver::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["full", "light"]);
     assert_eq!(broker.store.queue_next("%LMQ%a", 0).map(|next| next.0), Some(1));
     assert_eq!(broker.counts.figures.parked_messages(), 0);
@@ -211,7 +209,7 @@ fn a_message_that_cannot_be_stored_again_does_not_hold_up_a_deletion() {
         assert!(*properties_bytes < 1000);
     }
     place.clock.advance(ms(36 * DAY_MS));
-    timer::deliver::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
     assert_eq!(delivered(&broker), ["far"]);
     assert_eq!(broker.counts.figures.parked_messages(), 2);
     close(Arc::into_inner(broker).unwrap());
@@ -291,7 +289,7 @@ fn a_message_without_room_for_a_retry_is_a_dead_letter() {
         );
     }
     place.clock.advance(ms(100_000));
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     let came: Vec<String> = broker
         .store
         .queues()
@@ -362,8 +360,8 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
     check_open(&broker, |_, _| Asked::Asked);
     assert_eq!(decide(&broker, &half), Ok(()));
     place.clock.advance(ms(2000));
-    delay::deliver::deliver_due(&broker);
-    timer::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
     let mut came = delivered(&broker);
     came.sort();
     assert_eq!(came, ["half", "level", "plain", "timer"]);
@@ -377,7 +375,7 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
             send_back::retry_or_dead_letter(&broker, &request, 500, broker.identity.advertised).unwrap();
         }
         place.clock.advance(ms(3_600_000));
-        delay::deliver::deliver_due(&broker);
+        crate::delivery::delay::deliver_due(&broker);
         sent_back = log_offsets(&broker, &names::retry_topic(&group), 0).into_iter().skip(4 * round).collect();
         assert_eq!(sent_back.len(), if round < 3 { 4 } else { 0 }, "round {round}");
     }
@@ -421,8 +419,8 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     let broker = place.open();
     assert!(send(&broker, TOPIC, "", long.as_bytes(), 0).unwrap_err().starts_with("13 "));
     place.clock.advance(ms(1000));
-    delay::deliver::deliver_due(&broker);
-    timer::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
+    crate::delivery::timer::deliver_due(&broker);
     assert_eq!(decide(&broker, &half), Ok(()));
     assert_eq!(delivered(&broker).len(), 3);
     assert_eq!(send_back::retry_or_dead_letter(&broker, &send_back(read.log_offset), 0, broker.identity.advertised), Ok(()));
@@ -431,7 +429,7 @@ fn a_lowered_limit_is_one_for_new_messages_only() {
     send(&broker, &retry_topic, "DELAY\u{1}1\u{2}", long.as_bytes(), 1).unwrap();
     send(&broker, &retry_topic, "DELAY\u{1}1\u{2}", long.as_bytes(), 4).unwrap();
     place.clock.advance(ms(10_000));
-    delay::deliver::deliver_due(&broker);
+    crate::delivery::delay::deliver_due(&broker);
     assert_eq!(log_offsets(&broker, &retry_topic, 0).len(), 2);
     assert_eq!(seen_in(&broker, &names::dead_letter_topic(GROUP), 0).len(), 1);
     close(broker);

@@ -8,8 +8,8 @@
 
 use crate::announce::topics;
 use crate::broker::Broker;
+use crate::delivery::parking::{self, Parked};
 use crate::names::{self, PARKING_TOPIC};
-use crate::waiting::parking::{self, Parked};
 use crate::waiting::redraft::{queue_that_is_read, real_queue_id, redelivered};
 use roxmq_protocol::light::{LIGHT_QUEUE_ID, is_light};
 use roxmq_protocol::properties::name;

@@ -1,14 +1,14 @@
 //! How are producers checked back about open half messages (39)?
 
-use super::checks::{self, CHECKS_QUEUE};
-use super::decide::push_op;
-use super::open::Open;
 use crate::announce::topics;
 use crate::broker::Broker;
+use crate::delivery::decide::push_op;
+use crate::delivery::parking;
 use crate::error::Refusal;
 use crate::names::{PROGRESS_TOPIC, UNDECIDED_TOPIC};
-use crate::waiting::parking;
 use crate::waiting::redraft::{real_queue_id, redelivered};
+use crate::waiting::transaction::checks::{self, CHECKS_QUEUE};
+use crate::waiting::transaction::open::Open;
 use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::properties::name;

@@ -1,16 +1,16 @@
 //! How are decisions of producers carried out (37)?
 
-use super::checks::with_times;
-use super::open::State;
 use crate::broker::Broker;
+use crate::delivery::parking::{self, Parked};
 use crate::error::Refusal;
-use crate::message::fate::Fate;
 use crate::names::{HALF_TOPIC, OP_TOPIC};
 use crate::settings::BrokerConfig;
 use crate::waiting::delay::levels::DelayLevel;
-use crate::waiting::parking::{self, Parked};
+use crate::waiting::fate::Fate;
 use crate::waiting::redraft::{queue_that_is_read, real_queue_id, redelivered};
 use crate::waiting::timer::times::Times;
+use crate::waiting::transaction::checks::with_times;
+use crate::waiting::transaction::open::State;
 use roxmq_protocol::position::{LogOffset, QueueOffset};
 use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
 use roxmq_protocol::record::{Record, sys_flag};
@@ -249,3 +249,6 @@ pub fn push_op(broker: &Broker, half_offset: QueueOffset, batch: &mut Batch) -> 
     batch.push(broker.own(OP_TOPIC, 0, half_offset.to_string().as_bytes(), &properties))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

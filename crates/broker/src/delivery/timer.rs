@@ -1,14 +1,14 @@
 //! How are timed messages delivered?
 
-use super::counts::count_at_start;
-use super::due_queue::{DueQueue, MARKS_QUEUE, Progress, PutOff, Timer, mark};
-use super::timers::AtStart;
-use super::times::ORIGIN;
 use crate::broker::Broker;
+use crate::delivery::carry_on::{Undelivered, carry_on};
 use crate::error::Refusal;
 use crate::names::PROGRESS_TOPIC;
-use crate::waiting::delivery::{Undelivered, carry_on};
 use crate::waiting::system_queue::Reached;
+use crate::waiting::timer::counts::count_at_start;
+use crate::waiting::timer::due_queue::{DueQueue, MARKS_QUEUE, Progress, PutOff, Timer, mark};
+use crate::waiting::timer::timers::AtStart;
+use crate::waiting::timer::times::ORIGIN;
 use roxmq_protocol::light::light_room_of;
 use roxmq_protocol::position::LogOffset;
 use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
@@ -178,3 +178,6 @@ pub fn set_within(properties: &mut PropertiesBuf, name: &str, value: i64, bytes_
         properties.set(name, &value);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! An answer about a new topic waits until the NameServers know the topic, but only for those that answer. A NameServer that did not
 //! answer last time, or that takes longer than [`PATIENCE`], is not waited for until it answers again.
 
-use super::route::{self, Found};
+use crate::registration::route::{self, Found};
 use parking_lot::{Condvar, Mutex};
 use roxmq_remoting::client::Client;
 use std::sync::Arc;
@@ -20,27 +20,27 @@ pub const PATIENCE: Duration = Duration::from_millis(500);
 /// The NameServers of the settings, and how far each of them was told.
 #[derive(Default)]
 pub struct Registration {
-    pub(super) name_servers: Mutex<Vec<Announcer>>,
+    pub(crate) name_servers: Mutex<Vec<Announcer>>,
     /// Notified when the settings may name other NameServers.
-    pub(super) list_changed: Notify,
+    pub(crate) list_changed: Notify,
     /// How many changes there were, and how many of them were announced to every NameServer that is waited for.
-    pub(super) changes: AtomicU64,
+    pub(crate) changes: AtomicU64,
     announced: AtomicU64,
-    pub(super) client: Client,
+    pub(crate) client: Client,
     /// Notified when a NameServer has taken a registration.
-    pub(super) registered: Condvar,
+    pub(crate) registered: Condvar,
     /// The broker stops: a NameServer that goes away now is not worth a warning, and none is added any more.
-    pub(super) stops: AtomicBool,
+    pub(crate) stops: AtomicBool,
 }
 
 /// A NameServer of the settings, and the task that announces to it.
-pub(super) struct Announcer {
+pub(crate) struct Announcer {
     pub name_server: Arc<NameServer>,
     pub task: JoinHandle<()>,
 }
 
 /// What is known of one NameServer.
-pub(super) struct NameServer {
+pub(crate) struct NameServer {
     pub address: String,
     /// What is to be announced next.
     pub news: Mutex<News>,
@@ -55,7 +55,7 @@ pub(super) struct NameServer {
 
 /// How a NameServer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Contact {
+pub(crate) enum Contact {
     /// It has not answered yet, since it was in the settings at the start.
     Starting,
     /// It has not answered yet, since it was added to the settings.
@@ -91,7 +91,7 @@ impl Contact {
 
 /// Changes that one NameServer does not know yet.
 #[derive(Default)]
-pub(super) struct News {
+pub(crate) struct News {
     pub topics: Vec<String>,
     /// More than these topics: everything.
     pub all: bool,
@@ -157,7 +157,7 @@ impl Registration {
     }
 
     /// Works out what is announced to all that are waited for. Whether that is more than before.
-    pub(super) fn settle(&self, name_servers: &[Announcer]) -> bool {
+    pub(crate) fn settle(&self, name_servers: &[Announcer]) -> bool {
         let waited_for = name_servers.iter().map(|announcer| &announcer.name_server).filter(|one| one.contact().is_waited_for());
         let least = waited_for.map(|one| one.announced.load(Ordering::SeqCst)).min();
         let announced = least.unwrap_or_else(|| self.changes.load(Ordering::SeqCst));
