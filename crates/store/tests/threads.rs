@@ -1,16 +1,17 @@
 //! The store with its own threads on a real disk: senders, readers and the flush thread at once.
 
 use roxmq_env::clock::Clock;
-use roxmq_env::disk::Disk;
+use roxmq_env::disk::{Disk, SimDisk};
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::{Draft, records};
 use roxmq_protocol::time::Timestamp;
-use roxmq_store::{Batch, Filter, FlushMode, Patience, ReadLimits, ReadRequest, ReadStatus, Retention, Store, StoreConfig};
+use roxmq_store::{Batch, Filter, Flush, FlushMode, Patience, ReadLimits, ReadRequest, ReadStatus, Retention, Store, StoreConfig};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 const SENDERS: u32 = 4;
 const BATCHES: usize = 60;
@@ -143,4 +144,25 @@ fn a_second_process_is_kept_out() {
     store.shutdown();
     drop(store);
     open().expect("opens").shutdown();
+}
+
+/// Only progress of the flush wakes the keeper: an index file that cannot be written is retried at the keeper's own pace.
+#[test]
+fn flushing_nothing_does_not_wake_the_keeper() {
+    let sim = SimDisk::new(1);
+    let config =
+        StoreConfig { tail_checkpoint_bytes: 2_000, ..config(Path::new("/store"), FlushMode::Async { interval: Duration::from_secs(60) }) };
+    let store = Store::open(Clock::system(), sim.disk(), config).expect("opens");
+    let mut batch = store.batch();
+    push(&mut batch, 0, &[1; 5_000]);
+    store.append(&mut batch).expect("appends");
+    sim.set_capacity(Some(sim.used()));
+    assert_eq!(store.flush(), Flush::Durable);
+    let before = sim.operations();
+    for _ in 0..2_000 {
+        assert_eq!(store.flush(), Flush::Durable);
+        thread::yield_now();
+    }
+    let operations = sim.operations() - before;
+    assert!(operations < 500, "{operations} operations for 2,000 flushes of nothing");
 }

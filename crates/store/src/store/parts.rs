@@ -18,10 +18,11 @@ pub(super) struct Parts {
 impl Parts {
     /// Makes durable what is written now.
     pub fn flush(&self) -> Flush {
+        let before = self.contents.watermarks.flushed();
         let flush = self.writer.flush();
-        match flush {
-            Flush::Durable => self.keeper.wake_when_due(),
-            Flush::Fenced => {}
+        // Without progress the keeper has nothing new to seal; one that cannot write retries at its own pace.
+        if self.contents.watermarks.flushed() != before {
+            self.keeper.wake_when_due();
         }
         flush
     }
