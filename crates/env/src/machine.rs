@@ -17,13 +17,28 @@ pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The addresses of this machine's interfaces that are up and running.
+/// The addresses of this machine's interfaces that are up, also of those without a carrier: a link may still come about.
 ///
 /// # Errors
 /// When the system does not list them.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
-    let running = if_addrs::get_if_addrs()?.into_iter().filter(if_addrs::Interface::is_oper_up);
-    Ok(running.map(|interface| Interface { address: interface.ip(), name: interface.name }).collect())
+    let up = if_addrs::get_if_addrs()?.into_iter().filter(is_up);
+    Ok(up.map(|interface| Interface { address: interface.ip(), name: interface.name }).collect())
+}
+
+/// Whether an interface was switched on. The list itself says only whether it has a carrier.
+fn is_up(interface: &if_addrs::Interface) -> bool {
+    // An alias such as `eth0:1` is its interface's.
+    let name = interface.name.split(':').next().unwrap_or_default();
+    #[expect(clippy::disallowed_methods, reason = "flags of the machine, which is not simulated")]
+    let flags = std::fs::read_to_string(format!("/sys/class/net/{name}/flags"));
+    flags.ok().and_then(|flags| switched_on(&flags)).unwrap_or_else(|| interface.is_oper_up())
+}
+
+/// Reads the flags that Linux shows in `/sys/class/net/<name>/flags`, in hexadecimal digits.
+fn switched_on(flags: &str) -> Option<bool> {
+    const IFF_UP: u32 = 1;
+    u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).ok().map(|flags| flags & IFF_UP != 0)
 }
 
 /// The address from which this machine would reach the world: what the routing table says, without sending anything. `None` without a
@@ -51,5 +66,20 @@ pub fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_without_a_carrier_is_up() {
+        // Up and running, up without a carrier, down.
+        for (flags, is_up) in [("0x1043\n", Some(true)), ("0x1003\n", Some(true)), ("0x1002\n", Some(false)), ("", None), ("0xzz", None)] {
+            assert_eq!(switched_on(flags), is_up, "{flags:?}");
+        }
+        let interfaces = interfaces().expect("Linux lists them");
+        assert!(interfaces.iter().any(|interface| interface.address.is_loopback()), "{interfaces:?}");
     }
 }
