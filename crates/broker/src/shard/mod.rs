@@ -10,8 +10,8 @@
 mod held;
 mod lanes;
 mod pace;
-mod pending;
 mod pulls;
+mod send_stages;
 mod sends;
 #[cfg(test)]
 mod tests;
@@ -25,9 +25,9 @@ use crate::requests::send::flow::Flow;
 use crate::routes::{self, Lane};
 use held::HeldPulls;
 use lanes::Threads;
-use pending::{Deferred, Gathered, Unannounced, Unconfirmed};
 use roxmq_protocol::code;
 use roxmq_remoting::{Answer, Connection, Incoming, Service, ShardHandle};
+use send_stages::{Deferred, Gathered, Unannounced, Unconfirmed};
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -1,7 +1,7 @@
 //! How does a shard run sends? It gathers them in a turn, appends them together, and answers them when they are confirmed.
 
 use super::BrokerShard;
-use super::pending::{Appended, Defer, DeferredSend, Gathered, NewTopicAnswer, Pending, Waited};
+use super::send_stages::{Appended, Defer, DeferredSend, Gathered, NewTopicAnswer, Pending, Waited};
 use crate::announce::changing;
 use crate::error::{Refusal, outcome_of};
 use crate::notify::arrivals::QueueKey;
@@ -146,10 +146,11 @@ impl BrokerShard {
                 self.answer_send(&send, places, code::SUCCESS);
                 self.notify_of(&send.prepared, &mut arrived);
             } else if send.prepared.waits {
-                self.unconfirmed.borrow_mut().push(Appended { end, deadline, places: SmallVec::from_slice(places), send });
+                self.unconfirmed.borrow_mut().push(Appended { end, deadline: Some(deadline), places: SmallVec::from_slice(places), send });
             } else {
                 self.answer_send(&send, places, code::SUCCESS);
-                self.unconfirmed.borrow_mut().push(Appended { end, deadline, places: SmallVec::new(), send: send.answered() });
+                let answered = Appended { end, deadline: None, places: SmallVec::new(), send: send.answered() };
+                self.unconfirmed.borrow_mut().push_answered(answered);
             }
         }
         batch.clear();
@@ -181,8 +182,8 @@ impl BrokerShard {
                 Waited::TooLong => {
                     self.answer_send(&first.send, &first.places, code::FLUSH_DISK_TIMEOUT);
                     // It is in the log, and is read once it is confirmed.
-                    let answered = Appended { deadline: Duration::MAX, send: first.send.answered(), ..first };
-                    self.unconfirmed.borrow_mut().push(answered);
+                    let answered = Appended { deadline: None, send: first.send.answered(), ..first };
+                    self.unconfirmed.borrow_mut().push_answered(answered);
                 }
             }
         }

@@ -54,8 +54,8 @@ impl Gathered {
 pub(super) struct Appended {
     /// Where its last record ends.
     pub(super) end: LogOffset,
-    /// When its sender is answered that the flush takes too long.
-    pub(super) deadline: Duration,
+    /// When its sender is answered that the flush takes too long; `None` once it is answered.
+    pub(super) deadline: Option<Duration>,
     pub(super) send: Pending,
     pub(super) places: SmallVec<[Placed; 1]>,
 }
@@ -71,33 +71,48 @@ pub(super) enum Waited {
     TooLong,
 }
 
-/// Sends in the log that are not confirmed yet, in the order of the log.
+/// Sends in the log that are not confirmed yet.
 #[derive(Default)]
-pub(super) struct Unconfirmed(VecDeque<Appended>);
+pub(super) struct Unconfirmed {
+    /// Their senders wait. In the order of the log, which is that of their deadlines.
+    waiting: VecDeque<Appended>,
+    /// Their senders are answered; they are announced to held pulls once they are confirmed. In the order of the log.
+    answered: VecDeque<Appended>,
+}
 
 impl Unconfirmed {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.waiting.is_empty() && self.answered.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.waiting.len() + self.answered.len()
     }
 
+    /// One whose sender waits.
     pub(super) fn push(&mut self, send: Appended) {
-        self.0.push_back(send);
+        self.waiting.push_back(send);
     }
 
-    /// Takes the first send if it need not wait any more, and says why.
+    /// One whose sender is answered already.
+    pub(super) fn push_answered(&mut self, send: Appended) {
+        let at = self.answered.partition_point(|before| before.end < send.end);
+        self.answered.insert(at, send);
+    }
+
+    /// Takes a send that need not wait any more, and says why.
     pub(super) fn take_first(&mut self, confirmed: LogOffset, now: Duration, is_fenced: bool) -> Option<(Appended, Waited)> {
-        let first = self.0.front()?;
-        let waited = match first.end <= confirmed {
-            true => Waited::Confirmed,
-            false if is_fenced => Waited::Fenced,
-            false if first.deadline <= now => Waited::TooLong,
-            false => return None,
-        };
-        self.0.pop_front().map(|first| (first, waited))
+        for queue in [&mut self.answered, &mut self.waiting] {
+            let Some(first) = queue.front() else { continue };
+            let waited = match first.end <= confirmed {
+                true => Waited::Confirmed,
+                false if is_fenced => Waited::Fenced,
+                false if first.deadline.is_some_and(|deadline| deadline <= now) => Waited::TooLong,
+                false => continue,
+            };
+            return queue.pop_front().map(|first| (first, waited));
+        }
+        None
     }
 }
 
