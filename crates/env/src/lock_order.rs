@@ -1,8 +1,9 @@
 //! In which order are locks taken?
 //!
-//! Two threads that take the same two locks in different orders may wait for each other forever. So each lock here has a [`Rank`], and a
+//! Two threads that take the same two locks in different orders may wait for each other forever. So each lock has a [`Rank`], and a
 //! thread takes a lock only while every lock that it holds has a lower rank. A debug build checks that each time and panics with both
 //! names; so every test checks it. In a release build a ranked lock is the `parking_lot` lock inside and nothing else.
+//! The ranks are listed by the crate that has the locks, in its `locks.rs`.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -78,7 +79,8 @@ impl<T: fmt::Debug> fmt::Debug for Mutex<T> {
     }
 }
 
-/// A reader-writer lock with a rank. A thread does not read it twice at once either: a writer that waits in between would stop both.
+/// A reader-writer lock with a rank. A thread must not read it twice at once either: a writer that waits in between would
+/// deadlock both.
 pub struct RwLock<T> {
     place: Place,
     inner: parking_lot::RwLock<T>,

@@ -1,7 +1,7 @@
 //! The files that a NameServer reads, as functions of bytes, which may be anything. For runs of hostile input.
 
 use crate::kv::Values;
-use crate::roster::Saved;
+use crate::readiness::Saved;
 use roxmq_protocol::json;
 
 /// The key-value configuration.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::kv::KvConfig;
-use crate::roster::{BrokerIdentity, Roster};
+use crate::readiness::{BrokerIdentity, Readiness};
 use crate::settings::NameServerConfig;
 use crate::table::{ChannelId, Gone, MinIdChange, Policy, RouteTable};
 
@@ -22,7 +22,7 @@ pub(crate) const NOTICES_MAX: usize = 1_024;
 /// The state that all connections share.
 pub(crate) struct NameServer {
     pub(crate) table: RwLock<RouteTable>,
-    pub(crate) roster: Roster,
+    pub(crate) readiness: Readiness,
     pub(crate) kv: Mutex<KvConfig>,
     pub(crate) config: RwLock<Arc<NameServerConfig>>,
     /// Held while settings change, so that the file and the running ones agree.
@@ -44,10 +44,10 @@ impl NameServer {
     ) -> io::Result<NameServer> {
         let kv = Mutex::new(KvConfig::open(disk.clone(), &config.kv_config_path)?);
         let mut table = RouteTable::default();
-        let roster = Roster::open(&disk, &config, own, clock.elapsed(), &mut table)?;
+        let readiness = Readiness::open(&disk, &config, own, clock.elapsed(), &mut table)?;
         Ok(NameServer {
             table: RwLock::new(table),
-            roster,
+            readiness,
             kv,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::default(),
@@ -87,11 +87,11 @@ impl NameServer {
 
     /// Does the table know every broker that it should? Before, a topic that it lacks is unknown, not absent.
     pub(crate) fn is_complete(&self) -> bool {
-        self.roster.was_complete() || !self.config().wait_for_service || self.roster.is_complete(&self.table.read(), self.now())
+        self.readiness.was_complete() || !self.config().wait_for_service || self.readiness.is_complete(&self.table.read(), self.now())
     }
 
-    /// Takes brokers off the table, and has those notified that should hear of it. Are there any?
-    pub(crate) fn take_off(&self, which: impl FnOnce(&mut RouteTable, &Policy) -> Gone) -> bool {
+    /// Removes brokers from the table, and notifies those that should hear of it. Returns whether any were removed.
+    pub(crate) fn remove_brokers(&self, which: impl FnOnce(&mut RouteTable, &Policy) -> Gone) -> bool {
         if self.stops.load(Ordering::SeqCst) {
             return false;
         }
@@ -99,7 +99,7 @@ impl NameServer {
         if gone.brokers.is_empty() {
             return false;
         }
-        self.roster.changed();
+        self.readiness.changed();
         self.notify(gone.notices);
         true
     }
@@ -109,7 +109,7 @@ impl NameServer {
         if !self.table.read().is_on(channel) {
             return;
         }
-        self.take_off(|table, policy| {
+        self.remove_brokers(|table, policy| {
             let gone = table.close(channel, policy);
             info!(brokers = ?gone.brokers, "lost brokers: their connection is gone");
             gone
@@ -122,7 +122,7 @@ impl NameServer {
             return;
         }
         let mut ends_wipes = false;
-        self.take_off(|table, policy| {
+        self.remove_brokers(|table, policy| {
             let wiped = table.wiped().count();
             let gone = table.expire(self.now(), policy);
             ends_wipes = table.wiped().count() != wiped;
@@ -132,12 +132,12 @@ impl NameServer {
             gone
         });
         if ends_wipes {
-            self.roster.changed();
+            self.readiness.changed();
         }
     }
 
     /// Writes which brokers there are, for a restart.
-    pub(crate) fn save_roster(&self) -> io::Result<()> {
-        self.roster.save(&self.table)
+    pub(crate) fn save_brokers(&self) -> io::Result<()> {
+        self.readiness.save(&self.table)
     }
 }

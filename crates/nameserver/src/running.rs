@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use tracing::warn;
 
 use crate::nameserver::{NOTICES_MAX, NameServer};
-use crate::roster::BrokerIdentity;
+use crate::readiness::BrokerIdentity;
 use crate::settings::NameServerConfig;
 use crate::shard::Shard;
 use crate::watch::start_watch;

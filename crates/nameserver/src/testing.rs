@@ -48,7 +48,7 @@ impl Direct {
     }
 
     pub(crate) fn restart(&mut self) {
-        self.server.save_roster().unwrap();
+        self.server.save_brokers().unwrap();
         (self.server, self.notices) = Direct::start(&self.settings, &self.clock, &self.disk);
         self.channels.values_mut().for_each(|channel| *channel += 1_000_000);
     }

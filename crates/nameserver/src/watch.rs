@@ -1,4 +1,6 @@
 //! What does a NameServer do by itself? It looks for silent brokers, saves which ones there are, and notifies brokers of new lowest ids.
+//!
+//! When a broker counts as silent is decided in `table/departure.rs`.
 
 use std::io;
 use std::sync::Arc;
@@ -35,11 +37,11 @@ pub(crate) fn start_watch(
                 tokio::select! {
                     () = stop.notified() => break,
                     _ = scan.tick() => state.scan(),
-                    () = state.roster.to_save() => save(&state),
+                    () = state.readiness.to_save() => save(&state),
                     Some(notice) = notices.recv() => notify_brokers(&client, notice),
                 }
             }
-            if state.roster.is_out_of_date() {
+            if state.readiness.is_out_of_date() {
                 save(&state);
             }
         });
@@ -47,7 +49,7 @@ pub(crate) fn start_watch(
 }
 
 fn save(state: &NameServer) {
-    if let Err(error) = state.save_roster() {
+    if let Err(error) = state.save_brokers() {
         warn!(%error, "cannot write which brokers there are: a restart will not know all of them");
     }
 }

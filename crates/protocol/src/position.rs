@@ -15,7 +15,7 @@ pub struct LogOffset(pub i64);
 pub struct QueueOffset(pub i64);
 
 impl LogOffset {
-    /// Behind everything.
+    /// After every other position.
     pub const MAX: LogOffset = LogOffset(i64::MAX);
 
     /// The position `bytes` further on.

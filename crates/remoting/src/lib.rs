@@ -17,9 +17,9 @@
 pub mod address;
 pub mod client;
 mod connection;
-mod guard;
 mod mailbox;
 mod message;
+mod panics;
 mod peer;
 mod routes;
 mod server;
@@ -30,9 +30,9 @@ pub mod testing;
 mod turn;
 
 pub use connection::Connection;
-pub use guard::{Panicked, guarded, guarded_later};
 pub use mailbox::{ConnectionId, ShardHandle, next_connection};
 pub use message::{Answer, CallError, Incoming, Received, Ticket};
+pub use panics::{Panicked, guarded, guarded_later};
 pub use peer::Peer;
 pub use routes::{Access, Call, Route, Served};
 pub use server::{Listen, Server, ServerOptions};

@@ -174,7 +174,7 @@ pub enum CallError {
 /// Requests of ours are written as JSON: the C++ client reads nothing else.
 pub(crate) const OUR_ENCODING: Encoding = Encoding::Json;
 
-/// The text form of an address that clients dial: IPv6 in brackets, IPv4-mapped addresses as IPv4.
+/// The address, with an IPv4-mapped IPv6 address as plain IPv4.
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -80,7 +80,7 @@ impl Peer {
         }
     }
 
-    /// So many of the requests that the connection owed ([`crate::connection::Connection::owes`]) have come to their end.
+    /// Reports that `count` of the requests counted by [`crate::connection::Connection::owes`] have ended.
     pub fn finished(&self, count: usize) {
         // Without it the connection would never be read from again.
         self.shard.post_owed(Letter::Finished { to: self.id, count });

@@ -26,7 +26,8 @@ pub struct Call<'a> {
     pub peer: &'a Peer,
 }
 
-/// The permission that a request needs. Nothing is refused for the lack of it yet.
+/// The permission that a request needs. Nothing is refused for the lack of it yet; the check belongs in [`crate::Service::request`] of a
+/// server, before the lane is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// None beyond being a client; topics and groups in its body are for the handler to check.

@@ -32,13 +32,13 @@ use std::sync::atomic::AtomicBool;
 pub(crate) struct Keeper {
     contents: Arc<Contents>,
     writer: Arc<Writer>,
-    /// What index files know ends here.
+    /// Index files cover the log up to here.
     indexed: Mutex<LogOffset>,
     checkpoint_turn: Mutex<()>,
-    /// A deletion could not be written down; nothing is appended until it is.
+    /// A deletion could not be written to the checkpoint. Until it is, nothing is appended.
     owes_checkpoint: AtomicBool,
-    /// Of deleting segments and merging index files.
-    turn: Mutex<()>,
+    /// Held while segments are deleted or index files are merged.
+    retention_turn: Mutex<()>,
     pub expiry: Expiry,
     next_segment: Mutex<Option<NextSegment>>,
     memory: FreedMemory,
@@ -54,7 +54,7 @@ impl Keeper {
             indexed: Mutex::new(locks::INDEXED, indexed),
             checkpoint_turn: Mutex::new(locks::CHECKPOINT_TURN, ()),
             owes_checkpoint: AtomicBool::new(false),
-            turn: Mutex::new(locks::RETENTION_TURN, ()),
+            retention_turn: Mutex::new(locks::RETENTION_TURN, ()),
             expiry: Expiry::new(contents.config.retention, contents.clock.elapsed()),
             next_segment: Mutex::new(locks::NEXT_SEGMENT, None),
             memory: FreedMemory::new(contents.config.release_memory),

@@ -1,8 +1,8 @@
 //! In which order are the store's locks taken?
 //!
 //! From the first to the last of this list; debug builds check it. Locks that are never held together have ranks as well,
-//! so that the list is complete. The owner of the store has its own locks between [`RETENTION_TURN`], with which held it is
-//! asked before deletions, and the others, which are held only while the store itself is at work.
+//! so that the list is complete. The owner of the store has its own locks between [`RETENTION_TURN`], which the store holds
+//! while it calls the deletion hook, and the others, which are held only while the store itself is at work.
 
 use roxmq_env::lock_order::Rank;
 

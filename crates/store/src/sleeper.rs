@@ -9,8 +9,8 @@ use std::thread::Thread;
 pub(crate) struct Sleeper(OnceLock<Thread>);
 
 impl Sleeper {
-    /// Names the thread. Only the first one counts.
-    pub fn is(&self, thread: &Thread) {
+    /// Sets the thread to wake. Only the first one counts.
+    pub fn set(&self, thread: &Thread) {
         let _ = self.0.set(thread.clone());
     }
 

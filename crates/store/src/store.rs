@@ -336,7 +336,7 @@ impl Store {
         self.parts.keeper.expiry.set_hook(Box::new(hook));
     }
 
-    /// The hook would answer differently now: housekeeping asks again at once.
+    /// Asks the deletion hook again at once; its answer may have changed.
     pub fn ask_again(&self) {
         self.parts.keeper.ask_again();
     }

@@ -5,7 +5,7 @@ use super::client::message;
 use super::reader::Reader;
 use super::world::{ANYONE, After, Mishap, Who, World, mishap};
 use crate::settings::FlushDiskType;
-use crate::tables::locks::EXPIRY;
+use crate::tables::queue_locks::EXPIRY;
 use crate::testing::TOPIC;
 use proptest::prelude::*;
 use roxmq_protocol::body::{ConsumerData, HeartbeatData, LockBatchRequestBody, LockBatchResponseBody, MessageQueue};

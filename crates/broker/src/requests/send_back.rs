@@ -1,4 +1,5 @@
-//! How is a message retried that a consumer could not handle and sends back (36)? It comes again later, and is dead-lettered at last.
+//! How is a message handled that a consumer sends back (36)? It is redelivered after a delay, or dead-lettered once its retries are used
+//! up. A consumer that sends to its retry topic itself is met in `requests/send/retries.rs`.
 //!
 //! ```text
 //! topic --consume fails--> 36 --level 3 + times--> SCHEDULE_TOPIC_XXXX --due--> %RETRY%group --consume fails--> 36 ...

@@ -1,4 +1,6 @@
 //! How does a parked half message become open again (323)?
+//!
+//! Decisions (37) are carried out in `delivery/decide.rs`, producers are checked back (39) in `delivery/check_back.rs`.
 
 use crate::broker::Broker;
 use crate::delivery::parking;

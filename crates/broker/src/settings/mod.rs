@@ -3,8 +3,9 @@
 //! One line of the table says everything about a key. To add one:
 //!
 //! 1. write its line below, in the section where a user looks for it, and take its name off `settings/java_keys.rs` if it stands there;
-//! 2. read the field where it acts, from `Broker::config()`. What the store acts on goes through `settings/store.rs`
-//!    into its `StoreConfig`, and into its `Retention` if it may change while the store is open;
+//! 2. read the field where it acts, from `Broker::config()`. A change at run time goes through `put_in_force` in
+//!    `requests/admin/settings.rs`. What the store acts on goes through `settings/store.rs` into its `StoreConfig`, and into its
+//!    `Retention` if it may change while the store is open;
 //! 3. run `UPDATE=1 cargo test -p roxmq config_page`, which rewrites `docs/config.md`;
 //! 4. where the default is not RocketMQ's, give the reason in `crates/server/tests/settings`, which compares the two.
 //!

@@ -8,9 +8,9 @@ pub mod file;
 pub mod groups;
 pub mod incarnations;
 pub mod journal;
-pub mod locks;
 pub mod modes;
 pub mod offsets;
+pub mod queue_locks;
 pub mod system;
 pub mod topics;
 
@@ -22,9 +22,9 @@ use file::TableFile;
 use groups::Groups;
 use incarnations::Incarnations;
 use journal::Journal;
-use locks::Locks;
 use modes::RequestModes;
 use offsets::Offsets;
+use queue_locks::QueueLocks;
 use roxmq_env::clock::Clock;
 use roxmq_env::disk::Disk;
 use roxmq_protocol::position::QueueOffset;
@@ -46,7 +46,7 @@ pub struct Tables {
     pub offsets: Offsets,
     pub clients: Clients,
     pub incarnations: Incarnations,
-    pub locks: Locks,
+    pub locks: QueueLocks,
     /// Did the last save fail?
     pub save_failed: AtomicBool,
 }
@@ -69,7 +69,7 @@ impl Tables {
             journal,
             clients: Clients::default(),
             incarnations: Incarnations::default(),
-            locks: Locks::default(),
+            locks: QueueLocks::default(),
             save_failed: AtomicBool::new(false),
         };
         changes.into_iter().for_each(|change| tables.restore(change));

@@ -63,7 +63,7 @@ pub(crate) fn register(server: &NameServer, call: &Call<'_>, request: RegisterBr
             }
             if is_new {
                 info!(cluster, broker_name, broker_id = request.broker_id, addr, "registered a broker");
-                server.roster.changed();
+                server.readiness.changed();
             }
             server.notify(notice);
             Ok(accepted(server, call, &broker_name, master.is_some()))
@@ -111,7 +111,7 @@ pub(crate) fn unregister(server: &NameServer, call: &Call<'_>, request: Unregist
         addr: request.broker_addr.into_owned(),
     };
     let BrokerRef { cluster, broker_name, broker_id, addr } = &broker;
-    match server.take_off(|table, policy| table.unregister(&broker, call.peer.id(), policy)) {
+    match server.remove_brokers(|table, policy| table.unregister(&broker, call.peer.id(), policy)) {
         true => info!(cluster, broker_name, broker_id, addr, "unregistered a broker"),
         false => info!(cluster, broker_name, broker_id, addr, "ignoring a goodbye: no broker is registered so"),
     }

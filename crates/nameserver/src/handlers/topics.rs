@@ -79,6 +79,6 @@ fn changed_perms(server: &NameServer, broker_name: &str, change: impl FnOnce(&mu
         return Err(Refusal::NotReady);
     }
     let topics = change(&mut server.table.write()).ok_or(Refusal::TooManyWiped)?;
-    server.save_roster()?;
+    server.save_brokers()?;
     Ok(topics as i32)
 }

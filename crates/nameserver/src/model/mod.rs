@@ -40,7 +40,7 @@ impl World {
             24 => self.late_goodbye(number),
             _ => self.restart(),
         }
-        self.server.server.save_roster().unwrap();
+        self.server.server.save_brokers().unwrap();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which brokers go with a goodbye, the end of a connection, or silence, and what goes with them?
+//! When is a broker gone (unregistered, disconnected or silent), and what is removed with it?
 
 use std::collections::BTreeSet;
 use std::time::Duration;

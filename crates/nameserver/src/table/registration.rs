@@ -89,7 +89,7 @@ impl RouteTable {
         let version = broker.topics.data_version;
         let is_other = |member: &Member| member.cluster != broker.cluster || member.addr != broker.addr;
         if before.is_some_and(|member| is_other(member) && member.version.state_version > version.state_version) {
-            return Registered::Outdated { holder: self.ignore(&name, id, &broker.addr) };
+            return Registered::Outdated { holder: self.note_ignored(&name, id, &broker.addr) };
         }
         if id == MASTER_ID && self.wiped.get(&name).is_some_and(|wiped| wiped.ends_with(&broker)) {
             self.wiped.remove(&name);
@@ -146,8 +146,8 @@ impl RouteTable {
         Registered::Accepted { is_new, rival, master, notice }
     }
 
-    /// A registration from `addr` is not taken. The address that holds its id, unless that was said before.
-    fn ignore(&mut self, name: &Name, id: i64, addr: &str) -> Option<Box<str>> {
+    /// A registration from `addr` is not taken. Returns the address that holds its id, the first time `addr` is ignored.
+    fn note_ignored(&mut self, name: &Name, id: i64, addr: &str) -> Option<Box<str>> {
         let holder = self.groups.get_mut(name)?.members.get_mut(&id)?;
         if holder.ignored.iter().any(|ignored| ignored == addr) {
             return None;

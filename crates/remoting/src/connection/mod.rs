@@ -125,7 +125,7 @@ impl Connection {
         }
     }
 
-    /// Writes a frame whose head `head` appends, and `body`. A long one goes to the socket at once, from where it lies; only the
+    /// Writes a frame whose head `head` appends, and `body`. A long body goes to the socket at once without being copied; only the
     /// rest that the socket does not take is copied.
     pub fn write_frame(self: &Rc<Self>, head: impl FnOnce(&mut Vec<u8>), body: &[u8]) {
         if body.len() < WRITE_AT_ONCE_BYTES || self.writing.get() || self.closed.get() || self.write_failed.get() {
@@ -157,8 +157,8 @@ impl Connection {
         Ok(())
     }
 
-    /// A request of it waits elsewhere, perhaps without an answer that shows its end; [`Peer::finished`] does. Above 1024 of them the
-    /// connection is not read from.
+    /// Counts a request that is handled elsewhere; [`Peer::finished`] reports its end. Above 1024 of them the connection is not read
+    /// from.
     pub fn owes(&self) {
         self.owed.set(self.owed.get() + 1);
     }
@@ -217,7 +217,7 @@ impl Connection {
         self.writing.set(false);
     }
 
-    /// Is everything sent, or nothing left to be done?
+    /// Writes what the socket takes. Returns whether nothing is left to write.
     fn write_out(&self) -> bool {
         let mut out = self.out.borrow_mut();
         let before = out.unsent();

@@ -37,8 +37,8 @@ impl Out {
         &mut self.bytes
     }
 
-    /// Writes the gathered answers, and `body` behind them from where it lies, as far as the socket takes it at once. Returns how many bytes it
-    /// took, and how many of those were of `body`.
+    /// Writes the gathered answers, and `body` behind them without copying it, as far as the socket takes them at once. Returns how many
+    /// bytes it took, and how many of those were of `body`.
     pub(super) fn send_with(&mut self, body: &[u8], wire: &Wire) -> (usize, usize) {
         // An error is met again, and acted on, when the rest is written at the end of the turn.
         let taken = wire.write_both(&self.bytes[self.sent..], body).unwrap_or(0);

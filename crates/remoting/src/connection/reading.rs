@@ -102,7 +102,8 @@ impl Connection {
         true
     }
 
-    /// Hands over every whole frame, until answers or requests pile up. How many bytes are done with; `None` when they are no frames.
+    /// Hands over every whole frame, until answers or requests pile up. Returns how many bytes it consumed, or
+    /// `None` if they are not frames.
     pub(crate) fn consume(self: &Rc<Self>, input: &[u8], take: &impl Fn(&Rc<Connection>, Incoming<'_>)) -> Option<usize> {
         let mut consumed = 0;
         self.sent_in_turn.set(0);

@@ -1,4 +1,5 @@
-//! How do bytes get from and to the other end? The only file that touches a connection's socket.
+//! How do bytes get from and to the other end? The only file that touches the socket of an accepted connection;
+//! dialled ones are in `client/link.rs`.
 
 use crate::message::canonical;
 use std::io::{self, IoSlice};

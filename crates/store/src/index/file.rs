@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// An index file, open or not.
 #[derive(Debug)]
 pub(crate) struct IndexFile {
-    /// It knows the log from here,
+    /// The first log offset that it covers.
     pub from: LogOffset,
-    /// to here.
+    /// One past the last.
     pub to: LogOffset,
     /// Store times of its oldest and newest record; the first is above the last if there is none.
     pub first_time: Timestamp,

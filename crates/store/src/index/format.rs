@@ -1,8 +1,8 @@
-//! How is an index file laid out?
+//! How is an index file laid out? `docs/format.md` draws it byte by byte.
 //!
 //! Everything the index knows about a range of the log, written once: the entries of each queue next to each other, the key hashes
 //! in order, and a directory of the queues. A file for a whole segment *is* the segment's sealed index; files for parts of the active
-//! segment are its checkpoints, and are merged when it is sealed. Every 4 KiB block carries its own CRC. Drawn in `docs/format.md`.
+//! segment are its checkpoints, and are merged when it is sealed. Every 4 KiB block carries its own CRC.
 
 use crate::files::damage::damaged;
 use crate::files::name::{name_of, offset_in};

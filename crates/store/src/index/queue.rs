@@ -74,7 +74,7 @@ pub(crate) enum Located {
     File { file: Arc<IndexFile>, at: u32, count: u32 },
     /// Nowhere, but this later offset exists.
     Gap(QueueOffset),
-    /// Nowhere, nor anything later that may be seen.
+    /// Neither it nor any later offset is visible.
     End,
 }
 
@@ -117,7 +117,7 @@ impl Queue {
         in_files.or_else(|| self.tail.first().map(|chunk| chunk.first)).unwrap_or(self.next)
     }
 
-    /// One past the newest offset that is before a part of the log, and the oldest after it. No file is about both.
+    /// One past the newest offset that is before a part of the log, and the oldest after it. No file spans `part`.
     pub fn around(&self, part: &Range<LogOffset>) -> (Option<QueueOffset>, Option<QueueOffset>) {
         let files_before = self.runs.iter().filter(|run| run.file.to <= part.start).map(Run::end);
         let files_after = self.runs.iter().filter(|run| run.file.from >= part.end).map(|run| run.first);

@@ -53,7 +53,7 @@ impl Keeper {
     }
 
     pub(super) fn delete_while(&self, now: Timestamp, goes: impl Fn(&Segment) -> bool) -> usize {
-        let _turn = self.turn.lock();
+        let _turn = self.retention_turn.lock();
         let mut deleted = 0;
         while let Some(oldest) = self.contents.segments.first()
             && self.is_sealed(&oldest)

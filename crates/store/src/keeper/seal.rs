@@ -34,7 +34,7 @@ impl Keeper {
         }
         drop(indexed);
         // Nothing is deleted while files are merged.
-        let _turn = self.turn.lock();
+        let _turn = self.retention_turn.lock();
         self.repair()?;
         while let Some((parts, living)) = self.mergeable() {
             merge_files(disk, index_dir, index, &parts, &living)?;

@@ -36,7 +36,7 @@ impl Threads {
         for ((name, run), sleeper) in loops.into_iter().zip(parts.sleepers()) {
             let (parts, stop) = (parts.clone(), self.stop.clone());
             let thread = vital::spawn(name, move || run(&parts, &stop))?;
-            sleeper.is(thread.thread());
+            sleeper.set(thread.thread());
             self.running.lock().push(thread);
         }
         Ok(())

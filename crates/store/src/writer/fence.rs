@@ -42,7 +42,7 @@ impl Fence {
         self.cause.get().cloned().unwrap_or_default()
     }
 
-    /// Registers what is called then.
+    /// Registers a waker.
     pub fn wake_with(&self, waker: Waker) {
         self.wakers.lock().push(waker);
     }

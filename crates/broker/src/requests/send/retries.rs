@@ -1,4 +1,4 @@
-//! May a message be retried? It is sent back (36), or its consumer sends it to the retry topic itself.
+//! May a message be retried once more, or is it dead-lettered? It is sent back (36), or its consumer sends it to the retry topic itself.
 
 use crate::announce::topics;
 use crate::broker::Broker;

@@ -1,4 +1,4 @@
-//! Is the table complete, so that a topic that it lacks does not exist?
+//! Is this NameServer ready: have all brokers registered that it knew before?
 //!
 //! A NameServer that has just started knows no broker. Until those register that were there before, "there is no such topic" would be a
 //! guess, and half a route is as bad: consumers would give up the queues that it lacks. So routes and lists are refused with "not ready"
@@ -31,8 +31,8 @@ use tracing::{info, warn};
 use crate::settings::NameServerConfig;
 use crate::table::{RouteTable, WIPED_MAX, Wiped};
 
-/// How long brokers have that the file does not name.
-const STRANGERS_HAVE: Duration = Duration::from_secs(2);
+/// How long a start without a list waits for brokers to register.
+const UNLISTED_BROKERS_WAIT: Duration = Duration::from_secs(2);
 /// Brokers that the file names at most; of more of them the rest is not waited for.
 const BROKERS_MAX: usize = 10_000;
 /// The file, beside that of the key-value configuration.
@@ -67,7 +67,7 @@ struct SavedWiped {
 
 /// The brokers that are waited for, and the file.
 #[derive(Debug)]
-pub struct Roster {
+pub struct Readiness {
     disk: Disk,
     path: PathBuf,
     /// Held while the file is written, so that the last one written is the newest.
@@ -87,7 +87,7 @@ struct Awaited {
     until: Duration,
 }
 
-impl Roster {
+impl Readiness {
     /// Reads the file, which need not exist.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Roster {
         own: Option<BrokerIdentity>,
         now: Duration,
         table: &mut RouteTable,
-    ) -> io::Result<Roster> {
+    ) -> io::Result<Readiness> {
         let path = config.kv_config_path.with_file_name(FILE);
         let text = disk.read(&path)?.unwrap_or_default();
         let saved = if text.is_empty() { Saved::default() } else { read(&text).unwrap_or_else(|error| damaged(&path, &error)) };
@@ -107,9 +107,9 @@ impl Roster {
         }
         let mut brokers = saved.brokers;
         let until = now + Duration::from_secs(config.wait_for_service_s);
-        let from = if brokers.is_empty() && own.is_none() { until.min(now + STRANGERS_HAVE) } else { now };
+        let from = if brokers.is_empty() && own.is_none() { until.min(now + UNLISTED_BROKERS_WAIT) } else { now };
         brokers.extend(own);
-        Ok(Roster {
+        Ok(Readiness {
             disk: disk.clone(),
             path,
             saving: Mutex::default(),

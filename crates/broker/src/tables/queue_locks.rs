@@ -23,7 +23,7 @@ impl Held {
 
 /// The table of locks.
 #[derive(Default)]
-pub struct Locks(Mutex<HashMap<String, GroupLocks>>);
+pub struct QueueLocks(Mutex<HashMap<String, GroupLocks>>);
 
 /// The locks of one group.
 #[derive(Default)]
@@ -33,8 +33,8 @@ struct GroupLocks {
     broadcasting: HashMap<String, Duration>,
 }
 
-impl Locks {
-    /// Locks the free queues among these and renews the client's own. Returns those that it holds now.
+impl QueueLocks {
+    /// QueueLocks the free queues among these and renews the client's own. Returns those that it holds now.
     pub fn lock(&self, group: &str, client_id: &str, queues: impl IntoIterator<Item = Queue>, now: Duration) -> Vec<Queue> {
         let mut groups = self.0.lock();
         let of_group = groups.entry(group.to_owned()).or_default();
@@ -123,7 +123,7 @@ mod tests {
     /// One line a step: seconds, client, `lock` or `unlock` or `leave`, queues; then the queues that it holds.
     #[test]
     fn locks_last_a_minute_and_end_with_their_client() {
-        let locks = Locks::default();
+        let locks = QueueLocks::default();
         let script = [
             (0, "a", "lock", vec![0, 1], vec![0, 1]),
             (1, "b", "lock", vec![1, 2], vec![2]),
