@@ -11,7 +11,7 @@ use std::time::Duration;
 
 impl Broker {
     /// A record of the broker's own for a queue of a system topic.
-    pub fn own<'a>(&self, topic: &'a str, queue_id: u32, body: &'a [u8], properties: &'a str) -> Draft<'a> {
+    pub fn system_draft<'a>(&self, topic: &'a str, queue_id: u32, body: &'a [u8], properties: &'a str) -> Draft<'a> {
         Draft::own(topic, queue_id, self.identity.advertised, Timestamp(self.clock.now_ms()), body, properties)
     }
 

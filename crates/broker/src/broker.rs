@@ -62,7 +62,7 @@ pub struct Broker {
     pub(crate) flush_watch: FlushWatch,
     pub(crate) tables: Tables,
     pub(crate) waiting: Waiting,
-    pub(crate) announce: Announcements,
+    pub(crate) announcements: Announcements,
     pub(crate) shards: Shards,
     pub(crate) counts: Counts,
     pub(crate) pool: Pool,
@@ -86,7 +86,7 @@ impl Broker {
         }
         let folder = config.store_root.join("config");
         disk.create_dir_all(&folder)?;
-        // An earlier life may have ended, or failed, before a name that is read now was durable. From here on it counts as that.
+        // The process before may have ended, or failed, before a name that is read now was durable. From here on it must be.
         disk.sync_dir(&folder)?;
         let tables = Tables::load(&clock, &disk, &folder, config.light_queues)?;
         let waiting = Waiting::load(&disk, &folder, &store)?;
@@ -96,7 +96,7 @@ impl Broker {
             flush_watch: FlushWatch::of(&store),
             tables,
             waiting,
-            announce: Announcements::default(),
+            announcements: Announcements::default(),
             shards: Shards::default(),
             counts: Counts::new(&clock, &config.broker_cluster_name),
             pool,
@@ -120,6 +120,6 @@ impl Broker {
 
     /// Waits until every NameServer has registered this broker, or `patience` is over. Returns how many have, and of how many.
     pub fn wait_registered(&self, patience: Duration) -> (usize, usize) {
-        self.announce.registration.wait(patience, self.config().namesrv_addr.len())
+        self.announcements.registration.wait(patience, self.config().namesrv_addr.len())
     }
 }

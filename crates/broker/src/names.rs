@@ -20,7 +20,7 @@ pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// Where op records say which half messages are decided.
 pub const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
 /// Where the broker records how far deliveries and checks have come; never announced.
-pub const PROGRESS_TOPIC: &str = "rmq_sys_delivery_marks";
+pub const DELIVERY_MARKS_TOPIC: &str = "rmq_sys_delivery_marks";
 /// Where messages are parked.
 pub const PARKING_TOPIC: &str = "rmq_sys_parked";
 /// Where half messages go that no producer decides.
@@ -55,7 +55,7 @@ const SYSTEM_TOPICS: [&str; 10] = [
 const NO_SEND_TOPICS: [&str; 9] = [
     DELAY_TOPIC,
     TIMER_TOPIC,
-    PROGRESS_TOPIC,
+    DELIVERY_MARKS_TOPIC,
     PARKING_TOPIC,
     HALF_TOPIC,
     OP_TOPIC,

@@ -60,7 +60,7 @@ impl RunningBroker {
 
     /// Notes that a stop is near: NameServers that go away now are taken to be stopping, too.
     pub fn about_to_stop(&self) {
-        self.broker.announce.registration.about_to_stop();
+        self.broker.announcements.registration.about_to_stop();
     }
 
     /// Leaves the NameServers, answers requests that are under way, saves the tables, flushes the log and records a clean stop.

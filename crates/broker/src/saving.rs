@@ -23,7 +23,7 @@ pub fn close_tables(broker: &Broker) {
 /// Would [`maintain_journal`] do anything?
 pub fn needs_maintenance(broker: &Broker) -> bool {
     broker.tables.journal.needs_maintenance()
-        || broker.announce.pending.has_unannounced()
+        || broker.announcements.pending.has_unannounced()
         || broker.tables.save_failed.load(Ordering::Relaxed)
 }
 

@@ -42,7 +42,7 @@ pub fn start(broker: &Arc<Broker>) {
             && broker.store.fenced().is_some()
             && !bites(Tooth::FenceUntold)
         {
-            broker.announce.registration.changed();
+            broker.announcements.registration.changed();
         }
     }));
     broker.pool.service(registering::run(Arc::clone(broker)));

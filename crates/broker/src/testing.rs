@@ -3,7 +3,7 @@
 use crate::broker::Broker;
 use crate::broker::Setup;
 use crate::broker::StartError;
-use crate::delivery::decide::COMMIT;
+use crate::delivery::decide::{COMMIT, decide_all};
 use crate::error::Refusal;
 use crate::pool::Pool;
 use crate::settings::store::store_config;
@@ -154,4 +154,9 @@ pub fn open_offsets(broker: &Broker) -> Vec<i64> {
         .transactions
         .known(&broker.store)
         .map_or(Vec::new(), |state| state.all_open().iter().map(|(offset, _)| offset.0).collect())
+}
+
+/// Carries out one decision about a half message.
+pub fn decide(broker: &Broker, request: &EndTransaction<'_>) -> Result<(), Refusal> {
+    decide_all(broker, vec![Ok(request.clone())]).swap_remove(0)
 }

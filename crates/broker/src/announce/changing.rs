@@ -16,7 +16,7 @@ use roxmq_env::teeth::{Tooth, bites};
 
 /// Gives the answer when its time has come. Called by a thread of the pool.
 pub fn answer(broker: &Broker, answer: PendingAnswer) {
-    let pending = &broker.announce.pending;
+    let pending = &broker.announcements.pending;
     match pending.push(answer) {
         Pushed::Waits => {}
         Pushed::TooMany(all) => settle_all(broker, all),
@@ -34,7 +34,7 @@ fn settle_all(broker: &Broker, answers: Vec<PendingAnswer>) {
     for answer in answers {
         match &settled {
             Err(refusal) => answer.peer.answer(answer.ticket, refusal.answer()),
-            Ok(()) => broker.announce.pending.confirmed(&broker.announce.registration, now, answer),
+            Ok(()) => broker.announcements.pending.confirmed(&broker.announcements.registration, now, answer),
         }
     }
     give_announced(broker);
@@ -42,7 +42,7 @@ fn settle_all(broker: &Broker, answers: Vec<PendingAnswer>) {
 
 /// Gives the answers whose change is announced by now.
 pub fn give_announced(broker: &Broker) {
-    broker.announce.pending.give_announced(&broker.announce.registration, broker.clock.elapsed());
+    broker.announcements.pending.give_announced(&broker.announcements.registration, broker.clock.elapsed());
 }
 
 /// Makes all changes so far durable. Blocks on the disk.

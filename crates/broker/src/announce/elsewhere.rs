@@ -35,7 +35,7 @@ async fn is_elsewhere(broker: &Broker, topic: &str) -> bool {
     if config.namesrv_addr.is_empty() {
         return false;
     }
-    match broker.announce.registration.route(topic).await {
+    match broker.announcements.registration.route(topic).await {
         Found::Route(route) => route.queue_datas.iter().any(|queues| queues.broker_name != config.broker_name),
         Found::Nowhere => false,
         Found::NoAnswer => true,

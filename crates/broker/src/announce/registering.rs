@@ -48,7 +48,7 @@ pub async fn run(broker: Arc<Broker>) {
     let mut contact = Contact::Starting;
     loop {
         {
-            let registration = &broker.announce.registration;
+            let registration = &broker.announcements.registration;
             let mut name_servers = registration.name_servers.lock();
             if registration.stops.load(Ordering::SeqCst) {
                 return;
@@ -75,7 +75,7 @@ pub async fn run(broker: Arc<Broker>) {
             registration.settle(&name_servers);
         }
         wake(&broker);
-        broker.announce.registration.list_changed.notified().await;
+        broker.announcements.registration.list_changed.notified().await;
     }
 }
 
@@ -98,11 +98,11 @@ async fn serve(broker: Arc<Broker>, name_server: Arc<NameServer>, before: Option
     if name_server.contact().is_registered() {
         info!(name_server = name_server.address, "unregistered");
     }
-    broker.announce.registration.client.disconnect(&name_server.address);
+    broker.announcements.registration.client.disconnect(&name_server.address);
 }
 
 async fn keep_announcing(broker: &Arc<Broker>, name_server: &Arc<NameServer>) {
-    let registration = &broker.announce.registration;
+    let registration = &broker.announcements.registration;
     let client = &registration.client;
     // The connection on which it knows the broker, and when all topics are registered the next time.
     let mut registered_on: Option<LinkNumber> = None;
@@ -171,7 +171,7 @@ async fn announce(
 ) -> Result<(LinkNumber, Extent), CallError> {
     if let Some(link) = known_on
         && announce_topics(broker, name_server, topics).await
-        && broker.announce.registration.client.link_to(&name_server.address) == Some(link)
+        && broker.announcements.registration.client.link_to(&name_server.address) == Some(link)
     {
         return Ok((link, Extent::TheseTopics));
     }
@@ -188,7 +188,7 @@ enum Outcome {
 }
 
 fn record(broker: &Broker, name_server: &NameServer, outcome: Outcome) {
-    let registration = &broker.announce.registration;
+    let registration = &broker.announcements.registration;
     let is_more_announced = {
         let name_servers = registration.name_servers.lock();
         let before = name_server.contact();
@@ -235,7 +235,7 @@ async fn announce_topics(broker: &Arc<Broker>, name_server: &NameServer, topics:
         };
         let route = TopicRouteData { queue_datas: vec![data], ..TopicRouteData::default() };
         let body = json::to_vec(&route, Dialect::Fastjson);
-        let (client, address) = (broker.announce.registration.client.clone(), name_server.address.clone());
+        let (client, address) = (broker.announcements.registration.client.clone(), name_server.address.clone());
         let timeout = Duration::from_millis(config.register_timeout_ms);
         calls.spawn(async move {
             let request = RegisterTopic { topic: topic.topic_name.as_str().into() };
@@ -262,7 +262,7 @@ fn limited(perm: Permission, permission: Permission) -> Permission {
 /// Registers all topics. On which connection the NameServer knows the broker now.
 async fn register(broker: &Arc<Broker>, name_server: &NameServer) -> Result<LinkNumber, CallError> {
     let address = &name_server.address;
-    let client = &broker.announce.registration.client;
+    let client = &broker.announcements.registration.client;
     let link = client.connect(address, CONNECT_TIMEOUT).await?;
     let config = broker.config();
     let body = body(broker, &config);
@@ -317,11 +317,11 @@ fn body(broker: &Broker, config: &BrokerConfig) -> Vec<u8> {
 /// Unregisters from every NameServer.
 pub async fn leave(broker: &Arc<Broker>) {
     let all = {
-        let mut name_servers = broker.announce.registration.name_servers.lock();
-        broker.announce.registration.about_to_stop();
+        let mut name_servers = broker.announcements.registration.name_servers.lock();
+        broker.announcements.registration.about_to_stop();
         std::mem::take(&mut *name_servers)
     };
-    broker.announce.registration.list_changed.notify_one();
+    broker.announcements.registration.list_changed.notify_one();
     all.iter().for_each(|one| one.name_server.leave.notify_one());
     for one in all {
         let _ = one.task.await;
@@ -339,5 +339,5 @@ async fn unregister(broker: &Broker, name_server: &NameServer) {
     let [if_it_answers, otherwise] = LEAVE_TIMEOUT;
     let timeout = if name_server.contact().is_waited_for() { if_it_answers } else { otherwise };
     // A NameServer that does not hear of it notices the closed connection.
-    let _ = broker.announce.registration.client.call(&name_server.address, &request, b"", timeout).await;
+    let _ = broker.announcements.registration.client.call(&name_server.address, &request, b"", timeout).await;
 }

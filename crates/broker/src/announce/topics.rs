@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A topic is new: announces it. The number of the change.
 pub fn announce_new(broker: &Broker, topic: &str) -> u64 {
     broker.tables.incarnations.began(topic, broker.store.was_deleted(topic), next_connection());
-    broker.announce.registration.topic_changed(topic)
+    broker.announcements.registration.topic_changed(topic)
 }
 
 /// A group's retry topic, made if there is none.

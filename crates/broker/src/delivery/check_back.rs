@@ -5,7 +5,7 @@ use crate::broker::Broker;
 use crate::delivery::decide::push_op;
 use crate::delivery::parking;
 use crate::error::Refusal;
-use crate::names::{PROGRESS_TOPIC, UNDECIDED_TOPIC};
+use crate::names::{DELIVERY_MARKS_TOPIC, UNDECIDED_TOPIC};
 use crate::waiting::redraft::{real_queue_id, redelivered};
 use crate::waiting::transaction::checks::{self, CHECKS_QUEUE};
 use crate::waiting::transaction::open::Open;
@@ -200,7 +200,7 @@ fn count(broker: &Broker, asked: &[(QueueOffset, u32)]) -> Result<(), Refusal> {
     let mut batch = broker.store.batch();
     for some in asked.chunks(AT_ONCE) {
         let words: Vec<String> = some.iter().map(|(offset, times)| format!("{offset}:{times}")).collect();
-        batch.push(broker.own(PROGRESS_TOPIC, CHECKS_QUEUE, words.join(",").as_bytes(), ""))?;
+        batch.push(broker.system_draft(DELIVERY_MARKS_TOPIC, CHECKS_QUEUE, words.join(",").as_bytes(), ""))?;
     }
     if batch.is_empty() { Ok(()) } else { broker.append(&mut batch) }
 }

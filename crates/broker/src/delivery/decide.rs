@@ -51,15 +51,6 @@ pub fn serve(broker: &Broker) {
     }
 }
 
-/// Carries out one decision. See [`decide_all`].
-///
-/// # Errors
-/// When there is no such half message of the group, or the store refuses.
-#[cfg(test)]
-pub fn decide(broker: &Broker, request: &request::EndTransaction<'_>) -> Result<(), Refusal> {
-    decide_all(broker, vec![Ok(request.clone())]).swap_remove(0)
-}
-
 /// Closes half messages as their producers decide, with one outcome for each request. A decision about a closed half message changes
 /// nothing, and is no error.
 pub fn decide_all(broker: &Broker, requests: Vec<Result<request::EndTransaction<'_>, Refusal>>) -> Vec<Result<(), Refusal>> {
@@ -228,7 +219,7 @@ fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) 
     let parked = parking::push(broker, half, draft, batch);
     let timed = match fate {
         Fate::At(due) if parked.is_none() => Some((topic.clone(), due)),
-        _ => None,
+        Fate::At(_) | Fate::Now | Fate::DeadLetter | Fate::Level(_) | Fate::Decision => None,
     };
     Ok(Committed { timed, parked })
 }
@@ -236,17 +227,13 @@ fn push_committed(broker: &Broker, half: &Half, checks: u32, batch: &mut Batch) 
 /// Where a committed message goes. Its properties were checked when it was sent; the settings may have changed since.
 fn committed_fate(properties: &PropertiesBuf, of_half: Properties<'_>, config: &BrokerConfig, now: Timestamp) -> Fate {
     let level = DelayLevel::asked(properties.find(name::DELAY), config.delay_ladder.levels_ms().len()).unwrap_or_default();
-    match (level, Times::of(of_half).due_of_accepted(now)) {
-        (Some(level), _) => Fate::Level(level),
-        (None, Some(due)) => Fate::At(due),
-        (None, None) => Fate::Now,
-    }
+    Fate::of(level, Times::of(of_half).due_of_accepted(now))
 }
 
 /// The record that closes a half message.
 pub fn push_op(broker: &Broker, half_offset: QueueOffset, batch: &mut Batch) -> Result<(), Refusal> {
     let properties = format!("{}\u{1}{OP_TAG}\u{2}", name::TAGS);
-    batch.push(broker.own(OP_TOPIC, 0, half_offset.to_string().as_bytes(), &properties))?;
+    batch.push(broker.system_draft(OP_TOPIC, 0, half_offset.to_string().as_bytes(), &properties))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use crate::broker::Broker;
 use crate::delivery::carry_on::{Undelivered, carry_on};
 use crate::error::Refusal;
-use crate::names::{self, PROGRESS_TOPIC};
+use crate::names::{self, DELIVERY_MARKS_TOPIC};
 use crate::waiting::delay::cursors::SteppedBack;
 use crate::waiting::delay::levels::DelayLevel;
 use roxmq_protocol::position::QueueOffset;
@@ -98,7 +98,7 @@ fn due<'a>(broker: &Broker, bytes: &'a [u8], delay: Duration, stepped_back: Opti
 /// Appends what is due, and the delivery mark with the new cursor. An error means that nothing was appended.
 fn deliver(broker: &Broker, level: DelayLevel, due: &[Record<'_>], next: QueueOffset, batch: &mut Batch) -> Result<(), Refusal> {
     batch.clear();
-    batch.push(broker.own(PROGRESS_TOPIC, level.queue_id(), next.to_string().as_bytes(), ""))?;
+    batch.push(broker.system_draft(DELIVERY_MARKS_TOPIC, level.queue_id(), next.to_string().as_bytes(), ""))?;
     let mut undelivered = Undelivered::default();
     for record in due {
         // The properties still say how long it waited.

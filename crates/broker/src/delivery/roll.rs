@@ -4,7 +4,7 @@ use crate::broker::Broker;
 use crate::delivery::parking;
 use crate::delivery::timer::set_within;
 use crate::error::Refusal;
-use crate::names::{PARKING_TOPIC, PROGRESS_TOPIC, TIMER_TOPIC};
+use crate::names::{DELIVERY_MARKS_TOPIC, PARKING_TOPIC, TIMER_TOPIC};
 use crate::waiting::clearance::{Outcome, RollProgress};
 use crate::waiting::redraft::redelivered;
 use crate::waiting::system_queue::{AT_ONCE, Reached};
@@ -129,7 +129,7 @@ fn store_again(broker: &Broker, bytes: &[u8]) -> Result<usize, Refusal> {
 /// Parks a message that cannot be stored again, so that it does not hold up the deletion.
 fn park(broker: &Broker, queue: &mut DueQueue, timer: Timer, record: &Record<'_>, reason: &str) -> Result<(), Refusal> {
     let mut batch = broker.store.batch();
-    batch.push(broker.own(PROGRESS_TOPIC, MARKS_QUEUE, mark([timer].into_iter()).as_bytes(), ""))?;
+    batch.push(broker.system_draft(DELIVERY_MARKS_TOPIC, MARKS_QUEUE, mark([timer].into_iter()).as_bytes(), ""))?;
     let parked = parking::park(broker, record, PARKING_TOPIC, reason, &mut batch);
     batch.use_reserve();
     broker.append_atomic(&mut batch)?;

@@ -3,7 +3,7 @@
 use crate::broker::Broker;
 use crate::delivery::carry_on::{Undelivered, carry_on};
 use crate::error::Refusal;
-use crate::names::PROGRESS_TOPIC;
+use crate::names::DELIVERY_MARKS_TOPIC;
 use crate::waiting::system_queue::Reached;
 use crate::waiting::timer::counts::count_at_start;
 use crate::waiting::timer::due_queue::{DueQueue, MARKS_QUEUE, Progress, PutOff, Timer, mark};
@@ -58,7 +58,7 @@ pub fn deliver_due(broker: &Broker) -> Option<Timestamp> {
     let timers = &broker.waiting.timers;
     let now = Timestamp(broker.clock.now_ms());
     let log_end = broker.store.visible_end();
-    let marks_end = broker.store.queue_next(PROGRESS_TOPIC, MARKS_QUEUE).unwrap_or_default();
+    let marks_end = broker.store.queue_next(DELIVERY_MARKS_TOPIC, MARKS_QUEUE).unwrap_or_default();
     let mut batch = broker.store.batch();
     timers.queue().retry();
     loop {
@@ -108,7 +108,7 @@ fn deliver(broker: &Broker, queue: &mut DueQueue, due: &[(Timer, LogOffset)], ba
     }
     batch.clear();
     let delivered = mark(deliveries.iter().map(|delivery| delivery.timer));
-    batch.push(broker.own(PROGRESS_TOPIC, MARKS_QUEUE, delivered.as_bytes(), ""))?;
+    batch.push(broker.system_draft(DELIVERY_MARKS_TOPIC, MARKS_QUEUE, delivered.as_bytes(), ""))?;
     let mut undelivered = Undelivered::default();
     let mut topics = Vec::new();
     for (record, _) in deliveries.iter().filter_map(|delivery| Record::parse(&delivery.bytes).ok()) {

@@ -22,7 +22,7 @@ pub fn topic() -> String {
 pub fn store(broker: &Broker, topic: &str, queue_id: u32, messages: &[(String, String)]) -> Result<Vec<i64>, Refusal> {
     let mut batch = broker.store.batch();
     for (body, properties) in messages {
-        batch.push(broker.own(topic, queue_id, body.as_bytes(), properties))?;
+        batch.push(broker.system_draft(topic, queue_id, body.as_bytes(), properties))?;
     }
     broker.append_and_confirm(&mut batch)?;
     Ok((0..batch.len()).map(|n| batch.placed(n).log_offset.0).collect())

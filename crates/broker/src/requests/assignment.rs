@@ -97,20 +97,20 @@ async fn queues_of(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
         return Some(readable(topic, &[here]));
     }
     let now = broker.clock.elapsed();
-    if let Some(queues) = broker.announce.routes.known(topic, now.saturating_sub(ROUTE_LIFE)) {
+    if let Some(queues) = broker.announcements.routes.known(topic, now.saturating_sub(ROUTE_LIFE)) {
         return Some(queues);
     }
-    match broker.announce.registration.route(topic).await {
+    match broker.announcements.registration.route(topic).await {
         Found::Route(route) => {
             let queues = readable(topic, &route.queue_datas);
-            broker.announce.routes.note(topic, queues.clone(), now);
+            broker.announcements.routes.note(topic, queues.clone(), now);
             Some(queues)
         }
         Found::Nowhere => {
-            broker.announce.routes.forget(topic);
+            broker.announcements.routes.forget(topic);
             None
         }
-        Found::NoAnswer => broker.announce.routes.known(topic, Duration::ZERO),
+        Found::NoAnswer => broker.announcements.routes.known(topic, Duration::ZERO),
     }
 }
 

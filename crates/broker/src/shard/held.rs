@@ -17,7 +17,7 @@ pub(super) struct HeldPull {
     pub(super) ticket: Ticket,
     /// Until when it may wait, as [`roxmq_env::clock::Clock::elapsed`] counts.
     pub(super) deadline: Duration,
-    pub(super) pull: PreparedPull,
+    pub(super) prepared: PreparedPull,
 }
 
 impl HeldPull {

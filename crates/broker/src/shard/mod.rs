@@ -79,10 +79,12 @@ impl BrokerShard {
         let waits_for_others =
             !self.unconfirmed.borrow().is_empty() || !self.unannounced.borrow().is_empty() || !self.deferred.borrow().is_empty();
         let held = self.held.borrow();
-        match held.count() {
-            _ if waits_for_others => CHECK_INTERVAL,
-            0 => Duration::MAX,
-            _ => held.next_deadline().saturating_sub(self.broker.clock.elapsed()),
+        if waits_for_others {
+            CHECK_INTERVAL
+        } else if held.count() == 0 {
+            Duration::MAX
+        } else {
+            held.next_deadline().saturating_sub(self.broker.clock.elapsed())
         }
     }
 }

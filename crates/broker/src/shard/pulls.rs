@@ -17,14 +17,14 @@ use std::time::Duration;
 impl BrokerShard {
     pub(super) fn take_pull(&self, from: &Rc<Connection>, request: &Incoming<'_>, form: PullForm) {
         let config = Arc::clone(&self.flow.borrow().config);
-        let pull = match prepare(&self.broker, &config, from.id, &request.header.fields, form) {
-            Ok(pull) => pull,
+        let prepared = match prepare(&self.broker, &config, from.id, &request.header.fields, form) {
+            Ok(prepared) => prepared,
             Err(refusal) => return refuse(from, request.ticket(), &refusal),
         };
         let now = self.broker.clock.elapsed();
-        let pull = HeldPull { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, pull.hold), pull };
+        let pull = HeldPull { from: Rc::clone(from), ticket: request.ticket(), deadline: deadline(now, prepared.hold), prepared };
         if self.must_wait_its_turn(&pull, now) {
-            let queue = pull.pull.queue.clone();
+            let queue = pull.prepared.queue.clone();
             self.hold(&queue, pull);
             return self.arrived(&queue);
         }
@@ -36,8 +36,8 @@ impl BrokerShard {
     fn must_wait_its_turn(&self, pull: &HeldPull, now: Duration) -> bool {
         let held = self.held.borrow();
         let found = || {
-            let queue = &pull.pull.queue;
-            self.broker.store.bounds(&queue.topic, queue.queue_id).map_or(0, |(_, max)| max - pull.pull.from)
+            let queue = &pull.prepared.queue;
+            self.broker.store.bounds(&queue.topic, queue.queue_id).map_or(0, |(_, max)| max - pull.prepared.from)
         };
         held.pace.is_ahead_of(now, found) && pull.may_wait(now) && self.has_room_for_one_more(held.count())
     }
@@ -48,11 +48,11 @@ impl BrokerShard {
 
     /// Answers a pull, or holds it when there is nothing for it and it may wait.
     fn serve_pull(&self, pull: HeldPull, now: Duration) {
-        if let Err(refusal) = check_there(&self.broker, &pull.pull) {
+        if let Err(refusal) = check_there(&self.broker, &pull.prepared) {
             return refuse(&pull.from, pull.ticket, &refusal);
         }
         let mut shared = self.shared.borrow_mut();
-        let result = serve(&self.broker, &pull.pull, Patience::MemoryOnly, &mut shared);
+        let result = serve(&self.broker, &pull.prepared, Patience::MemoryOnly, &mut shared);
         if result.needs_disk {
             return self.serve_from_disk(pull);
         }
@@ -64,7 +64,7 @@ impl BrokerShard {
         if !self.has_room_for_one_more(self.held.borrow().count()) {
             return pull.answer(&result, &[]);
         }
-        let queue = pull.pull.queue.clone();
+        let queue = pull.prepared.queue.clone();
         if self.hold(&queue, pull) == Held::First {
             // A message may have come after the read and before the shard is notified of such.
             let unseen =
@@ -78,9 +78,9 @@ impl BrokerShard {
 
     /// Lets the pool read messages that are not in memory, so that nothing else on this shard waits for the disk.
     fn serve_from_disk(&self, pull: HeldPull) {
-        let HeldPull { from, ticket, pull, .. } = pull;
+        let HeldPull { from, ticket, prepared, .. } = pull;
         let (broker, peer) = (Arc::clone(&self.broker), from.peer());
-        let read = move || peer.answer(ticket, answer_of(|| answer_from_disk(&broker, &pull, peer.met_as())));
+        let read = move || peer.answer(ticket, answer_of(|| answer_from_disk(&broker, &prepared, peer.met_as())));
         let is_queued = self.broker.pool.read_old(read);
         if !is_queued {
             refuse(&from, ticket, &Refusal::Busy("too many reads of old messages wait"));
@@ -111,7 +111,7 @@ impl BrokerShard {
         for queue in queues {
             let mut refusals = Vec::new();
             let forbidden = self.release(&queue, |held| {
-                let checked = recheck(&self.broker, &held.pull);
+                let checked = recheck(&self.broker, &held.prepared);
                 checked.map_err(|refusal| refusals.push(refusal)).is_err()
             });
             for (held, refusal) in forbidden.into_iter().zip(refusals) {

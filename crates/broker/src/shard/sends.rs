@@ -198,7 +198,7 @@ impl BrokerShard {
         let write = |out: &mut Vec<u8>| {
             answer::write(&mut self.flow.borrow_mut(), *ticket, from.met_as, prepared, places, code, out);
         };
-        match prepared.change.filter(|change| !self.broker.announce.registration.is_announced(*change)) {
+        match prepared.change.filter(|change| !self.broker.announcements.registration.is_announced(*change)) {
             None => from.write(write),
             Some(change) => {
                 let mut frames = Vec::new();
@@ -213,7 +213,7 @@ impl BrokerShard {
     pub(super) fn answer_announced(&self) {
         let mut unannounced = self.unannounced.borrow_mut();
         if !unannounced.is_empty() {
-            unannounced.give(self.broker.clock.elapsed(), |change| self.broker.announce.registration.is_announced(change));
+            unannounced.give(self.broker.clock.elapsed(), |change| self.broker.announcements.registration.is_announced(change));
         }
     }
 

@@ -59,7 +59,7 @@ pub fn warn_of_unserved(topics: &Topics) {
 pub fn recover_from_log(topics: &Topics, store: &Store) {
     let mut queues: BTreeMap<String, i32> = BTreeMap::new();
     // A light queue belongs to no topic of the table.
-    for (topic, queue_id) in store.queues().into_iter().filter(|(topic, _)| topic != names::PROGRESS_TOPIC && !is_light(topic)) {
+    for (topic, queue_id) in store.queues().into_iter().filter(|(topic, _)| topic != names::DELIVERY_MARKS_TOPIC && !is_light(topic)) {
         let count = queues.entry(topic).or_default();
         *count = (*count).max(queue_id as i32 + 1);
     }

@@ -23,6 +23,15 @@ pub enum Fate {
 }
 
 impl Fate {
+    /// Of a message that asks for this level and this time. A level wins over a time.
+    pub fn of(level: Option<DelayLevel>, due: Option<Timestamp>) -> Fate {
+        match (level, due) {
+            (Some(level), _) => Fate::Level(level),
+            (None, Some(due)) => Fate::At(due),
+            (None, None) => Fate::Now,
+        }
+    }
+
     /// Whether it lies in a queue of the broker's own before it goes to its own queue.
     pub fn waits(self) -> bool {
         match self {
@@ -41,10 +50,11 @@ impl Fate {
         }
     }
 
-    /// Adds to a new message's properties where it goes after it has waited.
+    /// Adds to a new message's properties what its fate needs there: where it goes after it has waited, or that it is a dead letter.
     pub fn write_into(self, properties: &mut String, topic: &str, queue_id: u32) {
         match self {
-            Fate::Now | Fate::DeadLetter => {}
+            Fate::Now => {}
+            Fate::DeadLetter => *properties = redraft::dead_letter_properties(properties),
             Fate::Level(_) => *properties = redraft::waiting_properties(properties, topic, queue_id),
             Fate::At(due) => *properties = redraft::timed_properties(properties, topic, queue_id, due),
             Fate::Decision => *properties = checks::never_checked(&redraft::waiting_properties(properties, topic, queue_id)),

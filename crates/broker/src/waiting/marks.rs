@@ -11,7 +11,7 @@
 //! A crash leaves mark and messages, or neither: nothing is delivered twice or left out. The files that repeat the cursors matter only
 //! when retention has deleted the marks. Java has no marks, and delivers again after a crash.
 
-use crate::names::PROGRESS_TOPIC;
+use crate::names::DELIVERY_MARKS_TOPIC;
 use roxmq_protocol::position::QueueOffset;
 use roxmq_protocol::record::records;
 use roxmq_store::{Filter, Patience, ReadLimits, ReadRequest, Store};
@@ -21,11 +21,11 @@ pub const OTHERS_FROM_QUEUE: u32 = 100;
 
 /// The delivery cursor in the newest mark of a queue.
 pub fn newest(store: &Store, queue_id: u32) -> Option<QueueOffset> {
-    let (min, max) = store.bounds(PROGRESS_TOPIC, queue_id)?;
+    let (min, max) = store.bounds(DELIVERY_MARKS_TOPIC, queue_id)?;
     // A damaged mark is skipped. The one before it is behind, which repeats deliveries but loses none.
     (min.0..max.0).rev().take(DAMAGED_MAX).map(QueueOffset).find_map(|offset| {
         let mut bytes = Vec::new();
-        store.read(&ReadRequest { topic: PROGRESS_TOPIC, queue_id, from: offset, limits: ONE }, Filter::ALL, &mut bytes);
+        store.read(&ReadRequest { topic: DELIVERY_MARKS_TOPIC, queue_id, from: offset, limits: ONE }, Filter::ALL, &mut bytes);
         let record = records(&bytes).next()?.ok().filter(|record| record.queue_offset == offset)?;
         std::str::from_utf8(record.body).ok()?.parse().ok().map(QueueOffset)
     })

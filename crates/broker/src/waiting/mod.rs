@@ -44,7 +44,7 @@ impl Waiting {
         };
         let end = |topic, queue_id| queue_end(store, topic, queue_id);
         waiting.delay_cursors.limit_to_ends(|level| end(names::DELAY_TOPIC, level.queue_id()));
-        let checks = end(names::PROGRESS_TOPIC, transaction::checks::CHECKS_QUEUE);
+        let checks = end(names::DELIVERY_MARKS_TOPIC, transaction::checks::CHECKS_QUEUE);
         waiting.transactions.limit_to_ends(end(names::HALF_TOPIC, 0), end(names::OP_TOPIC, 0), checks);
         Ok(waiting)
     }

@@ -1,7 +1,7 @@
 //! Which parts of a message change when it goes from one queue to another?
 
 use crate::waiting::timer::times::ORIGIN;
-use roxmq_protocol::properties::{Properties, PropertiesBuf, name};
+use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, Properties, PropertiesBuf, name};
 use roxmq_protocol::record::{Draft, Record};
 use roxmq_protocol::time::Timestamp;
 use std::net::SocketAddr;
@@ -49,5 +49,32 @@ pub fn queue_that_is_read(queue_id: u32, queues: i32) -> u32 {
     match u32::try_from(queues) {
         Ok(queues) if queues > 0 => queue_id % queues,
         _ => queue_id,
+    }
+}
+
+/// Properties of a message that is dead-lettered although its consumer has sent it to the retry topic.
+///
+/// Where there is no room for all of them, those go first that clients and brokers have added since its first send.
+pub fn dead_letter_properties(stored: &str) -> String {
+    let mut properties = PropertiesBuf::from_text(stored);
+    properties.set(name::DELAY, "-1");
+    let added = [name::WAIT, name::RECONSUME_TIME, name::MAX_RECONSUME_TIMES, name::TRACE_ON, name::MSG_REGION, name::CLUSTER, name::DELAY];
+    for name in added {
+        if properties.as_str().len() > PROPERTIES_BYTES_MAX {
+            properties.remove(name);
+        }
+    }
+    properties.into_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_waits_for_no_level() {
+        let laid = dead_letter_properties("UNIQ_KEY\u{1}id\u{2}DELAY\u{1}5\u{2}");
+        assert_eq!(Properties::new(&laid).find(name::DELAY), Some("-1"));
+        assert_eq!(Properties::new(&laid).find(name::UNIQ_KEY), Some("id"));
     }
 }

@@ -1,10 +1,11 @@
 use crate::broker::Broker;
 use crate::delivery::check_back::{Asked, check_all, check_open};
-use crate::delivery::decide::{ROLLBACK, decide, decide_all};
+use crate::delivery::decide::{ROLLBACK, decide_all};
 use crate::error::Refusal;
 use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
 use crate::requests::transactions::put_back;
 use crate::settings::BrokerConfig;
+use crate::testing::decide;
 use crate::testing::open_offsets;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, delivered, open, put, seen_in, try_open};
 use crate::waiting::redraft;

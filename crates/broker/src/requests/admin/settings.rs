@@ -53,7 +53,7 @@ fn put_in_force(broker: &Broker, settings: BrokerConfig) {
     broker.settings.put(settings);
     // The permission, order and limits of topics travel with the registration.
     broker.tables.topics.touch();
-    broker.announce.registration.settings_changed();
+    broker.announcements.registration.settings_changed();
     broker.shards.recheck();
 }
 

@@ -63,7 +63,7 @@ impl PreparedPull {
     }
 }
 
-/// Who pulls.
+/// Which kind of consumer pulls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PullForm {
     /// A push or pull consumer.

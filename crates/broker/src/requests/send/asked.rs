@@ -51,20 +51,25 @@ impl<'a> Asked<'a> {
     ///
     /// # Errors
     /// When the level or the time is invalid.
-    pub fn fate(&self, config: &BrokerConfig, is_dead_letter: bool, reconsume_times: i32, now: Timestamp) -> Result<Fate, Refusal> {
+    pub fn fate(
+        &self,
+        config: &BrokerConfig,
+        is_dead_letter: bool,
+        reconsume_times: i32,
+        now: Timestamp,
+        no_transactions: impl FnOnce() -> Refusal,
+    ) -> Result<Fate, Refusal> {
         let level = DelayLevel::asked(self.delay, config.delay_ladder.levels_ms().len())?;
-        let due = match level {
-            None if !is_dead_letter => self.times.due(now, config)?,
-            _ => None,
-        };
         // A retry that a consumer sends itself still has the properties of the first send.
         let is_half = self.is_half() && !(reconsume_times > 0 && level.is_some());
-        Ok(match (level, due) {
+        if is_half && config.reject_transactions {
+            return Err(no_transactions());
+        }
+        let due = if is_dead_letter || level.is_some() { None } else { self.times.due(now, config)? };
+        Ok(match Fate::of(level, due) {
             _ if is_half => Fate::Decision,
             _ if is_dead_letter => Fate::DeadLetter,
-            (Some(level), _) => Fate::Level(level),
-            (None, Some(due)) => Fate::At(due),
-            (None, None) => Fate::Now,
+            fate => fate,
         })
     }
 

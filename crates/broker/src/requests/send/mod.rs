@@ -126,11 +126,11 @@ pub fn prepare_one(
     }
     let given = Properties::new(&request.properties);
     let asked = Asked::of(given);
-    let fate = asked.fate(&config, dead_letter.is_some(), request.reconsume_times, now)?;
-    if fate == Fate::Decision && config.reject_transactions {
+    let no_transactions = || {
         let address = broker.identity.address_to(sender.met_as);
-        return Err(Refusal::Forbidden(format!("the broker[{address}] sending transaction message is forbidden")).into());
-    }
+        Refusal::Forbidden(format!("the broker[{address}] sending transaction message is forbidden"))
+    };
+    let fate = asked.fate(&config, dead_letter.is_some(), request.reconsume_times, now, no_transactions)?;
     asked.check(&config, request.batch)?;
     if fate.waits()
         && let Some(unconfirmed) = topics::unconfirmed(broker, destination.name())
@@ -168,10 +168,7 @@ pub fn prepare_one(
             let waits_for = WaitsFor { time: asked.times.is_asked(), decision: fate == Fate::Decision };
             room::check(flow.properties.len(), light.map_or(0, |(_, bytes)| bytes), room::later_bytes(&request.topic, waits_for))?;
         }
-        match fate {
-            Fate::DeadLetter => flow.properties = retries::dead_letter_properties(&flow.properties),
-            _ => fate.write_into(&mut flow.properties, destination.name(), queue_id),
-        }
+        fate.write_into(&mut flow.properties, destination.name(), queue_id);
         if let Some((named, _)) = light {
             light::reserve(broker, &config, &[named])?;
             // A message that waits is in none yet.

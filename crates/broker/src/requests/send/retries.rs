@@ -6,7 +6,7 @@ use crate::error::Refusal;
 use crate::message::room;
 use crate::names;
 use roxmq_protocol::body::SubscriptionGroupConfig;
-use roxmq_protocol::properties::{PROPERTIES_BYTES_MAX, PropertiesBuf, name};
+use roxmq_protocol::properties::PROPERTIES_BYTES_MAX;
 use roxmq_protocol::request::SendMessage;
 use std::sync::Arc;
 
@@ -25,21 +25,6 @@ pub fn group_of(broker: &Broker, name: &str) -> Result<Arc<SubscriptionGroupConf
     broker.tables.groups.admit(&broker.config(), name).map_err(|_| Refusal::no_group(name))
 }
 
-/// Properties of a message that is dead-lettered although its consumer has sent it to the retry topic.
-///
-/// Where there is no room for all of them, those go first that clients and brokers have added since its first send.
-pub fn dead_letter_properties(stored: &str) -> String {
-    let mut properties = PropertiesBuf::from_text(stored);
-    properties.set(name::DELAY, "-1");
-    let added = [name::WAIT, name::RECONSUME_TIME, name::MAX_RECONSUME_TIMES, name::TRACE_ON, name::MSG_REGION, name::CLUSTER, name::DELAY];
-    for name in added {
-        if properties.as_str().len() > PROPERTIES_BYTES_MAX {
-            properties.remove(name);
-        }
-    }
-    properties.into_string()
-}
-
 /// A consumer that fails to send a message back sends it to its retry topic itself. If it was tried too often, or its group consumes in
 /// order, it is dead-lettered instead: the dead-letter topic in that case.
 pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: i32) -> Result<Option<String>, Refusal> {
@@ -53,17 +38,4 @@ pub fn dead_letter_instead(broker: &Broker, request: &SendMessage<'_>, version: 
     }
     topics::add_retry_topic(broker, name, group.retry_queue_nums);
     Ok(None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use roxmq_protocol::properties::Properties;
-
-    #[test]
-    fn a_dead_letter_waits_for_no_level() {
-        let laid = dead_letter_properties("UNIQ_KEY\u{1}id\u{2}DELAY\u{1}5\u{2}");
-        assert_eq!(Properties::new(&laid).find(name::DELAY), Some("-1"));
-        assert_eq!(Properties::new(&laid).find(name::UNIQ_KEY), Some("id"));
-    }
 }

@@ -70,14 +70,14 @@ fn forget_all(broker: &Broker, topics: &[&str]) -> Option<u64> {
         broker.shards.notify_topic(topic);
     }
     saving::save_offsets(broker);
-    were_there.then(|| broker.announce.registration.changed())
+    were_there.then(|| broker.announcements.registration.changed())
 }
 
 /// Code 316: deletes queues and offsets whose topic is in no table. A log may know more topics than the table.
 pub fn clean_unused(broker: &Broker, _: &Call<'_>, _: request::CleanUnusedTopic) -> Result<Answer, Refusal> {
     let mut gone: BTreeSet<String> = broker.store.queues().into_iter().map(|(topic, _)| topic).collect();
     gone.extend(broker.tables.offsets.topics());
-    gone.retain(|topic| topic != names::PROGRESS_TOPIC && !is_light(topic) && broker.tables.topics.find(topic).is_none());
+    gone.retain(|topic| topic != names::DELIVERY_MARKS_TOPIC && !is_light(topic) && broker.tables.topics.find(topic).is_none());
     if !gone.is_empty() {
         forget_all(broker, &gone.iter().map(String::as_str).collect::<Vec<_>>());
     }

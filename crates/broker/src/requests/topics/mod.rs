@@ -93,7 +93,7 @@ fn put(broker: &Broker, topic: TopicConfig) -> Option<u64> {
         return Some(topics::announce_new(broker, &name));
     }
     broker.shards.recheck();
-    Some(broker.announce.registration.topic_changed(&name))
+    Some(broker.announcements.registration.topic_changed(&name))
 }
 
 /// Code 21.

@@ -6,7 +6,7 @@
 
 use super::hours::{HOUR_MS, HOURS, hour_of, queue_of_hour, start_of};
 use super::times::ORIGIN;
-use crate::names::{PROGRESS_TOPIC, TIMER_TOPIC};
+use crate::names::{DELIVERY_MARKS_TOPIC, TIMER_TOPIC};
 use crate::waiting::marks;
 use crate::waiting::system_queue::{Reached, SystemQueue};
 use roxmq_protocol::position::{LogOffset, QueueOffset};
@@ -205,7 +205,7 @@ impl DueQueue {
 
     /// Reads the marks before `end`: what they name was delivered before this start.
     pub fn read_marks(&mut self, store: &Store, end: LogOffset) -> Reached {
-        SystemQueue::new(PROGRESS_TOPIC, MARKS_QUEUE, self.done.marks).read_on(store, |record| {
+        SystemQueue::new(DELIVERY_MARKS_TOPIC, MARKS_QUEUE, self.done.marks).read_on(store, |record| {
             if record.log_offset < end {
                 self.delivered_before.extend(named_in(record.body).map(|timer| (timer.origin, timer.due)));
             }

@@ -1,7 +1,7 @@
 //! Which half messages are open?
 
 use super::checks::{self, CHECKS_QUEUE};
-use crate::names::{HALF_TOPIC, OP_TOPIC, PROGRESS_TOPIC};
+use crate::names::{DELIVERY_MARKS_TOPIC, HALF_TOPIC, OP_TOPIC};
 use crate::outages::Outages;
 use crate::tables::file::TableFile;
 use crate::waiting::system_queue::{Reached, SystemQueue};
@@ -157,7 +157,7 @@ impl State {
             open: BTreeMap::new(),
             halves: SystemQueue::new(HALF_TOPIC, 0, cursors.half),
             ops: SystemQueue::new(OP_TOPIC, 0, cursors.op),
-            checks: SystemQueue::new(PROGRESS_TOPIC, CHECKS_QUEUE, cursors.checks),
+            checks: SystemQueue::new(DELIVERY_MARKS_TOPIC, CHECKS_QUEUE, cursors.checks),
             closed_early: Vec::new(),
         }
     }
