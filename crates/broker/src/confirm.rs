@@ -1,4 +1,4 @@
-//! How does a thread wait until an append is confirmed? Sends do not block a thread: they wait in `shard/send_stages.rs`.
+//! How does a thread wait until an append is confirmed? Sends do not block a thread: they wait in their shard, see `shard/sends.rs`.
 
 use crate::error::Refusal;
 use parking_lot::{Condvar, Mutex};

@@ -1,6 +1,6 @@
-//! In which order are locks taken?
+//! How is it checked that locks are taken in one order?
 //!
-//! Two threads that take the same two locks in different orders may wait for each other forever. So each lock has a [`Rank`], and a
+//! Two threads that take the same two locks in different orders may wait for each other forever. So a lock may have a [`Rank`], and a
 //! thread takes a lock only while every lock that it holds has a lower rank. A debug build checks that each time and panics with both
 //! names; so every test checks it. In a release build a ranked lock is the `parking_lot` lock inside and nothing else.
 //! The ranks are listed by the crate that has the locks, in its `locks.rs`.

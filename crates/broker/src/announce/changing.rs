@@ -1,6 +1,6 @@
 //! When is a change of topics, groups or request modes answered? Once it is durable, and a new topic is announced to the NameServers.
 //!
-//! The thread that makes a change does not wait for that; the answer does. The first thread that finds answers unserved settles the
+//! The thread that makes a change does not wait for that; the answer does. The first thread that finds answers unserved syncs the
 //! journal and gives all answers that came meanwhile. So many changes share one sync, and a few threads serve any number of them.
 //!
 //! Changes that no request asked for are not waited for. A group or a retry topic that a heartbeat makes is made again, with the same
@@ -10,7 +10,7 @@
 
 use crate::broker::Broker;
 use crate::error::Refusal;
-use crate::registration::pending::{PendingAnswer, Pushed};
+use crate::registration::pending::{AfterPush, PendingAnswer};
 use crate::tables::file::is_full;
 use roxmq_env::teeth::{Tooth, bites};
 
@@ -18,21 +18,21 @@ use roxmq_env::teeth::{Tooth, bites};
 pub fn answer(broker: &Broker, answer: PendingAnswer) {
     let pending = &broker.announcements.pending;
     match pending.push(answer) {
-        Pushed::Waits => {}
-        Pushed::TooMany(all) => settle_all(broker, all),
-        Pushed::Unserved => {
+        AfterPush::Waits => {}
+        AfterPush::TooMany(all) => sync_for(broker, all),
+        AfterPush::Unserved => {
             while let Some(all) = pending.next() {
-                settle_all(broker, all);
+                sync_for(broker, all);
             }
         }
     }
 }
 
-fn settle_all(broker: &Broker, answers: Vec<PendingAnswer>) {
-    let settled = if bites(Tooth::AnswerBeforeJournal) { Ok(()) } else { settle(broker) };
+fn sync_for(broker: &Broker, answers: Vec<PendingAnswer>) {
+    let synced = if bites(Tooth::AnswerBeforeJournal) { Ok(()) } else { sync(broker) };
     let now = broker.clock.elapsed();
     for answer in answers {
-        match &settled {
+        match &synced {
             Err(refusal) => answer.peer.answer(answer.ticket, refusal.answer()),
             Ok(()) => broker.announcements.pending.confirmed(&broker.announcements.registration, now, answer),
         }
@@ -49,15 +49,15 @@ pub fn give_announced(broker: &Broker) {
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn settle(broker: &Broker) -> Result<(), Refusal> {
-    settle_to(broker, broker.tables.journal.noted())
+pub fn sync(broker: &Broker) -> Result<(), Refusal> {
+    sync_to(broker, broker.tables.journal.noted())
 }
 
 /// Makes the first `wanted` changes durable.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn settle_to(broker: &Broker, wanted: u64) -> Result<(), Refusal> {
+pub fn sync_to(broker: &Broker, wanted: u64) -> Result<(), Refusal> {
     if broker.tables.journal.durable() >= wanted {
         return Ok(());
     }

@@ -3,8 +3,8 @@
 //! While it is, producers with an old route still send to this broker. Such a send must not make the topic again: it is refused, and the
 //! client goes on to the other brokers. Once the topic is nowhere, a send makes it like any topic with a new name.
 
+use crate::announce::route::{self, Found};
 use crate::broker::Broker;
-use crate::registration::route::Found;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn is_elsewhere(broker: &Broker, topic: &str) -> bool {
     if config.namesrv_addr.is_empty() {
         return false;
     }
-    match broker.announcements.registration.route(topic).await {
+    match route::ask(broker, topic).await {
         Found::Route(route) => route.queue_datas.iter().any(|queues| queues.broker_name != config.broker_name),
         Found::Nowhere => false,
         Found::NoAnswer => true,

@@ -1,4 +1,4 @@
-//! Announcing to the NameServers which topics this broker has (103, 104, 217). Follows Java's `BrokerOuterAPI.registerBrokerAll` and
+//! How does each NameServer hear which topics this broker has (103, 104, 217)? Follows Java's `BrokerOuterAPI.registerBrokerAll` and
 //! `registerSingleTopicAsync`.
 //!
 //! Each NameServer of the settings has a task of its own and hears at its own pace: one that is slow, mute or away holds up none of the
@@ -72,7 +72,7 @@ pub async fn run(broker: Arc<Broker>) {
                 name_servers.push(Announcer { name_server, task });
             }
             contact = Contact::Added;
-            registration.settle(&name_servers);
+            registration.update_announced(&name_servers);
         }
         wake(&broker);
         broker.announcements.registration.list_changed.notified().await;
@@ -213,7 +213,7 @@ fn record(broker: &Broker, name_server: &NameServer, outcome: Outcome) {
         if now == Contact::Registered {
             registration.registered.notify_all();
         }
-        registration.settle(&name_servers)
+        registration.update_announced(&name_servers)
     };
     if is_more_announced {
         wake(broker);

@@ -40,7 +40,7 @@ pub fn unconfirmed(broker: &Broker, topic: &str) -> Option<u64> {
 /// # Errors
 /// When the disk refuses.
 pub fn confirm(broker: &Broker, topic: &str) -> Result<(), Refusal> {
-    unconfirmed(broker, topic).map_or(Ok(()), |change| changing::settle_to(broker, change))
+    unconfirmed(broker, topic).map_or(Ok(()), |change| changing::sync_to(broker, change))
 }
 
 /// Makes a topic in which messages are parked, if there is none.

@@ -48,7 +48,7 @@ pub fn check_all(broker: &Broker) {
     let mut without_producer = 0;
     check_open(broker, |half, times| {
         let asked = ask(broker, half, times);
-        without_producer += u32::from(asked == Asked::NoProducer);
+        without_producer += u32::from(asked == CheckedBack::NoProducer);
         asked
     });
     // Logged when it changes, not in every round.
@@ -61,9 +61,9 @@ pub fn check_all(broker: &Broker) {
 
 /// Whether a producer was asked for a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum CheckedBack {
     /// This counts as one of the checks of the half message.
-    Asked,
+    Yes,
     /// No producer of the group is connected.
     NoProducer,
 }
@@ -71,7 +71,7 @@ pub enum Asked {
 /// One round, in which `ask` gets each half message to check and how many checks it has had, this one included.
 ///
 /// Decisions go on meanwhile: no lock is held while half messages are read, or while a write is confirmed.
-pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> Asked) {
+pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> CheckedBack) {
     let transactions = &broker.waiting.transactions;
     let open = {
         let Ok(state) = transactions.known(&broker.store) else {
@@ -98,7 +98,7 @@ pub fn check_open(broker: &Broker, mut ask: impl FnMut(&Record<'_>, u32) -> Aske
             Check::Early => {}
             Check::Ask => {
                 let checks = open.checks.saturating_add(1);
-                if ask(&record, checks) == Asked::Asked {
+                if ask(&record, checks) == CheckedBack::Yes {
                     open.checks = checks;
                     asked.push((offset, checks));
                 }
@@ -152,10 +152,10 @@ fn check(broker: &Broker, open: &Open, record: &Record<'_>) -> Check {
 }
 
 /// Asks any connected producer of the group; the sender may be gone.
-fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> Asked {
+fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> CheckedBack {
     let properties = half.properties();
     let producers = broker.tables.clients.producers(properties.find(name::PGROUP).unwrap_or_default());
-    let Some(producer) = broker.randomness.pick(&producers) else { return Asked::NoProducer };
+    let Some(producer) = broker.randomness.pick(&producers) else { return CheckedBack::NoProducer };
     let unique = properties.unique_key().unwrap_or_default().to_owned();
     let topic = properties.find(name::REAL_TOPIC).unwrap_or_default();
     let queue_id = real_queue_id(properties);
@@ -163,7 +163,7 @@ fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> Asked {
     let mut restored = Vec::new();
     let met_as = producer.peer.met_as();
     if redelivered(half, met_as, topic, queue_id, &counted).encode(&mut restored).is_err() {
-        return Asked::Asked;
+        return CheckedBack::Yes;
     }
     place(&mut restored, half.queue_offset, half.log_offset, half.store_timestamp);
     let request = CheckTransaction {
@@ -175,7 +175,7 @@ fn ask(broker: &Broker, half: &Record<'_>, times: u32) -> Asked {
         offset_msg_id: Some(MessageId { store_host: met_as, log_offset: half.log_offset }.to_string().into()),
     };
     producer.peer.send_oneway(&request, &restored);
-    Asked::Asked
+    CheckedBack::Yes
 }
 
 /// Parks an undecided half message where tools find it. The caller confirms `batch`.

@@ -134,7 +134,7 @@ fn park(broker: &Broker, queue: &mut DueQueue, timer: Timer, record: &Record<'_>
     batch.use_reserve();
     broker.append_atomic(&mut batch)?;
     queue.close(timer);
-    broker.waiting.timers.left(record.properties().find(name::REAL_TOPIC).unwrap_or_default());
+    broker.waiting.timers.no_longer_waits(record.properties().find(name::REAL_TOPIC).unwrap_or_default());
     parking::log(broker, [parked]);
     Ok(())
 }

@@ -72,7 +72,7 @@ pub fn deliver_due(broker: &Broker) -> Option<Timestamp> {
                 return None;
             }
             if queue.all_done(now, log_end, marks_end) == Progress::WorthSaving {
-                timers.want_saving();
+                timers.request_saving();
             }
             timers.pass(queue.done().due);
             return queue.next_due();
@@ -117,7 +117,7 @@ fn deliver(broker: &Broker, queue: &mut DueQueue, due: &[(Timer, LogOffset)], ba
     }
     broker.append_atomic(batch)?;
     deliveries.iter().for_each(|delivery| queue.close(delivery.timer));
-    topics.iter().for_each(|topic| broker.waiting.timers.left(topic));
+    topics.iter().for_each(|topic| broker.waiting.timers.no_longer_waits(topic));
     undelivered.log(broker);
     Ok(())
 }

@@ -3,10 +3,10 @@
 //! Light queues cost nothing but their entries. They need not be created: they exist as soon as a message names them. The store puts the
 //! message into them; topics, groups and offsets of light queues are found like any other (`tables/topics.rs`, `tables/groups.rs`).
 
-use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::settings::BrokerConfig;
 use roxmq_protocol::light::{allows_light, light_names, light_property_bytes};
+use roxmq_store::Store;
 
 /// The light queues that a message to the topic goes to, of those that its producer names, and the bytes that its offsets in them take.
 ///
@@ -22,13 +22,13 @@ pub fn asked<'a>(config: &BrokerConfig, topic: &str, named: Option<&'a str>) -> 
 ///
 /// # Errors
 /// When there would be too many.
-pub fn reserve(broker: &Broker, config: &BrokerConfig, named: &[&str]) -> Result<(), Refusal> {
+pub fn reserve(store: &Store, config: &BrokerConfig, named: &[&str]) -> Result<(), Refusal> {
     if named.is_empty() {
         return Ok(());
     }
     let names = named.iter().filter_map(|names| light_names(names).ok()).flatten();
     let max = if config.light_queues_quota { config.light_queues_max as usize } else { WITHOUT_QUOTA_MAX };
-    let reserved = broker.store.reserve_light_queues(names, max);
+    let reserved = store.reserve_light_queues(names, max);
     reserved.map_err(|full| Refusal::Failed(format!("[LMQ_CONSUME_QUEUE_NUM_EXCEEDED] {full} (enableLmqQuota, maxLmqConsumeQueueNum)")))
 }
 

@@ -17,7 +17,7 @@ pub struct Inbox {
     /// Read permissions have changed.
     pub recheck: AtomicBool,
     /// Are the new topics that sends wait for durable?
-    pub topics_durable: Mutex<Option<Result<(), Refusal>>>,
+    pub topics_synced: Mutex<Option<Result<(), Refusal>>>,
 }
 
 /// The link to one shard.

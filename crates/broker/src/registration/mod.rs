@@ -1,13 +1,13 @@
-//! What was announced to the NameServers, which answers wait for that, and what do NameServers say of other brokers? State only; the
+//! What was announced to the NameServers, which answers wait for that, and which routes of other brokers are known? State only; the
 //! announcing is done in `announce`.
 
+pub mod known_routes;
 pub mod name_servers;
 pub mod pending;
-pub mod route;
 
+use known_routes::KnownRoutes;
 use name_servers::Registration;
 use pending::PendingAnswers;
-use route::KnownRoutes;
 
 /// What was announced, what waits for that, and what others announced.
 #[derive(Default)]

@@ -3,7 +3,6 @@
 //! An answer about a new topic waits until the NameServers know the topic, but only for those that answer. A NameServer that did not
 //! answer last time, or that takes longer than [`PATIENCE`], is not waited for until it answers again.
 
-use crate::registration::route::{self, Found};
 use parking_lot::{Condvar, Mutex};
 use roxmq_remoting::client::Client;
 use std::sync::Arc;
@@ -146,7 +145,7 @@ impl Registration {
             news(&mut name_server.news.lock());
         }
         let change = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
-        self.settle(&name_servers);
+        self.update_announced(&name_servers);
         name_servers.iter().for_each(|announcer| announcer.name_server.changed.notify_one());
         change
     }
@@ -157,20 +156,15 @@ impl Registration {
     }
 
     /// Works out what is announced to all that are waited for. Whether that is more than before.
-    pub(crate) fn settle(&self, name_servers: &[Announcer]) -> bool {
+    pub(crate) fn update_announced(&self, name_servers: &[Announcer]) -> bool {
         let waited_for = name_servers.iter().map(|announcer| &announcer.name_server).filter(|one| one.contact().is_waited_for());
         let least = waited_for.map(|one| one.announced.load(Ordering::SeqCst)).min();
         let announced = least.unwrap_or_else(|| self.changes.load(Ordering::SeqCst));
         self.announced.swap(announced, Ordering::SeqCst) < announced
     }
 
-    /// What the NameServers that answer say about a topic.
-    pub async fn route(&self, topic: &str) -> Found {
-        route::ask(&self.client, &self.reachable(), topic).await
-    }
-
     /// The NameServers that answer, or all of them if none does.
-    fn reachable(&self) -> Vec<String> {
+    pub(crate) fn reachable(&self) -> Vec<String> {
         let name_servers = self.name_servers.lock();
         let all = || name_servers.iter().map(|announcer| &announcer.name_server);
         let answering: Vec<String> = all().filter(|one| one.contact().is_waited_for()).map(|one| one.address.clone()).collect();

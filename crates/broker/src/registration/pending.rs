@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use roxmq_remoting::{Answer, Peer, Ticket};
 use std::time::Duration;
 
-/// Answers that may wait for the journal. The thread that adds one more settles them itself.
+/// Answers that may wait for the journal. The thread that adds one more syncs the journal for them.
 const UNCONFIRMED_MAX: usize = 1024;
 /// Answers that may wait for the NameServers. Further ones are given at once.
 const UNANNOUNCED_MAX: usize = 1024;
@@ -42,12 +42,12 @@ pub struct PendingAnswer {
 /// All answers that wait.
 #[derive(Default)]
 pub struct PendingAnswers {
-    unconfirmed: Mutex<Unconfirmed>,
+    unconfirmed: Mutex<UnconfirmedAnswers>,
     unannounced: Mutex<Vec<Unannounced>>,
 }
 
 #[derive(Default)]
-struct Unconfirmed {
+struct UnconfirmedAnswers {
     answers: Vec<PendingAnswer>,
     /// A thread takes them.
     is_served: bool,
@@ -60,26 +60,26 @@ struct Unannounced {
 }
 
 /// What the caller does after it added an answer.
-pub enum Pushed {
+pub enum AfterPush {
     /// Nothing: a thread takes it.
     Waits,
     /// Take answers with [`PendingAnswers::next`] until there are none.
     Unserved,
-    /// Too many wait: settle these now.
+    /// Too many wait: sync the journal for these now.
     TooMany(Vec<PendingAnswer>),
 }
 
 impl PendingAnswers {
     /// Lets an answer wait for the journal.
-    pub fn push(&self, answer: PendingAnswer) -> Pushed {
+    pub fn push(&self, answer: PendingAnswer) -> AfterPush {
         let mut unconfirmed = self.unconfirmed.lock();
         unconfirmed.answers.push(answer);
         if unconfirmed.answers.len() > UNCONFIRMED_MAX {
-            return Pushed::TooMany(std::mem::take(&mut unconfirmed.answers));
+            return AfterPush::TooMany(std::mem::take(&mut unconfirmed.answers));
         }
         match std::mem::replace(&mut unconfirmed.is_served, true) {
-            true => Pushed::Waits,
-            false => Pushed::Unserved,
+            true => AfterPush::Waits,
+            false => AfterPush::Unserved,
         }
     }
 

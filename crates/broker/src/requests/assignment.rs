@@ -4,11 +4,11 @@
 //! The shares of all members fit together, since every broker knows all members and sorts both lists. Follows Java's
 //! `QueryAssignmentProcessor`, `TopicRouteInfoManager` and `AllocateMessageQueueAveragely`.
 
+use crate::announce::route::{self, Found};
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::names::RETRY_PREFIX;
 use crate::registration::pending::Changed;
-use crate::registration::route::Found;
 use crate::requests::relay::FutureAnswer;
 use roxmq_protocol::body::{
     MessageModel, MessageQueue, MessageQueueAssignment, MessageRequestMode, QueryAssignmentRequestBody, QueryAssignmentResponseBody,
@@ -100,7 +100,7 @@ async fn queues_of(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
     if let Some(queues) = broker.announcements.routes.known(topic, now.saturating_sub(ROUTE_LIFE)) {
         return Some(queues);
     }
-    match broker.announcements.registration.route(topic).await {
+    match route::ask(broker, topic).await {
         Found::Route(route) => {
             let queues = readable(topic, &route.queue_datas);
             broker.announcements.routes.note(topic, queues.clone(), now);

@@ -101,7 +101,7 @@ pub fn recall_message(broker: &Broker, handle: &Handle, now: Timestamp) -> Resul
     broker.append_atomic(&mut batch)?;
     queue.recall(timer);
     drop(queue);
-    broker.waiting.timers.left(&handle.topic);
+    broker.waiting.timers.no_longer_waits(&handle.topic);
     broker.confirm(&batch).into_result()
 }
 

@@ -1,4 +1,4 @@
-//! Where is a send between its request and its answer?
+//! Where is a send between its request and its answer? `sends.rs` moves it on, sets its deadline and answers it.
 //!
 //! ```text
 //! request -> Deferred     its topic is not confirmed yet
@@ -172,7 +172,7 @@ pub(super) struct Deferred {
     sends: VecDeque<DeferredSend>,
     bytes: usize,
     /// The pool is confirming their topics.
-    is_settling: bool,
+    is_syncing: bool,
 }
 
 impl Deferred {
@@ -185,8 +185,8 @@ impl Deferred {
     }
 
     /// Whether the pool works for them.
-    pub(super) fn is_settling(&self) -> bool {
-        self.is_settling
+    pub(super) fn is_syncing(&self) -> bool {
+        self.is_syncing
     }
 
     pub(super) fn push(&mut self, send: DeferredSend) -> Defer {
@@ -196,7 +196,7 @@ impl Deferred {
         }
         self.bytes = bytes;
         self.sends.push_back(send);
-        match std::mem::replace(&mut self.is_settling, true) {
+        match std::mem::replace(&mut self.is_syncing, true) {
             true => Defer::Waits,
             false => Defer::FirstOne,
         }

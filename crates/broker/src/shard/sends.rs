@@ -73,22 +73,22 @@ impl BrokerShard {
             Defer::Full(send) => return self.refuse_deferred(&send, &Refusal::Busy("too many sends wait for new topics")),
         }
         let (broker, inbox, number) = (Arc::clone(&self.broker), Arc::clone(&self.inbox), self.number);
-        let settle = move || {
-            let settled = outcome_of(|| changing::settle_to(&broker, unconfirmed));
-            *inbox.topics_durable.lock() = Some(settled);
+        let sync = move || {
+            let synced = outcome_of(|| changing::sync_to(&broker, unconfirmed));
+            *inbox.topics_synced.lock() = Some(synced);
             broker.shards.wake(number);
         };
-        if !self.broker.pool.write(settle) {
-            *self.inbox.topics_durable.lock() = Some(Err(Refusal::Busy("too many writing requests wait")));
+        if !self.broker.pool.write(sync) {
+            *self.inbox.topics_synced.lock() = Some(Err(Refusal::Busy("too many writing requests wait")));
         }
     }
 
     /// Prepares the deferred sends again once the pool is done.
     pub(super) fn take_deferred(&self) {
-        if !self.deferred.borrow().is_settling() {
+        if !self.deferred.borrow().is_syncing() {
             return;
         }
-        let Some(settled) = self.inbox.topics_durable.lock().take() else { return };
+        let Some(synced) = self.inbox.topics_synced.lock().take() else { return };
         let sends = self.deferred.borrow_mut().take();
         let mut gathered = self.gathered.borrow_mut();
         for send in sends {
@@ -99,7 +99,7 @@ impl BrokerShard {
                     gathered.sends.push(Pending { from: Rc::clone(&send.from), ticket: send.ticket, prepared });
                 }
                 Err(Unprepared::Refused(refusal)) => self.refuse_deferred(&send, &refusal),
-                Err(Unprepared::TopicIsNew { unconfirmed, .. }) => match &settled {
+                Err(Unprepared::TopicIsNew { unconfirmed, .. }) => match &synced {
                     // A topic that was made after the others.
                     Ok(()) => self.defer(send, unconfirmed),
                     Err(refusal) => self.refuse_deferred(&send, refusal),

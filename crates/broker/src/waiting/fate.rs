@@ -1,4 +1,4 @@
-//! Is a message delivered at once, or does it wait, and where?
+//! What does a message wait for, and where is it stored meanwhile? For a send `requests/send/asked.rs` decides it.
 
 use crate::names::{DELAY_TOPIC, HALF_TOPIC, TIMER_TOPIC};
 use crate::waiting::delay::levels::DelayLevel;

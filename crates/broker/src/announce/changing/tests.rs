@@ -81,7 +81,7 @@ fn run(broker: &Broker, clock: &Clock, count: i32, expected: &mut Expected, rand
                 clock.advance(Duration::from_secs(61));
                 saving::save_tables(broker);
             }
-            _ => match settle(broker) {
+            _ => match sync(broker) {
                 Ok(()) => expected.values_mut().for_each(|values| drop(values.drain(..values.len() - 1))),
                 Err(_) => return,
             },
@@ -142,7 +142,7 @@ fn killed(seed: u64) -> (SimDisk, Clock, Expected) {
     let broker = try_open(&sim.disk(), &clock, config()).unwrap();
     saving::save_tables(&broker);
     run(&broker, &clock, 40, &mut expected, &mut random);
-    settle(&broker).unwrap();
+    sync(&broker).unwrap();
     seen(&broker).into_iter().for_each(|(what, value)| drop(expected.insert(what, vec![value])));
     broker.pool.stop();
     sim.kill();
@@ -197,9 +197,9 @@ fn more_than_the_journal_holds_is_in_the_tables() {
                 ..TopicConfig::default()
             });
         });
-        settle(&broker).unwrap();
+        sync(&broker).unwrap();
         broker.tables.topics.put(TopicConfig { topic_name: "many-0".into(), read_queue_nums: round + 7, ..TopicConfig::default() });
-        settle(&broker).unwrap();
+        sync(&broker).unwrap();
     }
     broker.pool.stop();
     sim.crash();
@@ -232,21 +232,21 @@ fn a_full_disk_is_a_state_and_another_error_is_the_end() {
     let broker = try_open(&sim.disk(), &clock, config()).unwrap();
     sim.set_capacity(Some(sim.used()));
     broker.tables.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
-    assert!(matches!(settle(&broker), Err(Refusal::DiskFull(_))));
+    assert!(matches!(sync(&broker), Err(Refusal::DiskFull(_))));
     saving::save_tables(&broker);
-    assert!(matches!(settle(&broker), Err(Refusal::DiskFull(_))), "nobody is told that it is done before it is");
+    assert!(matches!(sync(&broker), Err(Refusal::DiskFull(_))), "nobody is told that it is done before it is");
     sim.set_capacity(None);
-    settle(&broker).unwrap();
+    sync(&broker).unwrap();
     sim.set_capacity(Some(sim.used()));
     broker.tables.topics.put(TopicConfig { topic_name: "b".into(), ..TopicConfig::default() });
-    settle(&broker).unwrap();
+    sync(&broker).unwrap();
     assert_eq!(broker.store.fenced(), None, "the journal has room where the disk has none");
     sim.fail_at(sim.operations() + 1, Fault::Io);
     broker.tables.topics.put(TopicConfig { topic_name: "c".into(), ..TopicConfig::default() });
-    assert!(matches!(settle(&broker), Err(Refusal::Fenced(_))));
+    assert!(matches!(sync(&broker), Err(Refusal::Fenced(_))));
     assert!(broker.store.fenced().is_some_and(|why| why.contains("changes of topics")));
     broker.tables.groups.put(SubscriptionGroupConfig { group_name: "g".into(), ..Default::default() });
-    assert!(matches!(settle(&broker), Err(Refusal::Fenced(_))), "and nothing is written any more");
+    assert!(matches!(sync(&broker), Err(Refusal::Fenced(_))), "and nothing is written any more");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_topic_that_a_start_found_is_there_after_a_crash() {
     for (seed, at) in (0..8).flat_map(|seed| (0..16).map(move |at| (seed, at))) {
         let (sim, clock) = (SimDisk::new(seed), Clock::manual(NOW_MS));
         let broker = try_open(&sim.disk(), &clock, config()).unwrap();
-        settle(&broker).unwrap();
+        sync(&broker).unwrap();
         broker.tables.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
         // Its table is written, and perhaps not durable.
         sim.fail_at(sim.operations() + at, Fault::NoSpace);

@@ -1,5 +1,5 @@
 use crate::broker::Broker;
-use crate::delivery::check_back::{Asked, check_all, check_open};
+use crate::delivery::check_back::{CheckedBack, check_all, check_open};
 use crate::delivery::decide::{ROLLBACK, decide_all};
 use crate::error::Refusal;
 use crate::names::{HALF_TOPIC, UNDECIDED_TOPIC};
@@ -63,7 +63,7 @@ fn asked_in_a_round(broker: &Broker, clock: &Clock) -> Vec<(i64, u32)> {
     let mut asked = Vec::new();
     check_open(broker, |half, times| {
         asked.push((half.queue_offset.0, times));
-        Asked::Asked
+        CheckedBack::Yes
     });
     asked
 }

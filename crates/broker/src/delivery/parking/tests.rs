@@ -4,7 +4,7 @@ use crate::announce::changing;
 use crate::announce::topics;
 use crate::broker::Broker;
 use crate::delivery::carry_on::NO_TOPIC;
-use crate::delivery::check_back::{Asked, check_open};
+use crate::delivery::check_back::{CheckedBack, check_open};
 use crate::delivery::clearing;
 use crate::delivery::parking;
 use crate::message::light;
@@ -254,7 +254,7 @@ fn an_undecided_half_message_is_parked_however_long_it_is() {
     let broker = place.open_with(16 << 10, testing::config());
     for _ in 0..=broker.config().transaction_checks_max {
         place.clock.advance(ms(3_600_000));
-        check_open(&broker, |_, _| Asked::Asked);
+        check_open(&broker, |_, _| CheckedBack::Yes);
     }
     assert_eq!(testing::open_offsets(&broker), Vec::<i64>::new());
     let parked = seen_in(&broker, UNDECIDED_TOPIC, 0);
@@ -326,7 +326,7 @@ fn send(broker: &Broker, topic: &str, properties: &str, body: &[u8], reconsume_t
     };
     let sender = Sender { address: ([127, 0, 0, 1], 1).into(), met_as: broker.identity.advertised, version: 500 };
     topics::add_retry_topic(broker, GROUP, 1);
-    changing::settle(broker).unwrap();
+    changing::sync(broker).unwrap();
     let mut batch = broker.store.batch();
     let mut flow = Flow::new(broker);
     let prepared = send::prepare_one(broker, sender, request, body, &mut flow, &mut batch);
@@ -357,7 +357,7 @@ fn a_send_leaves_room_for_whatever_may_become_of_the_message() {
         }
     }
     let half = seen_half(&broker);
-    check_open(&broker, |_, _| Asked::Asked);
+    check_open(&broker, |_, _| CheckedBack::Yes);
     assert_eq!(decide(&broker, &half), Ok(()));
     place.clock.advance(ms(2000));
     crate::delivery::delay::deliver_due(&broker);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::broker::Broker;
 use crate::names;
 use crate::requests::topics::deleting;
 use crate::testing::{self, NOW_MS, QUEUE, TOPIC, close, put, try_open};
@@ -90,11 +91,11 @@ fn a_send_is_refused_in_words() {
     }
     assert_eq!(asked(&testing::config(), TOPIC, Some("Other")), Ok(None));
 
-    assert_eq!(reserve(&broker, &config, &["%LMQ%a,%LMQ%b", "%LMQ%b,%LMQ%c"]), Ok(()));
-    let full = reserve(&broker, &config, &["%LMQ%a,%LMQ%d"]).unwrap_err();
+    assert_eq!(reserve(&broker.store, &config, &["%LMQ%a,%LMQ%b", "%LMQ%b,%LMQ%c"]), Ok(()));
+    let full = reserve(&broker.store, &config, &["%LMQ%a,%LMQ%d"]).unwrap_err();
     assert_eq!(full.code(), 1);
     assert!(full.to_string().contains("there are 3 light queues, and no more than 3 may be"));
     let config = BrokerConfig { light_queues_quota: false, ..config };
-    assert_eq!(reserve(&broker, &config, &["%LMQ%a,%LMQ%d"]), Ok(()));
+    assert_eq!(reserve(&broker.store, &config, &["%LMQ%a,%LMQ%d"]), Ok(()));
     close(broker);
 }

@@ -1,4 +1,4 @@
-//! What do a producer's properties ask of the broker?
+//! What do a producer's properties ask for, and so: does the message wait, for a level, a time or a decision?
 
 use crate::error::Refusal;
 use crate::message::bodies;

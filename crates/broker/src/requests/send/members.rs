@@ -1,4 +1,4 @@
-//! How is a client's batch stored? As its members, each a message of its own.
+//! How is a client's batch split into its messages, and what may they not ask for? Refusals of the whole batch are in `mod.rs`.
 
 use super::asked::{Asked, batch_waits};
 use super::flow::{Flow, Sender};
@@ -66,7 +66,7 @@ fn push_members(
     if batch.len() == before {
         return Err(Refusal::Message("the batch is empty".into()));
     }
-    light::reserve(broker, &flow.config, &light_queues)?;
+    light::reserve(&broker.store, &flow.config, &light_queues)?;
     Ok(light_queues.join(","))
 }
 

@@ -108,7 +108,7 @@ pub fn prepare_one(
 ) -> Result<Prepared, Unprepared> {
     let config = Arc::clone(&flow.config);
     let now = Timestamp(broker.clock.now_ms());
-    check_open(&config, now)?;
+    check_accepts_sends(&config, now)?;
     check_name(&request)?;
     let dead_letter = retries::dead_letter_instead(broker, &request, sender.version)?;
     let (destination, change) = destination(broker, &request, dead_letter.as_deref(), &mut flow.destinations)?;
@@ -170,7 +170,7 @@ pub fn prepare_one(
         }
         fate.write_into(&mut flow.properties, destination.name(), queue_id);
         if let Some((named, _)) = light {
-            light::reserve(broker, &config, &[named])?;
+            light::reserve(&broker.store, &config, &[named])?;
             // A message that waits is in none yet.
             light_queues.push_str(if fate.waits() { "" } else { named });
         }
@@ -187,7 +187,7 @@ pub fn prepare_one(
 
 /// Does the broker take sends now? Checked before a topic is made for one. Messages of earlier sends take other ways: retries (36),
 /// replies, decisions, deliveries.
-fn check_open(config: &BrokerConfig, now: Timestamp) -> Result<(), Refusal> {
+fn check_accepts_sends(config: &BrokerConfig, now: Timestamp) -> Result<(), Refusal> {
     let from = Timestamp(config.accept_sends_from_ms as i64);
     if now < from {
         return Err(Refusal::SendsNotYetAccepted(from));

@@ -1,4 +1,5 @@
-//! May a message be retried once more, or is it dead-lettered? It is sent back (36), or its consumer sends it to the retry topic itself.
+//! How often may a message be retried, and is one that its consumer sends to the retry topic itself dead-lettered? For messages that are
+//! sent back (36) `requests/send_back.rs` decides.
 
 use crate::announce::topics;
 use crate::broker::Broker;

@@ -61,7 +61,7 @@ impl Timers {
     }
 
     /// Has the file written with the next [`Timers::save`].
-    pub fn want_saving(&self) {
+    pub fn request_saving(&self) {
         self.file.touch();
     }
 
@@ -94,7 +94,7 @@ impl Timers {
     }
 
     /// A message no longer waits: it was delivered, parked, dropped or recalled.
-    pub fn left(&self, topic: &str) {
+    pub fn no_longer_waits(&self, topic: &str) {
         self.counts.add(topic, -1);
     }
 

@@ -22,7 +22,7 @@ pub struct Times<'a> {
 }
 
 /// The text that says when a message is due.
-struct Asked<'a> {
+struct AskedTime<'a> {
     text: &'a str,
     /// The time, if the text is a number.
     due: Option<Timestamp>,
@@ -59,7 +59,7 @@ impl<'a> Times<'a> {
     /// # Errors
     /// When the text is no time or the time is too far ahead, and when timed messages are switched off.
     pub fn due(self, now: Timestamp, config: &BrokerConfig) -> Result<Option<Timestamp>, Refusal> {
-        let Some(Asked { text, due }) = self.asked(now) else { return Ok(None) };
+        let Some(AskedTime { text, due }) = self.asked(now) else { return Ok(None) };
         if !config.timer {
             return Err(Refusal::Failed("accurate timer message is not enabled, timerWheelEnable is false".into()));
         }
@@ -76,7 +76,7 @@ impl<'a> Times<'a> {
         self.asked(now)?.due.filter(|due| *due > now)
     }
 
-    fn asked(self, now: Timestamp) -> Option<Asked<'a>> {
+    fn asked(self, now: Timestamp) -> Option<AskedTime<'a>> {
         if self.has_waited {
             return None;
         }
@@ -87,6 +87,6 @@ impl<'a> Times<'a> {
             (None, None, None) => return None,
         };
         let number: Option<i64> = text.trim().parse().ok();
-        Some(Asked { text, due: number.map(|number| from.plus_ms(number.saturating_mul(unit_ms))) })
+        Some(AskedTime { text, due: number.map(|number| from.plus_ms(number.saturating_mul(unit_ms))) })
     }
 }

@@ -1,4 +1,4 @@
-//! Which half messages are open?
+//! Which half messages are open, and how often was each checked back? Read again from the log after a restart.
 
 use super::checks::{self, CHECKS_QUEUE};
 use crate::names::{DELIVERY_MARKS_TOPIC, HALF_TOPIC, OP_TOPIC};
