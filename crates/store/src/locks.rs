@@ -2,7 +2,7 @@
 //!
 //! From the first to the last of this list; debug builds check it. Locks that are never held together have ranks as well,
 //! so that the list is complete. The owner of the store has its own locks between [`RETENTION_TURN`], which the store holds
-//! while it calls the deletion hook, and the others, which are held only while the store itself is at work.
+//! while it calls the deletion hook, and the others, which are held only while the store itself is at work. Those have no ranks.
 
 use roxmq_env::lock_order::Rank;
 

@@ -13,7 +13,7 @@
 use crate::announce::changing;
 use crate::announce::topics;
 use crate::broker::Broker;
-use crate::registration::name_servers::{Announcer, Contact, NameServer, PATIENCE};
+use crate::registration::name_servers::{Announcer, Contact, NameServer, Outcome, PATIENCE};
 use crate::settings::BrokerConfig;
 use roxmq_protocol::body::{
     KVTable, QueueData, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicRouteData, body_crc32,
@@ -31,7 +31,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
 /// How soon a NameServer that does not answer is retried: at first, and at the latest.
 const RETRY: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
@@ -178,44 +178,8 @@ async fn announce(
     register(broker, name_server).await.map(|link| (link, Extent::All))
 }
 
-/// What came of an announcement.
-enum Outcome {
-    /// So many changes are announced.
-    Announced(u64),
-    Failed(CallError),
-    /// It takes longer than [`PATIENCE`].
-    Late,
-}
-
 fn record(broker: &Broker, name_server: &NameServer, outcome: Outcome) {
-    let registration = &broker.announcements.registration;
-    let is_more_announced = {
-        let name_servers = registration.name_servers.lock();
-        let before = name_server.contact();
-        let now = match outcome {
-            Outcome::Announced(changes) => {
-                name_server.announced.store(changes, Ordering::SeqCst);
-                if !before.is_registered() {
-                    info!(name_server = name_server.address, "registered");
-                }
-                Contact::Registered
-            }
-            Outcome::Failed(error) => {
-                if before != Contact::Failing && !registration.stops.load(Ordering::SeqCst) {
-                    warn!(name_server = name_server.address, %error, "the NameServer does not answer; retrying");
-                }
-                Contact::Failing
-            }
-            Outcome::Late if before == Contact::Failing => Contact::Failing,
-            Outcome::Late => Contact::Slow { was_registered: before.is_registered() },
-        };
-        *name_server.contact.lock() = now;
-        if now == Contact::Registered {
-            registration.registered.notify_all();
-        }
-        registration.update_announced(&name_servers)
-    };
-    if is_more_announced {
+    if broker.announcements.registration.record(name_server, outcome) {
         wake(broker);
     }
 }

@@ -4,12 +4,14 @@
 //! answer last time, or that takes longer than [`PATIENCE`], is not waited for until it answers again.
 
 use parking_lot::{Condvar, Mutex};
+use roxmq_remoting::CallError;
 use roxmq_remoting::client::Client;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tracing::{info, warn};
 
 /// Changed topics that are announced one by one. More of them are announced by registering at once.
 const SINGLE_MAX: usize = 16;
@@ -27,7 +29,7 @@ pub struct Registration {
     announced: AtomicU64,
     pub(crate) client: Client,
     /// Notified when a NameServer has taken a registration.
-    pub(crate) registered: Condvar,
+    registered: Condvar,
     /// The broker stops: a NameServer that goes away now is not worth a warning, and none is added any more.
     pub(crate) stops: AtomicBool,
 }
@@ -47,7 +49,7 @@ pub(crate) struct NameServer {
     pub changed: Notify,
     /// How many changes were announced to it.
     pub announced: AtomicU64,
-    pub contact: Mutex<Contact>,
+    contact: Mutex<Contact>,
     /// Notified when it is no longer in the settings, or the broker stops.
     pub leave: Notify,
 }
@@ -86,6 +88,15 @@ impl Contact {
             Contact::Starting | Contact::Added | Contact::Slow { was_registered: false } | Contact::Failing => false,
         }
     }
+}
+
+/// What came of an announcement.
+pub(crate) enum Outcome {
+    /// So many changes are announced.
+    Announced(u64),
+    Failed(CallError),
+    /// It takes longer than [`PATIENCE`].
+    Late,
 }
 
 /// Changes that one NameServer does not know yet.
@@ -155,6 +166,34 @@ impl Registration {
         self.announced.load(Ordering::SeqCst) >= change
     }
 
+    /// Notes what came of an announcement. Whether more is announced to all that are waited for than before.
+    pub(crate) fn record(&self, name_server: &NameServer, outcome: Outcome) -> bool {
+        let name_servers = self.name_servers.lock();
+        let before = name_server.contact();
+        let now = match outcome {
+            Outcome::Announced(changes) => {
+                name_server.announced.store(changes, Ordering::SeqCst);
+                if !before.is_registered() {
+                    info!(name_server = name_server.address, "registered");
+                }
+                Contact::Registered
+            }
+            Outcome::Failed(error) => {
+                if before != Contact::Failing && !self.stops.load(Ordering::SeqCst) {
+                    warn!(name_server = name_server.address, %error, "the NameServer does not answer; retrying");
+                }
+                Contact::Failing
+            }
+            Outcome::Late if before == Contact::Failing => Contact::Failing,
+            Outcome::Late => Contact::Slow { was_registered: before.is_registered() },
+        };
+        *name_server.contact.lock() = now;
+        if now == Contact::Registered {
+            self.registered.notify_all();
+        }
+        self.update_announced(&name_servers)
+    }
+
     /// Works out what is announced to all that are waited for. Whether that is more than before.
     pub(crate) fn update_announced(&self, name_servers: &[Announcer]) -> bool {
         let waited_for = name_servers.iter().map(|announcer| &announcer.name_server).filter(|one| one.contact().is_waited_for());
@@ -182,5 +221,60 @@ impl Registration {
     /// The broker is about to stop, and its NameServers perhaps too.
     pub fn about_to_stop(&self) {
         self.stops.store(true, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_name_servers(count: usize, contact: Contact) -> (Registration, Vec<Arc<NameServer>>) {
+        let registration = Registration::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let all: Vec<_> = (0..count).map(|number| Arc::new(NameServer::new(format!("n{number}"), contact))).collect();
+        for name_server in &all {
+            let task = runtime.spawn(async {});
+            registration.name_servers.lock().push(Announcer { name_server: Arc::clone(name_server), task });
+        }
+        (registration, all)
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed(CallError::Refused { code: 1, remark: String::new() })
+    }
+
+    #[test]
+    fn a_change_is_announced_when_all_that_answer_know_it() {
+        let (registration, all) = with_name_servers(2, Contact::Starting);
+        let change = registration.topic_changed("T");
+        assert!(!registration.is_announced(change), "at the start all are waited for");
+        assert!(!registration.record(&all[0], Outcome::Announced(change)));
+        assert!(registration.record(&all[1], Outcome::Late), "one that is late is not waited for");
+        assert!(registration.is_announced(change));
+        registration.record(&all[1], Outcome::Announced(change));
+        let next = registration.changed();
+        registration.record(&all[0], Outcome::Announced(next));
+        assert!(!registration.is_announced(next), "it answers again, so it is waited for again");
+        registration.record(&all[1], failed());
+        assert!(registration.is_announced(next));
+    }
+
+    #[test]
+    fn what_an_attempt_shows_of_a_name_server() {
+        let slow = |was_registered| Contact::Slow { was_registered };
+        for (before, outcome, now) in [
+            (Contact::Starting, Outcome::Late, slow(false)),
+            (Contact::Starting, Outcome::Announced(0), Contact::Registered),
+            (Contact::Added, failed(), Contact::Failing),
+            (Contact::Registered, Outcome::Late, slow(true)),
+            (slow(true), Outcome::Late, slow(true)),
+            (slow(true), failed(), Contact::Failing),
+            (Contact::Failing, Outcome::Late, Contact::Failing),
+            (Contact::Failing, Outcome::Announced(0), Contact::Registered),
+        ] {
+            let (registration, all) = with_name_servers(1, before);
+            registration.record(&all[0], outcome);
+            assert_eq!(all[0].contact(), now, "after {before:?}");
+        }
     }
 }
