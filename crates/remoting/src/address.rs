@@ -118,7 +118,7 @@ fn rating(interface: &Interface) -> Reach {
 /// How the NameServer came to know a broker's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registered {
-    /// Somebody configured it, or the broker is not one of ours: it is passed on as it is.
+    /// It was configured, or the broker is not one of ours: it is passed on as it is.
     Configured,
     /// It was found out by a broker on the NameServer's own machine.
     AutoHere,

@@ -165,7 +165,7 @@ impl Writer {
         let answer = self.client.next()?;
         let Some((queue, messages)) = self.waiting.remove(&answer.opaque) else { return Ok(()) };
         if answer.code != 0 {
-            // Nobody listens once the run is over.
+            // Once the run is over there is no listener.
             let _ = self.facts.send(Fact::Refused { code: answer.code, remark: answer.remark });
             // A broker that refuses would be asked thousands of times a second.
             std::thread::sleep(Duration::from_millis(2));

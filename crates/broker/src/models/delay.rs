@@ -152,7 +152,7 @@ impl Model {
             assert!(self.consumer.times(body) + self.parked.times(body) <= 1, "{body} came twice");
         }
         let known = |body: &String| self.unsure.contains(body) || self.waiting.iter().any(|waiting| waiting.body == *body);
-        assert!(self.consumer.seen.iter().chain(&self.parked.seen).all(|seen| known(&seen.body)), "nobody sent it");
+        assert!(self.consumer.seen.iter().chain(&self.parked.seen).all(|seen| known(&seen.body)), "it was never sent");
     }
 }
 

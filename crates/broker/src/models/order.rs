@@ -1,4 +1,4 @@
-//! Order: a queue has one owner at a time, and whoever it is reads its messages in the order in which they were sent.
+//! Order: a queue has one owner at a time, which reads its messages in the order in which they were sent.
 
 use super::cases;
 use super::client::message;

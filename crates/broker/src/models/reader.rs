@@ -54,7 +54,7 @@ impl Reader {
             let answered = world.ask(ANYONE, &pull, b"");
             match answered.code() {
                 code::SUCCESS => self.see(answered.body()),
-                // A topic of the broker's own is made when something is laid aside there.
+                // A topic of the broker's own is made when a message is parked there.
                 code::PULL_NOT_FOUND | code::PULL_OFFSET_MOVED | code::TOPIC_NOT_EXIST => return self.seen[before..].to_vec(),
                 _ => panic!("{} {}: {answered:?}", self.topic, self.queue_id),
             }

@@ -1,4 +1,4 @@
-//! Retry: what is given back comes again after its level's time, as often as allowed, and is then laid aside; nothing of it is lost.
+//! Retry: a message that is sent back comes again after its level's time, as often as allowed, and is then dead-lettered. None is lost.
 
 use super::cases;
 use super::client::message;
@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A message on its way; one that is given back twice, as the first answer was an error, may be on its way twice.
+/// A message on its way; one that is sent back twice, as the first answer was an error, may be on its way twice.
 #[derive(Clone, Debug)]
 struct Copy {
     body: String,
@@ -52,9 +52,9 @@ struct Copy {
 enum Place {
     /// The consumer has it.
     AtConsumer { log_offset: i64 },
-    /// It was given back and comes again then.
+    /// It was sent back and comes again then.
     Waits { due_ms: i64 },
-    /// It was given back for the last time.
+    /// It was sent back for the last time.
     GivenUp,
     /// It was handled, or is among the dead letters.
     Over,
@@ -105,7 +105,7 @@ impl Model {
             self.take(&Step::Consume { which, fails: true, level: 0 });
         }
         let left: Vec<_> = self.copies.iter().filter(|copy| copy.place != Place::Over).collect();
-        assert!(left.is_empty(), "neither handled nor laid aside: {left:?}");
+        assert!(left.is_empty(), "neither handled nor dead-lettered: {left:?}");
     }
 
     fn take(&mut self, step: &Step) {
@@ -204,7 +204,7 @@ impl Model {
         assert!(left.is_none(), "it is not among the dead letters: {left:?}");
     }
 
-    /// The copy that came: one that had to, or one of which nobody knew whether it would.
+    /// The copy that came: one that had to come, or one of which that is not known.
     fn came(&mut self, seen: &Seen, may_come: impl Fn(&Place) -> bool) -> &mut Copy {
         let fits = |copy: &Copy| copy.body == seen.body && copy.times == seen.reconsume_times && may_come(&copy.place);
         let at = self.copies.iter().position(&fits).unwrap_or_else(|| {

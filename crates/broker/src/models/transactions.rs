@@ -1,4 +1,5 @@
-//! Transactions: committed is delivered once, rolled back never, undecided is asked about and at last laid aside.
+//! Transactions: a committed message is delivered once, one that is rolled back never; the producer of an undecided one is checked back
+//! until the message is parked.
 
 use super::cases;
 use super::client::message;
@@ -127,7 +128,7 @@ impl Model {
         self.learn(after == After::Died);
         self.check();
         self.producers(true);
-        // Whoever nobody decides is asked about as often as allowed, and then laid aside.
+        // Without a decision the producer is checked back as often as allowed, and then the message is parked.
         for _ in 0..=CHECKS_MAX {
             self.take(&Step::Pass(Duration::from_secs(3600)));
             self.take(&Step::Round);
@@ -160,7 +161,7 @@ impl Model {
         after = after.max(self.world.recover());
         self.learn(after == After::Died);
         if let (After::Well, Some((expected, (asked, parked)))) = (after, asked) {
-            assert_eq!((asked, parked), expected, "who is asked, and who is laid aside");
+            assert_eq!((asked, parked), expected, "which are checked back, and which are parked");
             let log_end = self.world.log_end();
             self.halves.values_mut().for_each(|half| half.counted = (half.checks, log_end));
         }
@@ -217,7 +218,7 @@ impl Model {
         self.world.beat(self.producer, heartbeat);
     }
 
-    /// Whom a round has to ask, and whom to lay aside.
+    /// Which half messages a round has to check back, and which to park.
     fn expected_of_round(&self) -> (BTreeSet<i64>, BTreeSet<i64>) {
         let (mut asked, mut parked) = (BTreeSet::new(), BTreeSet::new());
         for (offset, half) in self.halves.iter().filter(|(_, half)| half.closed.is_none()) {
@@ -232,7 +233,7 @@ impl Model {
         (asked, parked)
     }
 
-    /// Whom it asks, and whom it lays aside.
+    /// Which it checks back, and which it parks.
     fn round(&mut self) -> (BTreeSet<i64>, BTreeSet<i64>) {
         let open: Vec<i64> = open_offsets(self.world.broker());
         check_all(self.world.broker());
@@ -308,7 +309,7 @@ impl Model {
             if !is_open && half.closed.is_none() {
                 let is_parked = self.parked.times(&half.body) > parked.get(&half.body).copied().unwrap_or(0);
                 let how = tried.filter(|_| !is_parked).or(is_parked.then_some(How::Parked));
-                let how = how.unwrap_or_else(|| panic!("{} was closed by nobody", half.body));
+                let how = how.unwrap_or_else(|| panic!("{} was closed without a decision", half.body));
                 half.closed = Some(Closed { how, at_ms, log_end });
             }
         }
@@ -343,7 +344,7 @@ impl Model {
             let is_delayed = !body.ends_with(";0");
             assert!(seen <= committed, "{body} is committed {committed} times, and was seen {seen} times");
             assert!(is_delayed || seen == committed, "{body} is committed {committed} times, and was seen {seen} times");
-            assert_eq!(self.parked.times(body), parked.get(body).copied().unwrap_or(0), "{body} is laid aside");
+            assert_eq!(self.parked.times(body), parked.get(body).copied().unwrap_or(0), "{body} is parked");
         }
     }
 

@@ -34,7 +34,7 @@ pub struct World {
     running: Option<Running>,
     /// What each client says of itself.
     heartbeats: Vec<HeartbeatData>,
-    /// Where the log ended at the starts since somebody asked.
+    /// Where the log ended at the starts since they were last asked for.
     kept_to: i64,
     old_tables: Vec<(PathBuf, Vec<u8>)>,
 }
@@ -293,7 +293,7 @@ impl World {
     fn end(&mut self, how: impl FnOnce(&World, Broker)) {
         let Running { broker, shard, clients } = self.running.take().expect("it is open between steps");
         drop((clients, shard));
-        how(self, Arc::into_inner(broker).expect("nobody else has it"));
+        how(self, Arc::into_inner(broker).expect("the only reference"));
         self.open();
     }
 

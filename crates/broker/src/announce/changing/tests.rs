@@ -168,7 +168,7 @@ fn a_damaged_table_costs_nothing_and_damage_to_the_journal_is_named() {
             let broker = try_open(&sim.disk(), &clock, config()).unwrap();
             check(&broker, &expected, &format!("{name} is damaged, seed {seed}"));
             testing::close(broker);
-            assert!(problems(&sim).is_empty(), "seed {seed}: it is written anew");
+            assert!(problems(&sim).is_empty(), "seed {seed}: it is written again");
             check(&try_open(&sim.disk(), &clock, config()).unwrap(), &expected, "after a stop");
         }
         let (sim, clock, expected) = killed(seed);
@@ -216,7 +216,7 @@ fn the_journal_is_tended_when_something_changed_or_it_is_old() {
     saving::save_tables(&broker);
     assert!(!saving::needs_maintenance(&broker));
     broker.tables.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
-    assert!(saving::needs_maintenance(&broker), "a change that nobody waits for");
+    assert!(saving::needs_maintenance(&broker), "a change that no request waits for");
     saving::save_tables(&broker);
     assert!(!saving::needs_maintenance(&broker));
     clock.advance(Duration::from_secs(86_400));
@@ -234,7 +234,7 @@ fn a_full_disk_is_a_state_and_another_error_is_the_end() {
     broker.tables.topics.put(TopicConfig { topic_name: "a".into(), ..TopicConfig::default() });
     assert!(matches!(sync(&broker), Err(Refusal::DiskFull(_))));
     saving::save_tables(&broker);
-    assert!(matches!(sync(&broker), Err(Refusal::DiskFull(_))), "nobody is told that it is done before it is");
+    assert!(matches!(sync(&broker), Err(Refusal::DiskFull(_))), "no answer comes before it is durable");
     sim.set_capacity(None);
     sync(&broker).unwrap();
     sim.set_capacity(Some(sim.used()));
