@@ -11,6 +11,7 @@ mod load;
 mod messages;
 mod scenario;
 mod scratch;
+mod single;
 mod small_store;
 
 use crate::rig::programs;

@@ -6,14 +6,14 @@
 //! space, sends are taken again, without a restart.
 
 use crate::rig::broker::{Broker, verify};
-use crate::rig::client::{CONSUMERS, Client, Send};
+use crate::rig::client::{CONSUMERS, Client};
 use crate::torture::contract::{Options, Outcome};
 use crate::torture::drive::Drive;
 use crate::torture::ledger::{Fact, Ledger, MayLose};
-use crate::torture::messages::{self, QUEUES, TOPICS};
+use crate::torture::messages::{QUEUES, TOPICS};
+use crate::torture::single::{self, Sent};
 use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
-use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::request::UpdateConsumerOffset;
 use std::fs::File;
 use std::path::Path;
@@ -120,41 +120,19 @@ struct Filling {
 }
 
 impl Filling {
-    /// Sends one message; whether it was taken.
-    fn send(&mut self) -> Result<Result<(), (i32, String)>, String> {
-        let id = messages::id(1, 1, self.number);
+    /// Sends one message.
+    fn send(&mut self) -> Result<Sent, String> {
         self.number += 1;
         let queue = (self.random.usize(..TOPICS.len()), self.random.u32(..QUEUES));
-        let mut body = id.to_be_bytes().to_vec();
-        body.push(b'P');
-        body.resize(self.random.usize(20..30_000), 7);
-        let properties =
-            format!("UNIQ_KEY\u{1}{}\u{2}KEYS\u{1}{}\u{2}WAIT\u{1}true\u{2}", messages::unique_key(id), messages::shared_key(id));
-        let mut frames = Vec::new();
-        let send = Send { topic: TOPICS[queue.0], queue: queue.1, properties: &properties, body: &body, is_batch: false };
-        self.client.put_send(&mut frames, &send);
-        let answer = self.client.write(&frames).and_then(|()| self.client.next()).map_err(|error| format!("sending: {error}"))?;
-        if answer.code != 0 {
-            return Ok(Err((answer.code, answer.remark)));
-        }
-        let fact = Fact::There {
-            queue,
-            offset: answer.number("queueOffset").unwrap_or(-1),
-            hash: messages::hash(&body),
-            id,
-            seen_only: false,
-            log_offset: answer.field("msgId").and_then(MessageId::parse).map(|id| id.log_offset.0),
-            when: Instant::now(),
-        };
-        self.ledger.learn(fact, &mut self.violations);
-        Ok(Ok(()))
+        let bytes = self.random.usize(20..30_000);
+        single::send(&mut self.client, &mut self.ledger, &mut self.violations, self.number - 1, queue, bytes)
     }
 
     fn send_for(&mut self, time: Duration) -> Result<(), String> {
         let began = Instant::now();
         while began.elapsed() < time {
-            if let Err(refused) = self.send()? {
-                self.violations.push(format!("refused although there is room: {refused:?}"));
+            if let Sent::Refused(code, remark) = self.send()? {
+                self.violations.push(format!("refused although there is room: {code} {remark}"));
                 break;
             }
         }
@@ -167,14 +145,14 @@ impl Filling {
         let mut refused = 0;
         while refused < 20 {
             match self.send()? {
-                Ok(()) if Instant::now() > deadline => {
+                Sent::Acknowledged if Instant::now() > deadline => {
                     self.violations.push("sends are taken although the reserve is touched".to_owned());
                     return Ok(refused);
                 }
-                Ok(()) => {}
-                Err((SERVICE_NOT_AVAILABLE, remark)) if remark.contains("disk is full") => refused += 1,
-                Err(other) => {
-                    self.violations.push(format!("a full disk is answered with {other:?}"));
+                Sent::Acknowledged => {}
+                Sent::Refused(SERVICE_NOT_AVAILABLE, remark) if remark.contains("disk is full") => refused += 1,
+                Sent::Refused(code, remark) => {
+                    self.violations.push(format!("a full disk is answered with {code} {remark}"));
                     return Ok(refused);
                 }
             }
@@ -204,12 +182,12 @@ impl Filling {
         let freed = Instant::now();
         loop {
             match self.send()? {
-                Ok(()) => break,
-                Err(refused) if freed.elapsed() > Duration::from_secs(10) => {
-                    self.violations.push(format!("sends do not go on: {refused:?}"));
+                Sent::Acknowledged => break,
+                Sent::Refused(code, remark) if freed.elapsed() > Duration::from_secs(10) => {
+                    self.violations.push(format!("sends do not go on: {code} {remark}"));
                     break;
                 }
-                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+                Sent::Refused(..) => std::thread::sleep(Duration::from_millis(5)),
             }
         }
         let took = freed.elapsed();

@@ -8,15 +8,15 @@
 
 use super::shim;
 use crate::rig::broker::Broker;
-use crate::rig::client::{Client, Send};
+use crate::rig::client::Client;
 use crate::torture::contract::{Options, Outcome};
-use crate::torture::ledger::{Fact, Ledger, MayLose};
-use crate::torture::messages::{self, QUEUES, TOPICS};
+use crate::torture::ledger::{Ledger, MayLose};
+use crate::torture::messages::{QUEUES, TOPICS};
+use crate::torture::single::{self, Sent};
 use crate::torture::small_store::{launch, tail};
 use fastrand::Rng;
 use roxmq_protocol::body::TopicRouteData;
 use roxmq_protocol::json;
-use roxmq_protocol::message_id::MessageId;
 use roxmq_protocol::request::RouteByTopic;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -144,12 +144,12 @@ impl Sending<'_> {
     fn send_until_failure(&mut self, counter: &PathBuf, at: u64) -> Result<Option<Instant>, String> {
         for _ in 0..MESSAGES {
             let before = calls_in(counter);
-            let refused = self.send()?;
+            let sent = self.send()?;
             if before >= at || calls_in(counter) >= at {
                 return Ok(Some(Instant::now()));
             }
-            if let Some(refused) = refused {
-                self.violations.push(format!("refused before any fault: {refused:?}"));
+            if let Sent::Refused(code, remark) = sent {
+                self.violations.push(format!("refused before any fault: {code} {remark}"));
                 return Ok(None);
             }
         }
@@ -168,55 +168,33 @@ impl Sending<'_> {
     fn refused_since(&mut self, failed: Instant) -> Result<u64, String> {
         loop {
             match self.send()? {
-                Some((SERVICE_NOT_AVAILABLE, remark)) if remark.contains("closed for writing") => break,
-                Some(other) => {
-                    self.violations.push(format!("refused with {other:?}"));
+                Sent::Refused(SERVICE_NOT_AVAILABLE, remark) if remark.contains("closed for writing") => break,
+                Sent::Refused(code, remark) => {
+                    self.violations.push(format!("refused with {code} {remark}"));
                     break;
                 }
-                None if failed.elapsed() > REFUSES_WITHIN => {
+                Sent::Acknowledged if failed.elapsed() > REFUSES_WITHIN => {
                     self.violations.push(format!("sends are taken {:?} after the failure", failed.elapsed()));
                     break;
                 }
-                None => {}
+                Sent::Acknowledged => {}
             }
         }
         let took = failed.elapsed().as_millis() as u64;
         for _ in 0..5 {
-            if self.send()?.is_none() {
+            if matches!(self.send()?, Sent::Acknowledged) {
                 self.violations.push("a send was taken after one had been refused".to_owned());
             }
         }
         Ok(took)
     }
 
-    /// Sends one message; why it was refused, if it was.
-    fn send(&mut self) -> Result<Option<(i32, String)>, String> {
-        let id = messages::id(1, 1, self.number);
+    /// Sends one message.
+    fn send(&mut self) -> Result<Sent, String> {
         self.number += 1;
         let queue = (0, self.random.u32(..QUEUES));
-        let mut body = id.to_be_bytes().to_vec();
-        body.push(b'P');
-        body.resize(self.random.usize(10..9000), 3);
-        let properties =
-            format!("UNIQ_KEY\u{1}{}\u{2}KEYS\u{1}{}\u{2}WAIT\u{1}true\u{2}", messages::unique_key(id), messages::shared_key(id));
-        let mut frames = Vec::new();
-        let send = Send { topic: TOPICS[queue.0], queue: queue.1, properties: &properties, body: &body, is_batch: false };
-        self.client.put_send(&mut frames, &send);
-        let answer = self.client.write(&frames).and_then(|()| self.client.next()).map_err(|error| format!("sending: {error}"))?;
-        if answer.code != 0 {
-            return Ok(Some((answer.code, answer.remark)));
-        }
-        let fact = Fact::There {
-            queue,
-            offset: answer.number("queueOffset").unwrap_or(-1),
-            hash: messages::hash(&body),
-            id,
-            seen_only: false,
-            log_offset: answer.field("msgId").and_then(MessageId::parse).map(|id| id.log_offset.0),
-            when: Instant::now(),
-        };
-        self.ledger.learn(fact, self.violations);
-        Ok(None)
+        let bytes = self.random.usize(10..9000);
+        single::send(&mut self.client, self.ledger, self.violations, self.number - 1, queue, bytes)
     }
 }
 
