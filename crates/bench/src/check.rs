@@ -14,6 +14,7 @@ use crate::report::Check;
 use crate::report::figures::Lateness;
 use crate::wire::ask::{self, AskError, Asker};
 use crate::wire::stamp::Stamp;
+use roxmq_protocol::topic::DELAY_TOPIC;
 use std::time::{Duration, Instant};
 
 /// Where the messages of a topic were before a run.
@@ -165,7 +166,7 @@ struct Delivered {
 /// their own.
 fn waiting(asker: &mut Asker, options: &Options) -> Result<i64, AskError> {
     match options.delay() {
-        Some(Delay::Level(level)) => asker.end_offset(LEVELS_TOPIC, level - 1),
+        Some(Delay::Level(level)) => asker.end_offset(DELAY_TOPIC, level - 1),
         Some(Delay::Time(_)) => asker.timers_waiting(&options.queues()),
         None => Ok(0),
     }
@@ -182,8 +183,6 @@ fn stored_as_acknowledged(stored: &[Offsets], acknowledged: &[Offsets]) -> Check
     }
 }
 
-/// Where messages of delay levels wait: queue `level - 1`.
-const LEVELS_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 /// The longest delay whose end is waited for.
 const AWAITED_MAX: Duration = Duration::from_secs(120);
 const LOOK_PERIOD: Duration = Duration::from_millis(20);

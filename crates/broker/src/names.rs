@@ -3,28 +3,17 @@
 //! Follows Java's `TopicValidator`, `Validators` and `MixAll`.
 
 use crate::error::Refusal;
+pub use roxmq_protocol::topic::{
+    AUTO_CREATE_TOPIC, BENCHMARK_TOPIC, DEAD_LETTER_PREFIX, DELAY_TOPIC, HALF_TOPIC, OFFSET_MOVED_TOPIC, OP_TOPIC, RETRY_PREFIX,
+    SELF_TEST_TOPIC, SYSTEM_PREFIX, UNDECIDED_TOPIC,
+};
 
-/// Prefix of a group's retry topic.
-pub const RETRY_PREFIX: &str = "%RETRY%";
-/// Prefix of a group's dead-letter topic.
-pub const DEAD_LETTER_PREFIX: &str = "%DLQ%";
-/// Topic whose settings auto-created topics inherit.
-pub const AUTO_CREATE_TOPIC: &str = "TBW102";
-
-/// Where messages wait for their delay level.
-pub const DELAY_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 /// Where messages wait for a time of their own.
 pub const TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
-/// Where half messages wait for a decision.
-pub const HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
-/// Where op records say which half messages are decided.
-pub const OP_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
 /// Where the broker records how far deliveries and checks have come; never announced.
 pub const DELIVERY_MARKS_TOPIC: &str = "rmq_sys_delivery_marks";
 /// Where messages are parked.
 pub const PARKING_TOPIC: &str = "rmq_sys_parked";
-/// Where half messages go that no producer decides.
-pub const UNDECIDED_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 
 /// The longest name of a topic. In a record it has one byte for its length, and Java's newer form with two (V2) is read by Java alone.
 pub const TOPIC_BYTES_MAX: usize = 127;
@@ -36,19 +25,18 @@ const OLD_DERIVED_BYTES_MAX: usize = 255;
 const OLD_GROUP_BYTES_MAX: usize = OLD_DERIVED_BYTES_MAX - RETRY_PREFIX.len();
 /// The longest name of a client: clients and tools name files after it.
 const CLIENT_ID_BYTES_MAX: usize = 255;
-const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
 const SYSTEM_GROUP_PREFIX: &str = "CID_RMQ_SYS_";
 
 const SYSTEM_TOPICS: [&str; 10] = [
     AUTO_CREATE_TOPIC,
     DELAY_TOPIC,
-    "BenchmarkTest",
+    BENCHMARK_TOPIC,
     HALF_TOPIC,
     "RMQ_SYS_TRACE_TOPIC",
     OP_TOPIC,
     UNDECIDED_TOPIC,
-    "SELF_TEST_TOPIC",
-    "OFFSET_MOVED_EVENT",
+    SELF_TEST_TOPIC,
+    OFFSET_MOVED_TOPIC,
     "CHECKPOINT_TOPIC",
 ];
 
@@ -60,8 +48,8 @@ const NO_SEND_TOPICS: [&str; 9] = [
     HALF_TOPIC,
     OP_TOPIC,
     UNDECIDED_TOPIC,
-    "SELF_TEST_TOPIC",
-    "OFFSET_MOVED_EVENT",
+    SELF_TEST_TOPIC,
+    OFFSET_MOVED_TOPIC,
 ];
 
 /// Groups that exist from the start.
@@ -78,7 +66,7 @@ pub const SYSTEM_GROUPS: [&str; 8] = [
 
 /// Is it one of the system's topics?
 pub fn is_system_topic(topic: &str) -> bool {
-    SYSTEM_TOPICS.contains(&topic) || topic.starts_with(SYSTEM_TOPIC_PREFIX)
+    SYSTEM_TOPICS.contains(&topic) || topic.starts_with(SYSTEM_PREFIX)
 }
 
 /// Are clients forbidden to send to it?

@@ -19,4 +19,5 @@ pub mod record;
 pub mod request;
 mod scan;
 pub mod time;
+pub mod topic;
 pub mod unique_key;

@@ -11,6 +11,7 @@
 //! with U+0002: empty entries, which every reader skips.
 
 use crate::properties::{NAME_END, Properties, name};
+use crate::topic;
 use thiserror::Error;
 
 /// Prefix of every light queue's name.
@@ -48,10 +49,10 @@ pub fn is_light(name: &str) -> bool {
 
 /// May messages of the topic be in light queues? Not those of retry, dead-letter and system topics, nor delayed ones. Java's
 /// `MixAll.topicAllowsLMQ` also lets in half messages, which consumers must not see yet.
-pub fn allows_light(topic: &str) -> bool {
-    const BARRED_PREFIXES: [&str; 4] = ["%RETRY%", "%DLQ%", "rmq_sys_", "RMQ_SYS_TRANS_"];
-    const BARRED: [&str; 2] = ["SCHEDULE_TOPIC_XXXX", "TRANS_CHECK_MAX_TIME_TOPIC"];
-    !BARRED_PREFIXES.iter().any(|prefix| topic.starts_with(prefix)) && !BARRED.contains(&topic)
+pub fn allows_light(name: &str) -> bool {
+    const BARRED_PREFIXES: [&str; 4] = [topic::RETRY_PREFIX, topic::DEAD_LETTER_PREFIX, topic::SYSTEM_PREFIX, "RMQ_SYS_TRANS_"];
+    const BARRED: [&str; 2] = [topic::DELAY_TOPIC, topic::UNDECIDED_TOPIC];
+    !BARRED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !BARRED.contains(&name)
 }
 
 /// The light queues that an `INNER_MULTI_DISPATCH` value names. A blank value names none.

@@ -10,6 +10,7 @@ use roxmq_protocol::record::Draft;
 use roxmq_protocol::record::placing;
 use roxmq_protocol::request::{EndTransaction, HeaderFields, MaxOffset, OffsetReply, Pull, PullReply, SendForm, SendMessage, SendReply};
 use roxmq_protocol::time::Timestamp;
+use roxmq_protocol::topic::DELAY_TOPIC;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -123,7 +124,7 @@ impl Broker {
                     30 => {
                         let asked = MaxOffset::read(&header.fields).expect("fields");
                         let queues = self.queues.lock().expect("unharmed");
-                        let is_level = asked.topic == "SCHEDULE_TOPIC_XXXX" && asked.queue_id == 2;
+                        let is_level = asked.topic == DELAY_TOPIC && asked.queue_id == 2;
                         let end = if is_level { queues.delayed } else { queues.records[place(&asked.topic, asked.queue_id)].len() };
                         drop(queues);
                         answer(&mut out, &header, frame.encoding, 0, |sink| OffsetReply { offset: end as i64 }.write(sink), b"");

@@ -17,6 +17,7 @@ use roxmq_protocol::request::{
     TimerMetrics, UpdateTopic,
 };
 use roxmq_protocol::time::Timestamp;
+use roxmq_protocol::topic::AUTO_CREATE_TOPIC;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -109,7 +110,7 @@ impl Asker {
     /// # Errors
     /// When the NameServer does not answer or knows no broker.
     pub fn broker_of(&mut self, topic: &str) -> Result<String, AskError> {
-        for name in [topic, "TBW102"] {
+        for name in [topic, AUTO_CREATE_TOPIC] {
             let request = RouteByTopic { topic: name.into(), accept_standard_json_only: Some(true) };
             let route = match self.call(&request, |_, frame| Ok(json::from_slice::<TopicRouteData>(frame.body)?)) {
                 Err(AskError::Refused { code: code::TOPIC_NOT_EXIST, .. }) => continue,
@@ -129,7 +130,7 @@ impl Asker {
     pub fn make_topics(&mut self, queues: &Queues) -> Result<(), AskError> {
         let request = |number| UpdateTopic {
             topic: queues.topic(number),
-            default_topic: Some("TBW102".into()),
+            default_topic: Some(AUTO_CREATE_TOPIC.into()),
             read_queue_nums: queues.of_each() as i32,
             write_queue_nums: queues.of_each() as i32,
             perm: Permission::READ_WRITE,
@@ -151,7 +152,7 @@ impl Asker {
         let request = SendMessageV2(SendMessage {
             producer_group: PRODUCER_GROUP.into(),
             topic: topic.into(),
-            default_topic: "TBW102".into(),
+            default_topic: AUTO_CREATE_TOPIC.into(),
             default_topic_queue_nums: 1,
             queue_id: queue as i32,
             sys_flag: 0,

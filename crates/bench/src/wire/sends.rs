@@ -12,6 +12,7 @@ use roxmq_protocol::properties::{PropertiesBuf, name};
 use roxmq_protocol::record::sys_flag;
 use roxmq_protocol::request::{Request, SendBatchMessage, SendMessage, SendMessageV2};
 use roxmq_protocol::time::Timestamp;
+use roxmq_protocol::topic::AUTO_CREATE_TOPIC;
 use std::ops::Range;
 
 /// What all sends of a connection have in common.
@@ -139,7 +140,7 @@ fn render_send(shape: &SendShape, topic: &str, opaque: i32, queue_id: i32, key: 
     let request = SendMessage {
         producer_group: PRODUCER_GROUP.into(),
         topic: topic.into(),
-        default_topic: "TBW102".into(),
+        default_topic: AUTO_CREATE_TOPIC.into(),
         default_topic_queue_nums: 4,
         queue_id,
         sys_flag: if shape.waits_for == WaitsFor::Decision { sys_flag::TRANSACTION_PREPARED } else { 0 },

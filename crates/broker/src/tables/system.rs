@@ -20,11 +20,11 @@ pub fn add_system_topics(topics: &Topics, config: &BrokerConfig) {
     let inherit = |enabled: bool| Permission::INHERIT.with(if enabled { READ_WRITE } else { Permission::NONE });
     let queues = config.default_topic_queues as i32;
     let mut wanted = vec![
-        topic("SELF_TEST_TOPIC", 1, READ_WRITE),
-        topic("BenchmarkTest", 1024, READ_WRITE),
+        topic(names::SELF_TEST_TOPIC, 1, READ_WRITE),
+        topic(names::BENCHMARK_TOPIC, 1024, READ_WRITE),
         topic(cluster, 16, inherit(config.cluster_topic)),
         topic(broker, 1, inherit(config.broker_topic)),
-        topic("OFFSET_MOVED_EVENT", 1, READ_WRITE),
+        topic(names::OFFSET_MOVED_TOPIC, 1, READ_WRITE),
         topic(names::DELAY_TOPIC, 18, READ_WRITE),
         topic(&format!("{cluster}_REPLY_TOPIC"), 1, READ_WRITE),
         topic(&format!("rmq_sys_REVIVE_LOG_{cluster}"), 8, READ_WRITE),

@@ -12,19 +12,14 @@
 //! when the second whole list lacks it: a broker has only one under way. Ours announces one thing after the other.
 
 use roxmq_protocol::body::{TopicConfig, TopicConfigAndMappingSerializeWrapper};
+use roxmq_protocol::topic;
 use std::collections::BTreeMap;
 
 use super::state::{Heard, Name, RouteTable};
 
 /// Topics that every broker of 3.x to 5.x has from its start, besides those of its own and its cluster's name.
-const SYSTEM_TOPICS: [&str; 6] = [
-    "SELF_TEST_TOPIC",
-    "BenchmarkTest",
-    "OFFSET_MOVED_EVENT",
-    "SCHEDULE_TOPIC_XXXX",
-    "RMQ_SYS_TRANS_HALF_TOPIC",
-    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-];
+const SYSTEM_TOPICS: [&str; 6] =
+    [topic::SELF_TEST_TOPIC, topic::BENCHMARK_TOPIC, topic::OFFSET_MOVED_TOPIC, topic::DELAY_TOPIC, topic::HALF_TOPIC, topic::OP_TOPIC];
 
 /// How a whole list treats topics that came alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
